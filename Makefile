@@ -1,0 +1,61 @@
+# make pegasus: pictures from the bundled model. Everything is installed into .venv, once per change of
+# pyproject.toml or constraints.txt: the stamp files in .venv remember.
+
+PYTHON ?= python3
+ARGS ?=
+
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+BIN := .venv/bin
+CREATED := .venv/.created
+INSTALLED := .venv/.installed
+TESTABLE := .venv/.installed-dev
+
+.PHONY: help install pegasus test lint format clean
+
+help:
+	@echo "make pegasus   install, then blend horses and birds with the bundled model (ARGS=\"--seed=1\" adds flags)"
+	@echo "make install   create .venv and install the project with the tested versions"
+	@echo "make test      install the test extra, then run pytest (ARGS=\"-k slerp\" adds flags)"
+	@echo "make lint      ruff check and ruff format --check"
+	@echo "make format    let ruff fix and format"
+	@echo "make clean     remove .venv and caches; runs/ and out/ stay"
+	@echo "PYTHON=python3.12 chooses the Python (3.11 or newer), now $(PYTHON)"
+
+install: $(INSTALLED)
+	@echo "Installed in .venv, up to date"
+
+pegasus: $(INSTALLED)
+	@$(BIN)/python generate.py --blend $(ARGS)
+
+test: $(TESTABLE)
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(TESTABLE)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+format: $(TESTABLE)
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+clean:
+	rm -rf .venv build *.egg-info .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(CREATED):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "Python 3.11 or newer is required. Received: $(PYTHON), $$($(PYTHON) --version 2>&1 | tail -n 1)." \
+	    "Name another: make $(MAKECMDGOALS) PYTHON=python3.11" >&2; exit 1; }
+	@echo "Creating .venv with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv .venv
+	@touch $@
+
+$(INSTALLED): $(CREATED) pyproject.toml constraints.txt
+	@echo "Installing the project and its requirements into .venv (TensorFlow among them: some minutes)"
+	@$(BIN)/python -m pip install -q -c constraints.txt -e .
+	@touch $@
+
+$(TESTABLE): $(INSTALLED)
+	@echo "Installing the test extra into .venv"
+	@$(BIN)/python -m pip install -q -c constraints.txt -e ".[dev]"
+	@touch $@

@@ -1,0 +1,1 @@
+"""Adversarially Constrained Autoencoder Interpolation."""

@@ -1,0 +1,58 @@
+"""The losses of ACAI, each a pure function of arrays, named by whom it trains.
+
+Berthelot et al. (arXiv 1807.07543), equations 1 to 3. The paper's letters: x are the images, x^ the
+reconstructions, x^_alpha the blends, alpha the mix in [0, 0.5], d the critic (its outputs are `scores` here),
+lambda the mix weight and gamma the regularisation. Images are [B, H, W, C], scores and mix are [B], losses [].
+"""
+
+from keras import ops
+
+CONSTANT_GUESS_ERROR = 1 / 48  # of always answering 1/4: the variance of a mix drawn from U[0, 0.5]
+
+
+def mix_latents(latents, mix):
+    """alpha z_i + (1 - alpha) z_j with j the row from the end (the batch reversed). [B, h, w, c] -> the same."""
+    mix = ops.reshape(mix, (-1, 1, 1, 1))
+    return mix * latents + (1 - mix) * ops.flip(latents, axis=0)
+
+
+def reconstruction_loss(images, reconstructions):
+    """Trains the autoencoder: mean squared error over all pixels and colours (equation 2, first term)."""
+    return ops.mean(ops.square(images - reconstructions))
+
+
+def mix_regulariser(blend_scores, mix_weight):
+    """Trains the autoencoder: lambda mean d(x^_alpha)^2, blends the critic takes for unmixed (equation 2)."""
+    return mix_weight * ops.mean(ops.square(blend_scores))
+
+
+def critic_loss(blend_scores, mix, softened_scores):
+    """Trains the critic: mean (d(x^_alpha) - alpha)^2 + mean d(gamma x + (1 - gamma) x^)^2 (equation 1)."""
+    return ops.mean(ops.square(blend_scores - mix)) + ops.mean(ops.square(softened_scores))
+
+
+def soften(images, reconstructions, regularisation):
+    """x^ + gamma (x - x^), on which the critic shall answer 0. [B, H, W, C]."""
+    return reconstructions + regularisation * (images - reconstructions)
+
+
+def regulariser_per_critic_gradient(blend_scores, mix, mix_weight, least=1e-6):
+    """[B]: by what to multiply each blend's gradient of `critic_loss` to get that of `mix_regulariser`.
+
+    No layer of the critic mixes images, so both are the same vector, the gradient of the blend's own score,
+    times lambda 2 d / B and times 2 (d - alpha) / B. The divisor is kept at least `least` away from 0, with
+    its sign: a score that hits its mix exactly would give 0 / 0.
+    """
+    difference = blend_scores - mix
+    bounded = ops.maximum(ops.abs(difference), least)
+    return mix_weight * blend_scores / ops.where(difference < 0, -bounded, bounded)
+
+
+def discriminator_loss(real_logits, fake_logits):
+    """Trains the patch discriminator: hinge (Lim and Ye, arXiv 1705.02894), mean over all patches."""
+    return ops.mean(ops.relu(1 - real_logits)) + ops.mean(ops.relu(1 + fake_logits))
+
+
+def realism_loss(fake_logits):
+    """Trains the autoencoder against the patch discriminator: minus the mean logit (hinge's counterpart)."""
+    return -ops.mean(fake_logits)

@@ -1,0 +1,153 @@
+"""The networks of ACAI: encoder, decoder, critic and latent classifier, and a patch discriminator.
+
+Berthelot, Raffel, Roy and Goodfellow, "Understanding and Improving Interpolation in Autoencoders via an
+Adversarial Regularizer" (arXiv 1807.07543), appendix B, and the official code. Every function returns an
+unbuilt-weights-free `keras.Sequential`: its input shape is known, so its weights exist at once.
+
+`dtype` is a Keras dtype policy such as "mixed_float16"; the last layer of each network is always float32.
+"""
+
+import math
+
+import keras
+
+SLOPE = 0.2  # of every leaky ReLU
+
+
+def kernel_initializer():
+    """Zero-mean normal, not truncated, with variance 1 / ((1 + SLOPE^2) * fan_in) (He et al. 2015, eq. 15)."""
+    return keras.initializers.VarianceScaling(1 / (1 + SLOPE**2), "fan_in", "untruncated_normal")
+
+
+def encoder(width, latent_width, latent_channels, depth, colours=3, dtype="float32", name="encoder"):
+    """Images [B, width, width, colours] -> latents [B, latent_width, latent_width, latent_channels].
+
+    Args:
+        width: of the images in pixels, e.g. 32 or 64.
+        latent_width: of the code, `width` divided by a power of two.
+        latent_channels: of the code. CIFAR-10 in the paper: 16 (256 latents) or 64 (1024) at latent width 4.
+        depth: channels of the first scale; each halving of the width doubles them.
+        colours: channels of the images.
+
+    Raises:
+        ValueError: when `width / latent_width` is not a power of two of at least 2.
+    """
+    scales = count_scales(width, latent_width)
+    layers = [LinearThenConv2D(depth, depth, dtype=dtype), leaky_relu(dtype)]
+    layers += [*convolution(depth, dtype), pool(dtype)]
+    for scale in range(1, scales):
+        layers += [*convolution(depth << scale, dtype), *convolution(depth << scale, dtype), pool(dtype)]
+    layers += [*convolution(depth << scales, dtype), linear_convolution(latent_channels)]
+    return sequential(layers, (width, width, colours), name)
+
+
+def decoder(width, latent_width, latent_channels, depth, colours=3, dtype="float32", name="decoder"):
+    """Latents [B, latent_width, latent_width, latent_channels] -> images [B, width, width, colours].
+
+    The images are linear in the last layer, not clipped to [-1, 1]. Arguments as in `encoder`.
+    """
+    layers = []
+    for scale in reversed(range(count_scales(width, latent_width))):
+        layers += [*convolution(depth << scale, dtype), *convolution(depth << scale, dtype), upsample(dtype)]
+    layers += [*convolution(depth, dtype), linear_convolution(colours)]
+    return sequential(layers, (latent_width, latent_width, latent_channels), name)
+
+
+def critic(width, latent_width, latent_channels, depth, colours=3, dtype="float32", name="critic"):
+    """Images [B, width, width, colours] -> predicted mix [B]: an encoder, averaged to one number an image."""
+    body = encoder(width, latent_width, latent_channels, depth, colours, dtype, name)
+    body.add(ImageMean(dtype="float32", name="mean"))
+    return body
+
+
+def classifier(latent_width, latent_channels, classes, name="classifier"):
+    """Latents [B, latent_width, latent_width, latent_channels] -> class logits [B, classes], one linear layer."""
+    layers = [keras.layers.Flatten(), keras.layers.Dense(classes, kernel_initializer=kernel_initializer())]
+    return sequential(layers, (latent_width, latent_width, latent_channels), name)
+
+
+def patch_discriminator(width, channels, colours=3, dtype="float32", name="discriminator"):
+    """Images [B, width, width, colours] -> real/fake logits [B, width/8, width/8], one a patch.
+
+    Three 4x4 convolutions of stride 2 with `channels` times 1, 2 and 4, and a 3x3 one to the logits, in the
+    manner of Isola et al. (arXiv 1611.07004) without normalisation.
+    """
+    layers = []
+    for scale in range(3):
+        layers += convolution(channels << scale, dtype, size=4, strides=2)
+    layers += [linear_convolution(1), keras.layers.Reshape((width // 8, width // 8), dtype="float32")]
+    return sequential(layers, (width, width, colours), name)
+
+
+def count_scales(width, latent_width):
+    """Halvings from `width` to `latent_width`; ValueError when that is not a whole number of at least 1."""
+    scales = round(math.log2(width / latent_width)) if 0 < latent_width < width else 0
+    if scales < 1 or latent_width << scales != width:
+        raise ValueError(
+            f"width is required to be latent_width times 2, 4, 8, ... Received: {width=}, {latent_width=}."
+        )
+    return scales
+
+
+def sequential(layers, shape, name):
+    return keras.Sequential([keras.layers.InputLayer(shape), *layers], name=name)
+
+
+def convolution(filters, dtype, size=3, strides=1):
+    options = dict(strides=strides, padding="same", kernel_initializer=kernel_initializer(), dtype=dtype)
+    return [keras.layers.Conv2D(filters, size, **options), leaky_relu(dtype)]
+
+
+def linear_convolution(filters):
+    return keras.layers.Conv2D(
+        filters, 3, padding="same", kernel_initializer=kernel_initializer(), dtype="float32"
+    )
+
+
+def leaky_relu(dtype):
+    return keras.layers.LeakyReLU(SLOPE, dtype=dtype)
+
+
+def pool(dtype):
+    return keras.layers.AveragePooling2D(2, dtype=dtype)
+
+
+def upsample(dtype):
+    return keras.layers.UpSampling2D(2, interpolation="nearest", dtype=dtype)
+
+
+class ImageMean(keras.layers.Layer):
+    """[B, h, w, c] -> [B]: the mean over positions and channels."""
+
+    def call(self, inputs):
+        return keras.ops.mean(inputs, axis=(1, 2, 3))
+
+
+class LinearThenConv2D(keras.layers.Layer):
+    """A 1x1 convolution without activation, then a 3x3 one, run as a single 3x3 convolution.
+
+    [B, H, W, C] -> [B, H, W, filters]. Two linear maps make one, so the result is the two layers' up to
+    rounding, for a quarter of the arithmetic. The 1x1 bias becomes the kernel of a channel of ones, which the
+    3x3 convolution pads with zeros at the border like all others.
+
+    Args:
+        channels: of the 1x1 convolution.
+        filters: of the 3x3 convolution.
+    """
+
+    def __init__(self, channels, filters, **options):
+        super().__init__(**options)
+        self.channels, self.filters = channels, filters
+
+    def build(self, shape):
+        initializer = kernel_initializer()
+        self.linear_kernel = self.add_weight((1, 1, shape[-1], self.channels), initializer, name="linear_kernel")
+        self.linear_bias = self.add_weight((self.channels,), "zeros", name="linear_bias")
+        self.kernel = self.add_weight((3, 3, self.channels, self.filters), initializer, name="kernel")
+        self.bias = self.add_weight((self.filters,), "zeros", name="bias")
+
+    def call(self, inputs):
+        linear = keras.ops.concatenate([self.linear_kernel[0, 0], self.linear_bias[None]])  # [C + 1, channels]
+        kernel = keras.ops.einsum("ic,hwco->hwio", linear, self.kernel)  # [3, 3, C + 1, filters]
+        with_ones = keras.ops.pad(inputs, ((0, 0), (0, 0), (0, 0), (0, 1)), constant_values=1)
+        return keras.ops.conv(with_ones, kernel, padding="same") + self.bias

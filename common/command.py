@@ -1,0 +1,62 @@
+"""How every entry point meets its user: flags first, errors in one line, TensorFlow last."""
+
+import os
+import sys
+
+from absl import flags
+
+
+class InputError(ValueError):
+    """Bad input from outside (a flag, a path, an image, a checkpoint, a data folder).
+
+    The message is one line: what is required, what was received, what to do.
+    """
+
+
+def run(main):
+    """Parses the command line, calls `main()` and exits: status 0, or 2 after one line on stderr.
+
+    Args:
+        main: function without arguments that reads `flags.FLAGS`; it checks flags and paths before it
+            imports TensorFlow, so that an error is quick.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    try:
+        parse_flags(sys.argv)
+        main()
+    except InputError as error:
+        print(f"error: {one_line(error)}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("stopped by Ctrl-C", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:  # the reader of our output went away, as in `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def parse_flags(argv):
+    """Parses `argv` into `flags.FLAGS`; `--help` prints the program's own flags and exits with status 0.
+
+    Raises:
+        InputError: for whatever absl, ml_collections or a config file find wrong.
+    """
+    if any(word.lstrip("-") in ("help", "h", "helpfull", "helpshort") for word in argv[1:] if word[:1] == "-"):
+        flags.FLAGS.mark_as_parsed()
+        print(sys.modules["__main__"].__doc__.strip(), "\n\nFlags:", flags.FLAGS.main_module_help(), sep="\n")
+        sys.exit(0)
+    try:
+        rest = flags.FLAGS(argv)
+    except Exception as error:  # a config file is Python: it may raise anything
+        raise InputError(one_line(error)) from error
+    if len(rest) > 1:
+        raise InputError(f"Flags are required as --name=value. Received: {rest[1]!r}; --help lists them.")
+
+
+def one_line(error):
+    """The message of `error` on one line; of a quoted traceback only what it ends with."""
+    text = str(error).replace("\\'", "'").replace("\\n", "\n").strip("'\" \n")
+    start, traceback, rest = text.partition("Traceback (most recent call last):")
+    if traceback:
+        text = f"{start} {rest.strip().splitlines()[-1]}"
+    return " ".join(text.split())

@@ -1,0 +1,1 @@
+"""One file per family; variants by argument."""

@@ -1,0 +1,89 @@
+"""ACAI: Berthelot, Raffel, Roy and Goodfellow 2018, arXiv 1807.07543.
+
+    python train.py --config=configs/acai.py --workdir=runs/acai                    the paper's CIFAR-10 recipe
+    python train.py --config=configs/acai.py:pegasus --workdir=runs/pegasus         the model this project ships
+    python train.py --config=configs/acai.py:lines --workdir=runs/lines             synthetic lines, no data set
+"""
+
+import ml_collections
+
+
+def get_config(variant="paper"):
+    """The named variant: "paper", "pegasus" or "lines"."""
+    variants = {"paper": paper, "pegasus": pegasus, "lines": lines}
+    if variant not in variants:
+        raise ValueError(f"configs/acai.py has the variants {', '.join(variants)}. Received: {variant!r}")
+    config = paper()
+    if variant != "paper":
+        variants[variant](config)
+    return config
+
+
+def paper():
+    """All ten classes, 256 latents, depth 64."""
+    config = ml_collections.ConfigDict()
+    config.family = "acai"
+
+    config.data = data = ml_collections.ConfigDict()
+    data.source = "cifar10"  # or "lines", or "folder" for the images in image_folder
+    data.image_folder = ""  # one sub-folder a class
+    data.data_dir = ""  # of tensorflow-datasets; the flag --data_dir goes before
+    data.classes = tuple("airplane automobile bird cat deer dog frog horse ship truck".split())
+    data.pairing = "shuffled"  # the paper's, or "across": each image is mixed with one of the other group
+    data.groups = (("deer", "horse"), ("airplane", "bird"))  # for "across"; together they are the classes
+    data.flip = False  # mirror half of the images
+    data.hold_out = True  # keep every tenth training image from training
+    data.first, data.second = "horse", "bird"  # the classes of the pictures during training
+
+    config.model = model = ml_collections.ConfigDict()
+    model.width = 32
+    model.latent_width = 4
+    model.latent_channels = 16
+    model.depth = 64
+    model.critic_depth = 64
+    model.mix_weight = 0.5
+    model.regularisation = 0.2
+    model.realism_weight = 0.0  # of the patch discriminator; 0: none
+    model.discriminator_channels = 48
+
+    config.train = train = ml_collections.ConfigDict()
+    train.total_kimg = 16_777.0  # the paper's 2^24 images
+    train.batch_size = 64
+    train.learning_rate = 1e-4
+    train.critic_learning_rate = 1e-4
+    train.discriminator_learning_rate = 2e-4
+    train.schedule = "constant"  # or "cosine": to 0 at total_kimg
+    train.realism_from_kimg = 0.0
+    train.ema_rate = 0.0  # kept a step by the averaged autoencoder; 0: no average
+    train.precision = "auto"  # float32, mixed_bfloat16, mixed_float16
+    train.jit_compile = True
+    train.seed = 0
+    train.log_every_kimg = 3.2
+    train.pictures_every_kimg = 64.0
+    train.save_every_kimg = 32.0
+    train.release_every_kimg = 64.0
+    train.keep_checkpoints = 3
+    train.bank_per_class = (250, 50)  # codes kept beside the weights: of training images, of the hold-out
+    return config
+
+
+def pegasus(config):
+    """Horses and birds, small enough for hours on two CPU cores."""
+    config.data.classes = ("bird", "horse")
+    config.data.pairing, config.data.groups = "across", (("horse",), ("bird",))
+    config.data.flip = True
+    config.model.depth = config.model.critic_depth = 16
+    config.model.realism_weight = 0.02
+    config.train.realism_from_kimg = 1_400.0
+    config.train.total_kimg = 1_600.0
+    config.train.learning_rate = config.train.critic_learning_rate = 5e-4
+    config.train.ema_rate = 0.999
+    config.train.bank_per_class = (2_000, 500)
+
+
+def lines(config):
+    """32x32 lines at random angles, 64 latents, depth 16."""
+    config.data.source, config.data.classes, config.data.first, config.data.second = "lines", (), "line", "line"
+    config.model.latent_width = 2
+    config.model.depth = config.model.critic_depth = 16
+    config.train.bank_per_class = (250, 50)
