@@ -25,9 +25,9 @@ DATA_DIR = flags.DEFINE_string(
 
 def main():
     config = CONFIG.value
-    config.data.data_dir = DATA_DIR.value or config.data.data_dir
     check(config)
 
+    command.import_tensorflow()
     import keras
 
     from common import checkpoints, loop
@@ -71,7 +71,7 @@ def check(config):
     if not WORKDIR.value:
         raise InputError("--workdir is required, e.g. --workdir=runs/acai. Received: none")
     if config.data.source == "cifar10":
-        data.check_cifar10(config.data.data_dir)
+        data.check_cifar10(DATA_DIR.value)
 
 
 def load(settings, width):
@@ -93,7 +93,7 @@ def load(settings, width):
     if settings.source == "folder":
         read = functools.partial(data.load_folder, settings.image_folder, width=width)
     else:
-        read = functools.partial(data.load_cifar10, settings.data_dir or None, classes=settings.classes)
+        read = functools.partial(data.load_cifar10, DATA_DIR.value, classes=settings.classes)
     return read(split="train", hold_out=settings.hold_out), read(split="holdout")
 
 
@@ -130,8 +130,8 @@ def build(config, train):
 def callbacks(config, run, model, datasets):
     """What happens beside the steps, in its order: a checkpoint comes after what was logged."""
     from acai import bank, pictures
-    from common import release
     from common import callbacks as c
+    from common import release
 
     first, second = (picture_images(datasets[1], name) for name in (config.data.first, config.data.second))
     batch_size, start = config.train.batch_size, int(model.step)
@@ -139,12 +139,18 @@ def callbacks(config, run, model, datasets):
 
     def write_release(step):
         codes = bank.encode(model.released_encoder, datasets, config.train.bank_per_class)
-        release.write(run.file("release"), config.to_dict(), model.release_state(), codes.arrays())
+        settings = config.to_dict()
+        settings["model"]["colours"] = first.shape[-1]
+        release.write(run.file("release"), settings, model.release_state(), codes.arrays())
 
     def render():
         return pictures.training_pictures(model.released_encoder, model.released_decoder, first, second)
 
+    def evaluate():
+        return {"holdout_reconstruction_loss": holdout_loss(model, datasets[1])}
+
     return [
+        c.Validation(evaluate, steps(config, config.train.pictures_every_kimg), start),
         scalars,
         c.Progress(start, steps(config, config.train.total_kimg), batch_size),
         c.RunawayWatch(),
@@ -158,6 +164,15 @@ def picture_images(dataset, class_name, count=64):
     """The first images of a class, float32 in [-1, 1]; all classes' where there is none of that name."""
     chosen = dataset.select((class_name,)) if class_name in dataset.class_names else dataset
     return chosen.images[:count] / np.float32(127.5) - 1
+
+
+def holdout_loss(model, holdout, batch_size=250):
+    """Mean squared reconstruction error of the released autoencoder on the hold-out, in [-1, 1] units."""
+    errors = []
+    for start in range(0, len(holdout), batch_size):
+        images = holdout.images[start : start + batch_size] / np.float32(127.5) - 1
+        errors.append(np.square(images - np.asarray(model(images))).mean((1, 2, 3), dtype=np.float64))
+    return float(np.concatenate(errors).mean())
 
 
 def rate(config, learning_rate):

@@ -4,6 +4,8 @@ import dataclasses
 
 import numpy as np
 
+from common.command import InputError
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class LatentBank:
@@ -27,11 +29,16 @@ class LatentBank:
         return len(self.latents)
 
     def rows(self, class_name):
-        """Indices of a class's rows; ValueError naming the classes there are."""
+        """Indices of a class's rows; InputError naming the classes there are."""
         names = [str(name) for name in self.class_names]
         if class_name not in names:
-            raise ValueError(f"A class of this model is required: {', '.join(names)}. Received: {class_name}.")
+            raise InputError(f"A class of this model is required: {', '.join(names)}. Received: {class_name}")
         return np.flatnonzero(self.labels == names.index(class_name))
+
+    def describe(self, row):
+        """Which image a row is the code of: {"row", "class", "split", "id"}, plain values."""
+        name = str(self.class_names[self.labels[row]])
+        return {"row": row, "class": name, "split": str(self.splits[row]), "id": int(self.ids[row])}
 
     def arrays(self):
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}

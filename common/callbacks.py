@@ -82,6 +82,24 @@ class Progress(Callback):
         self.bar.close()
 
 
+class Validation(Callback):
+    """Adds held-out figures to the scalars of the first logging interval that ends in each of its own.
+
+    Args:
+        evaluate: function without arguments -> {name: float}.
+        every_steps: the interval.
+        start_step: of the training.
+    """
+
+    def __init__(self, evaluate, every_steps, start_step):
+        self.evaluate, self.interval, self.last_step = evaluate, every_steps, start_step
+
+    def on_scalars(self, step, scalars):
+        if step // self.interval > self.last_step // self.interval:
+            scalars |= self.evaluate()
+        self.last_step = step
+
+
 class PictureWriter(Callback):
     """Writes pictures to TensorBoard and as `pictures/NAME-STEP.png`.
 

@@ -1,7 +1,9 @@
 """How every entry point meets its user: flags first, errors in one line, TensorFlow last."""
 
+import contextlib
 import os
 import sys
+import tempfile
 
 from absl import flags
 
@@ -20,8 +22,6 @@ def run(main):
         main: function without arguments that reads `flags.FLAGS`; it checks flags and paths before it
             imports TensorFlow, so that an error is quick.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     try:
         parse_flags(sys.argv)
         main()
@@ -51,6 +51,41 @@ def parse_flags(argv):
         raise InputError(one_line(error)) from error
     if len(rest) > 1:
         raise InputError(f"Flags are required as --name=value. Received: {rest[1]!r}; --help lists them.")
+
+
+def import_tensorflow():
+    """Imports TensorFlow and Keras and wakes the devices, without their start-up chatter on stderr.
+
+    Who sets TF_CPP_MIN_LOG_LEVEL hears it all.
+    """
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    quiet = contextlib.nullcontext() if "TF_CPP_MIN_LOG_LEVEL" in os.environ else _held_stderr()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    with quiet:
+        import keras  # noqa: F401
+        import tensorflow as tf
+
+        tf.config.list_logical_devices()
+
+
+@contextlib.contextmanager
+def _held_stderr():
+    """Holds back what is written to file descriptor 2, by C++ too; lets it out when an exception passes."""
+    sys.stderr.flush()
+    saved = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            os.dup2(saved, 2)
+            held.seek(0)
+            os.write(2, held.read())
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(saved, 2)
+            os.close(saved)
 
 
 def one_line(error):

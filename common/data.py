@@ -5,11 +5,8 @@ Every tenth image of each class is held out of all training: the 10th, the 20th,
 module, so that entry points can check their input first.
 """
 
-import contextlib
 import dataclasses
-import json
 import os
-import re
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,10 +14,10 @@ from pathlib import Path
 import numpy as np
 from absl import logging
 
+from common.cifar10 import CIFAR10_CLASSES, check_cifar10, read_cifar10
 from common.command import InputError
+from common.images import read_picture
 
-CIFAR10_CLASSES = tuple("airplane automobile bird cat deer dog frog horse ship truck".split())
-CIFAR10_ARCHIVE = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"  # what TFDS downloads
 HOLD_OUT_EVERY = 10  # images of a class
 NAMED_FILES = 10  # of the files that a folder's warning lists
 
@@ -56,50 +53,19 @@ class ImageDataset:
         classes = _check_classes(classes, self.class_names)
         renumbered = np.array([classes.index(c) if c in classes else -1 for c in self.class_names], np.int32)
         labels = renumbered[self.labels]
-        return dataclasses.replace(self._keep(labels >= 0, labels), class_names=classes)
+        return dataclasses.replace(self, labels=labels, class_names=classes)._keep(labels >= 0)
 
-    def _keep(self, rows, labels=None, split=None):
-        labels = self.labels if labels is None else labels
-        return ImageDataset(
-            self.images[rows], labels[rows], self.ids[rows], self.class_names, split or self.split
+    def _keep(self, rows):
+        return dataclasses.replace(
+            self, images=self.images[rows], labels=self.labels[rows], ids=self.ids[rows]
         )
-
-
-def check_cifar10(data_dir=None, download=True):
-    """Finds the prepared CIFAR-10 without importing TensorFlow, or makes sure that a download can start.
-
-    Args:
-        data_dir: the folder that holds (or gets) `cifar10/<version>/`. None: the environment variable
-            TFDS_DATA_DIR, else TFDS's default, `~/tensorflow_datasets`.
-        download: whether CIFAR-10 may be downloaded (162 MB) where it is absent.
-
-    Returns:
-        The folder, a `Path`, and the name TFDS knows the data set by: with its version where it is prepared.
-
-    Raises:
-        InputError: the folder is a file, the data is damaged, or it is absent and cannot be downloaded.
-    """
-    folder = Path(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"--data_dir must be a folder. Received a file: {folder}. Pass the folder it is in.")
-    prepared = [d for d in folder.glob("cifar10/*") if re.fullmatch(r"\d+\.\d+\.\d+", d.name)]
-    if prepared:
-        newest = max(prepared, key=lambda d: [int(n) for n in d.name.split(".")])
-        if reason := _damage(newest):
-            raise _damaged(newest, reason)
-        return folder, f"cifar10:{newest.name}"
-    if not download:
-        raise _absent(folder, "downloading is off")
-    if reason := _unreachable(CIFAR10_ARCHIVE):
-        raise _absent(folder, f"no way to download it: {reason}")
-    return folder, "cifar10"
 
 
 def load_cifar10(data_dir=None, split="train", classes=CIFAR10_CLASSES, hold_out=True, download=True):
     """Loads CIFAR-10 (Krizhevsky 2009) through tensorflow-datasets, decoded once.
 
     The hold-out is positions 9, 19, 29, ... (from 0) of each class's training images in the order of their
-    ids. Ids without a number (TFDS's mocked data) give way to the place in the stored order.
+    ids.
 
     Args:
         data_dir, download: see `check_cifar10`.
@@ -115,35 +81,19 @@ def load_cifar10(data_dir=None, split="train", classes=CIFAR10_CLASSES, hold_out
     """
     _check_choice("split", split, ("train", "holdout", "test"))
     classes = _check_classes(classes, CIFAR10_CLASSES)
-    folder, name = check_cifar10(data_dir, download)
-    wanted = np.isin(CIFAR10_CLASSES, classes)
-    images, labels, ids = [], [], []
-    try:
-        with _quiet_tfds() as tfds:
-            builder = tfds.builder(name, data_dir=folder)
-            builder.download_and_prepare()  # returns at once where the data is prepared
-            records = builder.as_dataset(split="test" if split == "test" else "train", shuffle_files=False)
-            for record in records.batch(1000).as_numpy_iterator():
-                rows = wanted[record["label"]]
-                images.append(record["image"][rows])
-                labels.append(record["label"][rows].astype(np.int32))
-                ids.append(record["id"][rows])
-    except Exception as error:  # TFDS raises a different kind for every kind of damage
-        raise _damaged(folder / "cifar10", error) from error
-    labels = np.concatenate(labels)
-    numbers = _id_numbers(np.concatenate(ids))
-    order = np.argsort(numbers, kind="stable")
-    dataset = ImageDataset(
-        np.concatenate(images)[order], labels[order], numbers[order], CIFAR10_CLASSES, split
-    )
-    return _split(dataset, split, hold_out).select(classes)
+    stored = "test" if split == "test" else "train"
+    images, labels, ids = read_cifar10(*check_cifar10(data_dir, download), stored, classes)
+    order = np.argsort(ids, kind="stable")
+    dataset = ImageDataset(images[order], labels[order], ids[order], CIFAR10_CLASSES, stored)
+    dataset = dataset.select(classes)
+    return dataset if split == "test" else _choose(dataset, split, hold_out)
 
 
 def load_folder(folder, split="train", width=32, hold_out=True):
     """Loads the user's own images: one sub-folder a class, named after it.
 
     Classes and, within a class, files (sub-folders included) come in sorted order. Files that cannot be read
-    are skipped, named and counted in a warning, as are files outside any class; hidden files are not looked at.
+    are skipped, named and counted in a warning, as are files outside any class. Hidden files do not count.
 
     Args:
         folder: path of the folder that holds the classes.
@@ -157,16 +107,14 @@ def load_folder(folder, split="train", width=32, hold_out=True):
     Raises:
         InputError: an unknown split; no such folder; no class; a class without a readable image.
     """
-    from common.images import read_picture
-
     _check_choice("split", split, ("train", "holdout"))
-    folder = Path(folder).expanduser()
+    folder = Path(os.path.expanduser(folder))
     required = f"image_folder must be a folder with one sub-folder of images a class. Received: {folder}"
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise InputError(f"{required}, which is not a folder. Check the path.")
 
     def visible(paths):
-        return sorted(p for p in paths if not any(s.startswith(".") for s in p.relative_to(folder).parts))
+        return sorted(p for p in paths if not any(n.startswith(".") for n in p.relative_to(folder).parts))
 
     def read(path):
         try:
@@ -174,30 +122,40 @@ def load_folder(folder, split="train", width=32, hold_out=True):
         except InputError:
             return None
 
-    class_folders = [p for p in visible(folder.iterdir()) if p.is_dir()]
+    entries = visible(folder.glob("*"))
+    class_folders = [p for p in entries if p.is_dir()]
     if not class_folders:
         raise InputError(f"{required}, which has no sub-folder. Move the images into one folder a class.")
     images, labels = [], []
-    skipped = [p for p in visible(folder.iterdir()) if not p.is_dir()]
+    skipped = [p for p in entries if not p.is_dir()]
     with ThreadPoolExecutor() as pool:
         for label, class_folder in enumerate(class_folders):
             paths = [p for p in visible(class_folder.rglob("*")) if not p.is_dir()]
             pictures = list(pool.map(read, paths))
             skipped += [path for path, picture in zip(paths, pictures, strict=True) if picture is None]
-            images += (pictures := [picture for picture in pictures if picture is not None])
-            labels += [label] * len(pictures)
+            pictures = [picture for picture in pictures if picture is not None]
             if not pictures:
                 raise InputError(f"{required}, where {class_folder.name} has no readable image. Remove it.")
+            images += pictures
+            labels += [label] * len(pictures)
     if skipped:
         named = ", ".join(str(p.relative_to(folder)) for p in skipped[:NAMED_FILES])
         more = f" and {len(skipped) - NAMED_FILES} more" if len(skipped) > NAMED_FILES else ""
-        logging.warning("%s: skipped %d files that are no readable image of a class: %s%s",
-                        folder, len(skipped), named, more)  # fmt: skip
+        reason = "no readable image in a class's folder"
+        logging.warning("%s: skipped %d files (%s): %s%s", folder, len(skipped), reason, named, more)
     names = tuple(p.name for p in class_folders)
     dataset = ImageDataset(
-        np.stack(images), np.array(labels, np.int32), np.arange(len(images)), names, split
+        np.stack(images), np.array(labels, np.int32), np.arange(len(images)), names, "train"
     )
-    return _split(dataset, split, hold_out)
+    return _choose(dataset, split, hold_out)
+
+
+def divide(dataset):
+    """Divides a whole training set (loaded with `hold_out=False`) into ("train", "holdout")."""
+    held_out = np.zeros(len(dataset), bool)
+    for label in range(len(dataset.class_names)):
+        held_out[np.flatnonzero(dataset.labels == label)[HOLD_OUT_EVERY - 1 :: HOLD_OUT_EVERY]] = True
+    return dataset._keep(~held_out), dataclasses.replace(dataset._keep(held_out), split="holdout")
 
 
 def batches(dataset, batch_size, seed, start_step=0, flip=False, across=None):
@@ -207,9 +165,9 @@ def batches(dataset, batch_size, seed, start_step=0, flip=False, across=None):
     is a permutation of its own by (seed, epoch); epochs follow each other without dropping a remainder, so
     every image comes once an epoch, also where N is smaller than the batch.
 
-    ACAI mixes row i with row B-1-i, the batch reversed. With `across=(first, second)` rows 0 to B/2-1 come from
-    the first group's classes and rows B/2 to B-1 from the second's, each with epochs of its own: so every
-    image is mixed with one of the other group. None is the paper's pairing, whatever the shuffle brings.
+    ACAI mixes row i with row B-1-i, the batch reversed. With `across=(first, second)` rows 0 to B/2-1 come
+    from the first group's classes and rows B/2 to B-1 from the second's, each with epochs of its own: so
+    every image is mixed with one of the other group. None is the paper's pairing, by the shuffle alone.
 
     Args:
         dataset: ImageDataset.
@@ -273,14 +231,22 @@ def stream_key(seed, stream):
     return words.generate_state(1, np.uint64).view(np.int64)[0]
 
 
+def _choose(dataset, split, hold_out):
+    if split == "train" and not hold_out:
+        return dataset
+    return divide(dataset)[split == "holdout"]
+
+
 def _shuffled(rows, key, batch_size, start_step):
     """Dataset of int64 [batch_size]: `rows` in a new order every epoch, from batch `start_step` on."""
     import tensorflow as tf
 
     epoch, offset = divmod(start_step * batch_size, len(rows))
 
+    rows = tf.constant(rows, tf.int64)
+
     def shuffled_epoch(epoch):
-        order = tf.random.experimental.stateless_shuffle(tf.constant(rows, tf.int64), [key, epoch])
+        order = tf.random.experimental.stateless_shuffle(rows, [key, epoch])
         return tf.data.Dataset.from_tensor_slices(order)
 
     stream = steps_from(epoch).flat_map(shuffled_epoch).skip(offset)
@@ -297,23 +263,6 @@ def _group_rows(dataset, across):
     return [np.flatnonzero(np.isin(dataset.labels, group)) for group in labels]
 
 
-def _split(dataset, split, hold_out):
-    """All but every tenth image of each class for "train", these for "holdout"."""
-    if split == "test" or (split == "train" and not hold_out):
-        return dataset
-    held_out = np.zeros(len(dataset), bool)
-    for label in range(len(dataset.class_names)):
-        held_out[np.flatnonzero(dataset.labels == label)[HOLD_OUT_EVERY - 1 :: HOLD_OUT_EVERY]] = True
-    return dataset._keep(held_out if split == "holdout" else ~held_out)
-
-
-def _id_numbers(ids):
-    matches = [re.search(rb"\d+$", name) for name in ids]
-    if all(matches):
-        return np.array([int(match[0]) for match in matches], np.int64)
-    return np.arange(len(ids))
-
-
 def _check_choice(name, value, choices):
     if value not in choices:
         raise InputError(f"{name} must be one of {', '.join(choices)}. Received: {value}.")
@@ -324,64 +273,3 @@ def _check_classes(classes, valid):
     if not classes or len(set(classes)) < len(classes) or not set(classes) <= set(valid):
         raise InputError(f"classes must be different names from {', '.join(valid)}. Received: {classes}.")
     return classes
-
-
-@contextlib.contextmanager
-def _quiet_tfds():
-    import tensorflow_datasets as tfds
-
-    verbosity = logging.get_verbosity()
-    logging.set_verbosity(logging.ERROR)
-    try:
-        yield tfds
-    finally:
-        logging.set_verbosity(verbosity)
-
-
-def _damage(version_folder):
-    """What is missing in a prepared data set's folder, or None."""
-    try:
-        info = json.loads((version_folder / "dataset_info.json").read_text())
-        shards = {split["name"]: len(split["shardLengths"]) for split in info["splits"]}
-        files = [
-            version_folder / f"cifar10-{split}.{info['fileFormat']}-{i:05}-of-{shards[split]:05}"
-            for split in ("train", "test")
-            for i in range(shards[split])
-        ]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        return error
-    missing = [file.name for file in files if not file.is_file()]
-    return f"no {missing[0]}" if missing else None
-
-
-def _unreachable(url):
-    """Why a download from `url` cannot start, or None: TFDS itself retries for minutes."""
-    import requests
-
-    try:
-        requests.head(url, timeout=10).raise_for_status()
-    except requests.RequestException as error:
-        return error
-    return None
-
-
-def _absent(folder, reason):
-    return InputError(
-        f"CIFAR-10 is required. Looked in: {folder}; nothing is prepared there and {_one_line(reason)}. "
-        "Elsewhere run `python -c \"import tensorflow_datasets as tfds; tfds.load('cifar10', data_dir='DIR')\"`, "
-        "bring DIR here and pass --data_dir=DIR; --config=configs/acai.py:lines needs no data."
-    )
-
-
-def _damaged(folder, reason):
-    return InputError(
-        f"A complete CIFAR-10 is required. Received in {folder}: damaged or half-prepared "
-        f"({_one_line(reason)}). Delete that folder and run again to prepare it anew, or pass another "
-        "--data_dir; --config=configs/acai.py:lines needs no data."
-    )
-
-
-def _one_line(reason):
-    text = f"{type(reason).__name__}: {reason}" if isinstance(reason, Exception) else reason
-    text = " ".join(text.split())
-    return text if len(text) <= 160 else text[:157] + "..."

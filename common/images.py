@@ -108,9 +108,7 @@ def write_png(path, image):
     """
     image = np.asarray(image)
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] not in (1, 3):
-        raise ValueError(
-            f"image: uint8 [H, W, 1] or [H, W, 3] required. Received: {image.dtype} {image.shape}"
-        )
+        raise ValueError(f"image: uint8 [H, W, 1] or [H, W, 3] required. Received: {image.dtype} {image.shape}")
     picture = Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)
     temporary = Path(path).with_name(f".{secrets.token_hex(8)}.tmp")
     try:

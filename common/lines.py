@@ -27,26 +27,31 @@ def render(angles, width=32):
     Returns:
         float32 [N, width, width, 1] in [-1, 1].
     """
-    angles = np.asarray(angles, np.float64)
-    centre, length = width / 2, width / 2 - MARGIN
-    rows, columns = -length * np.sin(angles), length * np.cos(angles)  # [N], the end relative to the centre
-    along_columns = np.abs(columns) >= np.abs(rows)
-    major = np.where(along_columns, columns, rows)
-    minor = np.where(along_columns, rows, columns)
+    return _draw(np.asarray(angles, np.float64), width, np).astype(np.float32)
 
-    start = centre + np.minimum(major, 0)[:, None]  # [N, 1], the end of lower major coordinate
-    stop = centre + np.maximum(major, 0)[:, None]
-    start_minor = centre + np.where(major < 0, minor, 0)[:, None]
+
+def _draw(angles, width, xnp):
+    """`render` in numpy (`xnp=np`) or, for a stream without Python in it, tf.experimental.numpy; float64."""
+    centre, length = width / 2, width / 2 - MARGIN
+    rows, columns = -length * xnp.sin(angles), length * xnp.cos(angles)  # [N], the end from the centre
+    along_columns = xnp.abs(columns) >= xnp.abs(rows)
+    major = xnp.where(along_columns, columns, rows)
+    minor = xnp.where(along_columns, rows, columns)
+
+    start = centre + xnp.minimum(major, 0.0)[:, None]  # [N, 1], the end of lower major coordinate
+    stop = centre + xnp.maximum(major, 0.0)[:, None]
+    start_minor = centre + xnp.where(major < 0, minor, 0.0)[:, None]
     slope = (minor / major)[:, None]
 
     cells = np.arange(width, dtype=np.float64)
-    weights = np.minimum(cells + 1 - start, 1)  # [N, major]
-    weights = np.where((cells >= np.floor(start)) & (cells < np.ceil(stop)), weights, 0)
+    weights = xnp.minimum(cells + 1 - start, 1.0)  # [N, major]
+    weights = xnp.where((cells >= xnp.floor(start)) & (cells < xnp.ceil(stop)), weights, 0.0)
     middle = (start_minor + slope * (cells - start - 0.5))[..., None]  # [N, major, 1]
-    overlap = np.minimum(middle + HALF_THICKNESS, cells + 1) - np.maximum(middle - HALF_THICKNESS, cells)
-    coverage = weights[..., None] * np.clip(overlap, 0, 1)  # [N, major, minor]
-    coverage = np.where(along_columns[:, None, None], coverage.swapaxes(1, 2), coverage)
-    return (2 * coverage - 1).astype(np.float32)[..., None]
+    upper = xnp.minimum(middle + HALF_THICKNESS, cells + 1)  # [N, major, minor]
+    lower = xnp.maximum(middle - HALF_THICKNESS, cells)
+    coverage = weights[..., None] * xnp.clip(upper - lower, 0.0, 1.0)
+    coverage = xnp.where(along_columns[:, None, None], xnp.swapaxes(coverage, 1, 2), coverage)
+    return (2 * coverage - 1)[..., None]
 
 
 def batches(batch_size, seed, start_step=0, width=32):
@@ -70,8 +75,7 @@ def batches(batch_size, seed, start_step=0, width=32):
 
     def batch(step):
         angles = tf.random.stateless_uniform([batch_size], [key, step], 0, 2 * np.pi, tf.float64)
-        images = tf.numpy_function(lambda a: render(a, width), [angles], tf.float32, stateful=False)
-        images.set_shape([batch_size, width, width, 1])
-        return {"image": images, "label": tf.zeros([batch_size], tf.int32)}
+        images = _draw(angles, width, tf.experimental.numpy)  # Python in a stream can hang at exit
+        return {"image": tf.cast(images, tf.float32), "label": tf.zeros([batch_size], tf.int32)}
 
     return steps_from(start_step).map(batch).prefetch(tf.data.AUTOTUNE)

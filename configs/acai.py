@@ -1,8 +1,8 @@
 """ACAI: Berthelot, Raffel, Roy and Goodfellow 2018, arXiv 1807.07543.
 
-    python train.py --config=configs/acai.py --workdir=runs/acai                    the paper's CIFAR-10 recipe
-    python train.py --config=configs/acai.py:pegasus --workdir=runs/pegasus         the model this project ships
-    python train.py --config=configs/acai.py:lines --workdir=runs/lines             synthetic lines, no data set
+python train.py --config=configs/acai.py --workdir=runs/acai                    the paper's CIFAR-10 recipe
+python train.py --config=configs/acai.py:pegasus --workdir=runs/pegasus         the model this project ships
+python train.py --config=configs/acai.py:lines --workdir=runs/lines             synthetic lines, no data set
 """
 
 import ml_collections
@@ -27,7 +27,6 @@ def paper():
     config.data = data = ml_collections.ConfigDict()
     data.source = "cifar10"  # or "lines", or "folder" for the images in image_folder
     data.image_folder = ""  # one sub-folder a class
-    data.data_dir = ""  # of tensorflow-datasets; the flag --data_dir goes before
     data.classes = tuple("airplane automobile bird cat deer dog frog horse ship truck".split())
     data.pairing = "shuffled"  # the paper's, or "across": each image is mixed with one of the other group
     data.groups = (("deer", "horse"), ("airplane", "bird"))  # for "across"; together they are the classes

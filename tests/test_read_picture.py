@@ -201,9 +201,7 @@ def test_unreadable(tmp_path, monkeypatch):
     assert "permission denied" in message(path)
 
 
-@pytest.mark.parametrize(
-    "content", [b"hi\n", bytes(5000), b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"]
-)
+@pytest.mark.parametrize("content", [b"hi\n", bytes(5000), b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"])
 def test_not_a_picture(tmp_path, content):
     path = tmp_path / "picture.png"
     path.write_bytes(content)
@@ -259,9 +257,7 @@ def test_the_limit_itself_is_not_refused_for_its_size(tmp_path):
 
 def test_a_bomb_in_a_tiff_tile(tmp_path):
     tags = ((256, 32), (257, 32), (258, 8), (259, 8), (262, 1), (322, 9008), (323, 9008), (324, 8), (325, 0))
-    entries = b"".join(
-        struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags
-    )  # 32 x 32, tiles of 9008
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)  # 32 x 32, tiles of 9008
     path = tmp_path / "tile.tiff"
     path.write_bytes(struct.pack("<2sHIH", b"II", 42, 8, len(tags)) + entries + struct.pack("<I", 0))
     assert "9,008 x 9,008" in message(path)

@@ -1,0 +1,51 @@
+"""A released ACAI: networks with their weights, numpy arrays in and out."""
+
+import keras
+import numpy as np
+
+from acai import networks
+from acai.model import named
+from common.checkpoints import restore
+
+
+class ReleasedACAI:
+    """Encoder, decoder and critic of a release.
+
+    Args:
+        sizes: {"width", "latent_width", "latent_channels", "depth", "critic_depth",
+            "colours"}, as `ACAI` takes them.
+        weights: {name: array} as `ACAI.release_state` names them; others than the three networks' are ignored.
+        source: what to call it in an error.
+        batch_size: of one pass through a network.
+
+    Raises:
+        common.command.InputError: when the weights are of other sizes.
+    """
+
+    def __init__(self, sizes, weights, source, batch_size=256):
+        code = [sizes[name] for name in ("width", "latent_width", "latent_channels")]
+        colours = sizes["colours"]
+        self.width, self.colours, self.batch_size = sizes["width"], colours, batch_size
+        self.encoder = networks.encoder(*code, sizes["depth"], colours)
+        self.decoder = networks.decoder(*code, sizes["depth"], colours)
+        self.critic = networks.critic(*code, sizes["critic_depth"] or sizes["depth"], colours)
+        for name in ("encoder", "decoder", "critic"):
+            own = {key: value for key, value in weights.items() if key.startswith(f"{name}/")}
+            restore(named(name, getattr(self, name)), own, source)
+
+    def encode(self, images):
+        """Images float32 [N, width, width, colours] in [-1, 1] -> latents float32 [N, h, w, c]."""
+        return self._run(self.encoder, images)
+
+    def decode(self, latents):
+        """Latents [N, h, w, c] -> images float32 [N, width, width, colours], unclipped."""
+        return self._run(self.decoder, latents)
+
+    def predict_mix(self, images):
+        """The critic's guess of the mix [N]: 0 for what it takes for a reconstruction, at most 0.5 otherwise."""
+        return self._run(self.critic, images)
+
+    def _run(self, network, inputs):
+        inputs = np.asarray(inputs, np.float32)
+        parts = [inputs[i : i + self.batch_size] for i in range(0, len(inputs), self.batch_size)]
+        return np.concatenate([keras.ops.convert_to_numpy(network(part)) for part in parts])
