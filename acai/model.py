@@ -169,8 +169,8 @@ class ACAI(keras.Model):
         else:
             critic_gradients = tape.gradient(critic_loss, weights, scale)
             blend_gradient = tape.gradient(mix_regulariser, blends, scale)
-        error = tf.reduce_mean(tf.square(blend_scores - mix)) / losses.CONSTANT_GUESS_ERROR
-        logs = {"critic_loss": critic_loss, "mix_regulariser": mix_regulariser, "critic_error_ratio": error}
+        logs = {"critic_loss": critic_loss, "mix_regulariser": mix_regulariser}
+        logs["critic_error_ratio"] = critic_loss / losses.CONSTANT_GUESS_LOSS
         return logs, {"critic": critic_gradients, "blends": blend_gradient}
 
     def _realism_gradients(self, images, decoded):

@@ -8,7 +8,7 @@ from absl import logging
 from common.checkpoints import Checkpoints, write_atomically
 from common.command import InputError
 
-MAY_CHANGE = ("train.total_kimg", "train.precision", "data.image_folder")  # and all that ends as below
+MAY_CHANGE = ("train.total_kimg", "train.realism_from_kimg", "data.image_folder")  # and all that ends as below
 MAY_CHANGE_ENDINGS = ("_every_kimg", "keep_checkpoints")
 
 

@@ -71,9 +71,9 @@ def pegasus(config):
     config.data.classes = ("bird", "horse")
     config.data.pairing, config.data.groups = "across", (("horse",), ("bird",))
     config.data.flip = True
-    config.model.depth = config.model.critic_depth = 16
+    config.model.depth, config.model.critic_depth = 16, 8
     config.model.realism_weight = 0.02
-    config.train.realism_from_kimg = 1_400.0
+    config.train.realism_from_kimg = 1_450.0
     config.train.total_kimg = 1_600.0
     config.train.learning_rate = config.train.critic_learning_rate = 5e-4
     config.train.ema_rate = 0.999
