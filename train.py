@@ -11,7 +11,7 @@ import numpy as np
 from absl import flags, logging
 from ml_collections import config_flags
 
-from common import command, data, lines
+from common import command, data, lines, memory
 from common.command import InputError
 
 CONFIG = config_flags.DEFINE_config_file(
@@ -27,6 +27,7 @@ def main():
     config = CONFIG.value
     check(config)
 
+    memory.keep_freed_memory()
     command.import_tensorflow()
     import keras
 

@@ -14,7 +14,7 @@ from absl import flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from common import command, data
+from common import command, data, memory
 
 flags.DEFINE_integer("depth", 16, "channels of the autoencoder's first scale")
 flags.DEFINE_integer("critic_depth", None, "of the critic's; default: the depth")
@@ -30,6 +30,7 @@ CONVOLUTION = dict(batch=16, width=32, channels=256)
 
 
 def main():
+    memory.keep_freed_memory()
     command.import_tensorflow()
     import tensorflow as tf
 

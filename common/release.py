@@ -9,6 +9,7 @@ import numpy as np
 from common.checkpoints import digest, pack, unpack, write_atomically
 from common.command import InputError
 
+FILES = ("config.json", "bank.npz", "weights.npz")
 BUNDLED = Path(__file__).resolve().parent.parent / "pretrained"
 
 
@@ -42,7 +43,7 @@ def write(folder, config, weights, bank):
     weights = pack({name: _half(value) for name, value in weights.items()})
     bank = pack({name: _half(value) for name, value in bank.items()} | {"weights_digest": digest(weights)})
     text = json.dumps(config, indent=2, sort_keys=True) + "\n"
-    for name, data in (("config.json", text.encode()), ("bank.npz", bank), ("weights.npz", weights)):
+    for name, data in zip(FILES, (text.encode(), bank, weights), strict=True):
         write_atomically(os.path.join(folder, name), data)
 
 
@@ -53,7 +54,7 @@ def read(folder):
         InputError: when a file is missing, damaged or of a newer format, or the bank is of other weights.
     """
     contents = {}
-    for name in ("config.json", "weights.npz", "bank.npz"):
+    for name in FILES:
         path = os.path.join(folder, name)
         try:
             with open(path, "rb") as file:

@@ -112,7 +112,9 @@ def test_epochs_and_seeds_are_shuffled_independently():
 
 
 def test_resume_seeks_to_its_place():
-    dataset = numbered([0, 1, 1] * 5, ("a", "b"))
+    images = np.random.default_rng(0).integers(0, 256, (15, 2, 3, 1), np.uint8)  # a flip shows
+    labels = np.array([0, 1, 1] * 5, np.int32)
+    dataset = data.ImageDataset(images, labels, np.arange(15), ("a", "b"), "train")
     for options in ({}, {"flip": True}, {"flip": True, "across": (("b",), ("a",))}):
         stream = take(12, dataset, 4, seed=5, **options)
         for start in (0, 1, 3, 4, 9):
