@@ -4,7 +4,6 @@ The same command again resumes. Any field of the config can be set, e.g. --confi
 To watch: tensorboard --logdir runs
 """
 
-import functools
 import json
 
 import numpy as np
@@ -92,10 +91,11 @@ def load(settings, width):
             )
         )
     if settings.source == "folder":
-        read = functools.partial(data.load_folder, settings.image_folder, width=width)
+        whole = data.load_folder(settings.image_folder, width=width, hold_out=False)
     else:
-        read = functools.partial(data.load_cifar10, DATA_DIR.value, classes=settings.classes)
-    return read(split="train", hold_out=settings.hold_out), read(split="holdout")
+        whole = data.load_cifar10(DATA_DIR.value, classes=settings.classes, hold_out=False)
+    train, holdout = data.divide(whole)
+    return train if settings.hold_out else whole, holdout if len(holdout) else whole
 
 
 def stream(config, train, step):

@@ -32,9 +32,7 @@ def check_cifar10(data_dir=None, download=True):
     folder = data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
     folder = Path(os.path.expanduser(folder))
     if os.path.exists(folder) and not os.path.isdir(folder):
-        raise InputError(
-            f"The data folder must be a folder. Received a file: {folder}. Pass another --data_dir."
-        )
+        raise InputError(f"The data folder must be a folder. Received a file: {folder}. Pass another --data_dir.")
     names = [path.name for path in folder.glob("cifar10/*")]
     versions = [name for name in names if re.fullmatch(r"\d+\.\d+\.\d+", name)]
     if versions:

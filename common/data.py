@@ -56,9 +56,7 @@ class ImageDataset:
         return dataclasses.replace(self, labels=labels, class_names=classes)._keep(labels >= 0)
 
     def _keep(self, rows):
-        return dataclasses.replace(
-            self, images=self.images[rows], labels=self.labels[rows], ids=self.ids[rows]
-        )
+        return dataclasses.replace(self, images=self.images[rows], labels=self.labels[rows], ids=self.ids[rows])
 
 
 def load_cifar10(data_dir=None, split="train", classes=CIFAR10_CLASSES, hold_out=True, download=True):
@@ -144,9 +142,7 @@ def load_folder(folder, split="train", width=32, hold_out=True):
         reason = "no readable image in a class's folder"
         logging.warning("%s: skipped %d files (%s): %s%s", folder, len(skipped), reason, named, more)
     names = tuple(p.name for p in class_folders)
-    dataset = ImageDataset(
-        np.stack(images), np.array(labels, np.int32), np.arange(len(images)), names, "train"
-    )
+    dataset = ImageDataset(np.stack(images), np.array(labels, np.int32), np.arange(len(images)), names, "train")
     return _choose(dataset, split, hold_out)
 
 

@@ -1,0 +1,133 @@
+"""Losses and their companions on a few numbers worked by hand."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from acai import losses
+
+
+def images(*values):
+    """One number an image: [B, 1, 1, 1]."""
+    return np.asarray(values, np.float32)[:, None, None, None]
+
+
+def vector(*values):
+    return np.asarray(values, np.float32)
+
+
+def close(actual, expected, tolerance=1e-6):
+    np.testing.assert_allclose(np.asarray(actual), expected, rtol=tolerance, atol=1e-12)
+
+
+def test_mix_latents_by_hand():
+    mixed = losses.mix_latents(images(1, 2, 10, 20), vector(0, 0.25, 0.5, 0.1))
+    # rows 0 and 3 belong together, 1 and 2 likewise; the mix is the share of the row itself
+    close(mixed, images(20, 0.25 * 2 + 0.75 * 10, 0.5 * 10 + 0.5 * 2, 0.1 * 20 + 0.9 * 1))
+
+
+def test_mix_latents_keeps_positions_and_channels_apart():
+    latents = np.arange(2 * 2 * 3 * 2, dtype=np.float32).reshape(2, 2, 3, 2)
+    mixed = np.asarray(losses.mix_latents(latents, vector(0.25, 0.5)))
+    for place in np.ndindex(2, 3, 2):
+        first, second = latents[0][place], latents[1][place]
+        close(mixed[0][place], 0.25 * first + 0.75 * second)
+        close(mixed[1][place], 0.5 * second + 0.5 * first)
+
+
+def test_the_middle_of_an_odd_batch_is_its_own_partner():
+    close(losses.mix_latents(images(1, 7, 3), vector(0.5, 0.3, 0.5)), images(2, 7, 2))
+
+
+def test_reconstruction_loss_by_hand():
+    close(losses.reconstruction_loss(images(1, 2, -1), images(0, 0, 1)), (1 + 4 + 4) / 3)
+    # a mean over all pixels and colours, not a sum over an image: 12 numbers, one of them off by 3
+    first, second = np.zeros((1, 2, 2, 3), np.float32), np.zeros((1, 2, 2, 3), np.float32)
+    second[0, 1, 0, 2] = 3
+    close(losses.reconstruction_loss(first, second), 9 / 12)
+
+
+def test_mix_regulariser_by_hand():
+    close(losses.mix_regulariser(vector(0.5, -0.25, 0), 0.5), 0.5 * (0.25 + 0.0625) / 3)
+    close(losses.mix_regulariser(vector(0.5, -0.25, 0), 0), 0)
+
+
+def test_critic_loss_by_hand():
+    # ((0.5 - 0.25)^2 + (0.1 - 0.5)^2) / 2 + (0.2^2 + (-0.6)^2) / 2
+    loss = losses.critic_loss(vector(0.5, 0.1), vector(0.25, 0.5), vector(0.2, -0.6))
+    close(loss, (0.0625 + 0.16) / 2 + (0.04 + 0.36) / 2)
+
+
+def test_soften_by_hand():
+    # 0.2 of the image and 0.8 of the reconstruction
+    close(losses.soften(images(1, -1), images(0, 4), 0.2), images(0.2, 0.2 * -1 + 0.8 * 4))
+    close(losses.soften(images(5), images(7), 0.0), images(7))
+    close(losses.soften(images(5), images(7), 1.0), images(5))
+
+
+def test_constant_guess_loss_is_the_least_a_blind_critic_can_reach():
+    # For an answer c: E (c - mix)^2 + c^2 with mix uniform in [0, 1/2], by the midpoint rule, over a grid of c.
+    mix = (np.arange(2000) + 0.5) / 4000
+    guesses = np.linspace(-0.5, 0.5, 401)
+    least = min(np.mean((guess - mix) ** 2) + guess**2 for guess in guesses)
+    close(losses.CONSTANT_GUESS_LOSS, least, 1e-5)
+
+
+def test_hinge_by_hand():
+    # real: max(0, 1 - x) of 2, 0.5, -1 -> 0, 0.5, 2; fake: max(0, 1 + x) of -3, 0, 0.25 -> 0, 1, 1.25
+    loss = losses.discriminator_loss(vector(2, 0.5, -1), vector(-3, 0, 0.25))
+    close(loss, 2.5 / 3 + 2.25 / 3)
+
+
+def test_hinge_averages_real_and_fake_apart():
+    real, fake = np.zeros((1, 2, 2), np.float32), np.full((3, 2, 2), 2, np.float32)
+    close(losses.discriminator_loss(real, fake), 1 + 3)
+
+
+def test_realism_loss_falls_when_fakes_pass_for_real():
+    close(losses.realism_loss(vector(1, 2, -6)), 1)
+    close(losses.realism_loss(vector(2, 4, 0)), -2)
+
+
+# The ratio of the two gradients
+
+
+def test_ratio_by_hand():
+    ratio = losses.regulariser_per_critic_gradient(vector(0.5, 0.1, -0.2), vector(0.25, 0.3, 0.2), 0.5)
+    # lambda d / (d - alpha): 0.25 / 0.25, 0.05 / -0.2, -0.1 / -0.4
+    close(ratio, [1, -0.25, 0.25])
+
+
+def test_ratio_turns_one_gradient_into_the_other():
+    scores, mix = tf.constant([0.3, -0.7, 0.02, 0.4]), tf.constant([0.1, 0.2, 0.5, 0.45])
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(scores)
+        critic_loss = losses.critic_loss(scores, mix, tf.constant([0.5, 0.1, 0.1, 0.3]))
+        regulariser = losses.mix_regulariser(scores, 0.7)
+    ratio = losses.regulariser_per_critic_gradient(scores, mix, 0.7)
+    close(tape.gradient(critic_loss, scores) * ratio, tape.gradient(regulariser, scores))
+
+
+@pytest.mark.parametrize(
+    ("difference", "divisor"),
+    [
+        (0.0, 1e-6),  # the score hits its mix: finite, and times the critic's gradient of 0 it is 0
+        (2.0**-22, 1e-6),  # 2.4e-7, closer than 1e-6 from above
+        (-(2.0**-22), -1e-6),  # and from below: the sign is kept
+        (2.0**-19, 2.0**-19),  # 1.9e-6: not touched
+        (-(2.0**-19), -(2.0**-19)),
+    ],
+)
+def test_ratio_near_zero(difference, divisor):
+    # 1/4 + 2^-22 is a float32, so the difference is exact
+    ratio = losses.regulariser_per_critic_gradient(vector(0.25 + difference), vector(0.25), 0.5)
+    close(ratio, [0.5 * (0.25 + difference) / divisor])
+
+
+def test_clamped_ratio_never_magnifies_and_never_flips():
+    """Within the clamp the rescaled gradient shrinks to 0 with the difference instead of blowing up."""
+    for difference in (0.0, 2.0**-24, -(2.0**-24), 2.0**-21, -(2.0**-21)):
+        score, mix = vector(0.25 + difference), vector(0.25)
+        critic_gradient = 2 * (score - mix)
+        rescaled = critic_gradient * np.asarray(losses.regulariser_per_critic_gradient(score, mix, 0.5))
+        assert np.isfinite(rescaled) and 0 <= rescaled <= 0.5 * 2 * score * (1 + 1e-6)
