@@ -40,7 +40,9 @@ def bundle(source, folder):
 
 def main():
     if len(sys.argv) != 3:
-        raise command.InputError("Two folders are required: python -m acai.bundle RUN FOLDER. Received: other words")
+        raise command.InputError(
+            "Two folders are required: python -m acai.bundle RUN FOLDER. Received: other words"
+        )
     source, folder = sys.argv[1:]
     del sys.argv[1:]
     release.resolve(source)

@@ -2,7 +2,9 @@
 
 Berthelot, Raffel, Roy and Goodfellow (arXiv 1807.07543), section 3. Letters: see `acai.losses`.
 With `realism_weight` above 0 a patch discriminator tells real images from reconstructions and blends, in the
-spirit of adversarial mixup resynthesis (Beckham et al., arXiv 1903.02709).
+spirit of adversarial mixup resynthesis (Beckham et al., arXiv 1903.02709). Its gradient is balanced against the
+reconstruction error's as in VQGAN (Esser et al., arXiv 2012.09841, equation 7), but at the decoded images: the
+pull is coherent and the error's is not, so a weight of w costs a share of about w^2 of the error, no more.
 """
 
 import keras
@@ -27,7 +29,8 @@ class ACAI(keras.Model):
         classes: how many the latent classifier tells apart.
         mix_weight: lambda, the weight of the critic in the autoencoder's loss.
         regularisation: gamma, the share of the image in what the critic sees as unmixed.
-        realism_weight: of the patch discriminator in the autoencoder's loss; 0: there is none, as in the paper.
+        realism_weight: of the patch discriminator for the autoencoder: the norm of its gradient at the decoded
+            images as a share of the reconstruction error's; 0: there is none, as in the paper.
         realism_from_step: the step from which the patch discriminator trains and counts.
         discriminator_channels: of the patch discriminator's first layer.
         ema_rate: share kept a step by the moving average of the autoencoder's weights; 0: there is none.
@@ -132,23 +135,25 @@ class ACAI(keras.Model):
             latents = self.encoder(images, training=True)
             mixed_latents = losses.mix_latents(latents, mix)
             decoded = self.decoder(tf.concat([latents, mixed_latents], 0), training=True)  # [2B, H, W, C]
+        with tf.GradientTape() as pixel_tape:
+            pixel_tape.watch(decoded)
             reconstructions, blends = decoded[:size], decoded[size:]
             reconstruction_loss = losses.reconstruction_loss(images, reconstructions)
+        error_gradient = pixel_tape.gradient(reconstruction_loss, decoded, self._loss_scale())
         logs, gradients = self._critic_gradients(images, reconstructions, blends, mix)
-        decoded_gradient = tf.concat([tf.zeros_like(images), gradients.pop("blends")], 0)
+        decoded_gradient = error_gradient + tf.concat([tf.zeros_like(images), gradients.pop("blends")], 0)
         if realism:
             realism_logs, gradients["discriminator"], realism_gradient = self._realism_gradients(images, decoded)
-            decoded_gradient += realism_gradient
+            balance = tf.math.divide_no_nan(tf.norm(error_gradient), tf.norm(realism_gradient))
+            decoded_gradient += self.realism_weight * balance * realism_gradient
             logs |= realism_logs
         gradients["autoencoder"] = autoencoder_tape.gradient(
-            [reconstruction_loss, decoded], self.weights_of("autoencoder"), [self._loss_scale(), decoded_gradient]
+            decoded, self.weights_of("autoencoder"), decoded_gradient
         )
         classifier_logs, gradients["classifier"] = self._classifier_gradients(latents, labels)
         self._apply(gradients)
         logs |= {"reconstruction_loss": reconstruction_loss, **classifier_logs}
         logs["autoencoder_loss"] = reconstruction_loss + logs["mix_regulariser"]
-        if realism:
-            logs["autoencoder_loss"] += self.realism_weight * logs["realism_loss"]
         return logs | self._optimizer_logs()
 
     def _critic_gradients(self, images, reconstructions, blends, mix):
@@ -184,7 +189,7 @@ class ACAI(keras.Model):
             realism_loss = losses.realism_loss(fake_logits)
         logs = {"discriminator_loss": discriminator_loss, "realism_loss": realism_loss}
         gradients = tape.gradient(discriminator_loss, weights, scale)
-        return logs, gradients, tape.gradient(realism_loss, decoded, scale * self.realism_weight)
+        return logs, gradients, tape.gradient(realism_loss, decoded, scale)
 
     def _classifier_gradients(self, latents, labels):
         """The linear classifier sees the latents but does not shape them: the tape begins behind them."""

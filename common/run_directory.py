@@ -101,7 +101,7 @@ def rewind_events(path, step):
 
     kept, dropped = [], 0
     try:
-        for record in tf.compat.v1.io.tf_record_iterator(path):
+        for record in tf.data.TFRecordDataset(path).as_numpy_iterator():
             if tf.compat.v1.Event.FromString(record).step <= step:
                 kept.append(record)
             else:

@@ -42,7 +42,7 @@ def paper():
     model.critic_depth = 64
     model.mix_weight = 0.5
     model.regularisation = 0.2
-    model.realism_weight = 0.0  # of the patch discriminator; 0: none
+    model.realism_weight = 0.0  # pull of the patch discriminator, a share of the error's; 0: none
     model.discriminator_channels = 48
 
     config.train = train = ml_collections.ConfigDict()
@@ -72,8 +72,8 @@ def pegasus(config):
     config.data.pairing, config.data.groups = "across", (("horse",), ("bird",))
     config.data.flip = True
     config.model.depth, config.model.critic_depth = 16, 8
-    config.model.realism_weight = 0.02
-    config.train.realism_from_kimg = 1_450.0
+    config.model.realism_weight = 0.5
+    config.train.realism_from_kimg = 1_400.0
     config.train.total_kimg = 1_600.0
     config.train.learning_rate = config.train.critic_learning_rate = 5e-4
     config.train.ema_rate = 0.999

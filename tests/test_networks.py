@@ -89,8 +89,8 @@ def test_cifar10_sizes():
     encoder, decoder = networks.encoder(32, 4, 16, 64), networks.decoder(32, 4, 16, 64)
     critic = networks.critic(32, 4, 16, 64)
     encoder_size = conv_size(1, 3, 64) + chain_size(64, 64, 64, 128, 128, 256, 256, 512, 16)
-    assert encoder.count_params() == critic.count_params() == encoder_size == 2_475_856 + 0
-    assert decoder.count_params() == chain_size(16, 256, 256, 128, 128, 64, 64, 64, 3) == 1_222_979 + 0
+    assert encoder.count_params() == critic.count_params() == encoder_size == 2_434_704
+    assert decoder.count_params() == chain_size(16, 256, 256, 128, 128, 64, 64, 64, 3) == 1_219_203
     assert encoder.input_shape == decoder.output_shape == critic.input_shape == (None, 32, 32, 3)
     assert encoder.output_shape == decoder.input_shape == (None, 4, 4, 16)
     assert critic.output_shape == (None,)
@@ -152,10 +152,10 @@ def test_encoder_and_critic_equal_the_plain_version():
 
 def test_decoder_equals_the_plain_version():
     decoder = networks.decoder(**SMALL)
-    expected = plain_decoder(noise(2, 2, 2, 3), random_weights(decoder, seed=2), scales=2)
-    assert expected.min() < -1 or expected.max() > 1  # images are not squashed
-    assert (expected < 0).any() and (expected > 0).any()
-    np.testing.assert_allclose(decoder(noise(2, 2, 2, 3)), expected, rtol=1e-4, atol=1e-5)
+    latents = 9 * noise(2, 2, 2, 3)
+    expected = plain_decoder(latents, random_weights(decoder, seed=3), scales=2)
+    assert expected.min() < 0 and np.abs(expected).max() > 1  # images are neither rectified nor squashed
+    np.testing.assert_allclose(decoder(latents), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_classifier_is_one_linear_layer():
@@ -168,7 +168,7 @@ def test_classifier_is_one_linear_layer():
 def test_patch_discriminator_equals_the_plain_version():
     discriminator = networks.patch_discriminator(16, 2)
     weights = random_weights(discriminator, seed=4)
-    hidden = images = noise(2, 16, 16, 3)
+    hidden = images = 3 * noise(2, 16, 16, 3)
     for layer in range(3):
         hidden = leaky(conv(hidden, *weights[2 * layer : 2 * layer + 2], strides=2))
     expected = conv(hidden, *weights[6:])[..., 0]
@@ -183,7 +183,7 @@ def test_linear_then_conv_equals_the_two_convolutions(dtype, tolerance):
     layer.build(images.shape)
     linear_kernel, linear_bias, kernel, bias = random_weights(layer, seed=6)
     expected = conv(conv(images, linear_kernel, linear_bias), kernel, bias)
-    assert np.abs(linear_bias).min() > 0.01  # at the border the 3x3 convolution sees less of this bias
+    assert np.abs(linear_bias).max() > 0.1  # at the border the 3x3 convolution sees less of this bias
     np.testing.assert_allclose(layer(images), expected, rtol=tolerance, atol=tolerance)
 
 

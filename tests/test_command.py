@@ -1,0 +1,220 @@
+"""Bad input through the real command: status 2, one line on stderr, quick, nothing written."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from common.checkpoints import Checkpoints
+from common.command import InputError, one_line
+from configs.acai import get_config
+
+ROOT = Path(__file__).parents[1]
+CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+LINES = f"--config={ROOT}/configs/acai.py:lines"
+PAPER = f"--config={ROOT}/configs/acai.py"
+ACROSS = "--config.data.pairing=across"
+
+
+@pytest.fixture(scope="module")
+def without_tensorflow(tmp_path_factory):
+    """An environment in which importing TensorFlow or Keras fails, and every download."""
+    folder = tmp_path_factory.mktemp("poison")
+    for name in ("tensorflow", "keras", "tensorflow_datasets"):
+        (folder / f"{name}.py").write_text('raise ImportError("TensorFlow was reached")\n')
+    return {**os.environ, "PYTHONPATH": str(folder), "HTTPS_PROXY": "http://127.0.0.1:9"}
+
+
+@pytest.fixture
+def train(without_tensorflow, tmp_path):
+    def run(*arguments):
+        command = [sys.executable, ROOT / "train.py", *map(str, arguments)]
+        options = dict(cwd=tmp_path, env=without_tensorflow, capture_output=True, text=True, timeout=60)
+        return subprocess.run(command, **options)
+
+    return run
+
+
+def assert_refused(result, *words):
+    assert result.returncode == 2, result.stderr
+    assert result.stdout == ""
+    assert result.stderr.startswith("error: ") and result.stderr.count("\n") == 1, result.stderr
+    assert len(result.stderr) < 1000
+    for word in words:
+        assert str(word) in result.stderr, result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([LINES, "--config.train.totl_kimg=3"], ["totl_kimg", "total_kimg"]),
+        ([LINES, "--config.modle.depth=3"], ["modle", "model"]),
+        ([LINES, "--config.train.total_kimg=many"], ["train.total_kimg", "'many'"]),
+        ([LINES, "--config.train.batch_size=2.5"], ["train.batch_size", "2.5"]),
+        ([LINES, "--config.train.jit_compile=perhaps"], ["train.jit_compile", "perhaps"]),
+        ([LINES, "--config.train.seed"], ["train.seed"]),
+        ([f"--config={ROOT}/configs/acai.py:dragon"], ["'dragon'", "paper, pegasus, lines"]),
+        (["--config=configs/none.py"], ["configs/none.py", "No such file"]),
+        ([f"--config={ROOT}/common/lines.py"], ["get_config"]),
+        (["--config="], ["config"]),
+        ([LINES, "--wokdir=runs/x"], ["wokdir", "workdir"]),
+        ([LINES, "resume"], ["'resume'", "--name=value"]),
+        ([PAPER, "--config.data.classes=('bird','pegasus')"], ["pegasus", *CLASSES]),
+        ([PAPER, "--config.data.classes=('bird','bird')"], ["('bird', 'bird')", *CLASSES]),
+        ([PAPER, "--config.data.classes=()"], CLASSES),
+        ([LINES, "--config.data.source=imagenet"], ["data.source", "imagenet", "cifar10", "lines", "folder"]),
+        ([LINES, "--config.data.pairing=pairs"], ["data.pairing", "pairs", "shuffled", "across"]),
+        ([LINES, "--config.train.schedule=linear"], ["train.schedule", "linear", "constant", "cosine"]),
+        ([LINES, "--config.train.precision=float64"], ["train.precision", "float64", "mixed_bfloat16"]),
+        ([PAPER, ACROSS, "--config.data.classes=('bird','cat')"], ["groups", "bird, cat", "deer"]),
+        ([PAPER, ACROSS, "--config.data.groups=horse"], ["groups", "horse"]),
+        ([PAPER, ACROSS, "--config.data.groups=(1,2)"], ["groups", "(1, 2)"]),
+        ([PAPER, ACROSS, "--config.train.batch_size=7"], ["batch_size", "even", "7"]),
+        ([LINES, "--config.train.batch_size=0"], ["batch_size", "1", "0"]),
+        ([LINES, "--config.train.seed=-4"], ["seed", "-4"]),
+        ([LINES, "--config.train.total_kimg=-1"], ["total_kimg", "-1"]),
+        ([LINES, "--config.train.log_every_kimg=0"], ["log_every_kimg", "0"]),
+        ([LINES, "--config.train.save_every_kimg=nan"], ["save_every_kimg", "nan"]),
+        ([LINES, "--config.train.keep_checkpoints=0"], ["keep_checkpoints", "0"]),
+        ([LINES, "--config.train.learning_rate=-1"], ["learning_rate", "-1"]),
+        ([LINES, "--config.train.ema_rate=1"], ["ema_rate", "1"]),
+        ([LINES, "--config.train.bank_per_class=(5,)"], ["bank_per_class", "(5,)"]),
+        ([LINES, "--config.model.width=48"], ["model.width", "48", "32"]),
+        ([LINES, "--config.model.latent_width=5"], ["model.latent_width", "5"]),
+        ([LINES, "--config.model.depth=0"], ["model.depth", "0"]),
+        ([PAPER, "--config.model.width=64"], ["model.width", "64", "32"]),
+        ([LINES, "--config.data.source=folder"], ["data.image_folder", "''"]),
+        ([LINES, "--config.data.source=folder", "--config.data.image_folder=lost"], ["image_folder", "'lost'"]),
+        ([PAPER, "--data_dir=/no/such/place"], ["/no/such/place", "--data_dir", "lines"]),
+    ],
+)
+def test_bad_flags(train, tmp_path, arguments, words):
+    started = time.monotonic()
+    assert_refused(train(f"--workdir={tmp_path}/run", *arguments), *words)
+    assert time.monotonic() - started < 30  # half a second where nothing else runs
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_workdir_is_required(train, tmp_path):
+    assert_refused(train(LINES), "--workdir", "none")
+    assert_refused(train(LINES, "--workdir="), "--workdir")
+    assert_refused(train(LINES, "--workdir", "--config.train.seed=1"), "--workdir", "--config.train.seed=1")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_workdir_that_is_not_a_run(train, tmp_path):
+    file = tmp_path / "thesis.txt"
+    file.write_text("years of work")
+    for path in (file, file / "run", tmp_path):
+        assert_refused(train(LINES, f"--workdir={path}"), "--workdir", path)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+    assert file.read_text() == "years of work"
+
+
+def test_workdir_that_cannot_be_written(train, tmp_path):
+    locked = tmp_path / "locked"
+    locked.mkdir()
+    locked.chmod(0o500)
+    if os.access(locked, os.W_OK):  # root may write everywhere, but not here
+        locked = Path("/proc")
+    assert_refused(train(LINES, f"--workdir={locked}/run"), "--workdir", f"{locked}/run")
+
+
+@pytest.fixture
+def old_run(tmp_path):
+    """A run of the lines config with a checkpoint at step 1000, 64 kimg."""
+    run = tmp_path / "run"
+    folder = Checkpoints(run / "checkpoints")
+    folder.save(1000, {"step": np.int64(1000)})
+    (run / "config.json").write_text(json.dumps(json.loads(get_config("lines").to_json())))
+    return run
+
+
+def contents(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_another_config_in_the_same_workdir(train, old_run):
+    before = contents(old_run)
+    result = train(LINES, f"--workdir={old_run}", "--config.model.depth=8")
+    assert_refused(result, old_run, "model.depth", "8", "16")
+    result = train(LINES, f"--workdir={old_run}", "--config.train.batch_size=8")
+    assert_refused(result, old_run, "train.batch_size", "--workdir")
+    assert contents(old_run) == before
+
+
+def test_all_checkpoints_damaged(train, old_run):
+    (checkpoint,) = (old_run / "checkpoints").iterdir()
+    checkpoint.write_bytes(b"")
+    result = train(LINES, f"--workdir={old_run}")
+    assert result.returncode == 2, result.stderr
+    warning, error = result.stderr.splitlines()
+    assert checkpoint.name in warning and "damaged" in warning
+    assert error.startswith("error: ") and "1 damaged" in error
+
+
+def test_finished_run_says_so(train, old_run):
+    result = train(LINES, f"--workdir={old_run}", "--config.train.total_kimg=64")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert str(old_run) in result.stdout and "finished" in result.stdout and "64.0 kimg" in result.stdout
+
+
+@pytest.mark.parametrize("flag", ["--help", "-h", "--helpfull"])
+def test_help(train, tmp_path, flag):
+    result = train(LINES, flag)
+    assert (result.returncode, result.stderr) == (0, "")
+    for word in ("python train.py --config=", "resumes", "--workdir", "--data_dir", "--config"):
+        assert word in result.stdout
+    assert "Traceback" not in result.stdout and list(tmp_path.iterdir()) == []
+
+
+# `run` and `import_tensorflow` by themselves
+
+
+def program(text, environment=None):
+    command = [sys.executable, "-c", f"from common import command\n{text}"]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
+
+
+def test_run_passes_on_what_is_not_bad_input():
+    assert program("command.run(lambda: print('done'))").returncode == 0
+    result = program("command.run(lambda: 1 / 0)")
+    assert result.returncode == 1 and "ZeroDivisionError" in result.stderr  # a bug keeps its traceback
+    result = program("def main(): raise KeyboardInterrupt\ncommand.run(main)")
+    assert result.returncode == 130 and result.stderr == "stopped by Ctrl-C\n"
+    result = program("def main(): raise command.InputError('a\\nb   c')\ncommand.run(main)")
+    assert result.returncode == 2 and result.stderr == "error: a b c\n"
+
+
+def test_a_closed_pipe_is_no_error():
+    text = "from common import command; command.run(lambda: print('x' * 10**6, flush=True))"
+    shell = f'"{sys.executable}" -c "{text}" | head -c 1; exit ${{PIPESTATUS[0]}}'
+    result = subprocess.run(["bash", "-c", shell], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (result.returncode, result.stdout, result.stderr) == (0, "x", "")
+
+
+@pytest.mark.parametrize(("level", "heard"), [(None, ""), ("0", "chatter\n")])
+def test_chatter_of_tensorflow(tmp_path, level, heard):
+    """It is held back, also what C++ writes to the file descriptor, unless someone asked for it."""
+    (tmp_path / "keras.py").write_text("")
+    (tmp_path / "tensorflow.py").write_text("import os\nos.write(2, b'chatter\\n')\nfrom t import config\n")
+    (tmp_path / "t.py").write_text("class config:\n    list_logical_devices = staticmethod(lambda: [])\n")
+    environment = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
+    environment |= {"PYTHONPATH": str(tmp_path)} | ({"TF_CPP_MIN_LOG_LEVEL": level} if level else {})
+    result = program("import sys\ncommand.import_tensorflow()\nprint('after', file=sys.stderr)", environment)
+    assert result.returncode == 0 and result.stderr == heard + "after\n"
+    (tmp_path / "t.py").write_text("")  # now the import fails: the chatter may tell why
+    result = program("command.import_tensorflow()", environment)
+    assert result.returncode == 1 and "chatter\n" in result.stderr and "ImportError" in result.stderr
+
+
+def test_one_line():
+    assert one_line(KeyError("no 'depht'\nDid you mean \"depth\"?")) == "no 'depht' Did you mean \"depth\"?"
+    assert one_line(InputError("Received: 'x'")) == "Received: 'x'"
+    text = "bad config: Traceback (most recent call last):\n  File\n    x = 1\nValueError: Received: 'y'\n"
+    assert one_line(ValueError(text)) == "bad config: ValueError: Received: 'y'"

@@ -1,0 +1,108 @@
+"""Every variant of every config: locked, as published where it says so, and good for one real step."""
+
+import json
+import math
+import os
+from types import SimpleNamespace
+
+import pytest
+import requests
+
+import train
+from configs import acai
+
+VARIANTS = ("paper", "pegasus", "lines")
+CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+
+
+def test_papers_values():
+    """CIFAR-10 with 256 latents in arXiv 1807.07543 and its official code."""
+    config = acai.get_config()
+    model, training = config.model, config.train
+    assert (model.width, model.depth, model.critic_depth) == (32, 64, 64)
+    assert (model.latent_width, model.latent_channels) == (4, 16)
+    assert (model.mix_weight, model.regularisation) == (0.5, 0.2)
+    assert model.realism_weight == 0 and training.ema_rate == 0  # neither is the paper's
+    assert training.batch_size == 64 and training.schedule == "constant"
+    assert training.learning_rate == training.critic_learning_rate == 1e-4
+    assert training.total_kimg == pytest.approx(2**24 / 1000, abs=0.5)
+    assert config.data.pairing == "shuffled" and not config.data.flip
+    assert config.data.classes == CLASSES and config.data.hold_out
+
+
+def test_paper_is_the_default():
+    assert acai.get_config().to_dict() == acai.get_config("paper").to_dict()
+
+
+def test_lines_has_the_papers_sizes():
+    config = acai.get_config("lines")
+    model = config.model
+    assert (model.width, model.depth, model.critic_depth) == (32, 16, 16)
+    assert (model.latent_width, model.latent_channels) == (2, 16)
+    assert config.data.source == "lines" and model.realism_weight == 0
+
+
+def test_pegasus_pairs_horses_with_birds():
+    config = acai.get_config("pegasus")
+    assert set(config.data.classes) == {"bird", "horse"} and config.data.pairing == "across"
+    assert sorted(config.data.groups) == [("bird",), ("horse",)]
+    assert config.data.hold_out and config.model.realism_weight > 0 and 0.9 < config.train.ema_rate < 1
+    assert config.train.total_kimg >= 1500 and config.train.realism_from_kimg < config.train.total_kimg
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_variants_differ_in_values_only(variant):
+    """The same fields of the same types, all plain: config.json gives them back."""
+
+    def types(tree):
+        return {name: types(v) if isinstance(v, dict) else type(v) for name, v in tree.items()}
+
+    config = acai.get_config(variant)
+    assert types(config.to_dict()) == types(acai.get_config().to_dict())
+    restored = json.loads(config.to_json())
+    assert restored == json.loads(json.dumps(config.to_dict()))
+
+
+def test_calls_do_not_share_state():
+    acai.get_config("pegasus").model.depth = 99
+    assert acai.get_config("pegasus").model.depth != 99
+
+
+def test_unknown_variant():
+    with pytest.raises(ValueError, match="paper, pegasus, lines.*'dragon'"):
+        acai.get_config("dragon")
+
+
+SMALL = {
+    "model": {"depth": 2, "critic_depth": 2, "discriminator_channels": 2},
+    "train": {"batch_size": 4, "total_kimg": 0.004, "realism_from_kimg": 0.0, "jit_compile": False},
+}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_one_real_step(variant, tmp_path, monkeypatch):
+    """All of train.main on mocked CIFAR-10 (lines need none): a step, logs, pictures, release, checkpoint."""
+    tfds = pytest.importorskip("tensorflow_datasets")
+    config = acai.get_config(variant)
+    config.update(SMALL)
+    config.train.bank_per_class = (3, 1)
+    monkeypatch.setattr(train, "CONFIG", SimpleNamespace(value=config.lock()))
+    monkeypatch.setattr(train, "WORKDIR", SimpleNamespace(value=f"{tmp_path}/run"))
+    monkeypatch.setattr(train, "DATA_DIR", SimpleNamespace(value=f"{tmp_path}/data"))
+    monkeypatch.setattr(requests, "head", lambda *_, **__: requests.Response())
+    monkeypatch.setattr(requests.Response, "raise_for_status", lambda self: None)
+    with tfds.testing.mock_data(num_examples=300):  # about 30 of each class
+        train.main()
+    (line,) = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+    logs = json.loads(line)
+    assert logs["step"] == 1 and logs["kimg"] == 0.004
+    assert all(math.isfinite(value) for value in logs.values())
+    realism = config.model.realism_weight
+    assert ("discriminator_loss" in logs) == bool(realism)
+    total = logs["reconstruction_loss"] + logs["mix_regulariser"] + realism * logs.get("realism_loss", 0)
+    assert logs["autoencoder_loss"] == pytest.approx(total, rel=1e-5)
+    assert logs["learning_rate"] == pytest.approx(config.train.learning_rate)
+    (checkpoint,) = os.listdir(tmp_path / "run" / "checkpoints")
+    assert checkpoint.startswith("000000001-")
+    assert len(os.listdir(tmp_path / "run" / "pictures")) == 3
+    assert sorted(os.listdir(tmp_path / "run" / "release")) == ["bank.npz", "config.json", "weights.npz"]

@@ -1,0 +1,178 @@
+"""Bad input to generate.py: one line, status 2, before TensorFlow is imported (a stand-in would end with 99)."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from common import release
+
+ROOT = Path(__file__).resolve().parent.parent
+RECIPE = dict(action="blend", source="run", first="horse", second="bird", count=2, mix=0.5, strip=0, path="slerp")
+RECIPE |= dict(bandwidth=0.3, seed=0, first_image=None, second_image=None, scale=1)
+SIZES = dict(width=32, colours=3, latent_width=4, latent_channels=2, depth=2, critic_depth=2)
+BANK = {
+    "latents": np.ones((4, 4, 4, 2), np.float16),
+    "labels": np.array([0, 1, 0, 1], np.int32),
+    "ids": np.arange(4),
+    "splits": np.array(["train"] * 4),
+    "class_names": np.array(["bird", "horse"]),
+}
+WEIGHTS = {"encoder/00_kernel": np.ones(3, np.float16)}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A release whose weights nobody reads here, pictures, and stand-ins for TensorFlow and Keras."""
+    folder = tmp_path_factory.mktemp("errors")
+    write = release.write
+    write(folder / "run" / "release", {"model": SIZES}, WEIGHTS, BANK)
+    write(folder / "gan", {"family": "gan"}, WEIGHTS, BANK)
+    write(folder / "list", ["model"], WEIGHTS, BANK)
+    write(folder / "sizes", {"model": SIZES | {"latent_channels": 3}}, WEIGHTS, BANK)
+    write(folder / "text", {"model": SIZES | {"depth": "2"}}, WEIGHTS, BANK)
+    write(folder / "infinite", {"model": SIZES}, {"encoder/00_kernel": np.array([1, np.inf])}, BANK)
+    write(folder / "short", {"model": SIZES}, WEIGHTS, BANK | {"labels": BANK["labels"][:3]})
+    write(folder / "lacking", {"model": SIZES}, WEIGHTS, {"latents": BANK["latents"]})
+    (folder / "early").mkdir()
+    (folder / "file").write_text("a file")
+    Image.new("RGB", (9, 9)).save(folder / "a.png")
+    os.mkfifo(folder / "pipe")
+    for name in ("tensorflow", "keras", "tensorflow_datasets", "matplotlib"):
+        (folder / "stand-ins" / name).mkdir(parents=True)
+        (folder / "stand-ins" / name / "__init__.py").write_text("import os; os._exit(99)")
+    return folder
+
+
+def run(folder, *words):
+    environment = os.environ | {"PYTHONPATH": str(folder / "stand-ins")}
+    command = [sys.executable, str(ROOT / "generate.py"), *words]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60)
+
+
+def assert_refused(folder, words, *parts):
+    before = sorted(path for path in folder.rglob("*"))
+    result = run(folder, *words)
+    assert (result.returncode, result.stdout) == (2, ""), result.stderr
+    assert result.stderr.startswith("error: ") and result.stderr.count("\n") == 1
+    for part in parts:
+        assert part in result.stderr
+    assert sorted(path for path in folder.rglob("*")) == before, "nothing is written"
+
+
+FLAGS = {
+    "": ["Exactly one of --blend", "Received: none"],
+    "--blend --sample": ["Received: --blend and --sample"],
+    "--blend surplus": ["surplus"],
+    "--blend --cuont=3": ["cuont"],
+    "--blend --out --seed=1": ["--out=VALUE", "--seed=1"],
+    "--blend --first_image --second_image=a.png": ["--first_image=VALUE"],
+    "--blend --count=0": ["--count=0"],
+    "--blend --count=8193": ["8192", "8193"],
+    "--blend --count=65 --scale=32 --strip=2": ["128", "130"],
+    "--blend --mix=1.1": ["mix=1.1"],
+    "--blend --mix=nan": ["--mix", "finite"],
+    "--sample --bandwidth=inf": ["--bandwidth", "finite"],
+    "--sample --bandwidth=-1": ["bandwidth=-1"],
+    "--sample --strip=3": ["--sample", "without --strip", "--strip=3"],
+    "--blend --bandwidth=1": ["without --bandwidth"],
+    "--blend --strip=1": ["at least 2", "Received: 1"],
+    "--blend --strip=-3": ["at least 2"],
+    "--blend --path=curve": ["slerp|lerp|pixel"],
+    "--blend --seed=-1": ["seed=-1"],
+    "--blend --scale=33": ["scale=33"],
+    "--blend --source=run --first=unicorn": ["bird, horse", "unicorn"],
+    "--blend --source=nowhere": ["--source", "nowhere"],
+    "--blend --source=early": ["without a release"],
+    "--blend --source=gan": ["'model'"],
+    "--blend --source=list": ["A whole release"],
+    "--blend --source=sizes": ["parts that fit", "sizes"],
+    "--blend --source=text": ["parts that fit", "text"],
+    "--blend --source=infinite": ["parts that fit", "infinite"],
+    "--blend --source=short": ["parts that fit", "short"],
+    "--blend --source=lacking": ["'labels'", "lacking"],
+    "--blend --source=run --first_image=a.png": ["together", "only --first_image"],
+    "--blend --source=run --first_image=a.png --second_image=file": ["file", "not a picture"],
+    "--blend --source=run --first_image=none.png --second_image=a.png": ["none.png"],
+    "--reconstruct --first_image=a.png --second_image=a.png": ["--reconstruct is required without --first_image"],
+    "--blend --source=run --out=file": ["--out", "file"],
+    "--blend --source=run --out=file/below": ["--out", "file/below"],
+    "--blend --source=run --out=/proc": ["--out", "/proc"],
+    "--from_manifest=none.json": ["none.json"],
+    "--from_manifest=pipe": ["not a file"],
+    "--from_manifest=run": ["run"],
+    "--from_manifest=file": ["file"],
+    "--from_manifest=": ["--from_manifest"],
+    "--from_manifest=file --mix=0.5": ["--mix", "Beside --from_manifest"],
+    "--from_manifest=file --blend": ["--blend"],
+}
+
+
+@pytest.mark.parametrize("line", FLAGS)
+def test_one_line_and_status_2(folder, line):
+    assert_refused(folder, line.split(), *FLAGS[line])
+
+
+MANIFESTS = [
+    (dict(action="../blend"), "../blend"),
+    (dict(action=["blend"]), "unhashable"),
+    (dict(count=10**9), "8192"),
+    (dict(count="many"), "count=many"),
+    (dict(count=None), "count=None"),
+    (dict(strip=[9]), "strip"),
+    (dict(mix=float("nan")), "finite"),
+    (dict(mix={}), "mix"),
+    (dict(path="zigzag"), "path=zigzag"),
+    (dict(source=3), "source=3"),
+    (dict(source="../../etc"), "../../etc"),
+    (dict(scale=10**6), "scale=1000000"),
+    (dict(first_image=["a.png"]), "first_image"),
+    (dict(first_image="a.png", second_image="\0"), "Picture"),
+    (
+        dict(first_image="a.png", second_image="a.png", count=1, first_image_digest="0"),
+        "first image of the manifest",
+    ),
+    (dict(rows=[[0, 4], [1, 2]]), "from 0 to 3"),
+    (dict(rows=[["../../x", 0], [1, 2]]), "from 0 to 3"),
+    (dict(weights_digest="0123"), "weights of the manifest (0123)"),
+    (dict(codes_digest=["0"]), "codes of the manifest"),
+]
+
+
+@pytest.mark.parametrize("changes, part", MANIFESTS, ids=[str(changes)[:40] for changes, _ in MANIFESTS])
+def test_hostile_manifests(folder, changes, part):
+    (folder / "hostile.json").write_text(json.dumps({"recipe": RECIPE | changes}))
+    assert_refused(folder, ["--from_manifest=hostile.json"], part)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"recipe": []}', '{"recipe": {"action": "blend"}}', "[" * 200_000]
+)
+def test_no_manifest_at_all(folder, text):
+    (folder / "hostile.json").write_text(text)
+    assert_refused(folder, ["--from_manifest=hostile.json"], "a manifest.json is required")
+
+
+def test_only_whole_input_reaches_tensorflow(folder):
+    """The stand-in is reached, so the tests above do show that it was not."""
+    (folder / "good.json").write_text(json.dumps({"recipe": RECIPE | {"rows": [[1, 0], [3, 2]]}}))
+    assert run(folder, "--from_manifest=good.json", "--out=made").returncode == 99
+
+
+def test_help_is_for_people(folder):
+    result = run(folder, "--help")
+    assert (result.returncode, result.stderr) == (0, "")
+    for word in (
+        "--blend",
+        "--mix",
+        "share of the second parent",
+        "--from_manifest",
+        "python generate.py --blend",
+    ):
+        assert word in result.stdout
+    assert max(map(len, result.stdout.splitlines())) <= 120

@@ -1,0 +1,210 @@
+"""What a run directory accepts, and how it goes back to a checkpoint's step."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from common import run_directory
+from common.command import InputError
+from common.run_directory import RunDirectory
+
+CONFIG = {
+    "family": "acai",
+    "data": {"classes": ("bird", "horse"), "image_folder": "", "flip": True},
+    "model": {"depth": 16},
+    "train": {"total_kimg": 10.0, "save_every_kimg": 1.0, "keep_checkpoints": 3, "batch_size": 64},
+}
+
+
+def changed(**fields):
+    """CONFIG with "section__field" changed."""
+    config = json.loads(json.dumps(CONFIG))
+    for name, value in fields.items():
+        section, field = name.split("__")
+        config[section][field] = value
+    return config
+
+
+@pytest.fixture
+def run(tmp_path):
+    run = RunDirectory(str(tmp_path / "a" / "run"), CONFIG)
+    run.checkpoints.save(1, {})
+    return run
+
+
+# the config
+
+
+def test_a_new_run_explains_itself(run):
+    assert json.loads(Path(run.file("config.json")).read_text()) == json.loads(json.dumps(CONFIG))
+    assert sorted(os.listdir(run.path)) == ["checkpoints", "config.json"]
+    assert run.file("a", "b") == os.path.join(run.path, "a", "b")
+
+
+def test_an_empty_folder_will_do(tmp_path):
+    RunDirectory(str(tmp_path), CONFIG)
+    assert (tmp_path / "config.json").is_file()
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"train__total_kimg": 20.0},
+        {"train__save_every_kimg": 0.5, "train__keep_checkpoints": 1},
+        {"data__image_folder": "moved"},
+        {"data__classes": ["bird", "horse"]},  # JSON has no tuples
+    ],
+)
+def test_changes_that_are_allowed(run, fields):
+    RunDirectory(run.path, changed(**fields), keep_checkpoints=1)
+    assert json.loads(Path(run.file("config.json")).read_text()) == changed(
+        **fields
+    )  # the file says what goes on now
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"model__depth": 8}, ["model.depth=8", "16"]),
+        ({"train__batch_size": 32}, ["train.batch_size=32", "64"]),
+        ({"data__classes": ("horse", "bird")}, ["data.classes", "['horse', 'bird']", "['bird', 'horse']"]),
+        ({"data__flip": False}, ["data.flip=False", "True"]),
+        ({"model__width": 32}, ["model.width=32", "None"]),
+    ],
+)
+def test_changes_that_are_refused(run, fields, words):
+    before = Path(run.file("config.json")).read_text()
+    with pytest.raises(InputError) as error:
+        RunDirectory(run.path, changed(**fields))
+    for word in (run.path, "--workdir", *words):
+        assert word in str(error.value)
+    assert Path(run.file("config.json")).read_text() == before
+
+
+def test_a_field_that_is_gone_is_refused(run):
+    config = changed()
+    del config["model"]
+    with pytest.raises(InputError, match="model.depth=None"):
+        RunDirectory(run.path, config)
+
+
+def test_an_unreadable_config_is_named(run):
+    Path(run.file("config.json")).write_text('{"family": ')
+    with pytest.raises(InputError, match="config.json"):
+        RunDirectory(run.path, CONFIG)
+
+
+def test_other_folders_and_files_are_refused(tmp_path):
+    (tmp_path / "mine").write_text("x")
+    for path in (tmp_path, tmp_path / "mine", tmp_path / "mine" / "run"):
+        with pytest.raises(InputError, match="--workdir") as error:
+            RunDirectory(str(path), CONFIG)
+        assert str(path) in str(error.value)
+    assert os.listdir(tmp_path) == ["mine"]
+
+
+def test_flatten():
+    tree = {"a": {"b": 1, "c": {"d": [2]}}, "e": None, "f": {}}
+    assert run_directory.flatten(tree) == {"a.b": 1, "a.c.d": [2], "e": None}
+
+
+# rewinding metrics.jsonl
+
+
+def write_metrics(run, text):
+    Path(run.file("metrics.jsonl")).write_text(text)
+
+
+def test_rewind_metrics(run):
+    lines = [f'{{"step": {step}, "loss": {step / 10}}}\n' for step in (5, 10, 15, 20)]
+    write_metrics(run, "".join(lines))
+    run.rewind(20)
+    assert Path(run.file("metrics.jsonl")).read_text() == "".join(lines)
+    run.rewind(14)
+    assert Path(run.file("metrics.jsonl")).read_text() == "".join(lines[:2])
+    run.rewind(0)
+    assert Path(run.file("metrics.jsonl")).read_text() == ""
+
+
+@pytest.mark.parametrize("torn", ['{"step": 10, "lo', '{"step"', "{", '{"st', '{"step": 1'])
+def test_a_torn_last_line_goes(run, torn):
+    write_metrics(run, '{"step": 5}\n' + torn)
+    run.rewind(10)
+    assert Path(run.file("metrics.jsonl")).read_text() == '{"step": 5}\n'
+
+
+def test_nothing_to_rewind(run):
+    run.rewind(3)
+    assert sorted(os.listdir(run.path)) == ["checkpoints", "config.json"]
+
+
+# rewinding event files
+
+NAME = "events.out.tfevents.1700000000.host.1.0.v2"
+
+
+def write_events(run, steps):
+    """An event file as TensorFlow's summary writer makes it: a version record, then a scalar a step."""
+    import tensorflow as tf
+
+    with tf.io.TFRecordWriter(run.file(NAME)) as writer:
+        writer.write(tf.compat.v1.Event(file_version="brain.Event:2").SerializeToString())
+        for step in steps:
+            summary = tf.compat.v1.Summary(value=[tf.compat.v1.Summary.Value(tag="loss", simple_value=step / 8)])
+            writer.write(tf.compat.v1.Event(step=step, summary=summary).SerializeToString())
+    return os.path.getsize(run.file(NAME))
+
+
+def read_events(run):
+    """[(step, value)] as TensorBoard's own reader finds them."""
+    from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
+
+    events = list(EventFileLoader(run.file(NAME)).Load())
+    assert events[0].file_version == "brain.Event:2"
+    return [(event.step, event.summary.value[0].tensor.float_val[0]) for event in events[1:]]
+
+
+def test_rewind_events(run):
+    write_events(run, [5, 10, 15, 20])
+    content = Path(run.file(NAME)).read_bytes()
+    run.rewind(20)
+    assert Path(run.file(NAME)).read_bytes() == content  # nothing to drop: not written anew
+    run.rewind(10)
+    assert read_events(run) == [(5, 0.625), (10, 1.25)]
+    assert sorted(os.listdir(run.path)) == ["checkpoints", "config.json", NAME]
+
+
+@pytest.mark.parametrize("left", [1, 8, 12, 20, -1])
+def test_a_torn_event_goes(run, left):
+    """What a kill leaves of a record: a length (8 bytes) and its checksum (4), or less, or more."""
+    begins = write_events(run, [5])
+    ends = write_events(run, [5, 10])
+    os.truncate(run.file(NAME), (ends if left < 0 else begins) + left)
+    run.rewind(10)
+    assert read_events(run) == [(5, 0.625)]
+    whole = os.path.getsize(run.file(NAME))
+    run.rewind(10)
+    assert os.path.getsize(run.file(NAME)) == whole
+
+
+def test_an_event_file_without_content_stays_readable(run):
+    Path(run.file(NAME)).touch()
+    run.rewind(10)
+    assert os.path.getsize(run.file(NAME)) == 0
+
+
+def test_a_kill_while_rewinding_leaves_nothing_that_tensorboard_reads(run, monkeypatch):
+    """TensorBoard reads every file whose name holds "tfevents"; so would the next rewind."""
+    write_events(run, [5, 10])
+
+    def kill(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", kill)
+    with pytest.raises(KeyboardInterrupt):
+        run_directory.rewind_events(run.file(NAME), 5)
+    assert [name for name in os.listdir(run.path) if "tfevents" in name] == [NAME]
+    assert read_events(run) == [(5, 0.625), (10, 1.25)]
