@@ -12,6 +12,8 @@ from ml_collections import config_flags
 
 from common import command, data, lines, memory
 from common.command import InputError
+from common.run_directory import RunDirectory
+from configs.check import check
 
 CONFIG = config_flags.DEFINE_config_file(
     "config", "configs/acai.py", "the config file, with a variant behind a colon", lock_config=True
@@ -24,15 +26,11 @@ DATA_DIR = flags.DEFINE_string(
 
 def main():
     config = CONFIG.value
+    if not WORKDIR.value or WORKDIR.value.startswith("-"):  # absl takes a flag that follows for the value
+        raise InputError(f"--workdir is required, e.g. --workdir=runs/acai. Received: {WORKDIR.value or 'none'}")
     check(config)
-
-    memory.keep_freed_memory()
-    command.import_tensorflow()
-    import keras
-
-    from common import checkpoints, loop
-    from common.run_directory import RunDirectory
-
+    if config.data.source == "cifar10":
+        data.check_cifar10(DATA_DIR.value)
     logging.set_verbosity(logging.INFO)
     run = RunDirectory(WORKDIR.value, json.loads(config.to_json()), config.train.keep_checkpoints)
     step, arrays = run.checkpoints.load_latest()
@@ -40,6 +38,13 @@ def main():
     if step >= total_steps:
         print(f"{run.path} is finished at {kimg(config, step):.1f} kimg")
         return
+
+    memory.keep_freed_memory()
+    command.import_tensorflow()
+    import keras
+
+    from common import checkpoints, loop
+
     keras.utils.set_random_seed(config.train.seed)
     train, holdout = load(config.data, config.model.width)
     model = build(config, train)
@@ -66,14 +71,6 @@ def main():
         print(f"stopped by {stopped_by.name}; saved: the same command goes on from there")
 
 
-def check(config):
-    """Raises InputError for what can be seen without TensorFlow to be wrong."""
-    if not WORKDIR.value:
-        raise InputError("--workdir is required, e.g. --workdir=runs/acai. Received: none")
-    if config.data.source == "cifar10":
-        data.check_cifar10(DATA_DIR.value)
-
-
 def load(settings, width):
     """(train, holdout), two common.data.ImageDataset. Of lines, which never end, some for bank and pictures."""
     if settings.source == "lines":
@@ -95,7 +92,11 @@ def load(settings, width):
     else:
         whole = data.load_cifar10(DATA_DIR.value, classes=settings.classes, hold_out=False)
     train, holdout = data.divide(whole)
-    return train if settings.hold_out else whole, holdout if len(holdout) else whole
+    counts = np.bincount(holdout.labels, minlength=len(holdout.class_names))
+    if not counts.all():
+        name = holdout.class_names[counts.argmin()]
+        raise InputError(f"Ten images a class are required: every tenth is held out. Received: fewer of {name}")
+    return train if settings.hold_out else whole, holdout
 
 
 def stream(config, train, step):
@@ -136,7 +137,7 @@ def callbacks(config, run, model, datasets):
 
     first, second = (picture_images(datasets[1], name) for name in (config.data.first, config.data.second))
     batch_size, start = config.train.batch_size, int(model.step)
-    scalars = c.ScalarWriter(run, batch_size, str(config))
+    scalars = c.ScalarWriter(run, batch_size, "" if start else str(config))
 
     def write_release(step):
         codes = bank.encode(model.released_encoder, datasets, config.train.bank_per_class)
@@ -162,9 +163,12 @@ def callbacks(config, run, model, datasets):
 
 
 def picture_images(dataset, class_name, count=64):
-    """The first images of a class, float32 in [-1, 1]; all classes' where there is none of that name."""
+    """The first `count` images of a class, float32 in [-1, 1], over again where it has fewer.
+
+    All classes' where there is none of that name.
+    """
     chosen = dataset.select((class_name,)) if class_name in dataset.class_names else dataset
-    return chosen.images[:count] / np.float32(127.5) - 1
+    return chosen.images[np.arange(count) % len(chosen)] / np.float32(127.5) - 1
 
 
 def holdout_loss(model, holdout, batch_size=250):

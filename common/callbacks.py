@@ -95,7 +95,7 @@ class Validation(Callback):
         self.evaluate, self.interval, self.last_step = evaluate, every_steps, start_step
 
     def on_scalars(self, step, scalars):
-        if step // self.interval > self.last_step // self.interval:
+        if self.interval and step // self.interval > self.last_step // self.interval:
             scalars |= self.evaluate()
         self.last_step = step
 

@@ -34,7 +34,8 @@ class Checkpoints:
         data = pack(state | {"format": np.int64(FORMAT)})
         path = os.path.join(self.folder, f"{step:09d}-{digest(data)}.npz")
         write_atomically(path, data)
-        for _, old in self._files()[: -self.keep]:
+        before = [old for at, old in self._files() if at < step]  # later ones are damaged: step was resumed
+        for old in before[: max(0, len(before) + 1 - self.keep)]:
             os.remove(old)
         return path
 

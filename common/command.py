@@ -47,6 +47,8 @@ def parse_flags(argv):
         sys.exit(0)
     try:
         rest = flags.FLAGS(argv)
+        for value in flags.FLAGS.flag_values_dict().values():
+            hasattr(value, "keys")  # a config whose file is missing says so only when it is touched
     except Exception as error:  # a config file is Python: it may raise anything
         raise InputError(one_line(error)) from error
     if len(rest) > 1:
@@ -90,7 +92,10 @@ def _held_stderr():
 
 def one_line(error):
     """The message of `error` on one line; of a quoted traceback only what it ends with."""
-    text = str(error).replace("\\'", "'").replace("\\n", "\n").strip("'\" \n")
+    text = str(error).strip()
+    if text[:1] in ("'", '"') and text[:1] == text[-1:]:  # str() of a KeyError is the repr of its message
+        text = text[1:-1]
+    text = text.replace("\\'", "'").replace("\\n", "\n")
     start, traceback, rest = text.partition("Traceback (most recent call last):")
     if traceback:
         text = f"{start} {rest.strip().splitlines()[-1]}"

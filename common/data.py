@@ -50,7 +50,7 @@ class ImageDataset:
         Raises:
             InputError: a name is unknown or given twice, or none is given.
         """
-        classes = _check_classes(classes, self.class_names)
+        classes = check_classes(classes, self.class_names)
         renumbered = np.array([classes.index(c) if c in classes else -1 for c in self.class_names], np.int32)
         labels = renumbered[self.labels]
         return dataclasses.replace(self, labels=labels, class_names=classes)._keep(labels >= 0)
@@ -78,7 +78,7 @@ def load_cifar10(data_dir=None, split="train", classes=CIFAR10_CLASSES, hold_out
         InputError: an unknown split or class; data absent and not to be downloaded; data damaged.
     """
     _check_choice("split", split, ("train", "holdout", "test"))
-    classes = _check_classes(classes, CIFAR10_CLASSES)
+    classes = check_classes(classes)
     stored = "test" if split == "test" else "train"
     images, labels, ids = read_cifar10(*check_cifar10(data_dir, download), stored, classes)
     order = np.argsort(ids, kind="stable")
@@ -250,13 +250,16 @@ def _shuffled(rows, key, batch_size, start_step):
 
 
 def _group_rows(dataset, across):
-    names = [name for group in across for name in group]
-    if len(across) != 2 or sorted(names) != sorted(dataset.class_names):
-        raise InputError(
-            f"across must share out {', '.join(dataset.class_names)} between two groups. Received: {across}."
-        )
+    check_groups(across, dataset.class_names)
     labels = [[dataset.class_names.index(name) for name in group] for group in across]
     return [np.flatnonzero(np.isin(dataset.labels, group)) for group in labels]
+
+
+def check_groups(groups, classes):
+    """Raises InputError unless `groups`, two of class names, share out `classes`."""
+    names = [name for group in groups if isinstance(group, tuple | list) for name in group]
+    if len(groups) != 2 or not all(groups) or sorted(map(str, names)) != sorted(classes):
+        raise InputError(f"groups must share out {', '.join(classes)} between two groups. Received: {groups}.")
 
 
 def _check_choice(name, value, choices):
@@ -264,7 +267,8 @@ def _check_choice(name, value, choices):
         raise InputError(f"{name} must be one of {', '.join(choices)}. Received: {value}.")
 
 
-def _check_classes(classes, valid):
+def check_classes(classes, valid=CIFAR10_CLASSES):
+    """`classes` as a tuple; InputError unless they are different names from `valid`, at least one."""
     classes = tuple(classes)
     if not classes or len(set(classes)) < len(classes) or not set(classes) <= set(valid):
         raise InputError(f"classes must be different names from {', '.join(valid)}. Received: {classes}.")

@@ -110,7 +110,7 @@ def rewind_events(path, step):
         dropped += 1
     if not dropped:
         return
-    temporary = path + ".unfinished"
+    temporary = os.path.join(os.path.dirname(path), ".unfinished-rewind")  # no name that TensorBoard reads
     with tf.io.TFRecordWriter(temporary) as writer:
         for record in kept:
             writer.write(record)

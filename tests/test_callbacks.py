@@ -145,12 +145,12 @@ def warnings_of(caplog, losses, name="critic_loss", **options):
     watch, found = callbacks.RunawayWatch(**options), []
     for step, loss in enumerate(losses, 1):
         caplog.clear()
-        watch.on_scalars(step, {"autoencoder_loss": 0.02, "critic_loss": 0.02, name: loss})
+        watch.on_scalars(step, {"reconstruction_loss": 0.02, "critic_loss": 0.02, name: loss})
         found += [(step, r.getMessage()) for r in caplog.records if r.levelno == logging.WARNING]
     return found
 
 
-@pytest.mark.parametrize("name", ["critic_loss", "autoencoder_loss"])
+@pytest.mark.parametrize("name", ["critic_loss", "reconstruction_loss"])
 def test_runaway_is_told_with_its_figures(caplog, name):
     losses = [0.5, 0.1, 0.2, 0.39, 0.45, 0.5, 0.8, 0.95, 2.0, 8.0]
     found = warnings_of(caplog, losses, name)

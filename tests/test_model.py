@@ -7,8 +7,6 @@ import tensorflow as tf
 
 from acai import losses
 from acai.model import ACAI
-from common.checkpoints import pack, restore, unpack
-from common.command import InputError
 
 NETWORKS = ("autoencoder", "critic", "classifier", "discriminator")
 SMALL = dict(width=8, latent_width=4, latent_channels=2, depth=2, classes=3, discriminator_channels=2)
@@ -39,10 +37,6 @@ def make(seed=0, **options):
 
 def values(variables):
     return [np.asarray(variable).copy() for variable in variables]
-
-
-def snapshot(model):
-    return {name: np.asarray(variable).copy() for name, variable in model.state().items()}
 
 
 def first_gradients(model, data):
@@ -92,7 +86,7 @@ class PlainAdam:
 
 
 def plain_step(model, adams, data, mix):
-    """Equations 1 to 3 as they stand, every network called anew for each use."""
+    """Equations 1 to 3 as they stand, every network called anew for each use; returns the losses."""
     images, labels, size = data["image"], data["label"].numpy(), len(mix)
     share = mix.reshape(size, 1, 1, 1)
     encode, decode, critic, discriminate = model.encoder, model.decoder, model.critic, model.discriminator
@@ -103,7 +97,8 @@ def plain_step(model, adams, data, mix):
         fixed, fixed_blends = tf.stop_gradient(reconstructions), tf.stop_gradient(blends)
         reconstruction = tf.reduce_mean((images - reconstructions) ** 2)
         fakes = tf.concat([discriminate(reconstructions), discriminate(blends)], 0)
-        autoencoder = reconstruction + 3.0 * tf.reduce_mean(critic(blends) ** 2) - 0.3 * tf.reduce_mean(fakes)
+        realism = -tf.reduce_mean(fakes)
+        autoencoder = reconstruction + 3.0 * tf.reduce_mean(critic(blends) ** 2)
         critic_loss = tf.reduce_mean((critic(fixed_blends) - mix) ** 2)
         critic_loss += tf.reduce_mean(critic(0.2 * images + 0.8 * fixed) ** 2)
         log_shares = tf.nn.log_softmax(model.classifier(tf.stop_gradient(latents)))
@@ -111,8 +106,15 @@ def plain_step(model, adams, data, mix):
         fake_logits = tf.concat([discriminate(fixed), discriminate(fixed_blends)], 0)
         discriminator = tf.reduce_mean(tf.maximum(0.0, 1 - discriminate(images)))
         discriminator += tf.reduce_mean(tf.maximum(0.0, 1 + fake_logits))
+    error = tape.gradient(reconstruction, reconstructions)
+    pull = tf.concat(tape.gradient(realism, [reconstructions, blends]), 0)
+    balance = np.sqrt(np.sum(error**2)) / np.sqrt(np.sum(pull**2))  # the pull is 0.3 times as long as the error
     totals = dict(zip(NETWORKS, (autoencoder, critic_loss, classifier, discriminator), strict=True))
     gradients = {name: tape.gradient(loss, adams[name].variables) for name, loss in totals.items()}
+    pulls = tape.gradient(realism, adams["autoencoder"].variables)
+    gradients["autoencoder"] = [
+        g + 0.3 * balance * p for g, p in zip(gradients["autoencoder"], pulls, strict=True)
+    ]
     for name, adam in adams.items():
         adam.apply(gradients[name])
     return {f"{name}_loss": float(loss) for name, loss in totals.items()}
@@ -261,145 +263,3 @@ def test_mixes_are_a_function_of_seed_and_step(monkeypatch):
         assert 0 <= mix.min() < 0.005 and 0.495 < mix.max() <= 0.5
         assert abs(mix.mean() - 1 / 4) < 5 / np.sqrt(48 * 2000)
         assert abs(mix.var() * 48 - 1) < 0.1
-
-
-# The average
-
-
-def test_average_in_closed_form():
-    """Rates kept: min(0.2, (1 + t) / (10 + t)), so 2/11 at the first step and 0.2 from the second."""
-    model, data = make(), batch(0)
-    trained, average = model.encoder.variables + model.decoder.variables, None
-    expected = values(model.released_encoder.variables + model.released_decoder.variables)
-    for kept in (2 / 11, 0.2, 0.2):
-        model.train_step(data)
-        expected = [kept * old + (1 - kept) * new for old, new in zip(expected, values(trained), strict=True)]
-        average = values(model.released_encoder.variables + model.released_decoder.variables)
-        for ours, plain in zip(average, expected, strict=True):
-            np.testing.assert_allclose(ours, plain, rtol=0, atol=2e-7)
-    assert not same(average, values(trained))
-    released = model.released_decoder(model.released_encoder(data["image"]))
-    np.testing.assert_array_equal(model(data["image"]), released)
-
-
-def test_average_starts_at_the_initial_weights():
-    model = ACAI(**FULL)
-    assert same(values(model.released_encoder.variables), values(model.encoder.variables))
-    assert same(values(model.released_decoder.variables), values(model.decoder.variables))
-
-
-def test_without_an_average_the_trained_networks_are_released():
-    model, data = make(ema_rate=0.0, realism_weight=0.0), batch(0)
-    model.train_step(data)
-    np.testing.assert_array_equal(model(data["image"]), model.decoder(model.encoder(data["image"])))
-    released = [v for name, v in model.release_state().items() if name.startswith(("encoder/", "decoder/"))]
-    assert same(values(released), values(model.weights_of("autoencoder")))
-
-
-# The patch discriminator joins later
-
-
-def test_the_discriminator_waits_for_its_step():
-    model, data = make(realism_from_step=3), batch(0)
-    assert [model.static_arguments(step)["realism"] for step in (0, 2, 3, 4)] == [False, False, True, True]
-    idle = model.discriminator.variables + model.optimizers["discriminator"].variables
-    before = values(idle)
-    logs = model.train_step(data, **model.static_arguments(2))
-    assert same(values(idle), before)
-    assert not {"realism_loss", "discriminator_loss"} & logs.keys()
-    assert float(logs["autoencoder_loss"]) == pytest.approx(
-        float(logs["reconstruction_loss"]) + float(logs["mix_regulariser"]), rel=1e-6
-    )
-    model.train_step(data, **model.static_arguments(3))
-    assert not any(np.array_equal(a, b) for a, b in zip(values(idle), before, strict=True) if a.size > 40)
-
-
-def test_without_a_discriminator_it_never_takes_part():
-    assert make(realism_weight=0.0).static_arguments(10**9) == {"realism": False}
-
-
-# State
-
-
-def test_state_is_complete_and_its_names_do_not_vary():
-    first, second = make(), make()
-    assert list(first.state()) == list(second.state())
-    held = {id(variable) for variable in first.state().values()}
-    assert len(held) == len(first.state())
-    everything = [*first.variables, *(v for optimizer in first.optimizers.values() for v in optimizer.variables)]
-    assert {id(variable) for variable in everything} == held
-
-
-def test_a_restored_model_goes_on_bit_for_bit():
-    model, fresh = make(), make(seed=5)
-    for weight in fresh.encoder.variables:
-        weight.assign(weight + 1)
-    fresh.seed = model.seed  # of the mixes
-    for step in range(2):
-        model.train_step(batch(step))
-    restore(fresh.state(), unpack(pack(model.state()), "a test"), "a test")
-    for step in range(2, 4):
-        ours, theirs = fresh.train_step(batch(step)), model.train_step(batch(step))
-        assert {name: float(v) for name, v in ours.items()} == {name: float(v) for name, v in theirs.items()}
-    restored, expected = snapshot(fresh), snapshot(model)
-    assert restored["step"] == 4 and [int(o.iterations) for o in fresh.optimizers.values()] == [4] * 4
-    assert [name for name in expected if not np.array_equal(restored[name], expected[name])] == []
-
-
-@pytest.mark.parametrize("difference", ["missing", "surplus", "shape"])
-def test_restore_names_the_difference_and_changes_nothing(difference):
-    model = make()
-    before, arrays, name = snapshot(model), snapshot(make(seed=1)), "critic/00_linear_kernel"
-    if difference == "missing":
-        del arrays[name]
-    elif difference == "surplus":
-        name = "critic/99_kernel"
-        arrays[name] = np.zeros(3)
-    else:
-        arrays[name] = np.zeros((1, 1, 3, 7))
-    with pytest.raises(InputError, match=name) as error:
-        restore(model.state(), arrays, "some.npz")
-    assert "some.npz" in str(error.value) and "\n" not in str(error.value)
-    assert same(before.values(), snapshot(model).values())
-
-
-# As a Keras model
-
-
-@pytest.mark.parametrize("realism_weight", [0.0, 0.1])
-def test_fit(realism_weight):
-    model = make(realism_weight=realism_weight)
-    model.compile(RATE, jit_compile=False)
-    data = tf.data.Dataset.from_tensors(batch(0)).repeat()
-    history = model.fit(data, steps_per_epoch=2, epochs=2, shuffle=False, verbose=0).history
-    assert model.metrics == [] and "loss" not in history
-    assert np.isfinite([value for column in history.values() for value in column]).all()
-    assert history["reconstruction_loss"][0] != history["reconstruction_loss"][1]
-    assert int(model.step) == 4
-
-
-def test_it_learns():
-    model, data = make(depth=8, mix_weight=0.1, realism_weight=0.0, ema_rate=0.5), batch(0, size=4)
-    model.compile(1e-2)
-    train_step = tf.function(model.train_step)
-    logs = [train_step(data) for _ in range(60)]
-    assert logs[-1]["reconstruction_loss"] < 0.5 * logs[0]["reconstruction_loss"]
-    assert logs[-1]["classifier_loss"] < 0.5 * logs[0]["classifier_loss"]
-    assert logs[-1]["critic_error_ratio"] < logs[0]["critic_error_ratio"]
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        dict(mix_weight=-0.1),
-        dict(regularisation=-1),
-        dict(realism_weight=-0.1),
-        dict(ema_rate=1.0),
-        dict(ema_rate=-0.1),
-        dict(latent_width=3),
-    ],
-)
-def test_constructor_names_what_is_wrong(wrong):
-    [(name, value)] = wrong.items()
-    with pytest.raises(ValueError, match=f"(?s)required.*{name}={value}"):
-        ACAI(**FULL | wrong)

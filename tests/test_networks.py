@@ -35,7 +35,7 @@ def noise(*shape, seed=0):
 
 
 def conv(inputs, kernel, bias, strides=1):
-    """Zero-padded so that the width is divided by `strides`: kernel 1 by 0, 3 by 1 and 1, 4 (stride 2) by 1 and 1."""
+    """Zero-padded by one on each side (not for a 1x1 kernel), which keeps or halves the width."""
     size = kernel.shape[0]
     padding = 0 if size == 1 else 1
     padded = np.pad(inputs, ((0, 0), (padding, padding), (padding, padding), (0, 0)))

@@ -1,0 +1,101 @@
+"""Every bundled model: what it must weigh and say, and its golden outputs made again."""
+
+import json
+
+import numpy as np
+import pytest
+
+from acai.bank import LatentBank
+from common import release
+from common.checkpoints import unpack
+
+BUNDLED = sorted(path.parent for path in release.BUNDLED.glob("*/config.json"))
+MEGABYTE = 1_000_000
+# Codes and scores follow from pictures in float32; another machine's sums differ by some 1e-5.
+TOLERANCE = 2e-3
+
+pytestmark = pytest.mark.skipif(not BUNDLED, reason="no model is bundled in pretrained/ yet")
+
+
+@pytest.fixture(scope="module", params=BUNDLED, ids=lambda folder: folder.name)
+def folder(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def contents(folder):
+    """(config, weights, bank arrays)."""
+    return release.read(folder)[:3]
+
+
+def test_it_is_small(folder):
+    sizes = {path.name: path.stat().st_size for path in folder.rglob("*") if path.is_file()}
+    assert sum(sizes.values()) <= 6 * MEGABYTE
+    assert sizes["bank.npz"] <= 3 * MEGABYTE
+
+
+def test_weights_and_codes_are_finite_halves(contents):
+    _, weights, bank = contents
+    for name, array in (weights | {"latents": bank["latents"]}).items():
+        assert array.dtype == np.float16 and np.isfinite(array).all(), name
+        assert np.abs(array).max() < 1000 and array.size, name
+
+
+def test_the_config_holds_no_path(contents):
+    assert "data_dir" not in json.dumps(contents[0])
+
+    def strings(value):
+        values = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+        return [value] if isinstance(value, str) else [text for inner in values for text in strings(inner)]
+
+    assert not [text for text in strings(contents[0]) if "/" in text or "\\" in text]
+
+
+def test_the_card_says_what_was_held_out(folder):
+    card = (folder / "CARD.md").read_text(encoding="utf-8").lower()
+    assert "hold-out" in card or "held out" in card
+    for word in ("cifar-10", "kimg", "train.py"):
+        assert word in card, word
+
+
+def test_codes_name_their_images_once(contents):
+    bank = LatentBank.from_arrays(contents[2])
+    assert {str(split) for split in bank.splits} <= {"train", "holdout"}
+    images = [tuple(bank.describe(row).values())[1:] for row in range(len(bank))]  # class, split, id
+    assert len(set(images)) == len(images) > 0
+    for name in bank.class_names:
+        assert len(bank.rows(str(name))) >= 64, "for a grid without many repetitions"
+
+
+def test_no_images_are_inside(folder, contents):
+    """Only weights, codes, labels; the golden pictures are the decoder's, not the data's."""
+    config, weights, bank = contents
+    sizes = config["model"]
+    assert bank.keys() == {"latents", "labels", "ids", "splits", "class_names", "weights_digest"}
+    code = (sizes["latent_width"], sizes["latent_width"], sizes["latent_channels"])
+    assert bank["latents"].shape[1:] == code
+    assert all(array.dtype != np.uint8 and array.ndim in (1, 2, 4) for array in weights.values())
+    assert {name.partition("/")[0] for name in weights} <= {
+        "encoder",
+        "decoder",
+        "critic",
+        "classifier",
+        "discriminator",
+    }
+    known = {*release.FILES, "golden.npz", "CARD.md"}
+    others = [path for path in folder.rglob("*") if path.is_file() and path.name not in known]
+    assert all(path.suffix in (".png", ".md") for path in others), "pictures of the CARD at most"
+
+
+def test_golden_outputs_are_made_again(folder, contents):
+    from acai.released import ReleasedACAI
+
+    config, weights, bank = contents
+    golden = unpack((folder / "golden.npz").read_bytes(), "golden.npz")
+    model = ReleasedACAI(config["model"], weights, folder.name)
+    decoded = model.decode(bank["latents"][: len(golden["decoded"])])
+    grey_levels = (np.clip(decoded, -1, 1) + 1) * 127.5
+    np.testing.assert_allclose(grey_levels, golden["decoded"], atol=1)
+    assert golden["decoded"].dtype == np.uint8 and golden["decoded"].std() > 10, "not all of one grey"
+    np.testing.assert_allclose(model.predict_mix(decoded), golden["scores"], atol=TOLERANCE)
+    np.testing.assert_allclose(model.encode(decoded), golden["encoded"], atol=TOLERANCE, rtol=TOLERANCE)
