@@ -19,7 +19,7 @@ from common.command import InputError
 
 PATHS = ("slerp", "lerp", "pixel")
 PARENTS = {"blend": 2, "interpolate": 2, "reconstruct": 1, "sample": 0}  # rows of the bank a picture has
-BATCH_SIZE = 16  # of every pass, filled up: the last bits of a picture vary with the size of its batch
+BATCH_SIZE = 64  # of every pass, filled up: the last bits of a picture vary with the size of its batch
 OUR_FILES = re.compile(rf"(grid|parents|strips|({'|'.join(PARENTS)}|strip)-\d{{3,6}})\.png")
 
 

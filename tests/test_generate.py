@@ -49,8 +49,10 @@ def tiny():
     from acai.model import ACAI
 
     model = ACAI(depth=2, latent_channels=2)
-    for variable in model.release_state().values():
-        variable.assign(variable.numpy().astype(np.float16))
+    random = np.random.default_rng(2)
+    for variable in model.release_state().values():  # larger than a training begins with: pictures are not flat
+        scale = 1.5 / np.sqrt(np.prod(variable.shape[:-1])) if len(variable.shape) > 1 else 0.2
+        variable.assign(random.normal(scale=scale, size=variable.shape).astype(np.float16))
     arrays = {
         "latents": np.random.default_rng(0).normal(size=(12, 4, 4, 2)).astype(np.float16),
         "labels": np.arange(12, dtype=np.int32) % 2,
@@ -76,6 +78,7 @@ def made(tiny, tmp_path_factory):
     write_manifest(folder / "handwritten.json", count=2, rows=[[1, 3], [0, 10]])
     words = json.dumps([run.split() for run in RUNS.values()])
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    environment.pop("TF_CPP_MIN_LOG_LEVEL", None)  # who sets it hears TensorFlow's start
     result = subprocess.run(
         [sys.executable, "-c", MANY, words], cwd=folder, env=environment, capture_output=True, text=True
     )
@@ -115,7 +118,7 @@ def grey(images):
 def assert_shows(pictures, images, tolerance=0.51):
     """Grey levels against unrounded images in [-1, 1]."""
     np.testing.assert_allclose(pictures, grey(images), atol=tolerance)
-    assert pictures.std() > 1, "a constant picture shows nothing"
+    assert pictures.std() > 5, "a constant picture shows nothing"
 
 
 # Pictures
@@ -210,12 +213,12 @@ def test_reconstructions_interpolations_and_rows_by_hand(made, tiny):
 
 
 def test_scores_are_the_critics_guess(made, tiny):
-    model = tiny[0]
-    for run in ("first", "sample", "reconstruct"):
-        entries = manifest(made, run)["pictures"]
-        images = singles(made, run) / 127.5 - 1  # rounded to a grey level, and clipped
-        expected = np.asarray(model.critic(images.astype(np.float32)))
-        np.testing.assert_allclose([entry["critic_score"] for entry in entries], expected, atol=0.02)
+    model, arrays, _ = tiny
+    for run in ("reconstruct", "first"):  # pictures of the first parent's code
+        scores = [entry["critic_score"] for entry in manifest(made, run)["pictures"]]
+        expected = np.asarray(model.critic(model.decoder(arrays["latents"][rows(made, run)[:, 0]])))
+        np.testing.assert_allclose(scores, expected, atol=2e-4)
+        assert np.ptp(expected) > 0.01
 
 
 @pytest.mark.parametrize("run", RUNS)

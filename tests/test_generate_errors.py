@@ -165,6 +165,7 @@ FLAGS = {
 MANIFESTS = [
     (dict(action="../blend"), "../blend"),
     (dict(action=["blend"]), "unhashable"),
+    (dict(action="count"), "the action count"),
     (dict(count=10**9), "8192"),
     (dict(count="many"), "count=many"),
     (dict(count=None), "count=None"),

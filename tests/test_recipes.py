@@ -25,7 +25,7 @@ class Squares:
     """A decoder that is not linear: each latent's mean over the channels, squared, as a 2x2 image."""
 
     def decode(self, latents):
-        assert latents.shape[0] == 16, "full batches only"
+        assert latents.shape[0] == 64, "full batches only"
         return np.square(np.asarray(latents, np.float32)).mean(-1, keepdims=True).repeat(3, -1)
 
 
@@ -146,7 +146,7 @@ def test_blends_in_closed_form(mix):
 
 
 @pytest.mark.parametrize("path", recipes.PATHS)
-@pytest.mark.parametrize("count", [1, 16, 35])
+@pytest.mark.parametrize("count", [1, 64, 70])
 def test_strips_lead_from_parent_to_parent_through_the_picture(path, count):
     first, second = np.random.default_rng(0).normal(size=(2, count, 2, 2, 3)).astype(np.float32)
     rendered = recipes.render(recipe(path=path, strip=5, mix=0.75), Squares(), first, second)
@@ -168,7 +168,7 @@ def test_each_action_renders_its_own(bank):
     assert set(recipes.render(recipe(action="sample"), Squares(), first, None)) == {"pictures"}
 
 
-@pytest.mark.parametrize("count", [1, 15, 16, 17, 40])
+@pytest.mark.parametrize("count", [1, 63, 64, 65, 130])
 def test_batches_are_full_and_in_order(count):
     sizes = []
 
@@ -178,7 +178,7 @@ def test_batches_are_full_and_in_order(count):
 
     inputs = np.arange(count * 3, dtype=np.float32).reshape(count, 3)
     np.testing.assert_array_equal(recipes.in_batches(double, inputs), 2 * inputs)
-    assert sizes == [16] * -(-count // 16)
+    assert sizes == [64] * -(-count // 64)
 
 
 # Files

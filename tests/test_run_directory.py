@@ -185,9 +185,7 @@ def test_a_torn_event_goes(run, left):
     os.truncate(run.file(NAME), (ends if left < 0 else begins) + left)
     run.rewind(10)
     assert read_events(run) == [(5, 0.625)]
-    whole = os.path.getsize(run.file(NAME))
-    run.rewind(10)
-    assert os.path.getsize(run.file(NAME)) == whole
+    assert os.path.getsize(run.file(NAME)) == begins  # nothing torn is left for a reader to stumble on
 
 
 def test_an_event_file_without_content_stays_readable(run):

@@ -17,6 +17,7 @@ from PIL import Image
 from common.checkpoints import Checkpoints
 
 ROOT = Path(__file__).parents[1]
+PATIENCE = 1800  # seconds, for a busy machine; a few where nothing else runs
 PICTURES_EVERY = 50
 REALISM_FROM = 25
 COMMAND = (
@@ -46,7 +47,7 @@ def command(images, workdir, steps):
 
 
 def finish(*arguments):
-    result = subprocess.run(command(*arguments), cwd=ROOT, capture_output=True, text=True, timeout=600)
+    result = subprocess.run(command(*arguments), cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE)
     assert result.returncode == 0, result.stderr
     return result
 
@@ -74,7 +75,7 @@ def newest(workdir):
 
 def wait_for_checkpoint(process, workdir, after):
     """Waits for a checkpoint of a step beyond `after` and returns its step."""
-    deadline = time.monotonic() + 600
+    deadline = time.monotonic() + PATIENCE
     while newest(workdir) <= after:
         assert process.poll() is None, process.communicate()[1]
         assert time.monotonic() < deadline, "no checkpoint"
@@ -116,7 +117,7 @@ def runs(images, tmp_path_factory):
     with started(images, interrupted, 10**6) as process:
         facts["before_signal"] = wait_for_checkpoint(process, interrupted, 0)
         process.send_signal(signal.SIGTERM)
-        facts["stdout"], facts["stderr"] = process.communicate(timeout=300)
+        facts["stdout"], facts["stderr"] = process.communicate(timeout=PATIENCE)
         facts["status"] = process.returncode
     facts["stopped_at"] = newest(interrupted)
     facts["logged_when_stopped"] = logged_steps(interrupted)
