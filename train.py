@@ -52,6 +52,7 @@ def main():
         checkpoints.restore(model.state(), arrays, run.checkpoints.folder)
         logging.info("resuming %s at %.1f kimg", run.path, kimg(config, step))
     run.rewind(step)
+    observers = callbacks(config, run, model, (train, holdout))
     try:
         stopped_by = loop.train(
             model,
@@ -59,7 +60,7 @@ def main():
             total_steps,
             config.train.batch_size,
             steps(config, config.train.log_every_kimg),
-            callbacks(config, run, model, (train, holdout)),
+            observers,
             config.train.jit_compile,
         )
     except loop.NonFiniteError as error:
@@ -67,6 +68,9 @@ def main():
             f"{error}; the checkpoints before it are kept. Start a new --workdir with a lower "
             "--config.train.learning_rate or another --config.train.seed"
         ) from error
+    finally:
+        for observer in observers:
+            observer.close()
     if stopped_by:
         print(f"stopped by {stopped_by.name}; saved: the same command goes on from there")
 

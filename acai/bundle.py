@@ -38,13 +38,12 @@ def bundle(source, folder):
     write_atomically(os.path.join(folder, "golden.npz"), pack({k: np.asarray(v) for k, v in golden.items()}))
 
 
-def main():
-    if len(sys.argv) != 3:
+def main(words):
+    if len(words) != 2:
         raise command.InputError(
-            "Two folders are required: python -m acai.bundle RUN FOLDER. Received: other words"
+            f"A run and a folder are required: python -m acai.bundle RUN FOLDER. Received: {len(words)} words"
         )
-    source, folder = sys.argv[1:]
-    del sys.argv[1:]
+    source, folder = words
     release.resolve(source)
     command.import_tensorflow()
     bundle(source, folder)
@@ -52,4 +51,6 @@ def main():
 
 
 if __name__ == "__main__":
-    command.run(main)
+    words = sys.argv[1:]
+    del sys.argv[1:]  # what is left has no flags
+    command.run(lambda: main(words))

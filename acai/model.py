@@ -107,7 +107,9 @@ class ACAI(keras.Model):
             **options: of `keras.Model.compile`, e.g. `jit_compile=True`, for use under `fit`.
         """
         super().compile(optimizer=None, **options)
-        rates = {"critic": critic_learning_rate or learning_rate, "discriminator": discriminator_learning_rate}
+        rates = {"discriminator": discriminator_learning_rate}
+        if critic_learning_rate is not None:
+            rates["critic"] = critic_learning_rate
         self.optimizers = {}
         for name in self.trained:
             beta_1 = 0.5 if name == "discriminator" else 0.9
@@ -129,17 +131,18 @@ class ACAI(keras.Model):
         """
         realism = bool(self.realism_weight) if realism is None else realism
         images, labels = data["image"], data["label"]
-        size = images.shape[0]
-        mix = tf.random.stateless_uniform([size], self._random_seed(stream=0), 0.0, 0.5, alg="philox")
+        mix = tf.random.stateless_uniform(
+            tf.shape(images)[:1], self._random_seed(stream=0), 0.0, 0.5, alg="philox"
+        )
         with tf.GradientTape() as autoencoder_tape:
             latents = self.encoder(images, training=True)
             mixed_latents = losses.mix_latents(latents, mix)
             decoded = self.decoder(tf.concat([latents, mixed_latents], 0), training=True)  # [2B, H, W, C]
         with tf.GradientTape() as pixel_tape:
             pixel_tape.watch(decoded)
-            reconstructions, blends = decoded[:size], decoded[size:]
+            reconstructions, blends = tf.split(decoded, 2)
             reconstruction_loss = losses.reconstruction_loss(images, reconstructions)
-        error_gradient = pixel_tape.gradient(reconstruction_loss, decoded, self._loss_scale())
+        error_gradient = pixel_tape.gradient(reconstruction_loss, decoded, self._loss_scale("autoencoder"))
         logs, gradients = self._critic_gradients(images, reconstructions, blends, mix)
         decoded_gradient = error_gradient + tf.concat([tf.zeros_like(images), gradients.pop("blends")], 0)
         if realism:
@@ -158,15 +161,15 @@ class ACAI(keras.Model):
 
     def _critic_gradients(self, images, reconstructions, blends, mix):
         """The critic's one forward pass and the gradients that both sides take from it (equations 1 to 3)."""
-        size, weights = images.shape[0], self.weights_of("critic")
+        weights = self.weights_of("critic")
         softened = losses.soften(images, reconstructions, self.regularisation)
         with tf.GradientTape(persistent=True) as tape:
             tape.watch(blends)
             scores = self.critic(tf.concat([blends, tf.stop_gradient(softened)], 0), training=True)  # [2B]
-            blend_scores, softened_scores = scores[:size], scores[size:]
+            blend_scores, softened_scores = tf.split(scores, 2)
             critic_loss = losses.critic_loss(blend_scores, mix, softened_scores)
             mix_regulariser = losses.mix_regulariser(blend_scores, self.mix_weight)
-        scale = self._loss_scale()
+        scale = self._loss_scale("critic")
         if self.one_backward_pass:
             *critic_gradients, blend_gradient = tape.gradient(critic_loss, [*weights, blends], scale)
             ratio = losses.regulariser_per_critic_gradient(blend_scores, mix, self.mix_weight)
@@ -180,16 +183,16 @@ class ACAI(keras.Model):
 
     def _realism_gradients(self, images, decoded):
         """Logs, the patch discriminator's gradients and the autoencoder's at `decoded` [2B, H, W, C]."""
-        weights, scale = self.weights_of("discriminator"), self._loss_scale()
+        weights = self.weights_of("discriminator")
         with tf.GradientTape(persistent=True) as tape:
             tape.watch(decoded)
             logits = self.discriminator(tf.concat([images, decoded], 0), training=True)  # [3B, h, w]
-            real_logits, fake_logits = logits[: len(images)], logits[len(images) :]
+            real_logits, fake_logits = tf.split(logits, [tf.shape(images)[0], 2 * tf.shape(images)[0]])
             discriminator_loss = losses.discriminator_loss(real_logits, fake_logits)
             realism_loss = losses.realism_loss(fake_logits)
         logs = {"discriminator_loss": discriminator_loss, "realism_loss": realism_loss}
-        gradients = tape.gradient(discriminator_loss, weights, scale)
-        return logs, gradients, tape.gradient(realism_loss, decoded, scale)
+        gradients = tape.gradient(discriminator_loss, weights, self._loss_scale("discriminator"))
+        return logs, gradients, tape.gradient(realism_loss, decoded, self._loss_scale("autoencoder"))
 
     def _classifier_gradients(self, latents, labels):
         """The linear classifier sees the latents but does not shape them: the tape begins behind them."""
@@ -198,7 +201,7 @@ class ACAI(keras.Model):
             loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
         hits = tf.argmax(logits, 1, tf.int32) == labels
         logs = {"classifier_loss": loss, "classifier_accuracy": tf.reduce_mean(tf.cast(hits, tf.float32))}
-        return logs, tape.gradient(loss, self.weights_of("classifier"), self._loss_scale())
+        return logs, tape.gradient(loss, self.weights_of("classifier"), self._loss_scale("classifier"))
 
     def _apply(self, gradients):
         """Steps every optimizer and the EMA; under loss scaling all of them or, after an overflow, none."""
@@ -248,13 +251,13 @@ class ACAI(keras.Model):
         released = self.released_encoder.variables + self.released_decoder.variables
         return zip(released, self.encoder.variables + self.decoder.variables, strict=True)
 
-    def _loss_scale(self):
-        optimizer = self.optimizers["autoencoder"]  # the scales of all optimizers move in lockstep
-        return tf.convert_to_tensor(getattr(optimizer, "dynamic_scale", 1.0))
+    def _loss_scale(self, name):
+        """What the named optimizer divides by. All move in lockstep; one that joins late begins anew."""
+        return tf.convert_to_tensor(getattr(self.optimizers[name], "dynamic_scale", 1.0))
 
     def _optimizer_logs(self):
         rate = self.optimizers["autoencoder"].learning_rate
-        return {"learning_rate": tf.cast(rate, tf.float32), "loss_scale": self._loss_scale()}
+        return {"learning_rate": tf.cast(rate, tf.float32), "loss_scale": self._loss_scale("autoencoder")}
 
     def _random_seed(self, stream):
         return tf.stack([self.seed + (stream << 32), tf.cast(self.step, tf.int64)])

@@ -30,6 +30,9 @@ class Callback:
     def on_interval(self, step):
         """After each step that `every_steps` divides, and once after the last step, also when stopped."""
 
+    def close(self):
+        """When training is over, however it ended."""
+
 
 def train(model, batches, total_steps, batch_size, log_every_steps, callbacks, jit_compile=True, strategy=None):
     """Runs `model` from its own step to `total_steps`; returns the signal that stopped it earlier, or None.

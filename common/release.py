@@ -20,12 +20,12 @@ def resolve(source):
         InputError: naming the bundled models, when it is none of them.
     """
     for folder in (Path(source) / "release", Path(source), BUNDLED / source):
-        if (folder / "weights.npz").is_file():
+        if os.path.isfile(folder / "weights.npz"):
             return folder
     bundled = sorted(path.parent.name for path in BUNDLED.glob("*/weights.npz"))
-    state = "a run without a release yet" if Path(source).is_dir() else "no such folder"
+    state = "a run without a release yet" if os.path.isdir(source) else "no such folder"
     raise InputError(
-        f"--source is required to be a run directory or a bundled model ({', '.join(bundled)}). "
+        f"--source is required to be a run directory or a bundled model ({', '.join(bundled) or 'none yet'}). "
         f"Received: {source}, {state}."
     )
 

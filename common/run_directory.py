@@ -63,6 +63,8 @@ class RunDirectory:
                     "other things; name another folder."
                 )
             return
+        if os.path.isdir(self.file("checkpoints")) and not os.listdir(self.file("checkpoints")):
+            return  # the config that is there never trained a step
         try:
             with open(self.file("config.json"), encoding="utf-8") as file:
                 before = flatten(json.load(file))
@@ -99,16 +101,14 @@ def rewind_events(path, step):
     """Rewrites a TensorBoard event file without the events after `step`, and without a torn end."""
     import tensorflow as tf
 
-    kept, dropped = [], 0
+    kept = []
     try:
         for record in tf.data.TFRecordDataset(path).as_numpy_iterator():
             if tf.compat.v1.Event.FromString(record).step <= step:
                 kept.append(record)
-            else:
-                dropped += 1
     except tf.errors.DataLossError:
-        dropped += 1
-    if not dropped:
+        pass  # the torn end of a killed run
+    if sum(16 + len(record) for record in kept) == os.path.getsize(path):  # length and two checksums each
         return
     temporary = os.path.join(os.path.dirname(path), ".unfinished-rewind")  # no name that TensorBoard reads
     with tf.io.TFRecordWriter(temporary) as writer:
