@@ -35,7 +35,7 @@ class ACAI(keras.Model):
         discriminator_channels: of the patch discriminator's first layer.
         ema_rate: share kept a step by the moving average of the autoencoder's weights; 0: there is none.
         precision: Keras dtype policy, "float32", "mixed_bfloat16" or "mixed_float16".
-        seed: of the mixes, which are a function of (seed, step).
+        seed: of the mixes, which are a function of (seed, step), one with XLA and another without.
         one_backward_pass: take the blends' gradient for both losses from one pass back through the critic.
             Always off under mixed_float16, where rescaling would magnify what has already underflowed.
 

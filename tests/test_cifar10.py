@@ -222,6 +222,7 @@ def cifar10_dir():
     pytest.skip("no prepared CIFAR-10 beside the project or in TFDS_DATA_DIR")
 
 
+@pytest.mark.slow
 def test_cifar10_holds_out_500_of_a_class(cifar10_dir):
     whole = data.load_cifar10(cifar10_dir, hold_out=False)
     assert len(whole) == 50_000

@@ -138,7 +138,8 @@ def plain_run():
 
 
 @pytest.mark.parametrize(
-    ("one_backward_pass", "compiler"), [(True, "none"), (False, "graph"), (True, "xla"), (False, "xla")]
+    ("one_backward_pass", "compiler"),
+    [(True, "none"), (False, "graph"), (True, "xla"), pytest.param(False, "xla", marks=pytest.mark.slow)],
 )
 def test_the_fast_step_equals_the_plain_step(plain_run, one_backward_pass, compiler, monkeypatch):
     model = make(one_backward_pass=one_backward_pass)
