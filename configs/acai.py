@@ -20,7 +20,12 @@ def get_config(variant="paper"):
 
 
 def paper():
-    """All ten classes, 256 latents, depth 64."""
+    """The paper's CIFAR-10 recipe: all ten classes, 256 latents, depth 64.
+
+    Command:   python train.py --config=configs/acai.py --workdir=runs/acai
+    Time:      about 10 days on 2 cores (18 images/s, reckoned, not run); on a GPU not measured.
+    Figures:   the paper's linear probe on 256 latents, 52.8% (from memory); none of ours yet.
+    """
     config = ml_collections.ConfigDict()
     config.family = "acai"
 
@@ -67,7 +72,12 @@ def paper():
 
 
 def pegasus(config):
-    """Horses and birds, small enough for hours on two CPU cores."""
+    """The bundled model: horses and birds, each mixed with the other; small enough for two CPU cores.
+
+    Command:   python train.py --config=configs/acai.py:pegasus --workdir=runs/pegasus
+    Time:      about 2 hours on 2 cores (250 images/s, 165 with the discriminator); on a GPU not measured.
+    Figures:   held-out squared error 0.044 at 64 kimg, 0.033 at 192, 0.027 at 320, 0.022 at 576.
+    """
     config.data.classes = ("bird", "horse")
     config.data.pairing, config.data.groups = "across", (("horse",), ("bird",))
     config.data.flip = True
@@ -81,7 +91,12 @@ def pegasus(config):
 
 
 def lines(config):
-    """32x32 lines at random angles, 64 latents, depth 16."""
+    """The paper's lines: 32x32, at random angles, 64 latents, depth 16. Needs no data set.
+
+    Command:   python train.py --config=configs/acai.py:lines --workdir=runs/lines
+    Time:      about a day on 2 cores for all of it; on a GPU not measured.
+    Figures:   the paper's mean distance 0.24e-3 and smoothness 0.10 (from memory); none of ours yet.
+    """
     config.data.source, config.data.classes, config.data.first, config.data.second = "lines", (), "line", "line"
     config.model.latent_width = 2
     config.model.depth = config.model.critic_depth = 16
