@@ -1,8 +1,8 @@
 """The networks of ACAI: encoder, decoder, critic and latent classifier, and a patch discriminator.
 
 Berthelot, Raffel, Roy and Goodfellow, "Understanding and Improving Interpolation in Autoencoders via an
-Adversarial Regularizer" (arXiv 1807.07543), appendix B, and the official code. Every function returns an
-unbuilt-weights-free `keras.Sequential`: its input shape is known, so its weights exist at once.
+Adversarial Regularizer" (arXiv 1807.07543), appendix B, and the official code. Every function returns a
+`keras.Sequential` of known input shape, whose weights exist at once.
 
 `dtype` is a Keras dtype policy such as "mixed_float16"; the last layer of each network is always float32.
 """
