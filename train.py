@@ -121,6 +121,7 @@ def build(config, train):
         colours=train.images.shape[-1],
         classes=len(train.class_names),
         realism_from_step=steps(config, config.train.realism_from_kimg),
+        discriminator_from_step=steps(config, config.train.discriminator_from_kimg),
         ema_rate=config.train.ema_rate,
         precision=precision.resolve(config.train.precision),
         seed=config.train.seed,
@@ -185,11 +186,15 @@ def holdout_loss(model, holdout, batch_size=250):
 
 
 def rate(config, learning_rate):
-    """A learning rate or, for a schedule that ends at 0, a Keras schedule."""
-    import keras
+    """A learning rate or, where it changes on the way, a Keras schedule."""
+    from keras.optimizers import schedules
 
     if config.train.schedule == "cosine":
-        return keras.optimizers.schedules.CosineDecay(learning_rate, steps(config, config.train.total_kimg))
+        return schedules.CosineDecay(learning_rate, steps(config, config.train.total_kimg))
+    if config.model.realism_weight:
+        last_before = steps(config, config.train.realism_from_kimg) - 1
+        rates = [learning_rate, config.train.realism_learning_rate]
+        return schedules.PiecewiseConstantDecay([last_before], rates)
     return learning_rate
 
 

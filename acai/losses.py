@@ -53,6 +53,6 @@ def discriminator_loss(real_logits, fake_logits):
     return ops.mean(ops.relu(1 - real_logits)) + ops.mean(ops.relu(1 + fake_logits))
 
 
-def realism_loss(fake_logits):
-    """Trains the autoencoder against the patch discriminator: minus the mean logit (hinge's counterpart)."""
-    return -ops.mean(fake_logits)
+def realism_loss(fake_logits, realism_weight):
+    """Trains the autoencoder against the patch discriminator: minus the weighted mean logit (Lim and Ye)."""
+    return -realism_weight * ops.mean(fake_logits)

@@ -2,9 +2,9 @@
 
 Berthelot, Raffel, Roy and Goodfellow (arXiv 1807.07543), section 3. Letters: see `acai.losses`.
 With `realism_weight` above 0 a patch discriminator tells real images from reconstructions and blends, in the
-spirit of adversarial mixup resynthesis (Beckham et al., arXiv 1903.02709). Its gradient is balanced against the
-reconstruction error's as in VQGAN (Esser et al., arXiv 2012.09841, equation 7), but at the decoded images. What
-weights did to a training stands in `pretrained/acai/CARD.md`: 2 ruined it, 0.5 neither harmed nor helped.
+spirit of adversarial mixup resynthesis (Beckham et al., arXiv 1903.02709). It has to know real images before the
+autoencoder listens to it, so it may begin earlier. What weights and learning rates did to a training stands in
+`pretrained/acai/CARD.md`.
 """
 
 import keras
@@ -29,9 +29,9 @@ class ACAI(keras.Model):
         classes: how many the latent classifier tells apart.
         mix_weight: lambda, the weight of the critic in the autoencoder's loss.
         regularisation: gamma, the share of the image in what the critic sees as unmixed.
-        realism_weight: of the patch discriminator for the autoencoder: the norm of its gradient at the decoded
-            images as a share of the reconstruction error's; 0: there is none, as in the paper.
-        realism_from_step: the step from which the patch discriminator trains and counts.
+        realism_weight: of the patch discriminator in the autoencoder's loss; 0: there is none, as in the paper.
+        realism_from_step: the step from which the autoencoder's loss has it.
+        discriminator_from_step: the step from which the patch discriminator itself trains.
         discriminator_channels: of the patch discriminator's first layer.
         ema_rate: share kept a step by the moving average of the autoencoder's weights; 0: there is none.
         precision: Keras dtype policy, "float32", "mixed_bfloat16" or "mixed_float16".
@@ -61,6 +61,7 @@ class ACAI(keras.Model):
         regularisation=0.2,
         realism_weight=0.0,
         realism_from_step=0,
+        discriminator_from_step=0,
         discriminator_channels=48,
         ema_rate=0.0,
         precision="float32",
@@ -92,6 +93,7 @@ class ACAI(keras.Model):
                 average.assign(weight)
         self.mix_weight, self.regularisation = mix_weight, regularisation
         self.realism_weight, self.realism_from_step = realism_weight, realism_from_step
+        self.discriminator_from_step = discriminator_from_step
         self.ema_rate, self.seed = ema_rate, seed
         self.one_backward_pass = one_backward_pass and precision != "mixed_float16"
         self.step = self.add_weight((), "zeros", dtype="int64", trainable=False, name="step")
@@ -121,15 +123,15 @@ class ACAI(keras.Model):
 
     def static_arguments(self, step):
         """Python arguments of `train_step` at a step; each value of them is a program of its own."""
-        return {"realism": bool(self.realism_weight) and step >= self.realism_from_step}
+        return {"discriminator": bool(self.realism_weight) and step >= self.discriminator_from_step}
 
-    def train_step(self, data, realism=None):
+    def train_step(self, data, discriminator=None):
         """One step on {"image": [B, H, W, C] in [-1, 1], "label": [B]}; returns a dict of float32 scalars.
 
         All gradients are taken at the same weights, then every optimizer steps. Row i is blended with row
-        B - 1 - i. `realism` says whether the patch discriminator takes part; None: when there is one.
+        B - 1 - i. `discriminator` says whether the patch discriminator takes part; None: when there is one.
         """
-        realism = bool(self.realism_weight) if realism is None else realism
+        discriminator = bool(self.realism_weight) if discriminator is None else discriminator
         images, labels = data["image"], data["label"]
         mix = tf.random.stateless_uniform(
             tf.shape(images)[:1], self._random_seed(stream=0), 0.0, 0.5, alg="philox"
@@ -145,10 +147,9 @@ class ACAI(keras.Model):
         error_gradient = pixel_tape.gradient(reconstruction_loss, decoded, self._loss_scale("autoencoder"))
         logs, gradients = self._critic_gradients(images, reconstructions, blends, mix)
         decoded_gradient = error_gradient + tf.concat([tf.zeros_like(images), gradients.pop("blends")], 0)
-        if realism:
+        if discriminator:
             realism_logs, gradients["discriminator"], realism_gradient = self._realism_gradients(images, decoded)
-            balance = tf.math.divide_no_nan(tf.norm(error_gradient), tf.norm(realism_gradient))
-            decoded_gradient += self.realism_weight * balance * realism_gradient
+            decoded_gradient += realism_gradient
             logs |= realism_logs
         gradients["autoencoder"] = autoencoder_tape.gradient(
             decoded, self.weights_of("autoencoder"), decoded_gradient
@@ -156,7 +157,7 @@ class ACAI(keras.Model):
         classifier_logs, gradients["classifier"] = self._classifier_gradients(latents, labels)
         self._apply(gradients)
         logs |= {"reconstruction_loss": reconstruction_loss, **classifier_logs}
-        logs["autoencoder_loss"] = reconstruction_loss + logs["mix_regulariser"]
+        logs["autoencoder_loss"] = reconstruction_loss + logs["mix_regulariser"] + logs.get("realism_loss", 0.0)
         return logs | self._optimizer_logs()
 
     def _critic_gradients(self, images, reconstructions, blends, mix):
@@ -184,12 +185,13 @@ class ACAI(keras.Model):
     def _realism_gradients(self, images, decoded):
         """Logs, the patch discriminator's gradients and the autoencoder's at `decoded` [2B, H, W, C]."""
         weights = self.weights_of("discriminator")
+        realism_weight = tf.where(self.step >= self.realism_from_step, self.realism_weight, 0.0)
         with tf.GradientTape(persistent=True) as tape:
             tape.watch(decoded)
             logits = self.discriminator(tf.concat([images, decoded], 0), training=True)  # [3B, h, w]
             real_logits, fake_logits = tf.split(logits, [tf.shape(images)[0], 2 * tf.shape(images)[0]])
             discriminator_loss = losses.discriminator_loss(real_logits, fake_logits)
-            realism_loss = losses.realism_loss(fake_logits)
+            realism_loss = losses.realism_loss(fake_logits, realism_weight)
         logs = {"discriminator_loss": discriminator_loss, "realism_loss": realism_loss}
         gradients = tape.gradient(discriminator_loss, weights, self._loss_scale("discriminator"))
         return logs, gradients, tape.gradient(realism_loss, decoded, self._loss_scale("autoencoder"))

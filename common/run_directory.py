@@ -8,8 +8,8 @@ from absl import logging
 from common.checkpoints import Checkpoints, write_atomically
 from common.command import InputError
 
-MAY_CHANGE = ("train.total_kimg", "train.realism_from_kimg", "data.image_folder")  # and all that ends as below
-MAY_CHANGE_ENDINGS = ("_every_kimg", "keep_checkpoints")
+MAY_CHANGE = ("train.total_kimg", "data.image_folder")  # and all that ends as below
+MAY_CHANGE_ENDINGS = ("_every_kimg", "_from_kimg", "keep_checkpoints")
 
 
 class RunDirectory:

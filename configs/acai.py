@@ -47,7 +47,7 @@ def paper():
     model.critic_depth = 64
     model.mix_weight = 0.5
     model.regularisation = 0.2
-    model.realism_weight = 0.0  # pull of the patch discriminator, a share of the error's; 0: none
+    model.realism_weight = 0.0  # of the patch discriminator in the autoencoder's loss; 0: there is none
     model.discriminator_channels = 48
 
     config.train = train = ml_collections.ConfigDict()
@@ -57,7 +57,9 @@ def paper():
     train.critic_learning_rate = 1e-4
     train.discriminator_learning_rate = 2e-4
     train.schedule = "constant"  # or "cosine": to 0 at total_kimg
-    train.realism_from_kimg = 0.0
+    train.discriminator_from_kimg = 0.0  # it trains alone, until
+    train.realism_from_kimg = 0.0  # the autoencoder's loss has it, with
+    train.realism_learning_rate = 1e-4  # for autoencoder and critic
     train.ema_rate = 0.0  # kept a step by the averaged autoencoder; 0: no average
     train.precision = "auto"  # float32, mixed_bfloat16, mixed_float16
     train.jit_compile = True
@@ -82,8 +84,9 @@ def pegasus(config):
     config.data.pairing, config.data.groups = "across", (("horse",), ("bird",))
     config.data.flip = True
     config.model.depth, config.model.critic_depth = 16, 8
-    config.model.realism_weight = 0.5
-    config.train.realism_from_kimg = 1_400.0
+    config.model.realism_weight = 0.01
+    config.train.discriminator_from_kimg, config.train.realism_from_kimg = 1_190.0, 1_200.0
+    config.train.discriminator_learning_rate = 5e-4
     config.train.total_kimg = 1_600.0
     config.train.learning_rate = config.train.critic_learning_rate = 5e-4
     config.train.ema_rate = 0.999

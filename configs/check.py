@@ -21,7 +21,7 @@ LEAST = {
     0.001: "train.total_kimg train.log_every_kimg",
     0: "model.mix_weight model.regularisation model.realism_weight train.learning_rate train.critic_learning_rate "
     "train.discriminator_learning_rate train.pictures_every_kimg train.save_every_kimg train.release_every_kimg "
-    "train.realism_from_kimg train.seed train.ema_rate",
+    "train.realism_from_kimg train.discriminator_from_kimg train.realism_learning_rate train.seed train.ema_rate",
 }
 
 

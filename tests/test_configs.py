@@ -47,7 +47,20 @@ def test_pegasus_pairs_horses_with_birds():
     assert set(config.data.classes) == {"bird", "horse"} and config.data.pairing == "across"
     assert sorted(config.data.groups) == [("bird",), ("horse",)]
     assert config.data.hold_out and config.model.realism_weight > 0 and 0.9 < config.train.ema_rate < 1
-    assert config.train.total_kimg >= 1500 and config.train.realism_from_kimg < config.train.total_kimg
+    training = config.train
+    assert training.total_kimg >= 1500
+    assert 0 < training.discriminator_from_kimg < training.realism_from_kimg < training.total_kimg
+
+
+def test_rate_falls_where_the_autoencoder_listens_to_the_discriminator():
+    config = acai.get_config("pegasus")
+    config.train.realism_from_kimg, config.train.realism_learning_rate = 0.64, 1e-5  # step 10
+    schedule = train.rate(config, 1e-3)
+    assert [float(schedule(step)) for step in (0, 9, 10, 11)] == pytest.approx([1e-3, 1e-3, 1e-5, 1e-5])
+    config.model.realism_weight = 0.0
+    assert train.rate(config, 1e-3) == 1e-3
+    config.train.schedule, config.train.total_kimg = "cosine", 6.4  # 100 steps
+    assert float(train.rate(config, 1e-3)(50)) == pytest.approx(0.5e-3)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -75,8 +88,9 @@ def test_unknown_variant():
 
 SMALL = {
     "model": {"depth": 2, "critic_depth": 2, "discriminator_channels": 2},
-    "train": {"batch_size": 4, "total_kimg": 0.004, "realism_from_kimg": 0.0, "jit_compile": False},
+    "train": {"batch_size": 4, "total_kimg": 0.004, "jit_compile": False},
 }
+SMALL["train"] |= {"discriminator_from_kimg": 0.0, "realism_from_kimg": 0.0}
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -99,9 +113,10 @@ def test_one_real_step(variant, tmp_path, monkeypatch):
     assert all(math.isfinite(value) for value in logs.values())
     realism = config.model.realism_weight
     assert ("discriminator_loss" in logs) == bool(realism)
-    total = logs["reconstruction_loss"] + logs["mix_regulariser"]
+    total = logs["reconstruction_loss"] + logs["mix_regulariser"] + logs.get("realism_loss", 0.0)
     assert logs["autoencoder_loss"] == pytest.approx(total, rel=1e-5)
-    assert logs["learning_rate"] == pytest.approx(config.train.learning_rate)
+    rate = config.train.realism_learning_rate if realism else config.train.learning_rate
+    assert logs["learning_rate"] == pytest.approx(rate)
     (checkpoint,) = os.listdir(tmp_path / "run" / "checkpoints")
     assert checkpoint.startswith("000000001-")
     assert len(os.listdir(tmp_path / "run" / "pictures")) == 3

@@ -85,8 +85,8 @@ def test_hinge_averages_real_and_fake_apart():
 
 
 def test_realism_loss_falls_when_fakes_pass_for_real():
-    close(losses.realism_loss(vector(1, 2, -6)), 1)
-    close(losses.realism_loss(vector(2, 4, 0)), -2)
+    close(losses.realism_loss(vector(1, 2, -6), 0.5), 0.5)
+    close(losses.realism_loss(vector(2, 4, 0), 0.25), -0.5)
 
 
 # The ratio of the two gradients

@@ -101,8 +101,7 @@ def plain_step(model, adams, data, mix):
         fixed, fixed_blends = tf.stop_gradient(reconstructions), tf.stop_gradient(blends)
         reconstruction = tf.reduce_mean((images - reconstructions) ** 2)
         fakes = tf.concat([discriminate(reconstructions), discriminate(blends)], 0)
-        realism = -tf.reduce_mean(fakes)
-        autoencoder = reconstruction + 3.0 * tf.reduce_mean(critic(blends) ** 2)
+        autoencoder = reconstruction + 3.0 * tf.reduce_mean(critic(blends) ** 2) - 0.3 * tf.reduce_mean(fakes)
         critic_loss = tf.reduce_mean((critic(fixed_blends) - mix) ** 2)
         critic_loss += tf.reduce_mean(critic(0.2 * images + 0.8 * fixed) ** 2)
         log_shares = tf.nn.log_softmax(model.classifier(tf.stop_gradient(latents)))
@@ -110,15 +109,8 @@ def plain_step(model, adams, data, mix):
         fake_logits = tf.concat([discriminate(fixed), discriminate(fixed_blends)], 0)
         discriminator = tf.reduce_mean(tf.maximum(0.0, 1 - discriminate(images)))
         discriminator += tf.reduce_mean(tf.maximum(0.0, 1 + fake_logits))
-    error = tape.gradient(reconstruction, reconstructions)
-    pull = tf.concat(tape.gradient(realism, [reconstructions, blends]), 0)
-    balance = np.sqrt(np.sum(error**2)) / np.sqrt(np.sum(pull**2))  # the pull is 0.3 times as long as the error
     totals = dict(zip(NETWORKS, (autoencoder, critic_loss, classifier, discriminator), strict=True))
     gradients = {name: tape.gradient(loss, adams[name].variables) for name, loss in totals.items()}
-    pulls = tape.gradient(realism, adams["autoencoder"].variables)
-    gradients["autoencoder"] = [
-        g + 0.3 * balance * p for g, p in zip(gradients["autoencoder"], pulls, strict=True)
-    ]
     for name, adam in adams.items():
         adam.apply(gradients[name])
     return {f"{name}_loss": float(loss) for name, loss in totals.items()}

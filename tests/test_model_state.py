@@ -51,8 +51,9 @@ def test_without_an_average_the_trained_networks_are_released():
 
 
 def test_the_discriminator_waits_for_its_step():
-    model, data = make(realism_from_step=3), batch(0)
-    assert [model.static_arguments(step)["realism"] for step in (0, 2, 3, 4)] == [False, False, True, True]
+    model, data = make(discriminator_from_step=3), batch(0)
+    parts = [model.static_arguments(step)["discriminator"] for step in (0, 2, 3, 4)]
+    assert parts == [False, False, True, True]
     idle = model.discriminator.variables + model.optimizers["discriminator"].variables
     before = values(idle)
     logs = model.train_step(data, **model.static_arguments(2))
@@ -65,8 +66,24 @@ def test_the_discriminator_waits_for_its_step():
     assert not any(np.array_equal(a, b) for a, b in zip(values(idle), before, strict=True) if a.size > 40)
 
 
+def test_the_autoencoder_listens_to_it_only_later():
+    """The discriminator trains from step 0, and weighs in the autoencoder's loss from step 1."""
+    late, never, data = make(realism_from_step=1), make(realism_weight=0.0), batch(0)
+    networks = [(m.encoder.variables + m.decoder.variables) for m in (late, never)]
+    before = values(late.discriminator.variables)
+    logs = late.train_step(data)
+    never.train_step(data)
+    assert float(logs["realism_loss"]) == 0 and not same(values(late.discriminator.variables), before)
+    assert same(*map(values, networks))
+    logs = late.train_step(data)
+    never.train_step(data)
+    assert float(logs["realism_loss"]) != 0 and not same(*map(values, networks))
+    parts = ("reconstruction_loss", "mix_regulariser", "realism_loss")
+    assert float(logs["autoencoder_loss"]) == pytest.approx(sum(float(logs[name]) for name in parts), rel=1e-6)
+
+
 def test_without_a_discriminator_it_never_takes_part():
-    assert make(realism_weight=0.0).static_arguments(10**9) == {"realism": False}
+    assert make(realism_weight=0.0).static_arguments(10**9) == {"discriminator": False}
 
 
 # State

@@ -207,10 +207,10 @@ def test_a_clean_step_after_an_overflow_moves_all(fresh_float16):
 
 
 def test_a_discriminator_that_joins_after_an_overflow_is_scaled_right():
-    """Its optimizer did not see the overflow of the steps before `realism_from_step`."""
+    """Its optimizer did not see the overflow of the steps before `discriminator_from_step`."""
     gradients = []
     for overflows in (False, True):
-        model = make("mixed_float16", realism_from_step=1)
+        model = make("mixed_float16", discriminator_from_step=1)
         if overflows:
             set_scales(model, 2.0**12)
             model.classifier.variables[1].assign([np.inf, 0, 0])
@@ -218,7 +218,7 @@ def test_a_discriminator_that_joins_after_an_overflow_is_scaled_right():
             assert scales(model)["autoencoder"] == 2.0**11
             model.classifier.variables[1].assign([0, 0, 0])
             model.step.assign(0)  # the same mixes in both
-        model.train_step(batch(), realism=True)
+        model.train_step(batch(), discriminator=True)
         optimizer = model.optimizers["discriminator"].inner_optimizer
         gradients.append([np.asarray(v).copy() for v in optimizer.variables[2::2]])
     for direct, joined in zip(*gradients, strict=True):
