@@ -14,7 +14,7 @@ from absl import flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from common import command, data, memory
+from common import batches, command, data, memory
 
 flags.DEFINE_integer("depth", 16, "channels of the autoencoder's first scale")
 flags.DEFINE_integer("critic_depth", None, "of the critic's; default: the depth")
@@ -40,14 +40,14 @@ def main():
     model = ACAI(**sizes, realism_weight=FLAGS.realism, ema_rate=FLAGS.ema, precision=FLAGS.precision, classes=2)
     model.compile()
     step = tf.function(model.train_step, jit_compile=FLAGS.jit_compile)
-    batches = iter(data.batches(noise_images(10_000), FLAGS.batch, seed=0, flip=True))
+    stream = iter(batches.batches(noise_images(10_000), FLAGS.batch, seed=0, flip=True))
     convolve = large_convolution(tf)
     for _ in range(3):
-        step(next(batches)), convolve()
+        step(next(stream)), convolve()
     waits, times, convolutions = [], [], []
     for _ in range(FLAGS.steps):
         start = time.perf_counter()
-        batch = next(batches)
+        batch = next(stream)
         loaded = time.perf_counter()
         float(step(batch)["autoencoder_loss"])
         done = time.perf_counter()

@@ -144,7 +144,7 @@ class RunawayWatch(Callback):
     Others' ACAI trainings were lost to it at about epoch 20. One warning each time the factor doubles.
     """
 
-    def __init__(self, names=("reconstruction_loss", "critic_loss"), factor=4.0):
+    def __init__(self, names, factor=4.0):
         self.names, self.factor = names, factor
         self.lowest, self.warned = {}, {}
 

@@ -1,4 +1,4 @@
-"""Images in memory and endless, seekable batches of them: CIFAR-10, or a folder of the user's own.
+"""Images in memory: CIFAR-10, or a folder of the user's own.
 
 Every tenth image of each class is held out of all training: the 10th, the 20th, ... in the order of `ids`, so
 500 of the 5,000 training images of a CIFAR-10 class. TensorFlow is imported where it is used, not with this
@@ -7,7 +7,6 @@ module, so that entry points can check their input first.
 
 import dataclasses
 import os
-import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -154,105 +153,10 @@ def divide(dataset):
     return dataset._keep(~held_out), dataclasses.replace(dataset._keep(held_out), split="holdout")
 
 
-def batches(dataset, batch_size, seed, start_step=0, flip=False, across=None):
-    """An endless stream of shuffled batches.
-
-    Element k is a pure function of (seed, start_step + k): a resumed training seeks to its place. Each epoch
-    is a permutation of its own by (seed, epoch); epochs follow each other without dropping a remainder, so
-    every image comes once an epoch, also where N is smaller than the batch.
-
-    ACAI mixes row i with row B-1-i, the batch reversed. With `across=(first, second)` rows 0 to B/2-1 come
-    from the first group's classes and rows B/2 to B-1 from the second's, each with epochs of its own: so
-    every image is mixed with one of the other group. None is the paper's pairing, by the shuffle alone.
-
-    Args:
-        dataset: ImageDataset.
-        batch_size: images per element, B; even with `across`.
-        seed: any non-negative integer.
-        start_step: the first step of the stream.
-        flip: mirror each image left to right with probability one half.
-        across: two groups of class names that share out the dataset's classes.
-
-    Returns:
-        A `tf.data.Dataset` of {"image": float32 [B, H, W, C] in [-1, 1], "label": int32 [B]}.
-
-    Raises:
-        InputError: a size, a seed or a group that does not fit, or no image.
-    """
-    import tensorflow as tf
-
-    groups = [np.arange(len(dataset))]
-    if across is not None:
-        groups = _group_rows(dataset, across)
-    share, remainder = divmod(batch_size, len(groups))
-    if share < 1 or remainder:
-        raise InputError(f"batch_size must be {'even' if across else 'positive'}. Received: {batch_size}.")
-    if not all(len(rows) for rows in groups):
-        raise InputError(f"Each group must hold images. Received: {[len(rows) for rows in groups]} images.")
-
-    with tf.device("CPU"):
-        images, labels = tf.constant(dataset.images), tf.constant(dataset.labels, tf.int32)
-    flip_key = stream_key(seed, "flip")
-    streams = [
-        _shuffled(rows, stream_key(seed, f"shuffle {i}"), share, start_step) for i, rows in enumerate(groups)
-    ]
-
-    def batch(step, *rows):
-        rows = tf.concat(rows, 0)  # [B]
-        image = tf.gather(images, rows)
-        if flip:
-            mirrored = tf.random.stateless_uniform([batch_size, 1, 1, 1], [flip_key, step]) < 0.5
-            image = tf.where(mirrored, tf.reverse(image, [2]), image)
-        return {"image": tf.cast(image, tf.float32) / 127.5 - 1, "label": tf.gather(labels, rows)}
-
-    return tf.data.Dataset.zip((steps_from(start_step), *streams)).map(batch).prefetch(tf.data.AUTOTUNE)
-
-
-def steps_from(start_step):
-    """An endless `tf.data.Dataset` of int64 steps."""
-    import tensorflow as tf
-
-    return tf.data.Dataset.range(start_step, np.iinfo(np.int64).max)
-
-
-def stream_key(seed, stream):
-    """First word of a stateless seed (int64) for the named stream of randomness: streams are independent.
-
-    Raises:
-        InputError: `seed` is negative.
-    """
-    if seed < 0:
-        raise InputError(f"seed must be 0 or more. Received: {seed}.")
-    words = np.random.SeedSequence(seed, spawn_key=(zlib.crc32(stream.encode()),))
-    return words.generate_state(1, np.uint64).view(np.int64)[0]
-
-
 def _choose(dataset, split, hold_out):
     if split == "train" and not hold_out:
         return dataset
     return divide(dataset)[split == "holdout"]
-
-
-def _shuffled(rows, key, batch_size, start_step):
-    """Dataset of int64 [batch_size]: `rows` in a new order every epoch, from batch `start_step` on."""
-    import tensorflow as tf
-
-    epoch, offset = divmod(start_step * batch_size, len(rows))
-
-    rows = tf.constant(rows, tf.int64)
-
-    def shuffled_epoch(epoch):
-        order = tf.random.experimental.stateless_shuffle(rows, [key, epoch])
-        return tf.data.Dataset.from_tensor_slices(order)
-
-    stream = steps_from(epoch).flat_map(shuffled_epoch).skip(offset)
-    return stream.batch(batch_size, drop_remainder=True)
-
-
-def _group_rows(dataset, across):
-    check_groups(across, dataset.class_names)
-    labels = [[dataset.class_names.index(name) for name in group] for group in across]
-    return [np.flatnonzero(np.isin(dataset.labels, group)) for group in labels]
 
 
 def check_groups(groups, classes):

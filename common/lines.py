@@ -6,7 +6,7 @@ turns the line. The geometry is that of the paper's official code, which decides
 
 import numpy as np
 
-from common.data import steps_from, stream_key
+from common.batches import steps_from, stream_key
 
 HALF_THICKNESS = 1.0  # pixels, measured along the minor axis
 MARGIN = 1.0  # pixels between the end of a horizontal or vertical line and the border

@@ -1,4 +1,7 @@
-"""A released model: a folder with config.json, weights.npz and bank.npz, whether bundled or in a run directory."""
+"""A released model: a folder with config.json, weights.npz and, of an ACAI, bank.npz.
+
+It is bundled in `pretrained/` or a part of a run directory.
+"""
 
 import json
 import os
@@ -9,7 +12,7 @@ import numpy as np
 from common.checkpoints import digest, pack, unpack, write_atomically
 from common.command import InputError
 
-FILES = ("config.json", "bank.npz", "weights.npz")
+FILES = ("config.json", "bank.npz", "weights.npz")  # the bank of an ACAI only
 BUNDLED = Path(__file__).resolve().parent.parent / "pretrained"
 
 
@@ -30,50 +33,80 @@ def resolve(source):
     )
 
 
-def write(folder, config, weights, bank):
+def write(folder, config, weights, bank=None):
     """Writes a release, every file atomically; weights and codes as float16.
 
     Args:
         folder: str.
         config: nested dict of plain values.
         weights: {name: variable or array}.
-        bank: {name: array}, without "weights_digest", which ties it to the weights.
+        bank: {name: array}, without "weights_digest", which ties it to the weights; None: there is none.
     """
     os.makedirs(folder, exist_ok=True)
     weights = pack({name: _half(value) for name, value in weights.items()})
-    bank = pack({name: _half(value) for name, value in bank.items()} | {"weights_digest": digest(weights)})
-    text = json.dumps(config, indent=2, sort_keys=True) + "\n"
-    for name, data in zip(FILES, (text.encode(), bank, weights), strict=True):
+    contents = {"config.json": (json.dumps(config, indent=2, sort_keys=True) + "\n").encode()}
+    if bank is not None:
+        codes = {name: _half(value) for name, value in bank.items()}
+        contents["bank.npz"] = pack(codes | {"weights_digest": digest(weights)})
+    contents["weights.npz"] = weights  # last: with it a folder is a release
+    for name, data in contents.items():
         write_atomically(os.path.join(folder, name), data)
 
 
-def read(folder):
+def read(folder, family="acai"):
     """(config dict, weights {name: float16 array}, bank {name: array}, digest of the weights).
 
+    Args:
+        folder: of a release.
+        family: what the config has to be of; only an ACAI has a bank, others' are {}.
+
     Raises:
-        InputError: when a file is missing, damaged or of a newer format, or the bank is of other weights.
+        InputError: when a file is missing, damaged or of a newer format, the model is of another family, or
+            the bank is of other weights.
     """
-    contents = {}
-    for name in FILES:
-        path = os.path.join(folder, name)
-        try:
-            with open(path, "rb") as file:
-                data = file.read()
-            contents[name] = json.loads(data) if name == "config.json" else unpack(data, path)
-            if name == "weights.npz":
-                weights_digest = digest(data)
-        except InputError:
-            raise
-        except Exception as error:  # zipfile, numpy and json raise a dozen kinds for a damaged file
-            raise InputError(
-                f"A whole {name} is required. Received: {path} ({error}); train on or fetch it again."
-            ) from error
-    if str(contents["bank.npz"].get("weights_digest")) != weights_digest:
+    config, _ = _content(folder, "config.json", _parse_config)
+    if config.get("family", family) != family:
         raise InputError(
-            f"A bank of codes of the same weights is required. Received: {folder}/bank.npz of other weights; "
-            "resume the training, which writes both anew."
+            f"A model of the family {family} is required. Received: {folder} of the family {config['family']}"
         )
-    return contents["config.json"], contents["weights.npz"], contents["bank.npz"], weights_digest
+    weights, data = _content(folder, "weights.npz", unpack)
+    weights_digest, bank = digest(data), {}
+    if family == "acai":
+        bank, _ = _content(folder, "bank.npz", unpack)
+        if str(bank.get("weights_digest")) != weights_digest:
+            raise InputError(
+                f"A bank of codes of the same weights is required. Received: {folder}/bank.npz of other weights; "
+                "resume the training, which writes both anew."
+            )
+    return config, weights, bank, weights_digest
+
+
+def family(folder):
+    """The family that the release in `folder` is of; InputError as in `read`."""
+    config, _ = _content(folder, "config.json", _parse_config)
+    return config.get("family", "acai")
+
+
+def _parse_config(data, _):
+    config = json.loads(data)
+    if not isinstance(config, dict):
+        raise ValueError("no JSON object")
+    return config
+
+
+def _content(folder, name, parse):
+    """(`parse(bytes, path)`, bytes) of a file of a release; InputError when it is missing or damaged."""
+    path = os.path.join(folder, name)
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+        return parse(data, path), data
+    except InputError:
+        raise
+    except Exception as error:  # zipfile, numpy and json raise a dozen kinds for a damaged file
+        raise InputError(
+            f"A whole {name} is required. Received: {path} ({error}); train on or fetch it again."
+        ) from error
 
 
 def _half(value):

@@ -142,7 +142,7 @@ def test_validation_does_not_depend_on_where_it_was_stopped():
 
 def warnings_of(caplog, losses, name="critic_loss", **options):
     """[(step, message)] of the warnings while `name` takes these values; the other loss stays still."""
-    watch, found = callbacks.RunawayWatch(**options), []
+    watch, found = callbacks.RunawayWatch(("reconstruction_loss", "critic_loss"), **options), []
     for step, loss in enumerate(losses, 1):
         caplog.clear()
         watch.on_scalars(step, {"reconstruction_loss": 0.02, "critic_loss": 0.02, name: loss})

@@ -9,9 +9,18 @@ import pytest
 import requests
 
 import train
-from configs import acai
+from configs import acai, classifier
+from training import acai as training_acai
+from training.schedule import cosine
 
-VARIANTS = ("paper", "pegasus", "lines")
+VARIANTS = [
+    (acai, "paper"),
+    (acai, "pegasus"),
+    (acai, "lines"),
+    (classifier, "classifier"),
+    (classifier, "referee"),
+]
+NAMES = [name for _, name in VARIANTS]
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
 
@@ -55,23 +64,30 @@ def test_pegasus_pairs_horses_with_birds():
 def test_rate_falls_where_the_autoencoder_listens_to_the_discriminator():
     config = acai.get_config("pegasus")
     config.train.realism_from_kimg, config.train.realism_learning_rate = 0.64, 1e-5  # step 10
-    schedule = train.rate(config, 1e-3)
+    schedule = training_acai.rate(config, 1e-3)
     assert [float(schedule(step)) for step in (0, 9, 10, 11)] == pytest.approx([1e-3, 1e-3, 1e-5, 1e-5])
     config.model.realism_weight = 0.0
-    assert train.rate(config, 1e-3) == 1e-3
+    assert training_acai.rate(config, 1e-3) == 1e-3
     config.train.schedule, config.train.total_kimg = "cosine", 6.4  # 100 steps
-    assert float(train.rate(config, 1e-3)(50)) == pytest.approx(0.5e-3)
+    assert float(training_acai.rate(config, 1e-3)(50)) == pytest.approx(0.5e-3)
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_variants_differ_in_values_only(variant):
+def test_cosine_rises_and_then_falls_to_0():
+    config = classifier.get_config()
+    config.train.total_kimg, config.train.batch_size = 1.0, 10  # 100 steps
+    schedule = cosine(config, 0.8, warmup=0.2)
+    assert [float(schedule(step)) for step in (0, 5, 20, 60, 100)] == pytest.approx([0, 0.2, 0.8, 0.4, 0])
+
+
+@pytest.mark.parametrize(("module", "variant"), VARIANTS, ids=NAMES)
+def test_variants_differ_in_values_only(module, variant):
     """The same fields of the same types, all plain: config.json gives them back."""
 
     def types(tree):
         return {name: types(v) if isinstance(v, dict) else type(v) for name, v in tree.items()}
 
-    config = acai.get_config(variant)
-    assert types(config.to_dict()) == types(acai.get_config().to_dict())
+    config = module.get_config(variant)
+    assert types(config.to_dict()) == types(module.get_config().to_dict())
     restored = json.loads(config.to_json())
     assert restored == json.loads(json.dumps(config.to_dict()))
 
@@ -81,25 +97,45 @@ def test_calls_do_not_share_state():
     assert acai.get_config("pegasus").model.depth != 99
 
 
-def test_unknown_variant():
-    with pytest.raises(ValueError, match="paper, pegasus, lines.*'dragon'"):
-        acai.get_config("dragon")
+def test_judge_and_referee_have_nothing_in_common():
+    one, other = classifier.get_config(), classifier.get_config("referee")
+    assert one.model.architecture != other.model.architecture and one.train.seed != other.train.seed
+    assert one.data.classes == other.data.classes == CLASSES
+    assert one.data.hold_out and other.data.hold_out
+
+
+@pytest.mark.parametrize(
+    ("module", "names"), [(acai, "paper, pegasus, lines"), (classifier, "classifier, referee")]
+)
+def test_unknown_variant(module, names):
+    with pytest.raises(ValueError, match=f"{names}.*'dragon'"):
+        module.get_config("dragon")
 
 
 SMALL = {
-    "model": {"depth": 2, "critic_depth": 2, "discriminator_channels": 2},
-    "train": {"batch_size": 4, "total_kimg": 0.004, "jit_compile": False},
+    "model.depth": 2,
+    "model.critic_depth": 2,
+    "model.discriminator_channels": 2,
+    "model.channels": (2, 2, 2),
+    "train.batch_size": 4,
+    "train.total_kimg": 0.004,
+    "train.pictures_every_kimg": 0.004,
+    "train.discriminator_from_kimg": 0.0,
+    "train.realism_from_kimg": 0.0,
+    "train.jit_compile": False,
+    "train.bank_per_class": (3, 1),
 }
-SMALL["train"] |= {"discriminator_from_kimg": 0.0, "realism_from_kimg": 0.0}
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_one_real_step(variant, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("module", "variant"), VARIANTS, ids=NAMES)
+def test_one_real_step(module, variant, tmp_path, monkeypatch):
     """All of train.main on mocked CIFAR-10 (lines need none): a step, logs, pictures, release, checkpoint."""
     tfds = pytest.importorskip("tensorflow_datasets")
-    config = acai.get_config(variant)
-    config.update(SMALL)
-    config.train.bank_per_class = (3, 1)
+    config = module.get_config(variant)
+    for name, value in SMALL.items():
+        section, field = name.split(".")
+        if field in config[section]:
+            config[section][field] = value
     monkeypatch.setattr(train, "CONFIG", SimpleNamespace(value=config.lock()))
     monkeypatch.setattr(train, "WORKDIR", SimpleNamespace(value=f"{tmp_path}/run"))
     monkeypatch.setattr(train, "DATA_DIR", SimpleNamespace(value=f"{tmp_path}/data"))
@@ -111,13 +147,23 @@ def test_one_real_step(variant, tmp_path, monkeypatch):
     logs = json.loads(line)
     assert logs["step"] == 1 and logs["kimg"] == 0.004
     assert all(math.isfinite(value) for value in logs.values())
+    check_losses(config, logs)
+    (checkpoint,) = os.listdir(tmp_path / "run" / "checkpoints")
+    assert checkpoint.startswith("000000001-")
+    pictures = {name.partition("-")[0] for name in os.listdir(tmp_path / "run" / "pictures")}
+    assert pictures == ({"mistakes"} if module is classifier else {"blends", "reconstructions", "strips"})
+    files = set(os.listdir(tmp_path / "run" / "release"))
+    assert files == {"config.json", "weights.npz"} | ({"bank.npz"} if module is acai else set())
+
+
+def check_losses(config, logs):
+    if config.family == "classifier":
+        assert 0 < logs["classification_loss"] < 10 and logs["accuracy"] in (0, 0.25, 0.5, 0.75, 1)
+        assert 0 <= logs["holdout_accuracy"] <= 1
+        return
     realism = config.model.realism_weight
     assert ("discriminator_loss" in logs) == bool(realism)
     total = logs["reconstruction_loss"] + logs["mix_regulariser"] + logs.get("realism_loss", 0.0)
     assert logs["autoencoder_loss"] == pytest.approx(total, rel=1e-5)
     rate = config.train.realism_learning_rate if realism else config.train.learning_rate
     assert logs["learning_rate"] == pytest.approx(rate)
-    (checkpoint,) = os.listdir(tmp_path / "run" / "checkpoints")
-    assert checkpoint.startswith("000000001-")
-    assert len(os.listdir(tmp_path / "run" / "pictures")) == 3
-    assert sorted(os.listdir(tmp_path / "run" / "release")) == ["bank.npz", "config.json", "weights.npz"]

@@ -11,12 +11,10 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 CONFIGURATION = {"absl", "ml_collections"}  # the models take plain arguments
-ENTRY_POINTS = {"train", "generate", "evaluate"}
-FORBIDDEN = {
-    "common": {"acai", "gan", "configs"} | ENTRY_POINTS,
-    "acai": {"gan", "configs"} | CONFIGURATION | ENTRY_POINTS,
-    "gan": {"acai", "configs"} | CONFIGURATION | ENTRY_POINTS,
-}
+ENTRY_POINTS = {"train", "generate", "evaluate", "training"}
+FAMILIES = {"acai", "gan", "judge"}
+FORBIDDEN = {"common": FAMILIES | {"configs"} | ENTRY_POINTS}
+FORBIDDEN |= {f: FAMILIES - {f} | {"configs"} | CONFIGURATION | ENTRY_POINTS for f in FAMILIES}
 
 
 def imported(source, package):

@@ -25,18 +25,18 @@ def folder(request):
 @pytest.fixture(scope="module")
 def contents(folder):
     """(config, weights, bank arrays)."""
-    return release.read(folder)[:3]
+    return release.read(folder, release.family(folder))[:3]
 
 
 def test_it_is_small(folder):
     sizes = {path.name: path.stat().st_size for path in folder.rglob("*") if path.is_file()}
-    assert sum(sizes.values()) <= 6 * MEGABYTE
-    assert sizes["bank.npz"] <= 3 * MEGABYTE
+    assert sum(sizes.values()) <= (6 if "bank.npz" in sizes else 4) * MEGABYTE
+    assert sizes.get("bank.npz", 0) <= 3 * MEGABYTE
 
 
 def test_weights_and_codes_are_finite_halves(contents):
     _, weights, bank = contents
-    for name, array in (weights | {"latents": bank["latents"]}).items():
+    for name, array in (weights | {name: bank[name] for name in bank if name == "latents"}).items():
         assert array.dtype == np.float16 and np.isfinite(array).all(), name
         assert np.abs(array).max() < 1000 and array.size, name
 
@@ -59,6 +59,8 @@ def test_the_card_says_what_was_held_out(folder):
 
 
 def test_codes_name_their_images_once(contents):
+    if not contents[2]:
+        pytest.skip("only an ACAI has codes")
     bank = LatentBank.from_arrays(contents[2])
     assert {str(split) for split in bank.splits} <= {"train", "holdout"}
     images = [tuple(bank.describe(row).values())[1:] for row in range(len(bank))]  # class, split, id
@@ -71,31 +73,25 @@ def test_no_images_are_inside(folder, contents):
     """Only weights, codes, labels; the golden pictures are the decoder's, not the data's."""
     config, weights, bank = contents
     sizes = config["model"]
-    assert bank.keys() == {"latents", "labels", "ids", "splits", "class_names", "weights_digest"}
-    code = (sizes["latent_width"], sizes["latent_width"], sizes["latent_channels"])
-    assert bank["latents"].shape[1:] == code
+    if bank:
+        assert bank.keys() == {"latents", "labels", "ids", "splits", "class_names", "weights_digest"}
+        code = (sizes["latent_width"], sizes["latent_width"], sizes["latent_channels"])
+        assert bank["latents"].shape[1:] == code
     assert all(array.dtype != np.uint8 and array.ndim in (1, 2, 4) for array in weights.values())
-    assert {name.partition("/")[0] for name in weights} <= {
-        "encoder",
-        "decoder",
-        "critic",
-        "classifier",
-        "discriminator",
-    }
+    networks = {"encoder", "decoder", "critic", "classifier", "discriminator"} if bank else {"network"}
+    assert {name.partition("/")[0] for name in weights} <= networks
     known = {*release.FILES, "golden.npz", "CARD.md"}
     others = [path for path in folder.rglob("*") if path.is_file() and path.name not in known]
     assert all(path.suffix in (".png", ".md") for path in others), "pictures of the CARD at most"
 
 
-def test_golden_outputs_are_made_again(folder, contents):
-    from acai.released import ReleasedACAI
+def test_golden_outputs_are_made_again(folder):
+    from training.bundle import golden_outputs
 
-    config, weights, bank = contents
-    golden = unpack((folder / "golden.npz").read_bytes(), "golden.npz")
-    model = ReleasedACAI(config["model"], weights, folder.name)
-    decoded = model.decode(bank["latents"][: len(golden["decoded"])])
-    grey_levels = (np.clip(decoded, -1, 1) + 1) * 127.5
-    np.testing.assert_allclose(grey_levels, golden["decoded"], atol=1)
-    assert golden["decoded"].dtype == np.uint8 and golden["decoded"].std() > 10, "not all of one grey"
-    np.testing.assert_allclose(model.predict_mix(decoded), golden["scores"], atol=TOLERANCE)
-    np.testing.assert_allclose(model.encode(decoded), golden["encoded"], atol=TOLERANCE, rtol=TOLERANCE)
+    stored = unpack((folder / "golden.npz").read_bytes(), "golden.npz")
+    again = golden_outputs(folder)
+    assert again.keys() == stored.keys()
+    for name, array in again.items():
+        tolerance = 1 if array.dtype == np.uint8 else TOLERANCE  # one grey level
+        np.testing.assert_allclose(np.float64(array), stored[name], tolerance, tolerance, err_msg=name)
+        assert stored[name].std() > 1e-3, "not all the same"

@@ -197,3 +197,14 @@ def test_weights_of_other_sizes_are_refused(acai):
     short = {name: value for name, value in weights.items() if not name.startswith("critic/00")}
     with pytest.raises(InputError, match="nothing"):
         ReleasedACAI(SIZES, short, "here")
+
+
+def test_a_release_without_a_bank_is_read_by_its_family(tmp_path):
+    """Of another family's it is refused before its files are, and its family is told."""
+    release.write(tmp_path, {"family": "classifier"}, WEIGHTS)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["config.json", "weights.npz"]
+    config, weights, bank, _ = release.read(tmp_path, "classifier")
+    assert release.family(tmp_path) == config["family"] == "classifier"
+    assert weights.keys() == WEIGHTS.keys() and bank == {}
+    with pytest.raises(InputError, match="family acai is required. Received: .* of the family classifier"):
+        release.read(tmp_path)

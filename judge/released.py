@@ -1,0 +1,47 @@
+"""A released classifier as a judge: class probabilities and features of pictures, numpy arrays in and out."""
+
+import keras
+import numpy as np
+from scipy.special import softmax
+
+from common.checkpoints import restore
+from judge.networks import ARCHITECTURES
+
+
+class Judge:
+    """A classifier with its weights and temperature. A picture and its mirror image are judged alike.
+
+    Args:
+        sizes: {"architecture", "width", "channels", "classes", "colours", "class_names", "temperature"}.
+        weights: {name: array} as `judge.model.Classifier.release_state` names them.
+        source: what to call it in an error.
+        batch_size: of one pass through the network.
+
+    Raises:
+        common.command.InputError: when the weights are of other sizes.
+    """
+
+    def __init__(self, sizes, weights, source, batch_size=250):
+        self.class_names, self.temperature = tuple(sizes["class_names"]), sizes["temperature"]
+        self.width, self.batch_size = sizes["width"], batch_size
+        self.network = ARCHITECTURES[sizes["architecture"]](
+            self.width, tuple(sizes["channels"]), len(self.class_names), sizes["colours"]
+        )
+        restore({f"network/{i:02d}_{v.name}": v for i, v in enumerate(self.network.variables)}, weights, source)
+
+    def __call__(self, images):
+        """Images float32 [N, width, width, colours] in [-1, 1] -> (probabilities [N, classes], features [N, d]).
+
+        Both float32: the probabilities from the mean logits of the image and its mirror image, divided by the
+        temperature; the features as the mean of the two.
+        """
+        images = np.asarray(images, np.float32)
+        parts = [self._outputs(images[i : i + self.batch_size]) for i in range(0, len(images), self.batch_size)]
+        logits, features = (np.concatenate([part[name] for part in parts]) for name in ("logits", "features"))
+        return softmax(logits / self.temperature, axis=1), features
+
+    def _outputs(self, images):
+        both = self.network(np.concatenate([images, images[:, :, ::-1]]))
+        return {
+            name: np.mean(np.split(keras.ops.convert_to_numpy(value), 2), axis=0) for name, value in both.items()
+        }

@@ -1,0 +1,97 @@
+"""Training an ACAI: data of any source, its model, its pictures and its release."""
+
+import numpy as np
+
+from acai import bank, pictures
+from acai.model import ACAI
+from acai.released import ReleasedACAI
+from common import batches, lines, precision, release
+from common.images import to_uint8
+from training.schedule import cosine, steps
+
+WATCHED = ("reconstruction_loss", "critic_loss")  # for running away
+
+
+def stream(config, train, step):
+    """The batches from `step` on, a tf.data.Dataset."""
+    if config.data.source == "lines":
+        return lines.batches(config.train.batch_size, config.train.seed, step, config.model.width)
+    across = config.data.groups if config.data.pairing == "across" else None
+    return batches.batches(
+        train, config.train.batch_size, config.train.seed, step, config.data.flip, across=across
+    )
+
+
+def build(config, train):
+    """The configured model with its optimizers."""
+    model = ACAI(
+        **config.model,
+        colours=train.images.shape[-1],
+        classes=len(train.class_names),
+        realism_from_step=steps(config, config.train.realism_from_kimg),
+        discriminator_from_step=steps(config, config.train.discriminator_from_kimg),
+        ema_rate=config.train.ema_rate,
+        precision=precision.resolve(config.train.precision),
+        seed=config.train.seed,
+    )
+    model.compile(
+        learning_rate=rate(config, config.train.learning_rate),
+        critic_learning_rate=rate(config, config.train.critic_learning_rate),
+        discriminator_learning_rate=config.train.discriminator_learning_rate,
+    )
+    return model
+
+
+def rate(config, learning_rate):
+    """A learning rate or, where it changes on the way, a Keras schedule."""
+    from keras.optimizers import schedules
+
+    if config.train.schedule == "cosine":
+        return cosine(config, learning_rate)
+    if config.model.realism_weight:
+        last_before = steps(config, config.train.realism_from_kimg) - 1
+        rates = [learning_rate, config.train.realism_learning_rate]
+        return schedules.PiecewiseConstantDecay([last_before], rates)
+    return learning_rate
+
+
+def evaluate(config, model, datasets):
+    """{name: figure} of the hold-out: the released autoencoder's mean squared error, in [-1, 1] units."""
+    errors = []
+    for images in batches.in_order(datasets[1]):
+        errors.append(np.square(images - np.asarray(model(images))).mean((1, 2, 3), dtype=np.float64))
+    return {"holdout_reconstruction_loss": float(np.concatenate(errors).mean())}
+
+
+def render(config, model, datasets):
+    """{name: picture} of the hold-out's first images of the two classes of the pictures."""
+    first, second = (picture_images(datasets[1], name) for name in (config.data.first, config.data.second))
+    return pictures.training_pictures(model.released_encoder, model.released_decoder, first, second)
+
+
+def write_release(config, model, datasets, folder):
+    """Writes the released networks, with a bank of codes, into `folder`."""
+    codes = bank.encode(model.released_encoder, datasets, config.train.bank_per_class)
+    settings = config.to_dict()
+    settings["model"]["colours"] = datasets[0].images.shape[-1]
+    release.write(folder, settings, model.release_state(), codes.arrays())
+
+
+def picture_images(dataset, class_name, count=64):
+    """The first `count` images of a class, float32 in [-1, 1], over again where it has fewer.
+
+    All classes' where there is none of that name.
+    """
+    chosen = dataset.select((class_name,)) if class_name in dataset.class_names else dataset
+    return chosen.images[np.arange(count) % len(chosen)] / np.float32(127.5) - 1
+
+
+def golden_outputs(config, weights, codes, count=8):
+    """{"decoded" uint8 [8, H, W, C], "scores" [8], "encoded" [8, h, w, c]} of the bank's first codes.
+
+    `encoded` is the code of the decoded picture, so that all three networks take part.
+    """
+    model = ReleasedACAI(config["model"], weights, "the release")
+    decoded = model.decode(codes["latents"][:count])
+    scores, encoded = model.predict_mix(decoded), model.encode(decoded)
+    return {"decoded": to_uint8(decoded), "scores": scores, "encoded": encoded}

@@ -1,0 +1,34 @@
+"""The data set that a config names, in memory."""
+
+import numpy as np
+
+from common import data, lines
+from common.command import InputError
+
+
+def load(settings, width, data_dir=None):
+    """(train, holdout), two common.data.ImageDataset. Of lines, which never end, some for bank and pictures.
+
+    Raises:
+        InputError: data that cannot be loaded, or a class of too few images to hold any out.
+    """
+    if settings.source == "lines":
+        return line_images("train", 0, width), line_images("holdout", 0.5, width)
+    if settings.source == "folder":
+        whole = data.load_folder(settings.image_folder, width=width, hold_out=False)
+    else:
+        whole = data.load_cifar10(data_dir, classes=settings.classes, hold_out=False)
+    train, holdout = data.divide(whole)
+    counts = np.bincount(holdout.labels, minlength=len(holdout.class_names))
+    if not counts.all():
+        name = holdout.class_names[counts.argmin()]
+        raise InputError(f"Ten images a class are required: every tenth is held out. Received: fewer of {name}")
+    return train if settings.hold_out else whole, holdout
+
+
+def line_images(split, shift, width, count=256):
+    """As many lines at even angles, turned by `shift` of the angle between two, as an ImageDataset."""
+    angles = (np.arange(count) + shift) * 2 * np.pi / count
+    images = np.rint(127.5 * lines.render(angles, width) + 127.5).astype(np.uint8)
+    labels, ids = np.zeros(count, np.int32), np.arange(count)
+    return data.ImageDataset(images, labels, ids, ("line",), split)
