@@ -1,0 +1,344 @@
+"""How good generated images are: statistics of features, class probabilities and pixels, in float64.
+
+Features are rows [N, d] of finite numbers; two sets share d. The order of the rows does not matter. Distances are
+Euclidean, computed in blocks of at most `BLOCK` numbers (64 MB). Wrong shapes, numbers that are not finite and
+fewer rows than a statistic needs raise ValueError.
+"""
+
+import numpy as np
+
+BLOCK = 2**23  # numbers of a distance or kernel matrix in memory at a time
+ROUNDING = 1e-12  # of the largest squared norm: squared distances closer than this count as equal
+
+# Two sets of features
+
+
+def frechet_distance(first, second):
+    """Frechet distance of two Gaussians fitted to the features: FID (Heusel et al. 2017, arXiv 1706.08500, eq. 6).
+
+    |m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2)), with unbiased sample covariances. For S1 = A^T A and S2 = B^T B
+    the eigenvalues of S1 S2 (zeros aside) are those of the symmetric product (A B^T)(A B^T)^T, so the trace of the
+    root is the sum of the singular values of A B^T: real, and exact to rounding for N < d too.
+
+    Args:
+        first, second: features [N, d] and [M, d], N and M >= 2.
+
+    Returns:
+        A float >= 0 up to rounding. It is biased upwards for few rows: compare equal N and M only.
+    """
+    first, second = _pair(first, second, 2, 2)
+    shift = first.mean(axis=0) - second.mean(axis=0)
+    a, b = _covariance_root(first), _covariance_root(second)
+    root_trace = np.linalg.svd(a @ b.T, compute_uv=False).sum()
+    return float(shift @ shift + np.sum(a**2) + np.sum(b**2) - 2 * root_trace)
+
+
+def _covariance_root(rows):
+    """A [min(N, d), d] such that A^T A is the unbiased covariance; its squares sum to the covariance's trace."""
+    return np.linalg.qr((rows - rows.mean(axis=0)) / np.sqrt(len(rows) - 1), mode="r")
+
+
+def kernel_distance(first, second):
+    """Unbiased squared MMD with the kernel (x.y / d + 1)^3: KID (Binkowski et al. 2018, arXiv 1801.01401).
+
+    A U-statistic over all rows, not a mean over subsets; its expectation does not depend on N and M.
+
+    Args:
+        first, second: features [N, d] and [M, d], N and M >= 2.
+
+    Returns:
+        A float, with expectation 0 for two draws of one distribution: it is then often a little below 0.
+    """
+    first, second = _pair(first, second, 2, 2)
+    n, m = len(first), len(second)
+    within = (_off_diagonal_kernel_sum(rows) / (len(rows) * (len(rows) - 1)) for rows in (first, second))
+    return float(sum(within) - 2 * _kernel_sum(first, second) / (n * m))
+
+
+def _off_diagonal_kernel_sum(rows):
+    return _kernel_sum(rows, rows) - np.sum((np.mean(rows**2, axis=1) + 1) ** 3)
+
+
+def _kernel_sum(first, second):
+    total = 0.0
+    for rows in _blocks(len(first), len(second)):
+        kernel = first[rows] @ second.T / first.shape[1] + 1
+        total += np.sum(kernel * kernel * kernel)  # far faster than a power
+    return total
+
+
+def precision_recall(real, fake, neighbours=3):
+    """Improved precision and recall (Kynkaanniemi et al. 2019, arXiv 1904.06991, eq. 1 and 2).
+
+    Around every row of a set lies a closed ball that reaches its k-th nearest other row of that set.
+
+    Args:
+        real, fake: features [N, d] and [M, d], N and M > neighbours.
+        neighbours: k, >= 1.
+
+    Returns:
+        (precision, recall), floats in [0, 1]: the share of fakes in a real ball, of reals in a fake ball.
+    """
+    real, fake = _pair(real, fake, neighbours + 1, neighbours + 1)
+    _, real_balls = _memberships(real, fake, neighbours, closed=True)
+    _, fake_balls = _memberships(fake, real, neighbours, closed=True)
+    return float(np.mean(real_balls > 0)), float(np.mean(fake_balls > 0))
+
+
+def density_coverage(real, fake, neighbours=5):
+    """Density and coverage (Naeem et al. 2020, arXiv 2002.09797, section 3).
+
+    Balls are open, as in the authors' code: a set compared with itself has density 1. Two large draws of equal
+    size from one distribution have an expected density of 1 and coverage of 1 - 2^-k.
+
+    Args:
+        real, fake: features [N, d] and [M, d], N > neighbours and M >= 1.
+        neighbours: k, >= 1.
+
+    Returns:
+        (density, coverage), floats: the mean number of real balls around a fake, divided by k (it may exceed 1),
+        and the share of real balls, in [0, 1], that hold a fake.
+    """
+    real, fake = _pair(real, fake, neighbours + 1, 1)
+    fakes_inside, real_balls = _memberships(real, fake, neighbours, closed=False)
+    return float(np.mean(real_balls) / neighbours), float(np.mean(fakes_inside > 0))
+
+
+def _memberships(centres, points, neighbours, closed):
+    """How many points each ball holds, [N], and how many balls hold each point, [M].
+
+    Ball i reaches from centre i to its `neighbours`-th nearest other centre. A point that is just as far, give or
+    take `ROUNDING`, is inside where the balls are `closed`.
+    """
+    if neighbours < 1:
+        raise ValueError(f"neighbours: at least 1 required. Received: {neighbours}")
+    middle = centres.mean(axis=0)  # small norms make small rounding errors
+    centres, points = centres - middle, points - middle
+    slack = (1 if closed else -1) * ROUNDING * np.max(np.sum(centres**2, axis=1))
+    points_inside, balls_around = np.zeros(len(centres), int), np.zeros(len(points), int)
+    for rows in _blocks(len(centres), max(len(centres), len(points))):
+        to_centres = _squared_distances(centres[rows], centres)
+        squared_radii = np.partition(to_centres, neighbours, axis=1)[:, neighbours]  # 0 is the row itself
+        inside = _squared_distances(centres[rows], points) <= squared_radii[:, None] + slack
+        points_inside[rows] = inside.sum(axis=1)
+        balls_around += inside.sum(axis=0)
+    return points_inside, balls_around
+
+
+# Distances
+
+
+def nearest(queries, reference, block=1024):
+    """The nearest row of the reference to each query, by comparing all of them.
+
+    The nearest is chosen by |x|^2 + |y|^2 - 2 x.y, which cannot tell rows of the reference apart that are within
+    about 1e-7 of their norm: of such rows, equal ones included, any may be given. Its distance is then computed
+    from the difference: a copy of a row is at distance exactly 0, unless another row is that close to it.
+
+    Args:
+        queries: rows [N, d], N >= 1.
+        reference: rows [M, d], M >= 1.
+        block: rows of each that are compared, and held in float64, at a time.
+
+    Returns:
+        (indices int [N], Euclidean distances float64 [N]).
+    """
+    queries, reference = _pair(queries, reference, 1, 1, dtype=None)
+    if block < 1:
+        raise ValueError(f"block: at least 1 required. Received: {block}")
+    starts = range(0, len(queries), block)
+    found = [_nearest_of_block(queries[start : start + block], reference, block) for start in starts]
+    indices, distances = zip(*found, strict=True)
+    return np.concatenate(indices), np.concatenate(distances)
+
+
+def _nearest_of_block(queries, reference, block):
+    queries = queries.astype(np.float64)
+    indices, least = np.zeros(len(queries), int), np.full(len(queries), np.inf)
+    for start in range(0, len(reference), block):
+        squares = _squared_distances(queries, reference[start : start + block].astype(np.float64))
+        best = squares.argmin(axis=1)
+        squares = squares[np.arange(len(queries)), best]
+        indices, least = np.where(squares < least, best + start, indices), np.minimum(squares, least)
+    return indices, np.linalg.norm(queries - reference[indices], axis=1)
+
+
+def diversity(features):
+    """Mean Euclidean distance between two different rows of features [N, d], N >= 2, over all pairs. No paper.
+
+    It is 0 up to rounding where all rows are equal; equal rows among others count as up to about 1e-7 of their
+    distance to the mean.
+    """
+    features, total = _matrix(features, 2), 0.0
+    features, count = features - features.mean(axis=0), len(features)
+    for rows in _blocks(count, count):
+        squares = _squared_distances(features[rows], features)
+        np.fill_diagonal(squares[:, rows], 0)  # of each row to itself: no rounding here
+        total += np.sqrt(squares).sum()
+    return float(total / (count * (count - 1)))
+
+
+def _squared_distances(first, second):
+    squares = first @ second.T
+    squares *= -2
+    squares += np.sum(first**2, axis=1)[:, None]
+    squares += np.sum(second**2, axis=1)
+    return np.maximum(squares, 0, out=squares)  # cancellation may leave a little below 0
+
+
+# Class probabilities: rows of `probabilities` [N, classes] are >= 0 and sum to 1 within 0.001; N >= 1
+
+
+def recognisability(probabilities, first, second):
+    """sqrt(P(first) P(second)) of each row, [N], in [0, 0.5]: 0.5 is half of each and nothing else. No paper.
+
+    Args:
+        probabilities: [N, classes].
+        first, second: two different class indices, each a number or one per row, [N].
+    """
+    one, other = _two_classes(probabilities, first, second)
+    return np.sqrt(one * other)
+
+
+def balance(probabilities, first, second):
+    """The smaller of P(first) and P(second) divided by the larger, [N], in [0, 1]; 0 where both are 0. No paper.
+
+    Arguments as for `recognisability`.
+    """
+    one, other = _two_classes(probabilities, first, second)
+    larger = np.maximum(one, other)
+    return np.divide(np.minimum(one, other), larger, out=np.zeros_like(larger), where=larger > 0)
+
+
+def reliability(probabilities, labels, bins=15):
+    """A reliability diagram (Guo et al. 2017, arXiv 1706.04599, section 2) of the top probability.
+
+    Bin m of M holds top probabilities in ((m - 1) / M, m / M].
+
+    Args:
+        probabilities: [N, classes].
+        labels: class indices [N].
+        bins: M, >= 1.
+
+    Returns:
+        (confidence [bins], accuracy [bins], count [bins]): mean top probability and share of right predictions,
+        NaN where a bin is empty, and how many predictions it holds.
+    """
+    probabilities = _probabilities(probabilities)
+    labels = _class_indices(labels, probabilities)
+    if bins < 1:
+        raise ValueError(f"bins: at least 1 required. Received: {bins}")
+    top, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
+    places = np.digitize(top, np.linspace(0, 1, bins + 1)[1:-1], right=True)
+    count = np.bincount(places, minlength=bins)
+    totals = (np.bincount(places, weights, minlength=bins) for weights in (top, right))
+    confidence, accuracy = (np.divide(t, count, out=np.full(bins, np.nan), where=count > 0) for t in totals)
+    return confidence, accuracy, count
+
+
+def expected_calibration_error(probabilities, labels, bins=15):
+    """Mean |accuracy - confidence| over the bins of `reliability`, weighted by their counts; a float in [0, 1].
+
+    Guo et al. 2017, arXiv 1706.04599, eq. 3. Arguments as for `reliability`.
+    """
+    confidence, accuracy, count = reliability(probabilities, labels, bins)
+    filled = count > 0
+    return float(np.average(np.abs(accuracy - confidence)[filled], weights=count[filled]))
+
+
+# Pixels
+
+
+def high_frequency_energy(images):
+    """Mean square of what a 3x3 box blur takes away, of each image. No paper.
+
+    Grey (the mean over colours) minus its 3x3 mean, on the (H - 2)(W - 2) pixels where the box fits.
+
+    Args:
+        images: floats [N, H, W, C] in [-1, 1] (a little outside is accepted), N >= 1, H and W >= 3.
+
+    Returns:
+        float64 [N], >= 0.
+    """
+    images = np.asarray(images)
+    if images.ndim != 4 or images.dtype.kind != "f" or not images.size or min(images.shape[1:3]) < 3:
+        raise ValueError(
+            "images: floats [N, H, W, C] with N >= 1, H and W >= 3 required. "
+            f"Received: {images.dtype} {images.shape}"
+        )
+    grey = _finite(images).mean(axis=3, dtype=np.float64)
+    rows = grey[:, :-2] + grey[:, 1:-1] + grey[:, 2:]
+    box = (rows[:, :, :-2] + rows[:, :, 1:-1] + rows[:, :, 2:]) / 9
+    return np.mean((grey[:, 1:-1, 1:-1] - box) ** 2, axis=(1, 2))
+
+
+def sharpness(images, real_images):
+    """Mean `high_frequency_energy` of the images divided by that of the real ones: 1 is as sharp, less is blurred.
+
+    Raises:
+        ValueError: also where the real images have no high frequencies at all.
+    """
+    energy, real_energy = (np.mean(high_frequency_energy(x)) for x in (images, real_images))
+    if real_energy == 0:
+        raise ValueError("real_images: some high-frequency energy required. Received: none")
+    return float(energy / real_energy)
+
+
+# Checks
+
+
+def _blocks(count, width):
+    """Slices of `count` rows of `width` numbers, each of at most `BLOCK` numbers but at least a row."""
+    step = max(1, BLOCK // width)
+    return [slice(start, start + step) for start in range(0, count, step)]
+
+
+def _pair(first, second, least_first, least_second, dtype=np.float64):
+    first, second = _matrix(first, least_first, dtype), _matrix(second, least_second, dtype)
+    if first.shape[1] != second.shape[1]:
+        raise ValueError(f"features: two sets of one width d required. Received: {first.shape}, {second.shape}")
+    return first, second
+
+
+def _matrix(array, least, dtype=np.float64):
+    """`array` as [N, d] with N >= `least`; its own dtype is kept where `dtype` is None."""
+    array = np.asarray(array, dtype)
+    if array.ndim != 2 or len(array) < least or not array.size:
+        raise ValueError(f"rows [N, d] with N >= {least} and d >= 1 required. Received: shape {array.shape}")
+    return _finite(array)
+
+
+def _finite(array):
+    bad = array.size - np.count_nonzero(np.isfinite(array))
+    if bad:
+        raise ValueError(f"finite numbers required. Received: {bad} that are NaN or infinite")
+    return array
+
+
+def _probabilities(probabilities):
+    probabilities = _matrix(probabilities, 1)
+    error = np.max(np.abs(probabilities.sum(axis=1) - 1))
+    if probabilities.min() < 0 or error > 1e-3:
+        raise ValueError(
+            "probabilities: numbers >= 0 that sum to 1 in each row required. "
+            f"Received: least {probabilities.min():.3g}, sums off by up to {error:.3g}"
+        )
+    return probabilities
+
+
+def _class_indices(indices, probabilities):
+    """`indices`, one or one per row, checked against probabilities [N, classes]."""
+    indices, (count, classes) = np.asarray(indices), probabilities.shape
+    if indices.shape not in ((), (count,)) or indices.dtype.kind not in "iu":
+        raise ValueError(f"class indices: an integer or integers [{count}] required. Received: {indices!r}")
+    if indices.min() < 0 or indices.max() >= classes:
+        raise ValueError(
+            f"class indices: 0 to {classes - 1} required. Received: {indices.min()} to {indices.max()}"
+        )
+    return indices
+
+
+def _two_classes(probabilities, first, second):
+    probabilities = _probabilities(probabilities)
+    rows = np.arange(len(probabilities))
+    return (probabilities[rows, _class_indices(index, probabilities)] for index in (first, second))
