@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 CONFIGURATION = {"absl", "ml_collections"}  # the models take plain arguments
-ENTRY_POINTS = {"train", "generate", "evaluate", "training"}
+ENTRY_POINTS = {"train", "generate", "evaluate", "training", "evaluation"}
 FAMILIES = {"acai", "gan", "judge"}
 FORBIDDEN = {"common": FAMILIES | {"configs"} | ENTRY_POINTS}
 FORBIDDEN |= {f: FAMILIES - {f} | {"configs"} | CONFIGURATION | ENTRY_POINTS for f in FAMILIES}

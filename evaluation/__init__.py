@@ -1,0 +1,1 @@
+"""The suites of evaluate.py, one file each, and their report."""

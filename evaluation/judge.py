@@ -1,0 +1,44 @@
+"""The suite "judge": how often a classifier is right, and whether it is as sure as it is right."""
+
+import numpy as np
+
+from common import images, intervals, metrics
+from evaluation import plots
+from evaluation.report import Figure, Section
+
+TEXT = (
+    "The temperature was fitted to the hold-out, so the honest calibration error (ECE) is that of the test "
+    "images. A picture and its mirror image are judged together. Training saw neither set."
+)
+
+
+def evaluate(judge, holdout, test, seed=0):
+    """The Section of a classifier.
+
+    Args:
+        judge: judge.released.Judge.
+        holdout, test: common.data.ImageDataset with the judge's classes in its order.
+        seed: of the intervals.
+    """
+    figures, pictures, table = [], {}, [{"class": name} for name in judge.class_names]
+    for name, dataset in (("holdout", holdout), ("test", test)):
+        probabilities, _ = judge(images.to_float(dataset.images))
+        hits = probabilities.argmax(1) == dataset.labels
+        size = f"{name}_{len(dataset)}"
+        accuracy = intervals.bootstrap_mean(hits, seed=seed)
+        figures.append(Figure(f"accuracy_{size}", *accuracy, len(dataset), "higher"))
+        for figure, shares in (("ece", probabilities), ("ece_uncalibrated", reheated(judge, probabilities))):
+            error = metrics.expected_calibration_error(shares, dataset.labels)
+            figures.append(Figure(f"{figure}_{size}", error, count=len(dataset), better="lower"))
+        for label, row in enumerate(table):
+            row[f"accuracy, {name}"] = float(hits[dataset.labels == label].mean())
+        diagram = plots.reliability_diagram(*metrics.reliability(probabilities, dataset.labels))
+        pictures[f"Reliability on {len(dataset)} images, {name}"] = diagram
+    return Section("Classifier", figures, table, pictures, f"{TEXT} Temperature {judge.temperature:.4g}.")
+
+
+def reheated(judge, probabilities):
+    """The probabilities at temperature 1: p^T, normalised."""
+    logits = judge.temperature * np.log(np.maximum(probabilities, np.finfo(np.float32).tiny))
+    shares = np.exp(logits - logits.max(1, keepdims=True))
+    return shares / shares.sum(1, keepdims=True)

@@ -1,0 +1,412 @@
+"""Features: what the networks compute, that batches do not matter, the cache, and every wrong name or file."""
+
+import dataclasses
+import io
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from common import release
+from common.checkpoints import digest, pack
+from common.command import InputError
+from evaluation import features
+from evaluation.features import Extractor
+from judge.model import Classifier
+
+ROOT = Path(__file__).parents[1]
+SIZES = dict(architecture="plain", width=16, channels=(2, 3, 4), classes=3, colours=3)
+OFFLINE = "URL fetch failure on https://storage.googleapis.com/x.h5: None -- [Errno -2] Name or service not known"
+
+
+def pictures(count=7, width=16, seed=0):
+    return np.random.default_rng(seed).uniform(-1, 1, (count, width, width, 3)).astype(np.float32)
+
+
+def write_classifier(folder, seed=0, family="classifier"):
+    """A release of a classifier with its weights rounded to halves; returns the classifier."""
+    keras.utils.set_random_seed(seed)
+    model = Classifier(**SIZES)
+    for variable in model.network.variables:
+        variable.assign(np.asarray(variable).astype(np.float16))
+    sizes = SIZES | {"class_names": ["a", "b", "c"], "temperature": 1.0}
+    release.write(folder, {"family": family, "model": sizes}, model.release_state())
+    return model
+
+
+def write_keras_file(path, kernel=1.0, rank=2):
+    """images -> (mean colour - 0.25) / 2 * 3 times `kernel`, if the normalisation uses its moving averages."""
+    layers = [keras.layers.GlobalAveragePooling2D()] if rank == 2 else []
+    model = keras.Sequential(
+        [
+            keras.Input((16, 16, 3)),
+            *layers,
+            keras.layers.BatchNormalization(epsilon=0.0),
+            keras.layers.Dropout(0.5),
+            keras.layers.Dense(5, use_bias=False),
+        ]
+    )
+    shape = model.layers[-1].kernel.shape
+    model.set_weights([np.full(3, 3.0), np.zeros(3), np.full(3, 0.25), np.full(3, 4.0), np.full(shape, kernel)])
+    model.save(path)
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def releases(tmp_path_factory):
+    """A folder with the classifiers "classifier" and "referee" and an ACAI."""
+    folder = tmp_path_factory.mktemp("pretrained")
+    for seed, name in enumerate(("classifier", "referee")):
+        write_classifier(folder / name, seed)
+    release.write(folder / "acai", {"family": "acai"}, {})
+    return folder
+
+
+@pytest.fixture
+def bundled(releases, monkeypatch):
+    monkeypatch.setattr(release, "BUNDLED", releases)
+    return releases
+
+
+# What the networks compute
+
+
+def test_a_classifier_gives_the_mean_of_the_features_of_an_image_and_its_mirror_image(tmp_path):
+    model, images = write_classifier(tmp_path / "mine" / "release"), pictures()
+    expected = [np.asarray(model(both)["features"]) for both in (images, images[:, :, ::-1])]
+    extract = features.extractor(str(tmp_path / "mine"))
+    np.testing.assert_allclose(extract(images), np.mean(expected, axis=0), rtol=1e-4, atol=1e-6)
+    assert extract(images).std(axis=0).min() > 1e-4, "the test needs features that differ"
+    assert extract.name == features.extractor(str(tmp_path / "mine" / "release")).name == "mine"
+    assert extract.digest == digest((tmp_path / "mine" / "release" / "weights.npz").read_bytes())
+    assert extract.comparable == "not comparable with Inception FID"
+
+
+def test_bundled_classifiers_by_name(bundled):
+    both = [features.extractor(name) for name in ("classifier", "referee")]
+    assert [extract.name for extract in both] == ["classifier", "referee"]
+    assert both[0].digest != both[1].digest
+    assert np.abs(both[0](pictures()) - both[1](pictures())).max() > 1e-3
+
+
+def test_a_keras_file_by_hand(tmp_path):
+    path, images = write_keras_file(tmp_path / "small.v2.keras", kernel=2.0), pictures()
+    extract = features.extractor(path)
+    sums = ((images.mean(axis=(1, 2)) - 0.25) / 2 * 3).sum(axis=1)
+    np.testing.assert_allclose(extract(images), np.tile(2 * sums[:, None], 5), rtol=1e-4, atol=1e-5)
+    assert extract.name == "small.v2" and extract.digest == digest(Path(path).read_bytes())
+    assert extract.comparable == "not comparable with Inception FID"
+
+
+def test_a_named_output_of_a_keras_file(tmp_path):
+    image = keras.Input((None, None, 3))
+    keras.Model(image, {"mean": keras.layers.GlobalAveragePooling2D()(image)}).save(tmp_path / "named.keras")
+    found = features.extractor(str(tmp_path / "named.keras"))(pictures(width=9))
+    np.testing.assert_allclose(found, pictures(width=9).mean(axis=(1, 2)), rtol=1e-4, atol=1e-6)
+
+
+@pytest.fixture(params=["classifier", "keras"])
+def extract(request, tmp_path):
+    if request.param == "keras":
+        return features.extractor(write_keras_file(tmp_path / "small.keras"))
+    write_classifier(tmp_path / "mine")
+    return features.extractor(str(tmp_path / "mine"))
+
+
+def test_neither_batches_nor_order_matter(extract):
+    images = pictures()
+    expected = extract(images)
+    assert expected.shape[0] == 7 and expected.ndim == 2 and expected.dtype == np.float32
+    for size in (1, 3, 7):
+        found = dataclasses.replace(extract, batch_size=size)(images)
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(extract(images[::-1])[::-1], expected, rtol=1e-4, atol=1e-6)
+    alike = extract(images.astype(np.float64))
+    assert alike.dtype == np.float32
+    np.testing.assert_array_equal(alike, expected)
+
+
+def test_images_of_another_size_are_refused(extract):
+    with pytest.raises(InputError, match=r"\(8, 8, 3\) is required.*\(16, 16, 3\)"):
+        extract(pictures(width=8))
+
+
+@pytest.mark.parametrize(
+    "wrong", [np.zeros((2, 16, 16, 3), np.uint8), np.zeros((16, 16, 3)), np.zeros((0, 16, 16, 3))]
+)
+def test_only_floats_that_are_images(wrong):
+    with pytest.raises(ValueError, match="floats"):
+        averaging()(wrong)
+
+
+# Batches and the bar, without Keras
+
+
+def averaging(name="mine", weights="0" * 16, sizes=None, batch_size=3):
+    """An Extractor of mean colours that appends the size of every batch to `sizes`."""
+
+    def network(images):
+        if sizes is not None:
+            sizes.append(images.shape[0])
+        return images.mean(axis=(1, 2))
+
+    return Extractor(name, weights, "", (None, None, 3), network, batch_size)
+
+
+def test_batches_are_bounded():
+    sizes = []
+    averaging(sizes=sizes)(pictures(7))
+    assert sizes == [3, 3, 1]
+
+
+@pytest.mark.parametrize(("count", "terminal", "shown"), [(12, True, False), (13, True, True), (13, False, False)])
+def test_a_bar_where_there_are_many_images_and_a_terminal(monkeypatch, count, terminal, shown):
+    stream = io.StringIO()
+    stream.isatty = lambda: terminal
+    monkeypatch.setattr(sys, "stderr", stream)
+    averaging()(pictures(count))
+    assert ("mine features" in stream.getvalue()) == shown
+
+
+# Inception
+
+
+def test_inception_sees_images_resized_bilinearly_in_its_range(monkeypatch):
+    """As a matrix: pixel i of 299 lies at (i + 0.5) * 32 / 299 - 0.5 among 32, clipped to the borders."""
+    asked = {}
+
+    def inception(**options):
+        asked.update(options)
+        return keras.Sequential([keras.Input((299, 299, 3)), keras.layers.Flatten()])
+
+    monkeypatch.setattr(keras.applications, "InceptionV3", inception)
+    extract, images = features.extractor("inception"), pictures(3, width=32)
+    images[0], images[1] = -1, 1  # the ends of the range
+    position = np.clip((np.arange(299) + 0.5) * 32 / 299 - 0.5, 0, 31)
+    matrix = np.maximum(0, 1 - np.abs(position[:, None] - np.arange(32)))
+    expected = np.einsum("ai,bj,nijc->nabc", matrix, matrix, images, optimize=True)
+    seen = extract(images).reshape(3, 299, 299, 3)
+    np.testing.assert_allclose(seen, expected, atol=1e-5)
+    assert seen.min() == -1 and seen.max() == 1
+    assert asked == {"include_top": False, "weights": "imagenet", "pooling": "avg"}
+    assert extract.name == "inception" and "not comparable" not in extract.comparable
+    assert extract.batch_size * 100 <= 10_000, "megabytes of activations"
+
+
+def test_the_digest_of_inception_is_of_its_weights(monkeypatch):
+    def digest_of(value):
+        model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+        model.set_weights([np.full((1, 1), value), np.zeros(1)])
+        monkeypatch.setattr(keras.applications, "InceptionV3", lambda **_: model)
+        return features.extractor("inception").digest
+
+    assert digest_of(1.0) == digest_of(1.0) != digest_of(2.0)
+    assert len(digest_of(1.0)) == 16
+
+
+def test_inception_without_a_network(monkeypatch, capsys):
+    """What Keras raised on a machine without a network; it waits for a few seconds at most."""
+    waits = []
+
+    def offline(**_):
+        waits.append(socket.getdefaulttimeout())
+        print("Downloading data from https://...")
+        raise Exception(OFFLINE)
+
+    monkeypatch.setattr(keras.applications, "InceptionV3", offline)
+    monkeypatch.delenv("KERAS_HOME", raising=False)
+    with pytest.raises(InputError) as caught:
+        features.extractor("inception")
+    line = str(caught.value)
+    assert "\n" not in line and "~/.keras/models/inception_v3_weights" in line
+    assert "--features=classifier needs none" in line and "Name or service not known" in line
+    assert 1 <= waits[0] <= 10 and socket.getdefaulttimeout() is None
+    assert capsys.readouterr().out == ""
+
+
+# The cache
+
+
+def test_features_are_extracted_once(tmp_path):
+    sizes, images = [], pictures()
+    extract = averaging(sizes=sizes)
+    first = features.cached(extract, images, tmp_path / "new" / "cache")
+    assert sum(sizes) == 7
+    second = features.cached(extract, images.copy(), tmp_path / "new" / "cache")
+    assert sum(sizes) == 7
+    for found in (first, second):
+        np.testing.assert_array_equal(found, extract(images))
+        assert found.dtype == np.float32
+    [path] = (tmp_path / "new" / "cache").iterdir()
+    parts = path.stem.split("-")
+    assert parts[:2] == ["mine", "0" * 16] and len(parts[2]) == 16 and path.suffix == ".npz"
+
+
+def changed_pixel(images):
+    images = images.copy()
+    images[-1, -1, -1, -1] += 1e-6
+    return images
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        changed_pixel,
+        lambda images: images[::-1],
+        lambda images: images.astype(np.float64),
+        lambda images: images.view(np.int32),
+        lambda images: images.reshape(7, 8, 32, 3),
+    ],
+    ids=["a pixel", "order", "values as another dtype", "bytes as another dtype", "shape"],
+)
+def test_other_images_are_extracted_anew(tmp_path, change):
+    images = pictures()
+    features.cached(averaging(), images, tmp_path)
+    other, sizes = change(images), []
+    extract = averaging(sizes=sizes)
+    if other.dtype.kind == "i":
+        with pytest.raises(ValueError, match="floats"):  # reached the network, not the cache
+            features.cached(extract, other, tmp_path)
+        return
+    np.testing.assert_array_equal(features.cached(extract, other, tmp_path), averaging()(other))
+    assert sum(sizes) == 7
+
+
+@pytest.mark.parametrize("other", [{"weights": "1" * 16}, {"name": "other"}])
+def test_other_weights_and_names_are_extracted_anew(tmp_path, other):
+    features.cached(averaging(), pictures(), tmp_path)
+    sizes = []
+    features.cached(averaging(sizes=sizes, **other), pictures(), tmp_path)
+    assert sum(sizes) == 7 and len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_keras_file_written_anew_is_other_weights(tmp_path):
+    found = []
+    for kernel in (1.0, 2.0):
+        extract = features.extractor(write_keras_file(tmp_path / "small.keras", kernel))
+        found.append(features.cached(extract, pictures(), tmp_path))
+    np.testing.assert_allclose(found[1], 2 * found[0], rtol=1e-5)
+
+
+def half(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def flipped_bit(path):
+    data = bytearray(path.read_bytes())
+    data[200] ^= 1  # of the features
+    path.write_bytes(data)
+
+
+def pickled(path):
+    with open(path, "wb") as file:
+        np.savez(file, features=np.array([{}]), written_as=path.name)
+
+
+def of_other_images(path):
+    """As if copied from another cache: whole, of the same shape, under the wrong name."""
+    other = path.parent / "other"
+    features.cached(averaging(), pictures(seed=1), other)
+    os.replace(next(other.iterdir()), path)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        half,
+        flipped_bit,
+        pickled,
+        of_other_images,
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_bytes(b"not an archive"),
+        lambda path: path.write_bytes(pack({"features": np.zeros((7, 3), np.float32)})),
+        lambda path: path.write_bytes(pack({"written_as": path.name})),
+    ],
+    ids=["half", "bit", "pickle", "other images", "empty", "foreign", "no name", "no features"],
+)
+def test_a_damaged_or_foreign_file_is_ignored_and_rewritten(tmp_path, damage):
+    expected = features.cached(averaging(), pictures(), tmp_path)
+    [path] = tmp_path.iterdir()
+    damage(path)
+    sizes = []
+    for _ in range(2):
+        np.testing.assert_array_equal(features.cached(averaging(sizes=sizes), pictures(), tmp_path), expected)
+    assert sum(sizes) == 7, "once: the file is whole again"
+
+
+# Wrong names and files
+
+
+def refusal(call, name):
+    with pytest.raises(InputError) as caught:
+        call(name)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 400
+    assert str(name) in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["vgg", "", "no/such/folder", "classifier.h5"])
+def test_an_unknown_name_lists_what_there_is(bundled, name):
+    for call in (features.check, features.extractor):
+        line = refusal(call, name)
+        assert "(classifier, referee)" in line and "inception" in line and ".keras" in line
+
+
+def test_releases_that_are_refused(bundled, tmp_path):
+    assert "family" in refusal(features.check, "acai")
+    shutil.copytree(bundled / "referee", tmp_path / "damaged")
+    half(tmp_path / "damaged" / "weights.npz")
+    assert "weights.npz" in refusal(features.check, str(tmp_path / "damaged"))
+
+
+def test_keras_files_that_are_refused(tmp_path):
+    for call in (features.check, features.extractor):
+        assert "no such file" in refusal(call, str(tmp_path / "none.keras"))
+    path = tmp_path / "small.keras"
+    write_keras_file(path)
+    data = path.read_bytes()
+    half(path)
+    assert "damaged" in refusal(features.check, str(path))
+    damaged = bytearray(data)
+    damaged[len(data) // 2] ^= 255  # of the weights
+    path.write_bytes(damaged)
+    features.check(str(path))  # an archive still
+    assert "CRC" in refusal(features.extractor, str(path))
+    path.write_bytes(pack({"images": pictures(1)}))  # another archive
+    assert "config.json" in refusal(features.extractor, str(path))
+
+
+def test_keras_files_of_other_models_are_refused(tmp_path):
+    path = write_keras_file(tmp_path / "wide.keras", rank=4)
+    assert "(None, 16, 16, 5)" in refusal(features.extractor, path)
+    image = keras.Input((16, 16, 3))
+    mean, largest = keras.layers.GlobalAveragePooling2D()(image), keras.layers.GlobalMaxPooling2D()(image)
+    models = {
+        "two": keras.Model(image, [mean, largest]),
+        "code": keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)]),
+        "program": keras.Sequential([image, keras.layers.Lambda(lambda x: x[:, 0, 0])]),
+    }
+    words = {"two": "(None, 3), (None, 3)", "code": "(None, 4)", "program": "Lambda"}
+    for name, model in models.items():
+        path = str(tmp_path / f"{name}.keras")
+        model.save(path)
+        assert words[name] in refusal(features.extractor, path)
+
+
+def test_names_are_checked_without_tensorflow(bundled, tmp_path):
+    path = write_keras_file(tmp_path / "small.keras")
+    program = f"""
+import sys
+from evaluation import features
+for name in ("inception", {path!r}, {str(bundled / "classifier")!r}):
+    features.check(name)
+sys.exit(bool({{"keras", "tensorflow"}} & set(sys.modules)))
+"""
+    result = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert (result.returncode, result.stderr) == (0, "")
