@@ -36,7 +36,8 @@ def curves(x, lines, xlabel, ylabel, title, log=False):
         axes.plot(x, y, color=colour, marker="o", markersize=3, label=str(index))
         if low is not None:
             axes.fill_between(x, low, high, color=colour, alpha=0.2, linewidth=0)
-    axes.set_yscale("log" if log else "linear", **({"nonpositive": "mask"} if log else {}))
+    if log:
+        axes.set_yscale("log", nonpositive="mask")
     _describe(axes, xlabel, ylabel, title)
     entries = axes.legend(loc="best", frameon=False).get_texts()
     for text, label in zip(entries, lines, strict=True):
