@@ -59,7 +59,7 @@ def paper():
     train.schedule = "constant"  # or "cosine": to 0 at total_kimg
     train.discriminator_from_kimg = 0.0  # it trains alone, until
     train.realism_from_kimg = 0.0  # the autoencoder's loss has it, with
-    train.realism_learning_rate = 1e-4  # for autoencoder and critic
+    train.realism_learning_rate = 1e-4  # for autoencoder, critic and latent classifier
     train.ema_rate = 0.0  # kept a step by the averaged autoencoder; 0: no average
     train.precision = "auto"  # float32, mixed_bfloat16, mixed_float16
     train.jit_compile = True

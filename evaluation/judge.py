@@ -1,6 +1,7 @@
 """The suite "judge": how often a classifier is right, and whether it is as sure as it is right."""
 
 import numpy as np
+from scipy.special import softmax
 
 from common import images, intervals, metrics
 from evaluation import plots
@@ -39,6 +40,4 @@ def evaluate(judge, holdout, test, seed=0):
 
 def reheated(judge, probabilities):
     """The probabilities at temperature 1: p^T, normalised."""
-    logits = judge.temperature * np.log(np.maximum(probabilities, np.finfo(np.float32).tiny))
-    shares = np.exp(logits - logits.max(1, keepdims=True))
-    return shares / shares.sum(1, keepdims=True)
+    return softmax(judge.temperature * np.log(np.maximum(probabilities, np.finfo(np.float32).tiny)), axis=1)
