@@ -64,8 +64,8 @@ def referee(config):
     """A residual network of another seed; no search, refinement, loss or ranking may use it.
 
     Command:   python train.py --config=configs/classifier.py:referee --workdir=runs/referee
-    Time:      not measured.
-    Figures:   none yet; at least 90% of the hold-out are wanted.
+    Time:      23 minutes on 2 cores (up to 427 images/s); on a GPU not measured.
+    Figures:   90.4% of the hold-out, 90.9% of the first 1,000 test images, a picture judged with its mirror image.
     """
     config.model.architecture = "residual"
     config.model.channels = (32, 64, 128, 256)
