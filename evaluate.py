@@ -2,13 +2,16 @@
 
     python evaluate.py                                             the bundled ACAI's blends of horses and birds
     python evaluate.py --source=runs/pegasus --samples=2000        those of a training of your own
+    python evaluate.py --source=runs/acai --suite=probe            what its codes tell about classes
     python evaluate.py --source=runs/lines                         the paper's figures for lines; needs no data set
     python evaluate.py --source=classifier                         the judge itself: accuracy and calibration
 
-Same seed, same numbers. Frechet and kernel distances are of the features of this project's own classifier unless
---features says otherwise: they do not compare with published ones.
+--suite=all takes every suite that suits the model. Same seed, same numbers. Frechet and kernel distances are of
+the features of this project's own classifier unless --features says otherwise: they do not compare with published
+ones.
 """
 
+import functools
 import os
 
 from absl import flags
@@ -17,10 +20,16 @@ from common import command, data, memory, release
 from common.command import InputError
 from evaluation import features, report
 
-SUITES = ("blend", "lines", "judge")
-JUDGES = ("referee", "classifier")  # the one that counts first
+SUITES = {  # what each suits: (family, source of its data, least number of classes); the first is the default
+    "blend": ("acai", "cifar10", 2),
+    "lines": ("acai", "lines", 0),
+    "probe": ("acai", "cifar10", 2),
+    "judge": ("classifier", "cifar10", 2),
+}
+JUDGED = ("blend",)  # the suites that score pictures, by these judges:
+JUDGES = ("referee", "classifier")  # the referee first: it does nothing else
 flags.DEFINE_string("source", "acai", "a bundled model's name, a run directory or a release folder")
-flags.DEFINE_enum("suite", None, [*SUITES, "all"], "what to measure; default: what suits the model")
+flags.DEFINE_enum("suite", None, [*SUITES, "all"], "what to measure; default: the first that suits")
 flags.DEFINE_integer("samples", 1000, "pictures of each kind", lower_bound=100, upper_bound=20_000)
 flags.DEFINE_string("first", "horse", "class of the first parent")
 flags.DEFINE_string("second", "bird", "class of the second parent")
@@ -33,19 +42,22 @@ FLAGS = flags.FLAGS
 
 def main():
     folder = release.resolve(FLAGS.source)
-    config, weights, _, digest = release.read(folder, release.family(folder))
-    suite = suite_of(config)
-    facts = {"source": FLAGS.source, "weights": digest, "seed": FLAGS.seed, "suite": suite}
+    family = release.family(folder)
+    config, weights, _, digest = release.read(folder, family)
+    names = class_names(config)
+    suites = chosen_suites(family, config["data"]["source"], names)
+    facts = {"source": FLAGS.source, "weights": digest, "seed": FLAGS.seed, "suite": ", ".join(suites)}
+    if "blend" in suites:
+        check_parents(names)
+        facts |= {"first": FLAGS.first, "second": FLAGS.second}
     judges = {}
-    if suite == "blend":
+    if set(suites) & set(JUDGED):
         features.check(FLAGS.features)
-    if suite != "lines":
-        data.check_cifar10(FLAGS.data_dir)
-    if suite == "blend":
-        bundled = [name for name in JUDGES if os.path.isdir(release.BUNDLED / name)]
-        judges = {name: release.read(release.BUNDLED / name, "classifier") for name in bundled}
+        judges = {name: release.read(release.BUNDLED / name, "classifier") for name in JUDGES}
         facts |= {"samples": FLAGS.samples, "features": FLAGS.features}
         facts |= {name: digest for name, (*_, digest) in judges.items()}
+    if any(SUITES[suite][1] == "cifar10" for suite in suites):
+        data.check_cifar10(FLAGS.data_dir)
     out = FLAGS.out or os.path.join("out", "evaluate", os.path.basename(os.path.normpath(FLAGS.source)))
     try:
         os.makedirs(out, exist_ok=True)
@@ -54,56 +66,90 @@ def main():
 
     memory.keep_freed_memory()
     command.import_tensorflow()
-    section = {"blend": blend, "lines": lines, "judge": judge}[suite](config, weights, judges)
-    print(report.terminal_table([section]))
-    print(*report.write(out, [section], facts), sep="\n")
+    measure = {"blend": blend, "lines": lines, "probe": probe, "judge": judge}
+    sections = [measure[suite](config, weights, judges) for suite in suites]
+    print(report.terminal_table(sections))
+    print(*report.write(out, sections, facts), sep="\n")
 
 
-def suite_of(config):
-    """The suite that --suite names, or else the one that suits the model; InputError where none does."""
-    suits = "judge" if config.get("family") == "classifier" else "blend"
-    if config["data"]["source"] == "lines":
-        suits = "lines"
-    if FLAGS.suite not in (None, "all", suits):
-        raise InputError(f"--suite={suits} is required for {FLAGS.source}. Received: --suite={FLAGS.suite}")
-    return suits
+def class_names(config):
+    """What the model was trained on, in the order of its labels."""
+    return tuple(config["model"].get("class_names") or config["data"].get("classes", ()))
 
 
-def lines(config, weights, _):
-    from acai.released import ReleasedACAI
-    from evaluation import lines
+def chosen_suites(family, source, names):
+    """The suites that --suite names, or else the first that suits; InputError where none does."""
+    model = (family, source)
+    suiting = [name for name, (*kind, least) in SUITES.items() if model == tuple(kind) and len(names) >= least]
+    if not suiting:
+        raise InputError(
+            "A classifier of CIFAR-10, an ACAI of lines or one of at least two classes of CIFAR-10 is required. "
+            f"Received: {FLAGS.source}, of the family {family}, data {source}, {len(names)} classes"
+        )
+    if FLAGS.suite not in (None, "all", *suiting):
+        required = " or ".join(f"--suite={name}" for name in suiting)
+        raise InputError(f"{required} is required for {FLAGS.source}. Received: --suite={FLAGS.suite}")
+    return {None: suiting[:1], "all": suiting}.get(FLAGS.suite, [FLAGS.suite])
 
-    return lines.evaluate(ReleasedACAI(config["model"], weights, FLAGS.source), seed=FLAGS.seed)
 
-
-def judge(config, weights, _):
-    from evaluation import judge
-    from judge.released import Judge
-
-    names = tuple(config["model"]["class_names"])
-    holdout, test = (data.load_cifar10(FLAGS.data_dir, split, names) for split in ("holdout", "test"))
-    return judge.evaluate(Judge(config["model"], weights, FLAGS.source), holdout, test, FLAGS.seed)
+def check_parents(names):
+    """Raises InputError unless --first and --second are two of the model's classes."""
+    if FLAGS.first == FLAGS.second or not {FLAGS.first, FLAGS.second} <= set(names):
+        raise InputError(
+            f"--first and --second: two different classes of {FLAGS.source} are required ({', '.join(names)}). "
+            f"Received: {FLAGS.first} and {FLAGS.second}"
+        )
 
 
 def blend(config, weights, judges):
-    from acai.released import ReleasedACAI
     from evaluation import blend
     from judge.released import Judge
 
-    names = tuple(config["data"]["classes"])
-    train, holdout = (data.load_cifar10(FLAGS.data_dir, split, names) for split in ("train", "holdout"))
     return blend.evaluate(
-        ReleasedACAI(config["model"], weights, FLAGS.source),
+        released_acai(config, weights),
         {name: Judge(parts[0]["model"], parts[1], name) for name, parts in judges.items()},
         features.extractor(FLAGS.features),
-        train,
-        holdout,
+        images("train", class_names(config)),
+        images("holdout", class_names(config)),
         FLAGS.first,
         FLAGS.second,
         FLAGS.samples,
         FLAGS.seed,
         os.path.join("out", "features"),
     )
+
+
+def lines(config, weights, _):
+    from evaluation import lines
+
+    return lines.evaluate(released_acai(config, weights), seed=FLAGS.seed)
+
+
+def probe(config, weights, _):
+    from evaluation import probe
+
+    sets = (images(split, class_names(config)) for split in ("train", "holdout", "test"))
+    depth, total_kimg = config["model"]["depth"], config["train"]["total_kimg"]
+    return probe.evaluate(released_acai(config, weights), *sets, depth, total_kimg, FLAGS.seed)
+
+
+def judge(config, weights, _):
+    from evaluation import judge
+    from judge.released import Judge
+
+    holdout, test = (images(split, class_names(config)) for split in ("holdout", "test"))
+    return judge.evaluate(Judge(config["model"], weights, FLAGS.source), holdout, test, FLAGS.seed)
+
+
+def released_acai(config, weights):
+    from acai.released import ReleasedACAI
+
+    return ReleasedACAI(config["model"], weights, FLAGS.source)
+
+
+@functools.cache
+def images(split, names):
+    return data.load_cifar10(FLAGS.data_dir, split, names)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ smoothness whether the lines turn evenly; 0 is perfect for both. The definitions
 import numpy as np
 
 from acai import interpolation
-from common import lines
+from common import lines, progress
 
 BANK_SIZE = 10_000  # angles k * 2 pi / BANK_SIZE
 BLOCK = 200  # rendered lines in memory at a time
@@ -32,7 +32,8 @@ def interpolate_lines(encode, decode, pairs=256, steps=16, seed=0):
     angles = np.random.default_rng(seed).uniform(0, 2 * np.pi, (pairs, 2))
     first, second = (np.asarray(encode(lines.render(ends))) for ends in angles.T)
     latents = interpolation.path(first, second, steps, "lerp")  # [pairs, steps, ...]
-    return np.stack([np.asarray(decode(latents[:, step])) for step in range(steps)], axis=1)
+    counted = progress.track(range(steps), "decoding interpolations of lines")
+    return np.stack([np.asarray(decode(latents[:, step])) for step in counted], axis=1)
 
 
 def line_figures(interpolations):
@@ -98,7 +99,7 @@ def match_angles(images, bank_size=BANK_SIZE):
     directions = _directions(images)
     angles, closest = np.zeros(len(images)), np.full(len(images), -np.inf)
     bank = np.arange(bank_size) * 2 * np.pi / bank_size
-    for start in range(0, bank_size, BLOCK):
+    for start in progress.track(range(0, bank_size, BLOCK), "matching pictures to lines"):
         block = bank[start : start + BLOCK]
         cosines = directions @ _directions(lines.render(block)).T  # [N, BLOCK]
         best = cosines.max(axis=1)

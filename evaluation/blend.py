@@ -7,7 +7,7 @@ and the cross-fade of the pixels. A model is only worth its training where it be
 import numpy as np
 
 from acai import interpolation
-from common import images, intervals, metrics
+from common import images, intervals, metrics, progress
 from evaluation import plots
 from evaluation.features import cached
 from evaluation.report import Figure, Section
@@ -40,11 +40,12 @@ def evaluate(model, judges, extract, train, holdout, first, second, samples=1000
     parents = draw_pairs(train, samples, seed)
     real = images.to_float(holdout.images)
     near = Neighbours(extract, images.to_float(train.images), real, folder)
-    blends = {
-        "slerp": decoded_blends(model, *parents, interpolation.slerp),
-        "lerp": decoded_blends(model, *parents, interpolation.lerp),
-        "cross-fade": (parents[0] + parents[1]) / 2,
-    }
+    with progress.shown("encoding pairs and decoding their blends"):
+        blends = {
+            "slerp": decoded_blends(model, *parents, interpolation.slerp),
+            "lerp": decoded_blends(model, *parents, interpolation.lerp),
+            "cross-fade": (parents[0] + parents[1]) / 2,
+        }
     judged = {name: Judged(pictures, judges, extract, (first, second)) for name, pictures in blends.items()}
     rows = {name: figures(found, extract, near, seed) for name, found in judged.items()}
     table = [{"blends": name, **{f.name: f for f in found}} for name, found in rows.items()]
@@ -100,20 +101,23 @@ def figures(judged, extract, near, seed):
     def mean(name, values, better, note=""):
         return Figure(f"{name}_{size}", *intervals.bootstrap_mean(values, seed=seed), count, better, note)
 
-    def distance(name, statistic, better):
-        value, low, high = intervals.jackknife(statistic, near.real_features, judged.features, seed=seed)
-        return Figure(f"{name}_{extract.name}_{size}", value, low, high, count, better, extract.comparable)
+    def distances(names, statistic, better, stage):
+        ends = jackknife(statistic, near.real_features, judged.features, seed=seed, stage=stage)
+        named = zip(names, *map(np.atleast_1d, ends), strict=True)
+        return [
+            Figure(f"{n}_{extract.name}_{size}", *rest, count, better, extract.comparable) for n, *rest in named
+        ]
 
     found = []
     for name in judged.recognisability:
         found.append(mean(f"recognisability_{name}", judged.recognisability[name], "higher"))
         found.append(mean(f"balance_{name}", judged.balance[name], "higher"))
-    found.append(distance("kd", metrics.kernel_distance, "lower"))
-    found.append(distance("fd", metrics.frechet_distance, "lower"))
-    for index, name in enumerate(("precision", "recall")):
-        found.append(distance(name, lambda *sets, i=index: metrics.precision_recall(*sets)[i], "higher"))
-    for index, name in enumerate(("density", "coverage")):
-        found.append(distance(name, lambda *sets, i=index: metrics.density_coverage(*sets)[i], "higher"))
+    found += distances(["kd"], metrics.kernel_distance, "lower", "kernel distance and its interval")
+    found += distances(["fd"], metrics.frechet_distance, "lower", "Frechet distance and its interval")
+    stage = "precision, recall and their intervals"
+    found += distances(["precision", "recall"], metrics.precision_recall, "higher", stage)
+    stage = "density, coverage and their intervals"
+    found += distances(["density", "coverage"], metrics.density_coverage, "higher", stage)
     energy = metrics.high_frequency_energy(judged.pictures) / near.real_energy
     found.append(mean("sharpness", energy, "", "1 is as sharp as real images"))
     for space, (distances, holdouts) in near.distances(judged.pictures, judged.features).items():
@@ -123,6 +127,19 @@ def figures(judged, extract, near, seed):
     some = judged.features[:64]
     found.append(Figure(f"diversity_{extract.name}_{len(some)}", metrics.diversity(some), count=len(some)))
     return found
+
+
+def jackknife(statistic, *samples, seed, stage):
+    """`intervals.jackknife` in 20 groups, its progress shown."""
+    groups = 20
+    with progress.shown(stage, groups + 1) as advance:  # without each group, and of everything
+
+        def counted(*parts):
+            value = statistic(*parts)
+            advance()
+            return value
+
+        return intervals.jackknife(counted, *samples, groups=groups, seed=seed)
 
 
 def gains(blends, control, near, seed):
@@ -137,7 +154,7 @@ def gains(blends, control, near, seed):
     features = (near.real_features, blends.features, control.features)
     found = {
         f"recognisability_gain_{judge}": intervals.bootstrap_mean(difference, seed=seed),
-        "kd_gain": intervals.jackknife(closer, *features, seed=seed),
+        "kd_gain": jackknife(closer, *features, seed=seed, stage="gain in kernel distance and its interval"),
     }
     note = "over the cross-fade of the same pairs; above 0 is better"
     return [Figure(f"{n}_{size}", *values, len(difference), "higher", note) for n, values in found.items()]
@@ -181,7 +198,8 @@ class Neighbours:
     def distances(self, pictures, features, compared=True):
         """{"features" and "pixels": (distances [N], the hold-out's)}; only the distances where not `compared`."""
         sets = {"features": (features, self.train_features), "pixels": (flat(pictures), flat(self.train))}
-        found = {name: metrics.nearest(*both)[1] for name, both in sets.items()}
+        with progress.shown("nearest training images"):
+            found = {name: metrics.nearest(*both)[1] for name, both in sets.items()}
         return {name: (values, self.holdout[name]) for name, values in found.items()} if compared else found
 
     def picture(self, judged, count, scale=3):
@@ -198,7 +216,8 @@ def flat(pictures):
 def probability_curves(model, judge, parents, classes, seed, count=200):
     """A plot of the mean class probabilities along slerp paths, with intervals."""
     first, second = (model.encode(side[:count]) for side in parents)
-    steps = [judge(np.clip(model.decode(interpolation.slerp(first, second, m)), -1, 1))[0] for m in MIXES]
+    mixes = progress.track(MIXES, "class probabilities along paths")
+    steps = [judge(np.clip(model.decode(interpolation.slerp(first, second, m)), -1, 1))[0] for m in mixes]
     shares = np.stack(steps)  # [mixes, count, classes]
     pair = [judge.class_names.index(name) for name in classes]
     columns = {name: shares[:, :, i] for name, i in zip(classes, pair, strict=True)}

@@ -17,9 +17,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
-from common import release
+from common import progress, release
 from common.checkpoints import digest, pack, unpack, write_atomically
 from common.command import InputError, one_line
 
@@ -27,7 +26,6 @@ INCEPTION_WEIGHTS = "inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5"
 INCEPTION_WIDTH = 299  # pixels
 INCEPTION_BATCH = 50  # its activations take some 100 MB an image
 TIMEOUT = 5  # seconds of silence after which a download is given up
-BATCHES_WITHOUT_BAR = 4
 OWN_SCALE = "not comparable with Inception FID"
 
 
@@ -67,10 +65,8 @@ class Extractor:
             raise InputError(
                 f"A network of images {images.shape[1:]} is required. Received: {self.name} of {self.shape}"
             )
-        starts = range(0, len(images), self.batch_size)
-        hidden = len(starts) <= BATCHES_WITHOUT_BAR or None  # None: hidden where stderr is no terminal
-        bar = tqdm(starts, f"{self.name} features", unit="batch", leave=False, disable=hidden)
-        batches = (images[start : start + self.batch_size].astype(np.float32) for start in bar)
+        starts = progress.track(range(0, len(images), self.batch_size), f"features of pictures by {self.name}")
+        batches = (images[start : start + self.batch_size].astype(np.float32) for start in starts)
         return np.concatenate([np.asarray(self.network(batch), np.float32) for batch in batches])
 
 

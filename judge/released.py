@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from scipy.special import softmax
 
+from common import progress
 from common.checkpoints import restore
 from judge.networks import ARCHITECTURES
 
@@ -14,7 +15,7 @@ class Judge:
     Args:
         sizes: {"architecture", "width", "channels", "classes", "colours", "class_names", "temperature"}.
         weights: {name: array} as `judge.model.Classifier.release_state` names them.
-        source: what to call it in an error.
+        source: what to call it in an error and while it works.
         batch_size: of one pass through the network.
 
     Raises:
@@ -23,7 +24,7 @@ class Judge:
 
     def __init__(self, sizes, weights, source, batch_size=250):
         self.class_names, self.temperature = tuple(sizes["class_names"]), sizes["temperature"]
-        self.width, self.batch_size = sizes["width"], batch_size
+        self.width, self.source, self.batch_size = sizes["width"], source, batch_size
         self.network = ARCHITECTURES[sizes["architecture"]](
             self.width, tuple(sizes["channels"]), len(self.class_names), sizes["colours"]
         )
@@ -36,7 +37,8 @@ class Judge:
         temperature; the features as the mean of the two.
         """
         images = np.asarray(images, np.float32)
-        parts = [self._outputs(images[i : i + self.batch_size]) for i in range(0, len(images), self.batch_size)]
+        starts = progress.track(range(0, len(images), self.batch_size), f"judging pictures by {self.source}")
+        parts = [self._outputs(images[start : start + self.batch_size]) for start in starts]
         logits, features = (np.concatenate([part[name] for part in parts]) for name in ("logits", "features"))
         return softmax(logits / self.temperature, axis=1), features
 

@@ -1,11 +1,12 @@
 """The blend suite on models whose failures are known: each must show in the figure that is there to show it."""
 
+import contextlib
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from common import data
+from common import data, intervals, metrics
 from common.images import to_float
 from evaluation import blend
 
@@ -104,13 +105,26 @@ def test_pictures_of_one_parent_only_are_not_balanced(honest):
     assert rows["slerp"]["recognisability_referee"].value < honest[0]["slerp"]["recognisability_referee"].value
 
 
+def test_one_good_picture_again_and_again_covers_nothing():
+    """It lies in balls of real images (precision, density); its own have no radius (recall), and few hold it."""
+    rows, _ = suite(lambda latents: np.repeat(to_float(HOLDOUT.images[:1]), len(latents), 0))
+    found = {
+        name: rows["slerp"][f"{name}_blocks"].value for name in ("precision", "recall", "density", "coverage")
+    }
+    features = Features()(to_float(HOLDOUT.images))
+    assert (found["precision"], found["recall"]) == metrics.precision_recall(features, features[[0] * COUNT])
+    assert (found["density"], found["coverage"]) == metrics.density_coverage(features, features[[0] * COUNT])
+    assert found["precision"] == 1 and found["recall"] < 0.02 and found["coverage"] < 0.2 < found["density"]
+
+
 def test_a_collapsed_decoder_has_no_diversity(honest):
     rows, section = suite(lambda latents: np.zeros_like(latents) + 0.1)
     name = "diversity_blocks_64"
     assert rows["slerp"][name].value == pytest.approx(0, abs=1e-6)
     assert honest[0]["slerp"][name].value > 0.1
     assert rows["slerp"]["kd_blocks"].value > honest[0]["slerp"]["kd_blocks"].value
-    assert rows["slerp"]["coverage_blocks"].value < 0.1
+    assert rows["slerp"]["fd_blocks"].value > rows["cross-fade"]["fd_blocks"].value
+    assert rows["slerp"]["coverage_blocks"].value < 0.1 and rows["slerp"]["recall_blocks"].value == 0
     assert "they do not beat it" in section.text or "cannot be told" in section.text
 
 
@@ -130,11 +144,47 @@ def test_noise_is_far_and_too_sharp(honest):
     rows, _ = suite(noise)
     assert rows["slerp"]["sharpness"].value > 1.5 > honest[0]["slerp"]["sharpness"].value
     assert rows["slerp"]["nearest_pixels"].value > honest[0]["slerp"]["nearest_pixels"].value
+    for name in ("kd_blocks", "fd_blocks"):
+        assert rows["slerp"][name].value > rows["cross-fade"][name].value, name
+    assert rows["slerp"]["precision_blocks"].value == rows["slerp"]["density_blocks"].value == 0
+
+
+def test_cross_fades_are_blurred_and_gain_nothing_over_themselves(honest):
+    """In grey levels squared: real images have noise, 120^2 / 12 / 3 * 8 / 9 = 356, and an edge, where the 2 of 6
+    inner rows beside it are 40 off the mean of three: 533. Cross-fades have half the noise and no edge."""
+    rows, _ = honest
+    assert rows["cross-fade"]["sharpness"].value == pytest.approx(178 / (356 + 533), rel=0.05)
+    pictures = sum(blend.draw_pairs(TRAIN, COUNT, seed=0)) / 2
+    judged = blend.Judged(pictures, {"referee": Judge()}, Features(), CLASSES)
+    gained = blend.gains(judged, judged, SimpleNamespace(real_features=Features()(to_float(HOLDOUT.images))), 0)
+    for figure in gained:
+        assert figure.low == figure.value == figure.high == 0
+    assert blend.verdict(gained).count("cannot be told from") == 2
 
 
 def test_blur_is_not_sharp(honest):
     rows, _ = suite(lambda latents: np.broadcast_to(latents.mean((1, 2), keepdims=True), latents.shape))
     assert rows["slerp"]["sharpness"].value < 0.1 * honest[0]["slerp"]["sharpness"].value
+
+
+def test_every_replicate_of_an_interval_counts_as_progress(monkeypatch):
+    """20 without a group each and one of everything; what is found is what it is without the count."""
+    counts = []
+
+    @contextlib.contextmanager
+    def shown(stage, total):
+        counts.append([stage, total, 0])
+        yield lambda: counts[-1].__setitem__(2, counts[-1][2] + 1)
+
+    monkeypatch.setattr(blend.progress, "shown", shown)
+    samples = np.random.default_rng(0).normal(size=(2, 50, 3))
+
+    def statistic(first, second):
+        return first.mean() - second.std()
+
+    found = blend.jackknife(statistic, *samples, seed=3, stage="a difference")
+    assert found == intervals.jackknife(statistic, *samples, seed=3)
+    assert counts == [["a difference", 21, 21]]
 
 
 def test_pairs_are_one_of_each_class_and_a_function_of_seed_and_number():

@@ -24,13 +24,20 @@ def evaluate(*words, cwd=ROOT, **environment):
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """Releases of an untrained ACAI of lines, of one of horses and birds, and of another family."""
+    """Releases of untrained ACAIs of lines, of two classes, of one and of a folder, and of another family."""
     folder = tmp_path_factory.mktemp("runs")
     state = ACAI(**SIZES, colours=1, classes=1).release_state()
-    for name, source in (("lines", "lines"), ("animals", "cifar10")):
-        config = {"family": "acai", "data": {"source": source}, "model": SIZES | {"colours": 1}}
+    kinds = {"lines": ("lines", ()), "animals": ("cifar10", ("horse", "bird"))}
+    kinds |= {"horses": ("cifar10", ("horse",)), "own": ("folder", ("horse", "bird"))}
+    for name, (source, classes) in kinds.items():
+        config = {
+            "family": "acai",
+            "data": {"source": source, "classes": classes},
+            "model": SIZES | {"colours": 1},
+        }
         release.write(folder / name, config, state, {"latents": np.zeros(1)})
-    release.write(folder / "judge", {"family": "classifier", "data": {"source": "cifar10"}}, state)
+    config = {"family": "classifier", "data": {"source": "cifar10"}, "model": {"class_names": ("cat", "dog")}}
+    release.write(folder / "judge", config, state)
     return folder
 
 
@@ -50,7 +57,15 @@ def test_lines_from_start_to_end(runs, tmp_path):
     [
         ("--source=nowhere", ["--source", "nowhere"]),
         ("--source={runs}/judge --suite=blend", ["--suite=judge", "--suite=blend"]),
-        ("--source={runs}/animals --suite=lines", ["--suite=blend", "--suite=lines"]),
+        ("--source={runs}/judge --suite=probe", ["--suite=judge is required", "--suite=probe"]),
+        ("--source={runs}/lines --suite=probe", ["--suite=lines is required", "--suite=probe"]),
+        ("--source={runs}/animals --suite=lines", ["--suite=blend or --suite=probe is", "--suite=lines"]),
+        ("--source={runs}/animals --suite=everything", ["suite", "blend", "probe", "all"]),
+        ("--source={runs}/horses", ["at least two classes", "acai", "1 classes"]),
+        ("--source={runs}/own --suite=all", ["of CIFAR-10", "folder"]),
+        ("--source={runs}/animals --first=deer", ["--first", "horse, bird", "deer and bird"]),
+        ("--source={runs}/animals --second=deer", ["--second", "horse, bird", "horse and deer"]),
+        ("--source={runs}/animals --suite=all --second=horse", ["two different classes", "horse and horse"]),
         ("--source={runs}/animals --features=eyes", ["eyes", "inception"]),
         ("--source={runs}/animals --samples=5", ["samples", "100"]),
         ("--source={runs}/animals --features={runs}/judge --data_dir=/dev/null", ["/dev/null"]),
@@ -64,3 +79,53 @@ def test_bad_input_gets_one_line(runs, words, mentioned):
     assert result.stderr.count("\n") == 1 and "Traceback" not in result.stderr, result.stderr
     for word in mentioned:
         assert word in result.stderr
+
+
+def answers(program, *words):
+    """What a program that has evaluate.py imported and its flags parsed prints last, as JSON."""
+    program = f"""
+import json, sys
+import evaluate
+from common import command, release
+command.parse_flags(["evaluate.py", *{words!r}])
+{program}
+"""
+    result = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=600)
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout.splitlines()[-1])
+
+
+def test_the_suites_that_suit():
+    asked = [
+        (None, ("acai", "cifar10", ("horse", "bird")), ["blend"]),
+        ("all", ("acai", "cifar10", ("horse", "bird")), ["blend", "probe"]),
+        ("probe", ("acai", "cifar10", ("horse", "bird")), ["probe"]),
+        (None, ("acai", "lines", ()), ["lines"]),
+        ("all", ("acai", "lines", ()), ["lines"]),
+        (None, ("classifier", "cifar10", ("cat", "dog")), ["judge"]),
+    ]
+    program = f"""
+found = []
+for suite, model, _ in {asked!r}:
+    evaluate.FLAGS.suite = suite
+    found.append(evaluate.chosen_suites(*model))
+print(json.dumps(found))
+"""
+    assert answers(program) == [chosen for *_, chosen in asked]
+
+
+def test_both_judges_are_required_before_tensorflow_is_loaded(runs, tmp_path):
+    """The referee is the first; only the classifier is in place."""
+    config = {"family": "classifier", "data": {"source": "cifar10"}, "model": {"class_names": ("cat", "dog")}}
+    release.write(tmp_path / "classifier", config, {"a": np.zeros(1)})
+    program = f"""
+from pathlib import Path
+release.BUNDLED = Path({str(tmp_path)!r})
+try:
+    evaluate.main()
+except command.InputError as error:
+    print(json.dumps([str(error), list(evaluate.JUDGES), "tensorflow" in sys.modules]))
+"""
+    error, judges, loaded = answers(program, f"--source={runs}/animals", f"--features={runs}/judge")
+    assert error.startswith(f"A whole config.json is required. Received: {tmp_path}/referee/config.json")
+    assert judges == ["referee", "classifier"] and not loaded

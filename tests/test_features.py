@@ -1,7 +1,6 @@
 """Features: what the networks compute, that batches do not matter, the cache, and every wrong name or file."""
 
 import dataclasses
-import io
 import os
 import shutil
 import socket
@@ -173,13 +172,13 @@ def test_a_network_sees_float32():
     assert extract(pictures().astype(np.float64)).dtype == np.float32 and seen == [np.float32]
 
 
-@pytest.mark.parametrize(("count", "terminal", "shown"), [(12, True, False), (13, True, True), (13, False, False)])
-def test_a_bar_where_there_are_many_images_and_a_terminal(monkeypatch, count, terminal, shown):
-    stream = io.StringIO()
-    stream.isatty = lambda: terminal
-    monkeypatch.setattr(sys, "stderr", stream)
-    averaging()(pictures(count))
-    assert ("mine features" in stream.getvalue()) == shown
+def test_every_batch_counts_as_progress(monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        features.progress, "track", lambda items, stage: seen.append((list(items), stage)) or items
+    )
+    averaging()(pictures(7))
+    assert seen == [([0, 3, 6], "features of pictures by mine")]
 
 
 # Inception

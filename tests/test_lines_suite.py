@@ -42,6 +42,14 @@ def test_a_cross_fade_neither_looks_like_lines_nor_turns():
     assert found["lines_mean_distance"].value > 1e-3 and found["lines_smoothness"].value > 0.2
 
 
+def test_noise_is_no_line():
+    def noise(latents):
+        return np.random.default_rng(0).uniform(-1, 1, (len(latents), 32, 32, 1))
+
+    found, _ = figures(SimpleNamespace(encode=lambda images: images, decode=noise))
+    assert found["lines_mean_distance"].value > 0.5
+
+
 def test_a_collapsed_decoder_has_no_smoothness():
     one = lines.render(np.array([1.0]))
     found, _ = figures(SimpleNamespace(encode=lambda images: images, decode=lambda x: one.repeat(len(x), 0)))

@@ -1,8 +1,6 @@
-"""The report: what is in the three forms, that they parse, and that nothing a name says can break them."""
+"""The report: what is in the terminal's table and in metrics.json, and that files are whole."""
 
-import base64
-import html.parser
-import io
+import dataclasses
 import json
 import os
 import re
@@ -10,66 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from test_page import FACTS, HOSTILE, NOTE, Page, sections
 
 from evaluation import report
 from evaluation.report import Figure, Section
-
-HOSTILE = "</title><script>alert('x')</script>\"><img src=http://evil.example>&amp; \\u0000"
-NOTE = "share nearer to a training image than 99% of the hold-out"
-FACTS = {"source": "acai", "weights": "0123456789abcdef", "seed": 3, "scale": 0.1, "nothing": float("nan")}
-PICTURE = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
-
-
-def sections():
-    blends = [
-        Figure("recognisability_1k", 0.1 + 0.2, 0.25, 0.35, 1000, "higher"),
-        Figure("fd_classifier_1k", 123.456, 120.04, 130, 1000, "lower", "not comparable with Inception FID"),
-        Figure("copies_1k", 0.01, count=1000, better="lower", note=NOTE),
-    ]
-    lines = [Figure("smoothness_256", float("nan"), count=256), Figure("distance_256", -1.5e-7)]
-    rows = [{"blends": name, **{f.name: f for f in blends}} for name in ("slerp", "lerp")]
-    wide = np.broadcast_to(np.uint8([[[1, 2, 3]]]), (2, report.PAGE, 3))
-    first = Section(
-        "Blends", blends, rows, {"some pixels": PICTURE, "wide": wide}, "One paragraph.\n\nAnother\none."
-    )
-    second = Section("Lines", lines, [{"model": "ours", "smoothness": 0.25, "pairs": 9}] * 3)
-    return [first, second]
-
-
-class Page(html.parser.HTMLParser):
-    """A parsed page: `tags` [(name, attributes)], `tables` of rows of cells, `text`. Its tags must be closed."""
-
-    VOID = {"meta", "img"}
-
-    def __init__(self, text):
-        super().__init__()
-        self.tags, self.tables, self.text, self.open = [], [], "", []
-        self.feed(text)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-        if tag not in self.VOID:
-            self.open.append(tag)
-        if tag == "table":
-            self.tables.append([])
-        elif tag == "tr":
-            self.tables[-1].append([])
-        elif tag in ("td", "th"):
-            self.tables[-1][-1].append("")
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.text += data
-        if {"td", "th"} & set(self.open):
-            self.tables[-1][-1][-1] += ("|" if self.open[-1] == "small" else "") + data
-
-    def attributes(self, tag):
-        return [attributes for name, attributes in self.tags if name == tag]
 
 
 def written(folder, found=None, facts=FACTS):
@@ -77,41 +19,6 @@ def written(folder, found=None, facts=FACTS):
     data, page = report.write(folder, sections() if found is None else found, facts)
     with open(data, encoding="utf-8") as one, open(page, encoding="utf-8") as other:
         return json.load(one, parse_constant=pytest.fail), Page(other.read())
-
-
-# Figure and Section
-
-
-@pytest.mark.parametrize(
-    "interval", [(0.4, 0.6), (-1, 0.2), (0.3, None), (None, 0.3), (float("nan"), 1), (0.4, 0.2), (0, float("nan"))]
-)
-def test_an_interval_holds_the_value(interval):
-    with pytest.raises(ValueError, match="fd: an interval around 0.3 required. Received: "):
-        Figure("fd", 0.3, *interval)
-
-
-def test_intervals_that_are_allowed():
-    assert Figure("fd", 0.3, 0.3, 0.3).low == 0.3
-    assert Figure("fd", 0.0, 0.0, 1.0).high == 1
-    assert np.isnan(Figure("fd", float("nan")).value)
-    with pytest.raises(ValueError, match="an interval around nan required"):
-        Figure("fd", float("nan"), 0.1, 0.2)
-
-
-def test_better_is_one_of_three():
-    assert [Figure("fd", 1, better=better).better for better in ("lower", "higher", "")] == ["lower", "higher", ""]
-    with pytest.raises(ValueError, match="fd: better .* required. Received: 'smaller'"):
-        Figure("fd", 1, better="smaller")
-
-
-def test_nothing_may_be_lost_by_a_name_used_twice(tmp_path):
-    with pytest.raises(ValueError, match="Received: several of fd"):
-        Section("Lines", [Figure("fd", 1), Figure("kd", 1), Figure("fd", 2)])
-    with pytest.raises(ValueError, match="Received: several of Lines"):
-        report.write(tmp_path, [Section("Lines", []), Section("Lines", [])], {})
-    with pytest.raises(ValueError, match="rows with the same keys required"):
-        Section("Lines", [], [{"a": 1}, {"b": 1}])
-    assert os.listdir(tmp_path) == []
 
 
 # The terminal
@@ -131,7 +38,8 @@ def test_terminal_table_by_hand():
 
 
 def test_terminal_columns_align_across_sections():
-    found = sections() + [Section("Long", [Figure("x" * 40, 1e-9, -1e-9, 12345.6, 20000, note="word " * 60)])]
+    found = [dataclasses.replace(section, table=[]) for section in sections()]
+    found += [Section("Long", [Figure("x" * 40, 1e-9, -1e-9, 12345.6, 20000, note="word " * 60)])]
     lines = report.terminal_table(found).split("\n")
     heads = [line for line in lines if line.endswith("  note")]
     assert len(heads) == 3 and len(set(heads)) == 1
@@ -175,10 +83,47 @@ def test_numbers_have_four_significant_digits(value, text):
 
 
 def test_every_figure_appears_once_in_the_terminal():
-    words = report.terminal_table(sections()).split()
+    words = report.terminal_table([dataclasses.replace(section, table=[]) for section in sections()]).split()
     for name in ("recognisability_1k", "fd_classifier_1k", "copies_1k", "smoothness_256", "distance_256"):
         assert words.count(name) == 1
     assert words.count("none") == 1
+
+
+def test_the_comparison_stands_below_the_figures():
+    rows = [
+        {"blends": name, "fd_1k": Figure("fd_1k", value, 1, 20), "share": 0.25, "note": "x"}
+        for name, value in (("slerp", 2), ("lerp", 10))
+    ]
+    assert report.terminal_table([Section("Blends", [Figure("fd_1k", 2)], rows), Section("Lines", [])]).split(
+        "\n"
+    ) == [
+        "Blends",
+        "       value  95% interval  count  note",
+        "fd_1k  2.000                    0",
+        "",
+        "blends                   slerp                    lerp",
+        "fd_1k   2.000 (1.000 to 20.00)  10.00 (1.000 to 20.00)",
+        "share                   0.2500                  0.2500",
+        "note                         x                       x",
+        "",
+        "Lines",
+        "       value  95% interval  count  note",
+    ]
+
+
+@pytest.mark.parametrize(("length", "fits"), [(73, True), (74, False)])
+def test_a_comparison_keeps_its_intervals_where_100_characters_hold_them(length, fits):
+    """73 characters of a name, 2 between, 25 of value and interval."""
+    lines = report.comparison_lines([{"model": "m" * length, "fd": Figure("fd", 0.5, 0.25, 0.75)}] * 3)
+    assert lines[1].split()[:2] == ["m" * length, "0.5000"]
+    assert ("(0.2500 to 0.7500)" in lines[1]) == fits
+    assert max(map(len, lines)) == (100 if fits else 74 + 2 + 6)
+
+
+def test_a_comparison_without_room_still_has_all_values():
+    rows = [{"model": "m" * 120, "smoothness": 0.25}] * 3
+    lines = report.comparison_lines(rows)
+    assert [line.split() for line in lines] == [["model", "smoothness"], *[["m" * 120, "0.2500"]] * 3]
 
 
 # metrics.json
@@ -259,84 +204,17 @@ def test_what_cannot_be_written_leaves_the_old_files(tmp_path):
         report.write(tmp_path / "absent", sections(), FACTS)
 
 
-# report.html
-
-
-def test_page_has_every_figure_once_and_the_facts_on_top(tmp_path):
-    _, page = written(tmp_path)
-    facts, figures, comparison, lines, models = page.tables
-    assert facts == [
-        ["source", "acai"],
-        ["weights", "0123456789abcdef"],
-        ["seed", "3"],
-        ["scale", "0.1000"],
-        ["nothing", "none"],
-    ]
-    assert figures == [
-        ["", "value", "95% interval", "count", "better", "note"],
-        ["recognisability_1k", "0.3000", "0.2500 to 0.3500", "1000", "higher", ""],
-        ["fd_classifier_1k", "123.5", "120.0 to 130.0", "1000", "lower", "not comparable with Inception FID"],
-        ["copies_1k", "0.01000", "", "1000", "lower", NOTE],
-    ]
-    assert [row[:2] for row in lines[1:]] == [["smoothness_256", "none"], ["distance_256", "-1.500e-07"]]
-    # two rows of four columns: on its side, so that slerp and lerp stand side by side
-    assert comparison == [
-        ["blends", "slerp", "lerp"],
-        ["recognisability_1k", *["0.3000|0.2500 to 0.3500"] * 2],
-        ["fd_classifier_1k", *["123.5|120.0 to 130.0"] * 2],
-        ["copies_1k", "0.01000", "0.01000"],
-    ]
-    assert models == [["model", "smoothness", "pairs"], *[["ours", "0.2500", "9"]] * 3]
-    assert page.text.count("Evaluation of acai") == 2  # title and heading
-    assert [page.text.count(title) for title in ("One paragraph.", "Another\none.")] == [1, 1]
-    assert len(page.attributes("p")) == 2 and len(page.attributes("h2")) == 2
-
-
-def test_heads_are_aligned_as_their_columns(tmp_path):
-    _, page = written(tmp_path, [Section("Lines", [Figure("fd", 1.5)])], {})
-    cells = [attributes for tag, attributes in page.tags if tag in ("th", "td")]
-    kinds = [attributes.get("class") for attributes in cells]
-    assert kinds[:6] == kinds[6:] == [None, "number", None, "number", None, None]
-    assert [attributes.get("scope") for attributes in cells] == ["col"] * 6 + ["row"] + [None] * 5
-
-
-def test_page_needs_no_network_and_adapts(tmp_path):
-    _, page = written(tmp_path, facts=FACTS | {"source": "http://elsewhere.example"})
-    assert {tag for tag, _ in page.tags}.isdisjoint({"script", "link", "iframe", "a", "base", "object"})
-    for _, attributes in page.tags:
-        assert {"href", "srcset", "style", "background"}.isdisjoint(attributes)
-        assert attributes.get("src", "data:image/png;base64,").startswith("data:image/png;base64,")
-    assert not re.search(r"url\(|@import|http", report.STYLE)
-    assert "prefers-color-scheme: dark" in report.STYLE and "max-width: 960px" in report.STYLE
-    assert report.PAGE == 960
-    assert {"name": "viewport", "content": "width=device-width, initial-scale=1"} in page.attributes("meta")
-    assert page.tags[0] == ("html", {"lang": "en"}) and {"charset": "utf-8"} in page.attributes("meta")
-
-
-def test_pictures_are_embedded_bit_for_bit(tmp_path):
-    _, page = written(tmp_path)
-    small, wide = page.attributes("img")
-    encoded = small["src"].removeprefix("data:image/png;base64,")
-    with Image.open(io.BytesIO(base64.b64decode(encoded, validate=True))) as decoded:
-        assert decoded.format == "PNG" and decoded.mode == "RGB"
-        np.testing.assert_array_equal(np.asarray(decoded), PICTURE)
-    assert (small["width"], small["height"], small["alt"]) == ("7", "5", "some pixels")
-    assert small["class"] == "pixels" and "class" not in wide  # a wide one is made smaller, smoothly
-    assert ".pixels { image-rendering: pixelated }" in report.STYLE
-    assert [page.text.count(caption) for caption in ("some pixels", "wide")] == [1, 1]
-
-
-def test_hostile_text_is_shown_as_it_is(tmp_path):
+def test_hostile_names_are_kept(tmp_path):
     figure = Figure(HOSTILE, 1.5, 1, 2, note=HOSTILE)
-    rows = [{HOSTILE: HOSTILE, "b": 1}]
-    found = Section(HOSTILE, [figure], rows, {HOSTILE: PICTURE}, HOSTILE)
-    metrics, page = written(tmp_path, [found], {"source": HOSTILE, HOSTILE: HOSTILE})
-    assert "script" not in {tag for tag, _ in page.tags}
-    assert len(page.attributes("img")) == 1 and page.attributes("img")[0]["alt"] == HOSTILE
-    # title, h1, two facts (one is name and value), h2, p, the figure's name and note, the row's two, the caption
-    assert page.text.count(HOSTILE) == 2 + 3 + 2 + 2 + 2 + 1
+    metrics, _ = written(tmp_path, [Section(HOSTILE, [figure])], {HOSTILE: HOSTILE})
     assert metrics["sections"][HOSTILE]["figures"][HOSTILE]["note"] == HOSTILE
     assert metrics["facts"][HOSTILE] == HOSTILE
+
+
+def test_sections_of_one_title_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="Received: several of Lines"):
+        report.write(tmp_path, [Section("Lines", []), Section("Lines", [])], {})
+    assert os.listdir(tmp_path) == []
 
 
 def test_a_path_that_is_no_text_can_be_written(tmp_path):
