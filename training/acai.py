@@ -1,4 +1,6 @@
-"""Training an ACAI: data of any source, its model, its pictures and its release."""
+"""Training an ACAI: data of any source, its model, its figures, its pictures and its release."""
+
+import functools
 
 import numpy as np
 
@@ -6,7 +8,10 @@ from acai import bank, pictures
 from acai.model import ACAI
 from acai.released import ReleasedACAI
 from common import batches, lines, precision, release
+from common.cifar10 import CIFAR10_CLASSES
 from common.images import to_uint8
+from evaluation import watch
+from judge.released import Judge
 from training.schedule import cosine, steps
 
 WATCHED = ("reconstruction_loss", "critic_loss")  # for running away
@@ -56,11 +61,31 @@ def rate(config, learning_rate):
 
 
 def evaluate(config, model, datasets):
-    """{name: figure} of the hold-out: the released autoencoder's mean squared error, in [-1, 1] units."""
+    """{name: figure} of the released autoencoder: the hold-out's mean squared error, in [-1, 1] units; the paper's
+    figures for lines, or those of blends of the two classes of the pictures where the judges know them.
+    """
+    networks = model.released_encoder, model.released_decoder
     errors = []
     for images in batches.in_order(datasets[1]):
         errors.append(np.square(images - np.asarray(model(images))).mean((1, 2, 3), dtype=np.float64))
-    return {"holdout_reconstruction_loss": float(np.concatenate(errors).mean())}
+    found = {"holdout_reconstruction_loss": float(np.concatenate(errors).mean())}
+    classes = config.data.first, config.data.second
+    if config.data.source == "lines":
+        found |= watch.line_scores(*networks)
+    elif set(classes) <= {*CIFAR10_CLASSES} & {*datasets[1].class_names} and config.model.width == 32:
+        found |= blend_watch(datasets[1], classes)(*networks)
+    return found
+
+
+@functools.cache
+def blend_watch(holdout, classes, count=256):
+    """Scores blends of the first images of two classes by both judges. Kept: a training asks for it often."""
+    judges = {}
+    for name in ("referee", "classifier"):
+        settings, weights, *_ = release.read(release.BUNDLED / name, "classifier")
+        judges[name] = Judge(settings["model"], weights, name)
+    sides = (picture_images(holdout, name, count) for name in classes)
+    return watch.BlendWatch(judges, *sides, classes)
 
 
 def render(config, model, datasets):
