@@ -40,18 +40,18 @@ def build(config, train):
         seed=config.train.seed,
     )
     model.compile(
-        learning_rate=rate(config, config.train.learning_rate),
-        critic_learning_rate=rate(config, config.train.critic_learning_rate),
+        learning_rate=rate(config, config.train.learning_rate, config.train.schedule),
+        critic_learning_rate=rate(config, config.train.critic_learning_rate, config.train.critic_schedule),
         discriminator_learning_rate=config.train.discriminator_learning_rate,
     )
     return model
 
 
-def rate(config, learning_rate):
+def rate(config, learning_rate, schedule):
     """A learning rate or, where it changes on the way, a Keras schedule."""
     from keras.optimizers import schedules
 
-    if config.train.schedule == "cosine":
+    if schedule == "cosine":
         return cosine(config, learning_rate)
     if config.model.realism_weight:
         last_before = steps(config, config.train.realism_from_kimg) - 1
