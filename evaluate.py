@@ -4,6 +4,7 @@
     python evaluate.py --source=runs/pegasus --samples=2000        those of a training of your own
     python evaluate.py --source=runs/acai --suite=probe            what its codes tell about classes
     python evaluate.py --source=runs/lines                         the paper's figures for lines; needs no data set
+    python evaluate.py --source=runs/dcgan                         a GAN's samples; --suite=blend: class morphs
     python evaluate.py --source=classifier                         the judge itself: accuracy and calibration
 
 --suite=all takes every suite that suits the model. Same seed, same numbers. Frechet and kernel distances are of
@@ -20,13 +21,15 @@ from common import command, data, memory, release
 from common.command import InputError
 from evaluation import features, report
 
-SUITES = {  # what each suits: (family, source of its data, least number of classes); the first is the default
-    "blend": ("acai", "cifar10", 2),
-    "lines": ("acai", "lines", 0),
-    "probe": ("acai", "cifar10", 2),
-    "judge": ("classifier", "cifar10", 2),
+# What each suits: (kinds of model, source of its data, least number of classes). The first is the default.
+SUITES = {
+    "gan": (("gan", "conditional gan"), "cifar10", 1),
+    "blend": (("acai", "conditional gan"), "cifar10", 2),
+    "lines": (("acai",), "lines", 0),
+    "probe": (("acai",), "cifar10", 2),
+    "judge": (("classifier",), "cifar10", 2),
 }
-JUDGED = ("blend",)  # the suites that score pictures, by these judges:
+JUDGED = ("blend", "gan")  # the suites that score pictures, by these judges:
 JUDGES = ("referee", "classifier")  # the referee first: it does nothing else
 flags.DEFINE_string("source", "acai", "a bundled model's name, a run directory or a release folder")
 flags.DEFINE_enum("suite", None, [*SUITES, "all"], "what to measure; default: the first that suits")
@@ -45,7 +48,8 @@ def main():
     family = release.family(folder)
     config, weights, _, digest = release.read(folder, family)
     names = class_names(config)
-    suites = chosen_suites(family, config["data"]["source"], names)
+    kind = "conditional gan" if family == "gan" and config["model"]["classes"] else family
+    suites = chosen_suites(kind, config["data"]["source"], names)
     facts = {"source": FLAGS.source, "weights": digest, "seed": FLAGS.seed, "suite": ", ".join(suites)}
     if "blend" in suites:
         check_parents(names)
@@ -66,7 +70,9 @@ def main():
 
     memory.keep_freed_memory()
     command.import_tensorflow()
-    measure = {"blend": blend, "lines": lines, "probe": probe, "judge": judge}
+    measure = {"gan": gan, "blend": blend, "lines": lines, "probe": probe, "judge": judge}
+    if family == "gan":
+        measure["blend"] = morphs
     sections = [measure[suite](config, weights, judges) for suite in suites]
     print(report.terminal_table(sections))
     print(*report.write(out, sections, facts), sep="\n")
@@ -77,14 +83,17 @@ def class_names(config):
     return tuple(config["model"].get("class_names") or config["data"].get("classes", ()))
 
 
-def chosen_suites(family, source, names):
+def chosen_suites(kind, source, names):
     """The suites that --suite names, or else the first that suits; InputError where none does."""
-    model = (family, source)
-    suiting = [name for name, (*kind, least) in SUITES.items() if model == tuple(kind) and len(names) >= least]
+    suiting = [
+        name
+        for name, (kinds, data_source, least) in SUITES.items()
+        if kind in kinds and source == data_source and len(names) >= least
+    ]
     if not suiting:
         raise InputError(
-            "A classifier of CIFAR-10, an ACAI of lines or one of at least two classes of CIFAR-10 is required. "
-            f"Received: {FLAGS.source}, of the family {family}, data {source}, {len(names)} classes"
+            "A classifier or GAN of CIFAR-10, an ACAI of lines or one of at least two classes of CIFAR-10 is "
+            f"required. Received: {FLAGS.source}, of the family {kind}, data {source}, {len(names)} classes"
         )
     if FLAGS.suite not in (None, "all", *suiting):
         required = " or ".join(f"--suite={name}" for name in suiting)
@@ -103,16 +112,32 @@ def check_parents(names):
 
 def blend(config, weights, judges):
     from evaluation import blend
+
+    return blend.evaluate(released_acai(config, weights), *judged(config, judges, FLAGS.first, FLAGS.second))
+
+
+def gan(config, weights, judges):
+    from evaluation import gan
+
+    return gan.evaluate(released_gan(config, weights), *judged(config, judges))
+
+
+def morphs(config, weights, judges):
+    from evaluation import gan
+
+    return gan.evaluate_morphs(released_gan(config, weights), *judged(config, judges, FLAGS.first, FLAGS.second))
+
+
+def judged(config, judges, *parents):
+    """What the suites that score pictures take beside the model."""
     from judge.released import Judge
 
-    return blend.evaluate(
-        released_acai(config, weights),
+    return (
         {name: Judge(parts[0]["model"], parts[1], name) for name, parts in judges.items()},
         features.extractor(FLAGS.features),
         images("train", class_names(config)),
         images("holdout", class_names(config)),
-        FLAGS.first,
-        FLAGS.second,
+        *parents,
         FLAGS.samples,
         FLAGS.seed,
         os.path.join("out", "features"),
@@ -145,6 +170,12 @@ def released_acai(config, weights):
     from acai.released import ReleasedACAI
 
     return ReleasedACAI(config["model"], weights, FLAGS.source)
+
+
+def released_gan(config, weights):
+    from gan.released import ReleasedGAN
+
+    return ReleasedGAN(config["model"], weights, FLAGS.source)
 
 
 @functools.cache

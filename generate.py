@@ -5,39 +5,47 @@
     python generate.py --blend --strip=9 --path=lerp              and every step between the parents
     python generate.py --blend --first_image=a.png --second_image=b.png
     python generate.py --reconstruct | --interpolate | --sample
+    python generate.py --interpolate --layout=j                   three corners, the fourth by analogy
+    python generate.py --sample --source=runs/dcgan --count=64    from a GAN; one seed, the same pictures
+    python generate.py --blend --source=runs/cgan                 horses that a conditional GAN turns into birds
     python generate.py --from_manifest=out/blend/manifest.json    the same pictures again
 
-Writes grid.png, each picture as a PNG of its own, parents.png, strips and manifest.json into --out, in place of
-the pictures that the manifest.json there lists.
+Writes grid.png, each picture as a PNG of its own, parents.png, strips, diagrams and manifest.json into --out,
+in place of the pictures that the manifest.json there lists.
 """
 
+import importlib
 import json
 import os
 import tempfile
 
-import numpy as np
 from absl import flags
 
-from acai import recipes
-from acai.bank import LatentBank
-from common import checkpoints, command, images, release
+from common import command, gallery, release
 from common.command import InputError
 
-ACTIONS = {  # what each does, and the flags that only some take
-    "blend": ("a picture at --mix between two classes", "mix strip path first_image second_image"),
-    "reconstruct": ("real images of both classes, encoded and decoded", ""),
-    "interpolate": ("strips of pictures between any two of both classes", "strip path"),
-    "sample": ("codes from a Gaussian kernel density over the bank, decoded", "bandwidth"),
+FAMILIES = ("acai", "gan")  # each has `recipes`, with ACTIONS, load and render
+ACTIONS = {
+    "blend": "a picture at --mix between two classes",
+    "reconstruct": "real images of both classes, encoded and decoded (ACAI)",
+    "interpolate": "strips or diagrams of pictures between any of both classes, or between noises",
+    "sample": "codes from a Gaussian kernel density over the bank, decoded, or a GAN's noise",
 }
-for _name, (_text, _) in ACTIONS.items():
+for _name, _text in ACTIONS.items():
     flags.DEFINE_bool(_name, False, _text)
 flags.DEFINE_string("source", "acai", "a bundled model's name, a run directory or a release folder")
-flags.DEFINE_string("first", "horse", "class of the first parent")
-flags.DEFINE_string("second", "bird", "class of the second parent")
-flags.DEFINE_integer("count", 64, "how many pictures, or strips", lower_bound=1)
+flags.DEFINE_string("first", None, "class of the first parent; default: horse, or of a GAN's --sample all in turn")
+flags.DEFINE_string("second", None, "class of the second parent; default: bird")
+flags.DEFINE_integer("count", 64, "how many pictures, or strips; default of diagrams: 4", lower_bound=1)
 flags.DEFINE_float("mix", 0.5, "share of the second parent", lower_bound=0, upper_bound=1)
 flags.DEFINE_integer("strip", 0, "pictures on the path of each pair, both parents included; 0: no strips")
-flags.DEFINE_enum("path", "slerp", recipes.PATHS, "of codes; pixel: cross-fade of the two reconstructions")
+flags.DEFINE_enum("path", "slerp", gallery.PATHS, "of codes; pixel: cross-fade of the two reconstructions")
+flags.DEFINE_enum(
+    "layout",
+    "strip",
+    gallery.LAYOUTS,
+    "of --interpolate; j: three corners, the fourth by analogy; mine: a code's nearest neighbours, spread out",
+)
 flags.DEFINE_float("bandwidth", 0.3, "of --sample, in standard deviations of the codes", lower_bound=0)
 flags.DEFINE_integer("seed", 0, "picture k is a function of the seed and k, not of --count", lower_bound=0)
 flags.DEFINE_string("first_image", None, "a picture of your own as the first parent")
@@ -46,19 +54,20 @@ flags.DEFINE_string("out", None, "the folder to write to; default: out/ and the 
 flags.DEFINE_integer("scale", 4, "nearest-neighbour enlargement", lower_bound=1, upper_bound=32)
 flags.DEFINE_string("from_manifest", None, "a manifest.json, whose pictures are made again")
 FLAGS = flags.FLAGS
-RECIPE_FLAGS = "source first second count mix strip path bandwidth seed first_image second_image scale".split()
+OPTIONAL = "first second mix strip path layout bandwidth first_image second_image".split()  # not of every action
+RECIPE_FLAGS = [*OPTIONAL, *"source count seed scale".split()]
 MOVABLE = "source first_image second_image scale out".split()  # may be given beside --from_manifest
 DRAWN = "weights_digest codes_digest first_image_digest second_image_digest rows".split()
+LATER = {"layout"}  # what manifests of older versions lack
+DIAGRAMS = 4  # how many, where --count is not given
 
 
 def main():
     drawn = read_manifest(FLAGS.from_manifest) if FLAGS.from_manifest is not None else {}
     recipe = recipe_of_flags() | drawn
-    folder, sizes, weights, bank, digests = load(recipe["source"])
-    for name, digest in digests.items():
-        pin(recipe, name, digest, f"--source={folder}")
-    own = [read_own(recipe, name, sizes) for name in ("first_image", "second_image") if recipe[name]]
-    recipes.draw(recipe, bank)
+    folder = release.resolve(recipe["source"])
+    recipes = recipes_of(folder, recipe)
+    source = recipes.load(folder, recipe)
     out = FLAGS.out or os.path.join("out", recipe["action"])
     try:
         os.makedirs(out, exist_ok=True)
@@ -67,17 +76,9 @@ def main():
         raise InputError(f"--out: a folder to write to is required. Received: {out} ({error.strerror})") from error
 
     command.import_tensorflow()
-    from acai.released import ReleasedACAI
-
+    rendered, entries = recipes.render(recipe, source)
     try:
-        model = ReleasedACAI(sizes, weights, str(folder))
-    except (TypeError, ValueError) as error:  # sizes that do not make networks, or not those of the weights
-        raise InputError(str(error)) from error
-    codes = [model.encode(images.to_float(picture[None])) for picture in own] or recipes.parents(recipe, bank)
-    rendered = recipes.render(recipe, model, *codes)
-    scores = recipes.in_batches(model.predict_mix, rendered["pictures"]) if "pictures" in rendered else []
-    try:
-        paths = recipes.write(out, recipe, bank, rendered, scores)
+        paths = gallery.write(out, recipe, rendered, entries)
     except OSError as error:
         raise InputError(f"--out: room for the pictures is required. Received: {out} ({error})") from error
     print(*paths, sep="\n")
@@ -97,10 +98,6 @@ def recipe_of_flags():
         received = " and ".join(f"--{name}" for name in actions) or "none"
         raise InputError(f"Exactly one of {wanted} or --from_manifest is required. Received: {received}")
     recipe = {"action": actions[0], **{name: FLAGS[name].value for name in RECIPE_FLAGS}}
-    optional = {name for _, names in ACTIONS.values() for name in names.split()}
-    for name in sorted(optional - set(ACTIONS[actions[0]][1].split())):
-        if recipe[name] != FLAGS[name].default:
-            raise InputError(f"--{actions[0]} is required without --{name}. Received: --{name}={recipe[name]}")
     if recipe["strip"] < 0 or recipe["strip"] == 1:
         raise InputError(f"--strip is required to be 0 or at least 2. Received: {recipe['strip']}")
     own = [name for name in ("first_image", "second_image") if recipe[name] is not None]
@@ -109,12 +106,32 @@ def recipe_of_flags():
     if recipe["action"] == "interpolate":
         recipe["strip"] = recipe["strip"] or 9
     recipe["count"] = 1 if own else recipe["count"]
-    count, limit = recipe["count"] * max(1, recipe["strip"]), 2**17 // max(4, recipe["scale"]) ** 2
+    if recipe["layout"] != "strip" and not FLAGS["count"].present and FLAGS.from_manifest is None:
+        recipe["count"] = DIAGRAMS
+    each = max(1, recipe["strip"]) ** (1 if recipe["layout"] == "strip" else 2)
+    count, limit = recipe["count"] * each, 2**17 // max(4, recipe["scale"]) ** 2
     if count > limit:
         raise InputError(
             f"At most {limit} pictures (--count times --strip) fit at this --scale. Received: {count}"
         )
     return recipe
+
+
+def recipes_of(folder, recipe):
+    """The recipes module of a release's family; InputError where it lacks the action or the action a flag."""
+    family, action = release.family(folder), recipe["action"]
+    if family not in FAMILIES:
+        raise InputError(
+            f"A model of the family {' or '.join(FAMILIES)} is required. Received: {folder}, of {family}"
+        )
+    recipes = importlib.import_module(f"{family}.recipes")
+    if action not in recipes.ACTIONS:
+        wanted = " or ".join(f"--{name}" for name in recipes.ACTIONS)
+        raise InputError(f"Of a model of the family {family} {wanted} is required. Received: --{action}")
+    for name in sorted(set(OPTIONAL) - set(recipes.ACTIONS[action].split())):
+        if recipe[name] != FLAGS[name].default:
+            raise InputError(f"--{action} is required without --{name}. Received: --{name}={recipe[name]}")
+    return recipes
 
 
 def read_manifest(path):
@@ -129,8 +146,9 @@ def read_manifest(path):
         with open(path, encoding="utf-8") as file:
             recipe = json.load(file)["recipe"]
         for name in RECIPE_FLAGS:
-            if not FLAGS[name].present and recipe[name] != FLAGS[name].default:
-                FLAGS[name].parse(recipe[name])
+            value = recipe.get(name, FLAGS[name].default) if name in LATER else recipe[name]
+            if not FLAGS[name].present and value != FLAGS[name].default:
+                FLAGS[name].parse(value)
         if recipe["action"] not in ACTIONS:
             raise ValueError(f"the action {recipe['action']}")
         FLAGS[recipe["action"]].parse(True)
@@ -138,40 +156,6 @@ def read_manifest(path):
         reason = f"no {error}" if isinstance(error, KeyError) else error
         raise InputError(f"--from_manifest: a manifest.json is required. Received: {path} ({reason})") from error
     return {name: recipe[name] for name in DRAWN if name in recipe}
-
-
-def load(source):
-    """A whole release: (folder, sizes of the model, weights, LatentBank, {name: digest})."""
-    folder = release.resolve(source)
-    config, weights, arrays, digest = release.read(folder)
-    try:
-        sizes, bank = config["model"], LatentBank.from_arrays(arrays)
-        code = tuple(sizes[name] for name in ("latent_width", "latent_width", "latent_channels"))
-        fit = [sizes[name] in range(1, 4097) for name in ("width", "colours", "depth")]
-        fit += [bank.latents.shape[1:] == code, len(bank) == len(bank.labels) == len(bank.ids) == len(bank.splits)]
-        fit += [np.isfinite(array).all() for array in (bank.latents, *weights.values())]
-    except (KeyError, TypeError, IndexError) as error:
-        raise InputError(f"A whole release of an ACAI is required. Received: {folder} ({error!r})") from error
-    if not all(fit):
-        raise InputError(f"A release of parts that fit is required. Received: {folder}; fetch or train it again.")
-    codes_digest = checkpoints.digest(bank.latents.tobytes() + bank.labels.tobytes())
-    return folder, sizes, weights, bank, {"weights_digest": digest, "codes_digest": codes_digest}
-
-
-def read_own(recipe, name, sizes):
-    """The user's own picture as uint8 [width, width, colours]; its digest goes into the recipe."""
-    picture = images.read_picture(recipe[name], sizes["width"], sizes["colours"])
-    pin(recipe, f"{name}_digest", checkpoints.digest(picture.tobytes()), recipe[name])
-    return picture
-
-
-def pin(recipe, name, digest, received):
-    """Notes what a recipe's pictures are made of; InputError when its manifest noted something else."""
-    if recipe.setdefault(name, digest) != digest:
-        what = name.removesuffix("_digest").replace("_", " ")
-        raise InputError(
-            f"The {what} of the manifest ({recipe[name]}) required. Received: {received} with {digest}"
-        )
 
 
 if __name__ == "__main__":

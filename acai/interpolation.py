@@ -1,104 +1,15 @@
-"""Paths between latent codes and draws around them, in numpy.
+"""Draws and neighbours among latent codes, in numpy; paths between them are those of `common.interpolation`.
 
-A code is whatever follows the first axis ([h, w, c] for ACAI); spherical interpolation sees it flattened.
-Everything is computed in float64; the result is float32, or float64 if an input was.
+A code is whatever follows the first axis ([h, w, c] for ACAI).
 
-References: Shoemake 1985, "Animating rotation with quaternion curves" (slerp);
-White 2016, "Sampling generative networks", arXiv 1609.04468 (slerp of latent codes).
+Reference: White 2016, "Sampling generative networks", arXiv 1609.04468 (MINE grids).
 """
 
 import numpy as np
 
-SMALL_ANGLE = 1e-8  # radians: below it slerp and lerp differ by less than float64 can show
-NEAR_OPPOSITE = 1e-2  # radians short of pi: from here on the norm is interpolated, see slerp
-NO_PLANE = 1e-6  # sin(omega) below which float32 rounding alone decides the plane of the path
+from common.interpolation import NEAR_OPPOSITE, lerp, path, slerp
 
-
-def lerp(first, second, mix):
-    """Straight line from `first` to `second`.
-
-    Args:
-        first, second: codes [N, ...] of one shape.
-        mix: share of `second`, a number or [N], in [0, 1]; 0 and 1 give `first` and `second` bit for bit.
-
-    Returns:
-        (1 - mix) * first + mix * second, [N, ...].
-
-    Raises:
-        ValueError: shapes differ, or mix is neither a number nor [N], or is outside [0, 1].
-    """
-    a, b, m, dtype = _rows(first, second, mix)
-    return _finish((1 - m) * a + m * b, a, b, m, np.shape(first), dtype)
-
-
-def slerp(first, second, mix):
-    """Spherical interpolation of raw codes (Shoemake 1985; White 2016, arXiv 1609.04468).
-
-    With omega the angle between the NORMALISED codes, weights on the RAW codes:
-
-        sin((1 - mix) omega) / sin(omega) * first + sin(mix omega) / sin(omega) * second
-
-    Where sin(omega) vanishes:
-      - omega -> 0, or a code of zeros: lerp.
-      - omega within 0.01 rad of pi: those weights would blow the norm up without bound wherever the norms
-        differ, so the direction turns at constant speed and the norm goes linearly from one to the other
-        (for equal norms this is the same path). Exactly opposite codes lie on no single great circle: the
-        path then passes through the coordinate axis on which the code is smallest, made perpendicular to
-        it. This choice is deterministic and the same from both ends, and the path never collapses through
-        zero (in one dimension, where nothing is perpendicular, it has to).
-
-    Args:
-        first, second: codes [N, ...] of one shape, N rows interpolated independently.
-        mix: share of `second`, a number or [N], in [0, 1]; 0 and 1 give `first` and `second` bit for bit.
-
-    Returns:
-        Codes [N, ...].
-
-    Raises:
-        ValueError: shapes differ, or mix is neither a number nor [N], or is outside [0, 1].
-    """
-    a, b, m, dtype = _rows(first, second, mix)
-    norm_a, norm_b = (np.linalg.norm(x, axis=1, keepdims=True) for x in (a, b))
-    zero = (norm_a == 0) | (norm_b == 0)
-    u, v = a / np.where(zero, 1, norm_a), b / np.where(zero, 1, norm_b)
-    # Kahan's form of the angle: accurate near 0 and near pi, where arccos of the dot product is not.
-    omega = 2 * np.arctan2(np.linalg.norm(u - v, axis=1), np.linalg.norm(u + v, axis=1))[:, None]
-
-    straight = zero | (omega < SMALL_ANGLE)
-    opposite = ~straight & (omega > np.pi - NEAR_OPPOSITE)
-    sine = np.where(straight | opposite, 1, np.sin(omega))
-    weight_a = np.where(straight, 1 - m, np.sin((1 - m) * omega) / sine)
-    weight_b = np.where(straight, m, np.sin(m * omega) / sine)
-    codes = weight_a * a + weight_b * b
-
-    far = opposite[:, 0]
-    if far.any():
-        u, v, turn = u[far], v[far], (m * omega)[far]
-        norm = ((1 - m) * norm_a + m * norm_b)[far]
-        codes[far] = norm * (np.cos(turn) * u + np.sin(turn) * _perpendicular(u, v))
-    return _finish(codes, a, b, m, np.shape(first), dtype)
-
-
-def path(first, second, steps, kind):
-    """Codes along the way from `first` to `second`, both ends included.
-
-    Args:
-        first, second: codes [N, ...] of one shape.
-        steps: number of codes on each path, at least 2; the mixes are evenly spaced over [0, 1].
-        kind: "slerp" or "lerp".
-
-    Returns:
-        Codes [N, steps, ...].
-
-    Raises:
-        ValueError: unknown kind, fewer than two steps, or shapes that differ.
-    """
-    kinds = {"slerp": slerp, "lerp": lerp}
-    if kind not in kinds:
-        raise ValueError(f"kind: one of {', '.join(kinds)} required. Received: {kind!r}")
-    if steps < 2:
-        raise ValueError(f"steps: at least 2 required, for both ends. Received: {steps}")
-    return np.stack([kinds[kind](first, second, mix) for mix in np.linspace(0, 1, steps)], axis=1)
+__all__ = ["NEAR_OPPOSITE", "kernel_density_sample", "lerp", "neighbourhood", "path", "slerp"]
 
 
 def kernel_density_sample(bank, count, bandwidth, seed):
@@ -136,34 +47,33 @@ def kernel_density_sample(bank, count, bandwidth, seed):
     return codes
 
 
-def _rows(first, second, mix):
-    """Checked float64 rows [N, D] of both codes, mix as [N, 1], and the dtype of the result."""
-    first, second, mix = np.asarray(first), np.asarray(second), np.asarray(mix, np.float64)
-    if first.shape != second.shape or first.ndim < 2:
-        raise ValueError(
-            f"first and second: codes [N, ...] of one shape required. Received: {first.shape}, {second.shape}"
-        )
-    if mix.shape not in ((), first.shape[:1]):
-        raise ValueError(f"mix: a number or shape {first.shape[:1]} required. Received: shape {mix.shape}")
-    if not np.all((mix >= 0) & (mix <= 1)):
-        raise ValueError(f"mix: shares in [0, 1] required. Received: {mix}")
-    count, size = len(first), int(np.prod(first.shape[1:]))
-    a, b = (x.astype(np.float64).reshape(count, size) for x in (first, second))
-    return a, b, np.broadcast_to(mix, count)[:, None], np.result_type(first, second, np.float32)
+def neighbourhood(codes, row, side):
+    """The codes around one, laid out as a map: the anchors of a MINE grid (White 2016, "manifold traversal").
 
+    Taken are the nearest by Euclidean distance, the code itself among them. They lie by their two principal axes:
+    the second, by rank, tells the row, the first the place in it. An axis points to where its largest number is
+    above 0.
 
-def _finish(codes, a, b, m, shape, dtype):
-    """Rows [N, D] back to `shape` and `dtype`, with the ends of the path set exactly."""
-    codes = np.where(m == 0, a, np.where(m == 1, b, codes))
-    return codes.astype(dtype).reshape(shape)
+    Args:
+        codes: [N, ...], N at least side^2.
+        row: of the code in the middle of it all.
+        side: of the map, at least 2.
 
+    Returns:
+        Rows of `codes`, int [side, side].
 
-def _perpendicular(u, v):
-    """Unit vectors perpendicular to unit rows `u`, towards `v`, or by the fixed rule where v = -u."""
-    towards = v - np.sum(u * v, axis=1, keepdims=True) * u
-    smallest = np.argmin(np.abs(u), axis=1)
-    axis = np.zeros_like(u)
-    axis[np.arange(len(u)), smallest] = 1
-    axis -= np.sum(u * axis, axis=1, keepdims=True) * u
-    towards = np.where(np.linalg.norm(towards, axis=1, keepdims=True) < NO_PLANE, axis, towards)
-    return towards / np.maximum(np.linalg.norm(towards, axis=1, keepdims=True), np.finfo(np.float64).tiny)
+    Raises:
+        ValueError: too few codes.
+    """
+    flat = np.asarray(codes, np.float64).reshape(len(codes), -1)
+    if len(flat) < side * side:
+        raise ValueError(f"codes: at least {side * side} required. Received: {len(flat)}")
+    squared = np.sum(np.square(flat - flat[row]), axis=1)
+    squared[row] = -1  # before its twins
+    nearest = np.argsort(squared, kind="stable")[: side * side]
+    centred = flat[nearest] - flat[nearest].mean(axis=0)
+    axes = np.linalg.svd(centred, full_matrices=False)[2][:2]  # [2, d]
+    axes = axes * np.sign(axes[np.arange(len(axes)), np.abs(axes).argmax(axis=1)])[:, None]
+    across, down = centred @ axes[0], centred @ axes[-1]
+    by_height = np.argsort(down, kind="stable").reshape(side, side)
+    return np.stack([nearest[places[np.argsort(across[places], kind="stable")]] for places in by_height])

@@ -1,48 +1,99 @@
-"""What pictures are made of, as plain data: a JSON object from flags or a manifest, then codes, images, files.
+"""What an ACAI's pictures are made of, as plain data: a recipe (see common.gallery), then codes, then images.
 
-A recipe holds "action" ("blend", "interpolate", "reconstruct" or "sample"), "first" and "second" (classes),
-"count", "seed", "mix", "strip", "path", "bandwidth", "scale", perhaps "first_image" and "second_image" (files)
-and, once drawn, "rows": [[first, second], ...], the rows of the latent bank. It holds no random state: the same
-recipe and weights give the same pictures.
+Beside what every recipe holds: "first" and "second" (classes), "path", "layout", "bandwidth", perhaps
+"first_image" and "second_image" (files) and, once drawn, "rows": [[first, second], ...], the rows of the latent
+bank.
 """
 
-import json
-import os
-import re
+import typing
 
 import numpy as np
 
 from acai import interpolation
-from common import images
-from common.checkpoints import write_atomically
+from acai.bank import LatentBank
+from common import checkpoints, gallery, images, release
 from common.command import InputError
+from common.gallery import in_batches, pin
+from common.interpolation import analogy, surface
 
-PATHS = ("slerp", "lerp", "pixel")
+ACTIONS = {  # and the flags that each takes
+    "blend": "first second mix strip path first_image second_image",
+    "reconstruct": "first second",
+    "interpolate": "first second strip path layout",
+    "sample": "first second bandwidth",
+}
 PARENTS = {"blend": 2, "interpolate": 2, "reconstruct": 1, "sample": 0}  # rows of the bank a picture has
-BATCH_SIZE = 64  # of every pass, filled up: the last bits of a picture vary with the size of its batch
-OUR_FILES = re.compile(rf"(grid|parents|strips|({'|'.join(PARENTS)}|strip)-\d{{3,6}})\.png")
+
+
+class Source(typing.NamedTuple):
+    """A release, read and checked, and the user's own pictures uint8 [width, width, colours]."""
+
+    folder: str
+    sizes: dict
+    weights: dict
+    bank: LatentBank
+    own: list
+
+
+def load(folder, recipe):
+    """The Source in a release folder; completes the recipe. All that can be refused is, before TensorFlow.
+
+    Raises:
+        InputError: for a release that is not whole, or a recipe that does not go with it.
+    """
+    config, weights, arrays, digest = release.read(folder)
+    try:
+        sizes, bank = config["model"], LatentBank.from_arrays(arrays)
+        code = tuple(sizes[name] for name in ("latent_width", "latent_width", "latent_channels"))
+        fit = [sizes[name] in range(1, 4097) for name in ("width", "colours", "depth")]
+        fit += [bank.latents.shape[1:] == code, len(bank) == len(bank.labels) == len(bank.ids) == len(bank.splits)]
+        fit += [np.isfinite(array).all() for array in (bank.latents, *weights.values())]
+    except (KeyError, TypeError, IndexError) as error:
+        raise InputError(f"A whole release of an ACAI is required. Received: {folder} ({error!r})") from error
+    if not all(fit):
+        raise InputError(f"A release of parts that fit is required. Received: {folder}; fetch or train it again.")
+    pin(recipe, "weights_digest", digest, f"--source={folder}")
+    codes_digest = checkpoints.digest(bank.latents.tobytes() + bank.labels.tobytes())
+    pin(recipe, "codes_digest", codes_digest, f"--source={folder}")
+    own = [read_own(recipe, name, sizes) for name in ("first_image", "second_image") if recipe[name]]
+    for name, usual in (("first", "horse"), ("second", "bird")):
+        recipe[name] = usual if recipe[name] is None else recipe[name]
+    draw(recipe, bank)
+    return Source(str(folder), sizes, weights, bank, own)
+
+
+def read_own(recipe, name, sizes):
+    """The user's own picture as uint8 [width, width, colours]; its digest goes into the recipe."""
+    picture = images.read_picture(recipe[name], sizes["width"], sizes["colours"])
+    pin(recipe, f"{name}_digest", checkpoints.digest(picture.tobytes()), recipe[name])
+    return picture
 
 
 def draw(recipe, bank):
     """Adds "rows" to a recipe that has none. Entry k is a function of (seed, k) only.
 
     Blends pair the first class with the second; interpolations, any two of both; reconstructions have one
-    parent; samples and blends of the user's own pictures none. A pair's rows differ where its classes hold
-    more than one.
+    parent; samples and blends of the user's own pictures none. J-diagrams have three corners, MINE grids a code
+    and its nearest neighbours of both classes. An entry's rows differ where its classes hold enough.
 
     Raises:
-        InputError: for a class that the bank does not hold, or rows that are not as described.
+        InputError: for a class that the bank does not hold, too few codes for a layout, a layout that does not go
+            with the path, or rows that are not as described.
     """
-    per_picture = 0 if recipe["first_image"] else PARENTS[recipe["action"]]
+    per_picture = count_parents(recipe)
     wanted = recipe["count"] if per_picture else 0
     first, second = class_rows(recipe, bank)
     if "rows" not in recipe:
         recipe["rows"] = []
         for k in range(wanted):
             random = np.random.default_rng(np.random.SeedSequence(recipe["seed"], spawn_key=(k,)))
-            row = int(random.choice(first))
-            others = second[second != row] if len(second) > 1 else second
-            recipe["rows"].append([row, int(random.choice(others))][:per_picture])
+            chosen = [int(random.choice(first))]
+            if recipe["layout"] == "mine":
+                chosen = around(chosen[0], first, bank, recipe)
+            while len(chosen) < per_picture:
+                others = np.setdiff1d(second, chosen)
+                chosen.append(int(random.choice(others if len(others) else second)))
+            recipe["rows"].append(chosen)
     rows = recipe["rows"]
     fit = isinstance(rows, list) and len(rows) == wanted
     fit = fit and all(isinstance(entry, list) and len(entry) == per_picture for entry in rows)
@@ -51,6 +102,16 @@ def draw(recipe, bank):
             f"The manifest's rows are required to be {wanted} lists of {per_picture} numbers from 0 to "
             f"{len(bank) - 1}. Received: others"
         )
+
+
+def count_parents(recipe):
+    """How many rows of the bank a picture has; InputError for a layout that cannot be."""
+    if recipe["layout"] == "strip":
+        return 0 if recipe["first_image"] else PARENTS[recipe["action"]]
+    if recipe["path"] == "pixel":
+        raise InputError(f"--layout={recipe['layout']} is required without --path=pixel. Received: both")
+    side, _ = gallery.map_side(recipe)
+    return 3 if recipe["layout"] == "j" else side * side
 
 
 def class_rows(recipe, bank):
@@ -65,6 +126,41 @@ def class_rows(recipe, bank):
     return (first, second) if recipe["action"] == "blend" else (both, both)
 
 
+def around(row, rows, bank, recipe):
+    """The rows of a MINE grid's anchors, row by row, among `rows`; InputError where these are too few."""
+    side, _ = gallery.map_side(recipe)
+    if len(rows) < side * side:
+        raise InputError(
+            f"--layout=mine with --strip={recipe['strip']}: {side * side} codes of both classes are required. "
+            f"Received: {len(rows)}"
+        )
+    places = interpolation.neighbourhood(bank.latents[rows], int(np.searchsorted(rows, row)), side)
+    return rows[places].ravel().tolist()
+
+
+def render(recipe, source):
+    """Decodes a recipe: ({name: images}, [what the manifest says of each picture]), see `common.gallery.write`."""
+    from acai.released import ReleasedACAI
+
+    try:
+        model = ReleasedACAI(source.sizes, source.weights, source.folder)
+    except (TypeError, ValueError) as error:  # sizes that do not make networks, or not those of the weights
+        raise InputError(str(error)) from error
+    if recipe["layout"] != "strip":
+        rendered = {"diagrams": diagrams(recipe, model, source.bank)}
+    else:
+        own = [model.encode(images.to_float(picture[None])) for picture in source.own]
+        rendered = decoded(recipe, model, *(own or parents(recipe, source.bank)))
+    entries = [{} for _ in next(iter(rendered.values()))]
+    if "pictures" in rendered:
+        scores = in_batches(model.predict_mix, rendered["pictures"])
+        entries = [{"critic_score": round(float(score), 4)} for score in scores]
+    if recipe["rows"]:
+        for entry, rows in zip(entries, recipe["rows"], strict=True):
+            entry["parents"] = [source.bank.describe(row) for row in rows]
+    return rendered, entries
+
+
 def parents(recipe, bank):
     """(first, second): latents float32 [count, h, w, c] each; the second is None but for pairs."""
     if recipe["action"] == "sample":
@@ -76,8 +172,8 @@ def parents(recipe, bank):
     return columns[0], columns[1] if len(columns) > 1 else None
 
 
-def render(recipe, model, first, second):
-    """Decodes a recipe.
+def decoded(recipe, model, first, second):
+    """Decodes codes and what lies between them.
 
     Args:
         recipe: see the module.
@@ -85,23 +181,11 @@ def render(recipe, model, first, second):
         first, second: latents [N, h, w, c]; `second` may be None.
 
     Returns:
-        {"pictures": float32 [N, H, W, C]} and, where asked for, "parents" [N, 2, H, W, C], the two
-        reconstructions, and "strips" [N, strip, H, W, C]; "interpolate" has no pictures. Equal mixes give equal
-        bits: a strip ends in the parents, and picture k is the same whatever else is asked for.
+        {"pictures": float32 [N, H, W, C]}, or of pairs as `common.gallery.between`.
     """
     if second is None:
         return {"pictures": in_batches(model.decode, first)}
-    mixes = {"parents": [0.0, 1.0]}
-    if recipe["action"] != "interpolate":
-        mixes["pictures"] = [recipe["mix"]]
-    if recipe["strip"]:
-        mixes["strips"] = np.linspace(0, 1, recipe["strip"]).tolist()
-    each = sorted(set().union(*mixes.values()))
-    blends = dict(zip(each, blend(model, first, second, each, recipe["path"]), strict=True))
-    rendered = {name: np.stack([blends[mix] for mix in chosen], axis=1) for name, chosen in mixes.items()}
-    if "pictures" in rendered:
-        rendered["pictures"] = rendered["pictures"][:, 0]
-    return rendered
+    return gallery.between(recipe, lambda mixes: blend(model, first, second, mixes, recipe["path"]))
 
 
 def blend(model, first, second, mixes, path):
@@ -116,69 +200,19 @@ def blend(model, first, second, mixes, path):
     return [in_batches(model.decode, between(first, second, mix)) for mix in mixes]
 
 
-def in_batches(function, inputs):
-    """`function` over inputs [N, ...] in full batches of BATCH_SIZE: result k depends on input k and k alone."""
-    filled = np.concatenate([inputs, np.zeros((-len(inputs) % BATCH_SIZE, *inputs.shape[1:]), inputs.dtype)])
-    parts = [function(filled[i : i + BATCH_SIZE]) for i in range(0, len(filled), BATCH_SIZE)]
-    return np.concatenate(parts)[: len(inputs)]
+def diagrams(recipe, model, bank):
+    """J-diagrams or MINE grids (White 2016, arXiv 1609.04468) of a recipe's rows.
 
-
-def write(out, recipe, bank, rendered, scores):
-    """Writes pictures and manifest.json into a folder in place of those that its manifest.json lists.
-
-    File names are ours alone: action or "strip" and the number. Of the files that an older manifest lists only
-    names that could be ours are removed.
-
-    Args:
-        out: an existing folder.
-        recipe: see the module.
-        bank: LatentBank.
-        rendered: of `render`.
-        scores: the critic's predicted mix for each picture, or [].
-
-    Returns:
-        The paths that a person wants to open, the manifest last.
+    A J-diagram has three codes in its corners, the fourth by analogy. A MINE grid has a code and its nearest
+    neighbours, all of them real images, at every second place.
+    Returns images [N, strip, strip, H, W, C].
     """
-    scale, files = recipe["scale"], []
-    entries = [{} for _ in next(iter(rendered.values()))]
-    pictures = {name: images.to_uint8(array) for name, array in rendered.items()}
-
-    def save(name, picture):
-        files.append(name)
-        images.write_png(os.path.join(out, name), picture)
-
-    if "pictures" in pictures:
-        save("grid.png", images.grid(pictures["pictures"], 8, scale))
-    for name, columns in (("parents", 8), ("strips", recipe["strip"])):
-        if name in pictures:
-            flat = pictures[name].reshape(-1, *pictures[name].shape[2:])
-            save(f"{name}.png", images.grid(flat, columns, scale))
-    ours = list(files)
-    for k, entry in enumerate(entries):
-        if "pictures" in pictures:
-            entry["file"] = f"{recipe['action']}-{k:03d}.png"
-            entry["critic_score"] = round(float(scores[k]), 4)
-            save(entry["file"], images.enlarge(pictures["pictures"][k], scale))
-        if "strips" in pictures:
-            entry["strip"] = f"strip-{k:03d}.png"
-            save(entry["strip"], images.grid(pictures["strips"][k], recipe["strip"], scale))
-        if recipe["rows"]:
-            entry["parents"] = [bank.describe(row) for row in recipe["rows"][k]]
-    manifest = os.path.join(out, "manifest.json")
-    surplus = files_of(manifest) - set(files)
-    text = json.dumps({"recipe": recipe, "pictures": entries, "files": files}, indent=1)
-    write_atomically(manifest, text.encode())
-    for name in surplus:
-        if os.path.isfile(os.path.join(out, name)):
-            os.remove(os.path.join(out, name))
-    return [os.path.join(out, name) for name in (*ours, "manifest.json")]
-
-
-def files_of(manifest):
-    """The names in a manifest's "files" that are of our pattern; none where it cannot be read."""
-    try:
-        with open(manifest, encoding="utf-8") as file:
-            names = json.load(file)["files"]
-        return {name for name in names if isinstance(name, str) and OUR_FILES.fullmatch(name)}
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return set()
+    side, gap = gallery.map_side(recipe)
+    codes = bank.latents[np.array(recipe["rows"])].astype(np.float32)  # [N, 3 or side * side, h, w, c]
+    if recipe["layout"] == "j":
+        anchors = analogy(*np.moveaxis(codes, 1, 0))
+    else:
+        anchors = codes.reshape(-1, side, side, *codes.shape[2:])
+    cells = surface(anchors, gap, recipe["path"])
+    pictures = in_batches(model.decode, cells.reshape(-1, *cells.shape[3:]))
+    return pictures.reshape(*cells.shape[:3], *pictures.shape[1:])

@@ -38,6 +38,10 @@ def runs(tmp_path_factory):
         release.write(folder / name, config, state, {"latents": np.zeros(1)})
     config = {"family": "classifier", "data": {"source": "cifar10"}, "model": {"class_names": ("cat", "dog")}}
     release.write(folder / "judge", config, state)
+    for name, classes in (("gan", 0), ("cgan", 2)):
+        config = {"family": "gan", "data": {"source": "cifar10"}}
+        config["model"] = {"classes": classes, "class_names": ("horse", "bird")}
+        release.write(folder / name, config, state)
     return folder
 
 
@@ -62,6 +66,10 @@ def test_lines_from_start_to_end(runs, tmp_path):
         ("--source={runs}/animals --suite=lines", ["--suite=blend or --suite=probe is", "--suite=lines"]),
         ("--source={runs}/animals --suite=everything", ["suite", "blend", "probe", "all"]),
         ("--source={runs}/horses", ["at least two classes", "acai", "1 classes"]),
+        ("--source={runs}/gan --suite=blend", ["--suite=gan is required", "--suite=blend"]),
+        ("--source={runs}/cgan --suite=probe", ["--suite=gan or --suite=blend is", "--suite=probe"]),
+        ("--source={runs}/cgan --suite=blend --first=deer", ["--first", "horse, bird", "deer and bird"]),
+        ("--source={runs}/gan --features=eyes", ["eyes", "inception"]),
         ("--source={runs}/own --suite=all", ["of CIFAR-10", "folder"]),
         ("--source={runs}/animals --first=deer", ["--first", "horse, bird", "deer and bird"]),
         ("--source={runs}/animals --second=deer", ["--second", "horse, bird", "horse and deer"]),
@@ -103,6 +111,9 @@ def test_the_suites_that_suit():
         (None, ("acai", "lines", ()), ["lines"]),
         ("all", ("acai", "lines", ()), ["lines"]),
         (None, ("classifier", "cifar10", ("cat", "dog")), ["judge"]),
+        ("all", ("gan", "cifar10", ("horse", "bird")), ["gan"]),
+        (None, ("conditional gan", "cifar10", ("horse", "bird")), ["gan"]),
+        ("all", ("conditional gan", "cifar10", ("horse", "bird")), ["gan", "blend"]),
     ]
     program = f"""
 found = []

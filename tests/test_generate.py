@@ -39,6 +39,17 @@ RUNS = {
     "interpolate": "--interpolate --source=run --count=2 --scale=1 --out=interpolate",
     "sample": "--sample --source=run --count=5 --scale=1 --out=sample",
     "sample_few": "--sample --source=run --count=2 --scale=1 --out=sample_few",
+    "j": "--interpolate --layout=j --source=run --strip=3 --scale=1 --out=j",
+    "mine": "--interpolate --layout=mine --source=run --strip=3 --count=2 --scale=1 --out=mine",
+    "j_again": "--from_manifest=j/manifest.json --source=copy --out=j_again",
+    "gan": "--sample --source=cgan --count=5 --scale=1 --out=gan",
+    "gan_few": "--sample --source=cgan --count=3 --scale=1 --out=gan_few",
+    "gan_horses": "--sample --source=cgan --count=3 --scale=1 --first=horse --out=gan_horses",
+    "morph": "--blend --source=cgan --count=3 --strip=3 --scale=1 --out=morph",
+    "morph_again": "--from_manifest=morph/manifest.json --out=morph_again",
+    "gan_strips": "--interpolate --source=cgan --count=2 --strip=4 --scale=1 --out=gan_strips",
+    "gan_j": "--interpolate --layout=j --source=cgan --count=1 --strip=3 --scale=1 --out=gan_j",
+    "gan_j_again": "--from_manifest=gan_j/manifest.json --out=gan_j_again",
     "handwritten": "--from_manifest=handwritten.json --out=handwritten",
 }
 
@@ -65,11 +76,30 @@ def tiny():
 
 
 @pytest.fixture(scope="module")
-def made(tiny, tmp_path_factory):
+def gan():
+    """(released conditional GAN, weights, sizes) of weights that float16 holds exactly."""
+    from gan.model import GAN
+    from gan.released import ReleasedGAN
+
+    sizes = dict(architecture="dcgan", width=8, colours=3, noise_size=6, generator_channels=2, up="transposed")
+    sizes |= dict(classes=2, condition="projection")
+    weights = GAN(**sizes).release_state()
+    random = np.random.default_rng(4)
+    for name, variable in weights.items():
+        value = np.ones(variable.shape) if "variance" in name else random.normal(scale=0.5, size=variable.shape)
+        variable.assign(value.astype(np.float16))
+    weights = {name: np.asarray(value) for name, value in weights.items()}
+    sizes |= dict(spherical_noise=True, class_names=["bird", "horse"])
+    return ReleasedGAN(sizes, weights, "a test"), weights, sizes
+
+
+@pytest.fixture(scope="module")
+def made(tiny, gan, tmp_path_factory):
     """The folder in which every command of RUNS has run."""
     model, arrays, config = tiny
     folder = tmp_path_factory.mktemp("generate")
     release.write(folder / "run" / "release", config, model.release_state(), arrays)
+    release.write(folder / "cgan", {"family": "gan", "model": gan[2]}, gan[1])
     shutil.copytree(folder / "run" / "release", folder / "copy")
     random = np.random.default_rng(1)
     for name in ("a", "b"):
@@ -219,6 +249,54 @@ def test_scores_are_the_critics_guess(made, tiny):
         expected = np.asarray(model.critic(model.decoder(arrays["latents"][rows(made, run)[:, 0]])))
         np.testing.assert_allclose(scores, expected, atol=2e-4)
         assert np.ptp(expected) > 0.01
+
+
+def test_diagrams_of_codes(made, tiny):
+    model, arrays, _ = tiny
+    assert manifest(made, "j")["recipe"]["count"] == 4 and (made / "j" / "diagram-003.png").exists()
+    for k, (a, b, c) in enumerate(arrays["latents"][rows(made, "j")].astype(np.float32)):
+        cells = read(made / "j" / f"diagram-{k:03d}.png").reshape(3, 32, 3, 32, 3).swapaxes(1, 2)
+        expected = np.asarray(model.decoder(np.stack([a, b, c, b + c - a])))
+        assert_shows(cells[::2, ::2].reshape(4, 32, 32, 3), expected)
+    cells = read(made / "mine" / "diagram-001.png").reshape(3, 32, 3, 32, 3).swapaxes(1, 2)
+    anchors = arrays["latents"][rows(made, "mine")[1]].astype(np.float32)
+    assert_shows(cells[::2, ::2].reshape(4, 32, 32, 3), np.asarray(model.decoder(anchors)))
+    assert (made / "j" / "diagram-002.png").read_bytes() == (made / "j_again" / "diagram-002.png").read_bytes()
+
+
+def test_samples_of_a_gan(made, gan):
+    model = gan[0]
+    noise = model.noise(0, 5)
+    assert_shows(singles(made, "gan"), model.sample(noise, [0, 1, 0, 1, 0]))
+    np.testing.assert_array_equal(singles(made, "gan_few"), singles(made, "gan")[:3])
+    assert_shows(singles(made, "gan_horses"), model.sample(noise[:3], [1, 1, 1]))
+    assert manifest(made, "gan_horses")["pictures"][2] == {
+        "file": "sample-002.png",
+        "noise": [2],
+        "class": "horse",
+    }
+
+
+def test_class_morphs_of_a_gan(made, gan):
+    model = gan[0]
+    noise = model.noise(0, 3)
+    assert_shows(singles(made, "morph"), model.sample(noise, np.full((3, 2), 0.5)))
+    ends = read(made / "morph" / "parents.png").reshape(8, 8, 8, 3).swapaxes(0, 1)[:6]
+    assert_shows(ends[::2], model.sample(noise, [1, 1, 1]))
+    assert_shows(ends[1::2], model.sample(noise, [0, 0, 0]))
+    for name in manifest(made, "morph")["files"]:
+        assert (made / "morph" / name).read_bytes() == (made / "morph_again" / name).read_bytes()
+
+
+def test_strips_and_diagrams_of_a_gan(made, gan):
+    model = gan[0]
+    strips = read(made / "gan_strips" / "strips.png")
+    ends = model.sample(model.noise(0, 4), [0, 0, 1, 1])
+    assert_shows(np.stack([strips[:8, :8], strips[:8, -8:], strips[8:, :8], strips[8:, -8:]]), ends)
+    a, b, c = model.noise(0, 3)
+    corner = model.sample((b + c - a)[None], [0])[0]
+    assert_shows(read(made / "gan_j" / "diagram-000.png")[16:, 16:], corner)
+    assert manifest(made, "gan_j")["recipe"] == manifest(made, "gan_j_again")["recipe"]
 
 
 @pytest.mark.parametrize("run", RUNS)

@@ -20,6 +20,10 @@ ROOT = Path(__file__).resolve().parent.parent
 RECIPE = dict(action="blend", source="run", first="horse", second="bird", count=2, mix=0.5, strip=0, path="slerp")
 RECIPE |= dict(bandwidth=0.3, seed=0, first_image=None, second_image=None, scale=1)
 SIZES = dict(width=32, colours=3, latent_width=4, latent_channels=2, depth=2, critic_depth=2)
+GAN = dict(
+    architecture="dcgan", width=8, colours=3, noise_size=6, generator_channels=2, up="transposed", classes=0
+)
+GAN |= dict(condition="projection", spherical_noise=False, class_names=["bird", "horse"])
 BANK = {
     "latents": np.ones((4, 4, 4, 2), np.float16),
     "labels": np.array([0, 1, 0, 1], np.int32),
@@ -36,7 +40,10 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("errors")
     write = release.write
     write(folder / "run" / "release", {"model": SIZES}, WEIGHTS, BANK)
-    write(folder / "gan", {"family": "gan"}, WEIGHTS, BANK)
+    write(folder / "other", {"family": "classifier"}, WEIGHTS)
+    write(folder / "gan", {"family": "gan", "model": GAN}, WEIGHTS)
+    write(folder / "cgan", {"family": "gan", "model": GAN | {"classes": 2}}, WEIGHTS)
+    write(folder / "part_gan", {"family": "gan"}, WEIGHTS)
     write(folder / "list", ["model"], WEIGHTS, BANK)
     write(folder / "sizes", {"model": SIZES | {"latent_channels": 3}}, WEIGHTS, BANK)
     write(folder / "text", {"model": SIZES | {"depth": "2"}}, WEIGHTS, BANK)
@@ -138,7 +145,22 @@ FLAGS = {
     "--blend --source=run --first=unicorn": ["bird, horse", "unicorn"],
     "--blend --source=nowhere": ["--source", "nowhere"],
     "--blend --source=early": ["without a release"],
-    "--blend --source=gan": ["family acai", "family gan"],
+    "--blend --source=other": ["family acai or gan", "of classifier"],
+    "--sample --source=part_gan": ["A whole release of a GAN", "'model'"],
+    "--blend --source=gan": ["A conditional model", "--source=gan"],
+    "--sample --source=gan --first=horse": ["A conditional model"],
+    "--sample --source=cgan --first=deer": ["bird, horse", "--first=deer"],
+    "--reconstruct --source=gan": ["family gan", "--interpolate or --sample", "--reconstruct"],
+    "--interpolate --source=gan --path=lerp": ["without --path"],
+    "--sample --source=cgan --second=bird": ["without --second"],
+    "--sample --source=gan --bandwidth=0.1": ["without --bandwidth"],
+    "--blend --source=run --layout=j": ["--blend is required without --layout"],
+    "--interpolate --source=run --layout=square": ["strip|j|mine"],
+    "--interpolate --source=run --layout=mine --strip=4": ["odd --strip"],
+    "--interpolate --source=gan --layout=mine --strip=4": ["odd --strip"],
+    "--interpolate --source=run --layout=mine": ["25 codes", "Received: 4"],
+    "--interpolate --source=run --layout=j --path=pixel": ["without --path=pixel"],
+    "--interpolate --source=run --layout=j --count=102": ["8192", "8262"],
     "--blend --source=list": ["A whole config.json", "no JSON object"],
     "--blend --source=sizes": ["parts that fit", "sizes"],
     "--blend --source=text": ["parts that fit", "text"],
@@ -186,6 +208,9 @@ MANIFESTS = [
     (dict(rows=[["../../x", 0], [1, 2]]), "from 0 to 3"),
     (dict(weights_digest="0123"), "weights of the manifest (0123)"),
     (dict(codes_digest=["0"]), "codes of the manifest"),
+    (dict(layout="circle"), "layout=circle"),
+    (dict(action="interpolate", layout="j", count=10**6), "8192"),
+    (dict(source="gan"), "A conditional model"),
 ]
 
 

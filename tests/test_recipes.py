@@ -1,14 +1,13 @@
-"""Recipes: rows as pure functions of (seed, k), blends in closed form, files that are ours alone."""
+"""Recipes: rows as pure functions of (seed, k), blends in closed form, diagrams."""
 
 import json
-import os
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from acai import recipes
+from acai import interpolation, recipes
 from acai.bank import LatentBank
+from common import gallery
 from common.command import InputError
 
 NAMES = ("bird", "cow", "horse", "ghost")  # no code is of a ghost, one is of a cow
@@ -33,7 +32,7 @@ def recipe(**changes):
     plain = dict(
         action="blend", first="horse", second="bird", count=6, mix=0.5, strip=0, path="lerp", bandwidth=0.3
     )
-    return plain | dict(seed=0, first_image=None, second_image=None, scale=1) | changes
+    return plain | dict(seed=0, first_image=None, second_image=None, scale=1, layout="strip") | changes
 
 
 def drawn(bank, **changes):
@@ -137,19 +136,19 @@ def test_blends_in_closed_form(mix):
     first, second = pair()
     weights = {"lerp": (1 - mix, mix), "slerp": (np.cos(np.pi / 2 * mix), np.sin(np.pi / 2 * mix))}
     for path, (a, b) in weights.items():
-        pictures = recipes.render(recipe(path=path, mix=mix), Squares(), first, second)["pictures"]
+        pictures = recipes.decoded(recipe(path=path, mix=mix), Squares(), first, second)["pictures"]
         expected = np.square(a * first + b * second).repeat(3, -1)
         np.testing.assert_allclose(pictures, expected, atol=1e-6)
-    pictures = recipes.render(recipe(path="pixel", mix=mix), Squares(), first, second)["pictures"]
+    pictures = recipes.decoded(recipe(path="pixel", mix=mix), Squares(), first, second)["pictures"]
     faded = (1 - mix) * np.square(first) + mix * np.square(second)  # of the decoded ends
     np.testing.assert_allclose(pictures, faded.repeat(3, -1), atol=1e-6)
 
 
-@pytest.mark.parametrize("path", recipes.PATHS)
+@pytest.mark.parametrize("path", gallery.PATHS)
 @pytest.mark.parametrize("count", [1, 64, 70])
 def test_strips_lead_from_parent_to_parent_through_the_picture(path, count):
     first, second = np.random.default_rng(0).normal(size=(2, count, 2, 2, 3)).astype(np.float32)
-    rendered = recipes.render(recipe(path=path, strip=5, mix=0.75), Squares(), first, second)
+    rendered = recipes.decoded(recipe(path=path, strip=5, mix=0.75), Squares(), first, second)
     assert rendered["strips"].shape == (count, 5, 2, 2, 3) and rendered["parents"].shape == (count, 2, 2, 2, 3)
     np.testing.assert_array_equal(rendered["strips"][:, [0, 4]], rendered["parents"])
     np.testing.assert_array_equal(rendered["strips"][:, 3], rendered["pictures"])
@@ -160,108 +159,69 @@ def test_strips_lead_from_parent_to_parent_through_the_picture(path, count):
 
 def test_each_action_renders_its_own(bank):
     first, second = pair()
-    assert set(recipes.render(recipe(), Squares(), first, second)) == {"parents", "pictures"}
-    assert set(recipes.render(recipe(action="interpolate", strip=3), Squares(), first, second)) == {
+    assert set(recipes.decoded(recipe(), Squares(), first, second)) == {"parents", "pictures"}
+    assert set(recipes.decoded(recipe(action="interpolate", strip=3), Squares(), first, second)) == {
         "parents",
         "strips",
     }
-    assert set(recipes.render(recipe(action="sample"), Squares(), first, None)) == {"pictures"}
+    assert set(recipes.decoded(recipe(action="sample"), Squares(), first, None)) == {"pictures"}
 
 
-@pytest.mark.parametrize("count", [1, 63, 64, 65, 130])
-def test_batches_are_full_and_in_order(count):
-    sizes = []
-
-    def double(inputs):
-        sizes.append(len(inputs))
-        return 2 * inputs
-
-    inputs = np.arange(count * 3, dtype=np.float32).reshape(count, 3)
-    np.testing.assert_array_equal(recipes.in_batches(double, inputs), 2 * inputs)
-    assert sizes == [64] * -(-count // 64)
+# Diagrams
 
 
-# Files
+def test_corners_are_three_codes_of_both_classes_and_the_fourth_by_analogy(bank):
+    made = drawn(bank, action="interpolate", layout="j", path="slerp", strip=3, count=20)
+    rows = np.array(made["rows"])
+    assert rows.shape == (20, 3) and 4 not in rows
+    assert all(len(set(entry)) == 3 for entry in rows.tolist())
+    assert drawn(bank, action="interpolate", layout="j", strip=3, count=5)["rows"] == made["rows"][:5]
+    pictures = recipes.diagrams(made, Squares(), bank)
+    assert pictures.shape == (20, 3, 3, 2, 2, 3)
+    a, b, c = (bank.latents[column].astype(np.float32) for column in rows.T)
+    for place, codes in (((0, 0), a), ((0, 2), b), ((2, 0), c), ((2, 2), b + c - a)):
+        np.testing.assert_allclose(pictures[:, *place], Squares.decode(None, pad(codes))[:20], atol=1e-5)
+    middle = Squares.decode(None, pad(interpolation.slerp(a, b, 0.5)))[:20]
+    np.testing.assert_allclose(pictures[:, 0, 1], middle, atol=1e-5)
 
 
-def level(grey):
-    return grey / 127.5 - 1
+def pad(codes):
+    return np.concatenate([codes, np.zeros((64 - len(codes), *codes.shape[1:]), codes.dtype)])
 
 
-def rendered_levels(count, strip):
-    """Pictures of one grey level each: picture k is k, parents 50 + 2 k and 51 + 2 k, strips 100 + step + 3 k."""
-    k = np.arange(count)
-    levels = {"pictures": k, "parents": 50 + 2 * k[:, None] + [0, 1]}
-    levels["strips"] = 100 + 3 * k[:, None] + np.arange(strip)
-    return {n: np.broadcast_to(level(v)[..., None, None, None], (*v.shape, 4, 4, 3)) for n, v in levels.items()}
+def test_a_mine_grid_has_the_nearest_codes_at_every_second_place(bank):
+    made = drawn(bank, action="interpolate", layout="mine", path="slerp", strip=3, count=6)
+    pictures = recipes.diagrams(made, Squares(), bank)
+    flat = bank.latents.astype(float).reshape(10, -1)
+    for entry, picture in zip(made["rows"], pictures, strict=True):
+        from_each = np.linalg.norm(flat[entry][:, None] - flat[None], axis=-1)
+        from_each[:, 4] = np.inf  # of neither class
+        assert any(set(np.argsort(distances)[:4]) == set(entry) for distances in from_each)
+        expected = Squares.decode(None, pad(bank.latents[entry]))[:4]
+        np.testing.assert_allclose(picture[::2, ::2].reshape(4, 2, 2, 3), expected, rtol=1e-5)
+    assert drawn(bank, action="interpolate", layout="mine", strip=3, count=2)["rows"] == made["rows"][:2]
 
 
-def read(path):
-    return np.asarray(Image.open(path)).astype(int)
+def test_a_diagram_has_the_path_that_is_asked_for(bank):
+    made = drawn(bank, action="interpolate", layout="j", path="lerp", strip=3, count=1)
+    a, b, c = bank.latents[made["rows"][0]].astype(np.float32)
+    centre = Squares.decode(None, pad(((b + c) / 2)[None]))[0]  # of a, b, c and b + c - a
+    np.testing.assert_allclose(recipes.diagrams(made, Squares(), bank)[0, 1, 1], centre, atol=1e-5)
 
 
-def test_every_cell_of_the_grids(tmp_path, bank):
-    made = drawn(bank, count=10, strip=3, scale=2)
-    paths = recipes.write(tmp_path, made, bank, rendered_levels(10, 3), np.linspace(0, 0.45, 10))
-    assert [os.path.basename(path) for path in paths] == "grid.png parents.png strips.png manifest.json".split()
-    grid, parents, strips = (read(path) for path in paths[:3])
-    assert grid.shape == (16, 64, 3) and parents.shape == (24, 64, 3) and strips.shape == (80, 24, 3)
-    entries = json.loads((tmp_path / "manifest.json").read_text())["pictures"]
-    for k, entry in enumerate(entries):
-        cell = grid[k // 8 * 8 :, k % 8 * 8 :][:8, :8]
-        assert (cell == k).all() and (read(tmp_path / entry["file"]) == cell).all()
-        row, column = divmod(2 * k, 8)
-        pair = parents[row * 8 :, column * 8 :][:8, :16]
-        assert (pair[:, :8] == 50 + 2 * k).all() and (pair[:, 8:] == 51 + 2 * k).all()
-        strip = strips[k * 8 :][:8]
-        assert (strip == 100 + 3 * k + np.repeat(np.arange(3), 8)[None, :, None]).all()
-        assert (read(tmp_path / entry["strip"]) == strip).all()
-        assert entry["critic_score"] == pytest.approx(0.05 * k, abs=1e-4)
-        assert [p["row"] for p in entry["parents"]] == made["rows"][k]
-        assert [p["id"] for p in entry["parents"]] == [100 + row for row in made["rows"][k]]
-        assert [p["class"] for p in entry["parents"]] == ["horse", "bird"]
-    assert (grid[8:, 16:] == 0).all(), "what an incomplete row lacks"
-    listed = json.loads((tmp_path / "manifest.json").read_text())["files"]
-    assert {path.name for path in tmp_path.iterdir()} == {*listed, "manifest.json"}
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (dict(layout="mine", strip=4), "an odd --strip of at least 3"),
+        (dict(layout="mine", strip=7), "16 codes of both classes are required. Received: 9"),
+        (dict(layout="j", strip=4, path="pixel"), "without --path=pixel"),
+    ],
+)
+def test_layouts_that_cannot_be(bank, changes, words):
+    with pytest.raises(InputError, match=words):
+        drawn(bank, action="interpolate", **changes)
 
 
-def test_a_smaller_run_removes_what_the_older_one_wrote_and_nothing_else(tmp_path, bank):
-    write = recipes.write
-    write(tmp_path, drawn(bank, count=4, strip=3), bank, rendered_levels(4, 3), np.zeros(4))
-    mine = ["mine.png", "blend-099.png", "blend-1.png", "notes.txt"]
-    for name in mine:
-        (tmp_path / name).write_text("mine")
-    few = {"pictures": rendered_levels(2, 3)["pictures"]}
-    write(tmp_path, drawn(bank, action="reconstruct", count=2), bank, few, np.zeros(2))
-    left = {path.name for path in tmp_path.iterdir()}
-    assert left == {"grid.png", "reconstruct-000.png", "reconstruct-001.png", "manifest.json", *mine}
-
-
-def test_a_hostile_older_manifest_removes_nothing_of_others(tmp_path, bank):
-    out = tmp_path / "out"
-    (out / "strips.png").mkdir(parents=True)
-    listed = [
-        "../grid.png",
-        "mine.png",
-        "blend-001.png.bak",
-        str(tmp_path / "grid.png"),
-        "strips.png",
-        "a/grid.png",
-    ]
-    listed += ["blend-001.png\n", ".", "", 3, None, ["grid.png"], "blend-777.png"]
-    (out / "manifest.json").write_text(json.dumps({"files": listed}))
-    (out / "blend-777.png").write_text("listed and of our pattern")
-    kept = [tmp_path / "grid.png", out / "mine.png", out / "blend-001.png.bak", out / "strips.png"]
-    for path in kept[:3]:
-        path.write_text("mine")
-    few = {"pictures": rendered_levels(1, 3)["pictures"]}
-    recipes.write(out, drawn(bank, action="sample", count=1), bank, few, np.zeros(1))
-    assert all(path.exists() for path in kept) and not (out / "blend-777.png").exists()
-
-
-@pytest.mark.parametrize("text", ["", "[]", "3", '{"files": 3}', "\xff", "[" * 100_000, '{"files": null}'])
-def test_a_broken_older_manifest_is_replaced(tmp_path, bank, text):
-    (tmp_path / "manifest.json").write_text(text, encoding="latin-1")
-    few = {"pictures": rendered_levels(1, 3)["pictures"]}
-    recipes.write(tmp_path, drawn(bank, action="sample", count=1), bank, few, np.zeros(1))
-    assert json.loads((tmp_path / "manifest.json").read_text())["files"] == ["grid.png", "sample-000.png"]
+def test_rows_of_a_diagram_are_checked(bank):
+    with pytest.raises(InputError, match="1 lists of 3 numbers"):
+        drawn(bank, action="interpolate", layout="j", strip=4, count=1, rows=[[1, 2]])
