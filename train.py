@@ -96,6 +96,7 @@ def callbacks(config, run, family, model, datasets):
         scalars,
         c.Progress(start, steps(config, config.train.total_kimg), batch_size),
         c.RunawayWatch(family.WATCHED),
+        *(watch() for watch in family.WATCHES),
         c.PictureWriter(run, scalars, lambda: family.render(config, model, datasets), every("pictures")),
         c.ReleaseWriter(write_release, every("release")),
         c.CheckpointWriter(run, model, scalars, every("save")),

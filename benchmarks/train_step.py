@@ -1,5 +1,7 @@
 """Times the real training step: python benchmarks/train_step.py --depth=16 --latent=16 --batch=64
 
+Of a GAN: python benchmarks/train_step.py --model=dcgan --width=64, or another variant of configs/gan.py.
+
 Burns in, then alternates steps with one large convolution, and prints medians: images/s, the share of time
 spent waiting for data, and GFLOP/s beside the convolution's. Only the work that the algorithm needs counts.
 """
@@ -16,6 +18,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from common import batches, command, data, memory
 
+flags.DEFINE_string("model", "acai", "acai or a variant of configs/gan.py")
+flags.DEFINE_integer("width", None, "channels of both networks of a GAN; default: the variant's")
 flags.DEFINE_integer("depth", 16, "channels of the autoencoder's first scale")
 flags.DEFINE_integer("critic_depth", None, "of the critic's; default: the depth")
 flags.DEFINE_integer("latent", 16, "latent channels, on 4x4 positions")
@@ -34,36 +38,59 @@ def main():
     command.import_tensorflow()
     import tensorflow as tf
 
+    images = noise_images(10_000)
+    model, name, flops = acai() if FLAGS.model == "acai" else gan(images)
+    step = tf.function(model.train_step, jit_compile=FLAGS.jit_compile)
+    stream = iter(batches.batches(images, FLAGS.batch, seed=0, flip=True))
+    convolve = large_convolution(tf)
+    turn = getattr(model, "critic_steps", 1)  # so many steps are measured as one
+    waits, times, convolutions = [], [], []
+    for _ in range(3 + FLAGS.steps):
+        start = time.perf_counter()
+        group = [next(stream) for _ in range(turn)]
+        loaded = time.perf_counter()
+        for number, batch in enumerate(group):
+            logs = step(batch, **model.static_arguments(number) if turn > 1 else {})
+        [float(value) for value in logs.values()]
+        done = time.perf_counter()
+        convolve()
+        waits.append(loaded - start)
+        times.append((done - start) / turn)
+        convolutions.append(time.perf_counter() - done)
+    waits, times, convolutions = waits[3:], times[3:], convolutions[3:]  # the first ones compile
+    seconds, convolution_seconds = statistics.median(times), statistics.median(convolutions)
+    reached = flops * FLAGS.batch / seconds / 1e9
+    side = CONVOLUTION
+    most = 2 * 9 * side["channels"] ** 2 * side["width"] ** 2 * side["batch"] / convolution_seconds / 1e9
+    print(
+        f"{name} batch {FLAGS.batch} {FLAGS.precision}: {FLAGS.batch / seconds:.1f} images/s, "
+        f"waiting for data {sum(waits) / sum(times) / turn:.2%}, "
+        f"{reached:.0f} GFLOP/s = {reached / most:.0%} of a large convolution's {most:.0f}"
+    )
+
+
+def acai():
+    """(model, what to call it, operations an image) by the flags."""
     from acai.model import ACAI
 
     sizes = dict(depth=FLAGS.depth, critic_depth=FLAGS.critic_depth, latent_channels=FLAGS.latent)
     model = ACAI(**sizes, realism_weight=FLAGS.realism, ema_rate=FLAGS.ema, precision=FLAGS.precision, classes=2)
     model.compile()
-    step = tf.function(model.train_step, jit_compile=FLAGS.jit_compile)
-    stream = iter(batches.batches(noise_images(10_000), FLAGS.batch, seed=0, flip=True))
-    convolve = large_convolution(tf)
-    for _ in range(3):
-        step(next(stream)), convolve()
-    waits, times, convolutions = [], [], []
-    for _ in range(FLAGS.steps):
-        start = time.perf_counter()
-        batch = next(stream)
-        loaded = time.perf_counter()
-        float(step(batch)["autoencoder_loss"])
-        done = time.perf_counter()
-        convolve()
-        waits.append(loaded - start)
-        times.append(done - start)
-        convolutions.append(time.perf_counter() - done)
-    seconds, convolution_seconds = statistics.median(times), statistics.median(convolutions)
-    reached = step_flops(model) * FLAGS.batch / seconds / 1e9
-    side = CONVOLUTION
-    most = 2 * 9 * side["channels"] ** 2 * side["width"] ** 2 * side["batch"] / convolution_seconds / 1e9
-    print(
-        f"acai depth {FLAGS.depth} latent {FLAGS.latent} batch {FLAGS.batch} {FLAGS.precision}: "
-        f"{FLAGS.batch / seconds:.1f} images/s, waiting for data {sum(waits) / sum(times):.2%}, "
-        f"{reached:.0f} GFLOP/s = {reached / most:.0%} of a large convolution's {most:.0f}"
-    )
+    return model, f"acai depth {FLAGS.depth} latent {FLAGS.latent}", acai_flops(model)
+
+
+def gan(images):
+    """As `acai`, a variant as it is trained, but for the flags."""
+    from configs import gan as configs
+    from training.gan import build
+
+    config = configs.get_config(FLAGS.model)
+    config.train.update(batch_size=FLAGS.batch, precision=FLAGS.precision, ema_rate=FLAGS.ema)
+    if FLAGS.width:
+        config.model.generator_channels = config.model.discriminator_channels = FLAGS.width
+    model = build(config, images)
+    sizes = f"width {config.model.generator_channels}, {config.model.discriminator_channels}"
+    return model, f"{FLAGS.model} {sizes} noise {config.model.noise_size}", gan_flops(model)
 
 
 def noise_images(count):
@@ -82,7 +109,7 @@ def large_convolution(tf):
     return lambda: function()[0, 0, 0, 0].numpy()
 
 
-def step_flops(model):
+def acai_flops(model):
     """Floating-point operations an image that one step needs, two for a multiply and add, convolutions only.
 
     A pass backward costs two forward ones, for kernels and inputs; the first layers' inputs need none where
@@ -100,8 +127,24 @@ def step_flops(model):
     return flops
 
 
+def gan_flops(model):
+    """As `acai_flops`, a mean over `critic_steps` steps.
+
+    Generator: forward each step, backward in its own. Discriminator: real images and fakes; in the generator's
+    step the fakes again, and back to the pixels. A gradient penalty goes forward, back to the pixels and back
+    through both, where leaky ReLU leaves nothing to do on the way forward.
+    """
+    generator, _ = network_flops(model.generator)
+    discriminator, first = network_flops(model.discriminator)
+    flops = generator + 2 * (3 * discriminator - first) + 4 * discriminator * bool(model.gradient_penalty)
+    return flops + (2 * generator + 2 * discriminator) / model.critic_steps
+
+
 def network_flops(network):
-    """(all, the first layer's) operations of one forward pass for one image."""
+    """(all, the first layer's) operations of one forward pass for one image.
+
+    A transposed convolution applies its kernel at the positions of its input.
+    """
     flops = []
     for layer in network.layers:
         kernel = getattr(layer, "kernel", None)
@@ -109,7 +152,8 @@ def network_flops(network):
             rows, columns, channels, filters = kernel.shape
             folded = getattr(layer, "linear_kernel", None)
             channels = channels if folded is None else folded.shape[2] + 1
-            positions = int(np.prod(layer.output.shape[1:3]))
+            maps = layer.input if "Transpose" in type(layer).__name__ else layer.output
+            positions = int(np.prod(maps.shape[1:3]))
             flops.append(2 * rows * columns * channels * filters * positions)
     return sum(flops), flops[0]
 

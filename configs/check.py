@@ -12,19 +12,28 @@ CHOICES = {
     "data.pairing": ("shuffled", "across"),
     "model.width": (32, 64),
     "model.latent_width": (1, 2, 4, 8, 16),
-    "model.architecture": ("plain", "residual"),
+    "model.up": ("transposed", "resize"),
+    "model.normalisation": ("batch", "spectral", "none"),
+    "model.condition": ("projection", "concat"),
+    "model.loss": ("non_saturating", "minimax", "least_squares", "hinge", "wasserstein"),
+    "train.optimizer": ("adam", "rmsprop"),
     "train.schedule": ("constant", "cosine"),
+    "train.critic_schedule": ("constant", "cosine"),
     "train.precision": PRECISIONS,
 }
+ARCHITECTURES = {"classifier": ("plain", "residual"), "gan": ("dcgan", "residual")}
+AUGMENTATIONS = ("flip", "colour", "translation", "cutout")
 LEAST = {
     1: "model.depth model.critic_depth model.latent_channels model.discriminator_channels "
-    "train.batch_size train.keep_checkpoints",
+    "model.generator_channels model.noise_size model.critic_steps train.batch_size train.keep_checkpoints",
     0.001: "train.total_kimg train.log_every_kimg",
     0: "model.mix_weight model.regularisation model.realism_weight train.learning_rate train.critic_learning_rate "
     "train.discriminator_learning_rate train.pictures_every_kimg train.save_every_kimg train.release_every_kimg "
     "train.discriminator_from_kimg train.realism_from_kimg train.realism_learning_rate train.weight_decay "
-    "train.seed data.shift",
+    "train.seed data.shift model.gradient_penalty model.weight_clip model.instance_noise model.replay_images "
+    "train.instance_noise_kimg",
 }
+SHARES = "train.ema_rate train.momentum train.warmup model.label_smoothing train.beta_1 train.beta_2"  # in [0, 1)
 
 
 def check(config):
@@ -36,12 +45,12 @@ def check(config):
         if field in config[section] and not holds(value):
             raise InputError(f"--config.{name} is required to be {requirement}. Received: {value!r}")
 
-    for name, choices in CHOICES.items():
+    for name, choices in (CHOICES | {"model.architecture": ARCHITECTURES.get(config.family, ())}).items():
         require(name, f"one of {', '.join(map(str, choices))}", choices.__contains__)
     for least, names in LEAST.items():
         for name in names.split():
             require(name, f"finite and at least {least}", lambda value, least=least: least <= value < math.inf)
-    for name in ("train.ema_rate", "train.momentum", "train.warmup", "model.label_smoothing"):
+    for name in SHARES.split():
         require(name, "at least 0 and below 1", lambda value: 0 <= value < 1)
     require("train.bank_per_class", "two positive counts", _is_two_counts)
     require("model.channels", "positive counts, two at least", lambda value: len(value) > 1 and min(value) > 0)
@@ -55,6 +64,31 @@ def check(config):
         data.check_classes(config.data.classes)
         if pairing == "across":
             data.check_groups(config.data.groups, config.data.classes)
+    if config.family == "gan":
+        check_gan(config, require)
+
+
+def check_gan(config, require):
+    """As `check`, for what of a GAN goes together: the rules of `gan.model.GAN`, which needs TensorFlow."""
+    model = config.model
+    require("data.source", "cifar10 or folder for a GAN", lambda source: source != "lines")
+    for name in ("model.soft_labels", "model.flipped_labels"):
+        require(name, "at least 0 and below 0.5", lambda share: 0 <= share < 0.5)
+        if model.loss in ("hinge", "wasserstein"):
+            require(name, f"0 with the loss {model.loss}, which has no labels", lambda share: share == 0)
+    require("model.augment", f"names among {', '.join(AUGMENTATIONS)}", set(AUGMENTATIONS).issuperset)
+    if model.architecture == "residual":
+        require("model.up", "resize for the residual architecture", lambda up: up == "resize")
+        require("model.normalisation", "spectral or none for the residual architecture", lambda n: n != "batch")
+    if model.gradient_penalty:
+        require("model.normalisation", "spectral or none for a gradient penalty", lambda n: n != "batch")
+        require("model.minibatch_deviation", "False for a gradient penalty", lambda wanted: not wanted)
+    if model.replay_images:
+        least = config.train.batch_size // 2
+        require("model.replay_images", f"0 or half a batch, {least}, at least", lambda count: count >= least)
+    if model.conditional and config.data.source == "cifar10":
+        for name in ("data.first", "data.second"):
+            require(name, "one of data.classes", lambda name: name in config.data.classes)
 
 
 def _is_two_counts(value):

@@ -58,7 +58,7 @@ def assert_refused(result, *words):
         ([LINES, "--config.train.batch_size=2.5"], ["train.batch_size", "2.5"]),
         ([LINES, "--config.train.jit_compile=perhaps"], ["train.jit_compile", "perhaps"]),
         ([LINES, "--config.train.seed"], ["train.seed"]),
-        ([f"--config={ROOT}/configs/acai.py:dragon"], ["'dragon'", "paper, pegasus, lines"]),
+        ([f"--config={ROOT}/configs/acai.py:dragon"], ["'dragon'", "paper, pegasus, small, small_1024, lines"]),
         (["--config=configs/none.py"], ["configs/none.py", "No such file"]),
         ([f"--config={ROOT}/common/lines.py"], ["get_config"]),
         (["--config="], ["config"]),
@@ -127,10 +127,10 @@ def test_workdir_that_cannot_be_written(train, tmp_path):
 
 @pytest.fixture
 def old_run(tmp_path):
-    """A run of the lines config with a checkpoint at step 1000, 64 kimg."""
+    """A run of the lines config with a checkpoint at step 4000, 64 kimg."""
     run = tmp_path / "run"
     folder = Checkpoints(run / "checkpoints")
-    folder.save(1000, {"step": np.int64(1000)})
+    folder.save(4000, {"step": np.int64(4000)})
     (run / "config.json").write_text(json.dumps(json.loads(get_config("lines").to_json())))
     return run
 

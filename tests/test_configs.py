@@ -5,20 +5,28 @@ import math
 import os
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import requests
 
 import train
-from configs import acai, classifier
+from configs import acai, classifier, gan
 from training import acai as training_acai
 from training.schedule import cosine
 
 VARIANTS = [
     (acai, "paper"),
     (acai, "pegasus"),
+    (acai, "small"),
+    (acai, "small_1024"),
     (acai, "lines"),
     (classifier, "classifier"),
     (classifier, "referee"),
+    (gan, "dcgan"),
+    (gan, "cgan"),
+    (gan, "sngan"),
+    (gan, "wgan"),
+    (gan, "wgan_gp"),
 ]
 NAMES = [name for _, name in VARIANTS]
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -51,6 +59,17 @@ def test_lines_has_the_papers_sizes():
     assert config.data.source == "lines" and model.realism_weight == 0
 
 
+@pytest.mark.parametrize(("variant", "latents"), [("small", 256), ("small_1024", 1024)])
+def test_small_is_the_papers_recipe_but_for_what_it_says(variant, latents):
+    config, paper = acai.get_config(variant), acai.get_config()
+    assert config.model.latent_width**2 * config.model.latent_channels == latents
+    assert config.data.to_dict() == paper.data.to_dict()
+    model, papers = config.model.to_dict(), paper.model.to_dict()
+    changed = {name for name in model if model[name] != papers[name]}
+    assert changed - {"latent_channels"} == {"depth", "critic_depth"}
+    assert config.model.depth == config.model.critic_depth == 16 and config.train.total_kimg == 600
+
+
 def test_pegasus_pairs_horses_with_birds():
     config = acai.get_config("pegasus")
     assert set(config.data.classes) == {"bird", "horse"} and config.data.pairing == "across"
@@ -64,12 +83,24 @@ def test_pegasus_pairs_horses_with_birds():
 def test_rate_falls_where_the_autoencoder_listens_to_the_discriminator():
     config = acai.get_config("pegasus")
     config.train.realism_from_kimg, config.train.realism_learning_rate = 0.64, 1e-5  # step 10
-    schedule = training_acai.rate(config, 1e-3)
+    schedule = training_acai.rate(config, 1e-3, "constant")
     assert [float(schedule(step)) for step in (0, 9, 10, 11)] == pytest.approx([1e-3, 1e-3, 1e-5, 1e-5])
     config.model.realism_weight = 0.0
-    assert training_acai.rate(config, 1e-3) == 1e-3
+    assert training_acai.rate(config, 1e-3, "constant") == 1e-3
+    config.train.total_kimg = 6.4  # 100 steps
+    assert float(training_acai.rate(config, 1e-3, "cosine")(50)) == pytest.approx(0.5e-3)
+
+
+def test_the_critic_has_a_schedule_of_its_own():
+    config = acai.get_config()
+    config.model.depth, config.model.critic_depth, config.data.classes = 2, 2, ("bird",)
     config.train.schedule, config.train.total_kimg = "cosine", 6.4  # 100 steps
-    assert float(training_acai.rate(config, 1e-3)(50)) == pytest.approx(0.5e-3)
+    images = SimpleNamespace(images=np.zeros((1, 32, 32, 3), np.uint8), class_names=("bird",))
+    model = training_acai.build(config, images)
+    for optimizer in model.optimizers.values():
+        optimizer.iterations.assign(50)
+    rates = {name: float(optimizer.learning_rate) for name, optimizer in model.optimizers.items()}
+    assert rates == pytest.approx({"autoencoder": 0.5e-4, "classifier": 0.5e-4, "critic": 1e-4})
 
 
 def test_cosine_rises_and_then_falls_to_0():
@@ -105,17 +136,47 @@ def test_judge_and_referee_have_nothing_in_common():
 
 
 @pytest.mark.parametrize(
-    ("module", "names"), [(acai, "paper, pegasus, lines"), (classifier, "classifier, referee")]
+    ("module", "names"),
+    [
+        (acai, "paper, pegasus, small, small_1024, lines"),
+        (classifier, "classifier, referee"),
+        (gan, "dcgan, cgan, sngan, wgan, wgan_gp"),
+    ],
 )
 def test_unknown_variant(module, names):
     with pytest.raises(ValueError, match=f"{names}.*'dragon'"):
         module.get_config("dragon")
 
 
+def test_gans_have_their_papers_settings():
+    """arXiv 1511.06434, 1802.05957, 1701.07875 and 1704.00028."""
+    expected = {  # loss, critic steps, optimizer, its rate, betas, clip, penalty, discriminator's normalisation
+        "dcgan": ("non_saturating", 1, "adam", 2e-4, 0.5, 0.999, 0, 0, "batch"),
+        "cgan": ("non_saturating", 1, "adam", 2e-4, 0.5, 0.999, 0, 0, "batch"),
+        "sngan": ("hinge", 5, "adam", 2e-4, 0, 0.9, 0, 0, "spectral"),
+        "wgan": ("wasserstein", 5, "rmsprop", 5e-5, 0.5, 0.999, 0.01, 0, "batch"),
+        "wgan_gp": ("wasserstein", 5, "adam", 1e-4, 0, 0.9, 0, 10, "none"),
+    }
+    for variant, values in expected.items():
+        config = gan.get_config(variant)
+        model, training = config.model, config.train
+        assert training.learning_rate == training.discriminator_learning_rate
+        found = (model.loss, model.critic_steps, training.optimizer, training.learning_rate)
+        found += (training.beta_1, training.beta_2, model.weight_clip, model.gradient_penalty, model.normalisation)
+        assert found == values, variant
+        assert model.conditional == (variant in ("cgan", "sngan")) and model.condition == "projection"
+        assert model.architecture == ("residual" if variant == "sngan" else "dcgan")
+        assert set(config.data.classes) == {"bird", "horse", "airplane", "deer"} and config.data.hold_out
+        tricks = (model.soft_labels, model.flipped_labels, model.instance_noise, model.replay_images)
+        tricks += (model.minibatch_deviation, model.spherical_noise, model.augment, model.join_batches)
+        assert not any(tricks)
+
+
 SMALL = {
     "model.depth": 2,
     "model.critic_depth": 2,
     "model.discriminator_channels": 2,
+    "model.generator_channels": 2,
     "model.channels": (2, 2, 2),
     "train.batch_size": 4,
     "train.total_kimg": 0.004,
@@ -151,7 +212,9 @@ def test_one_real_step(module, variant, tmp_path, monkeypatch):
     (checkpoint,) = os.listdir(tmp_path / "run" / "checkpoints")
     assert checkpoint.startswith("000000001-")
     pictures = {name.partition("-")[0] for name in os.listdir(tmp_path / "run" / "pictures")}
-    assert pictures == ({"mistakes"} if module is classifier else {"blends", "reconstructions", "strips"})
+    shown = {acai: {"blends", "reconstructions", "strips"}, classifier: {"mistakes"}, gan: {"samples"}}
+    conditional = module is gan and config.model.conditional
+    assert pictures == shown[module] | ({"morphs"} if conditional else set())
     files = set(os.listdir(tmp_path / "run" / "release"))
     assert files == {"config.json", "weights.npz"} | ({"bank.npz"} if module is acai else set())
 
@@ -161,9 +224,31 @@ def check_losses(config, logs):
         assert 0 < logs["classification_loss"] < 10 and logs["accuracy"] in (0, 0.25, 0.5, 0.75, 1)
         assert 0 <= logs["holdout_accuracy"] <= 1
         return
+    if config.family == "gan":
+        check_gan_losses(config, logs)
+        return
     realism = config.model.realism_weight
     assert ("discriminator_loss" in logs) == bool(realism)
     total = logs["reconstruction_loss"] + logs["mix_regulariser"] + logs.get("realism_loss", 0.0)
     assert logs["autoencoder_loss"] == pytest.approx(total, rel=1e-5)
     rate = config.train.realism_learning_rate if realism else config.train.learning_rate
-    assert logs["learning_rate"] == pytest.approx(rate)
+    ended = config.train.schedule == "cosine"  # after its only step
+    assert logs["learning_rate"] == pytest.approx(0 if ended else rate)
+    scores = {name for name in logs if name.startswith(("blend_", "lines_"))}
+    if config.data.source == "lines":
+        assert "lines_mean_distance" in scores and 0 < logs["lines_mean_distance"] < 2
+    else:
+        names = {f"blend_recognisability_{judge}" for judge in ("referee", "classifier")}
+        assert scores == names | {"blend_sharpness", "blend_kd_classifier"}
+        assert all(0 <= logs[name] <= 0.5 for name in names)
+
+
+def check_gan_losses(config, logs):
+    assert logs["discriminator_loss"] != 0 and logs["diversity"] > 0 and logs["sample_diversity"] > 0
+    assert ("generator_loss" in logs) == (config.model.critic_steps == 1)  # else it waits for its step
+    assert ("gradient_penalty" in logs) == bool(config.model.gradient_penalty)
+    accuracies = {name for name in logs if name.endswith("_accuracy")}
+    critic = config.model.loss == "wasserstein"
+    assert accuracies == (set() if critic else {"real_accuracy", "fake_accuracy"})
+    assert -0.1 < logs["sample_kd_classifier_1k"] < 1000
+    assert logs["learning_rate"] == pytest.approx(config.train.learning_rate)

@@ -15,6 +15,7 @@ from judge.released import Judge
 from training.schedule import cosine, steps
 
 WATCHED = ("reconstruction_loss", "critic_loss")  # for running away
+WATCHES = ()  # of its own ways to fail
 
 
 def stream(config, train, step):

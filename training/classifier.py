@@ -10,6 +10,7 @@ from judge.released import Judge
 from training.schedule import cosine
 
 WATCHED = ("classification_loss",)  # for running away
+WATCHES = ()  # of its own ways to fail
 
 
 def stream(config, train, step):
