@@ -8,14 +8,17 @@ from acai import bank, pictures
 from acai.model import ACAI
 from acai.released import ReleasedACAI
 from common import batches, lines, precision, release
+from common.callbacks import RunawayWatch
 from common.cifar10 import CIFAR10_CLASSES
 from common.images import to_uint8
 from evaluation import watch
 from judge.released import Judge
 from training.schedule import cosine, steps
 
-WATCHED = ("reconstruction_loss", "critic_loss")  # for running away
-WATCHES = ()  # of its own ways to fail
+
+def watches():
+    """Callbacks that warn of the ways in which a training fails."""
+    return [RunawayWatch(("reconstruction_loss", "critic_loss"))]
 
 
 def stream(config, train, step):

@@ -4,13 +4,16 @@ import numpy as np
 from scipy.special import log_softmax
 
 from common import batches, images, precision, release
+from common.callbacks import RunawayWatch
 from judge.calibration import fit_temperature
 from judge.model import Classifier
 from judge.released import Judge
 from training.schedule import cosine
 
-WATCHED = ("classification_loss",)  # for running away
-WATCHES = ()  # of its own ways to fail
+
+def watches():
+    """Callbacks that warn of the ways in which a training fails."""
+    return [RunawayWatch(("classification_loss",))]
 
 
 def stream(config, train, step):

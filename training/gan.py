@@ -15,7 +15,10 @@ from gan.released import ReleasedGAN
 from judge.released import Judge
 from training.schedule import steps
 
-WATCHED = ()  # for running away: no loss of a GAN says how it goes
+
+def watches():
+    """Callbacks that warn of the ways in which a training fails; no loss of a GAN says how it goes."""
+    return [CollapseWatch()]
 
 
 def stream(config, train, step):
@@ -158,6 +161,3 @@ class CollapseWatch(Callback):
                 *(step, message),
             )
         self.warned[kind] = alarm
-
-
-WATCHES = (CollapseWatch,)
