@@ -152,7 +152,7 @@ def render(recipe, source):
         own = [model.encode(images.to_float(picture[None])) for picture in source.own]
         rendered = decoded(recipe, model, *(own or parents(recipe, source.bank)))
     entries = [{} for _ in next(iter(rendered.values()))]
-    if "pictures" in rendered:
+    if "pictures" in rendered and model.critic:
         scores = in_batches(model.predict_mix, rendered["pictures"])
         entries = [{"critic_score": round(float(score), 4)} for score in scores]
     if recipe["rows"]:

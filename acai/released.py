@@ -9,7 +9,7 @@ from common.checkpoints import restore
 
 
 class ReleasedACAI:
-    """Encoder, decoder and critic of a release.
+    """Encoder, decoder and critic of a release; `critic` is None where the release was bundled without.
 
     Args:
         sizes: {"width", "latent_width", "latent_channels", "depth", "critic_depth",
@@ -28,10 +28,13 @@ class ReleasedACAI:
         self.width, self.colours, self.batch_size = sizes["width"], colours, batch_size
         self.encoder = networks.encoder(*code, sizes["depth"], colours)
         self.decoder = networks.decoder(*code, sizes["depth"], colours)
-        self.critic = networks.critic(*code, sizes["critic_depth"] or sizes["depth"], colours)
+        self.critic = None
+        if any(name.startswith("critic/") for name in weights):
+            self.critic = networks.critic(*code, sizes["critic_depth"] or sizes["depth"], colours)
         for name in ("encoder", "decoder", "critic"):
             own = {key: value for key, value in weights.items() if key.startswith(f"{name}/")}
-            restore(named(name, getattr(self, name)), own, source)
+            if network := getattr(self, name):
+                restore(named(name, network), own, source)
 
     def encode(self, images):
         """Images float32 [N, width, width, colours] in [-1, 1] -> latents float32 [N, h, w, c]."""

@@ -58,8 +58,9 @@ def paper():
     train.learning_rate = 1e-4
     train.critic_learning_rate = 1e-4
     train.discriminator_learning_rate = 2e-4
-    train.schedule = "constant"  # or "cosine": to 0 at total_kimg; of autoencoder and latent classifier
+    train.schedule = "constant"  # or "cosine": falls up to total_kimg; of autoencoder and latent classifier
     train.critic_schedule = "constant"  # the same of the critic
+    train.schedule_floor = 0.0  # share of the learning rate that a cosine ends at
     train.discriminator_from_kimg = 0.0  # it trains alone, until
     train.realism_from_kimg = 0.0  # the autoencoder's loss has it, with
     train.realism_learning_rate = 1e-4  # for autoencoder, critic and latent classifier
@@ -144,10 +145,10 @@ def lines(config):
     config.data.source, config.data.classes, config.data.first, config.data.second = "lines", (), "line", "line"
     config.model.latent_width = 2
     config.model.depth = config.model.critic_depth = 16
-    config.train.total_kimg = 704.0
+    config.train.total_kimg = 1_056.0
     config.train.batch_size = 16
     config.train.learning_rate = config.train.critic_learning_rate = 5e-4
-    config.train.schedule = "cosine"
+    config.train.schedule, config.train.schedule_floor = "cosine", 0.2
     config.train.ema_rate = 0.999
     config.train.pictures_every_kimg = 32.0
     config.train.bank_per_class = (250, 50)

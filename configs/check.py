@@ -52,6 +52,7 @@ def check(config):
             require(name, f"finite and at least {least}", lambda value, least=least: least <= value < math.inf)
     for name in SHARES.split():
         require(name, "at least 0 and below 1", lambda value: 0 <= value < 1)
+    require("train.schedule_floor", "in [0, 1]", lambda share: 0 <= share <= 1)
     require("train.bank_per_class", "two positive counts", _is_two_counts)
     require("model.channels", "positive counts, two at least", lambda value: len(value) > 1 and min(value) > 0)
     if config.data.source == "folder":

@@ -89,6 +89,9 @@ def test_rate_falls_where_the_autoencoder_listens_to_the_discriminator():
     assert training_acai.rate(config, 1e-3, "constant") == 1e-3
     config.train.total_kimg = 6.4  # 100 steps
     assert float(training_acai.rate(config, 1e-3, "cosine")(50)) == pytest.approx(0.5e-3)
+    config.train.schedule_floor = 0.2  # half way from 1 to 0.2
+    fallen = training_acai.rate(config, 1e-3, "cosine")
+    assert [float(fallen(step)) for step in (0, 50, 100, 200)] == pytest.approx([1e-3, 0.6e-3, 0.2e-3, 0.2e-3])
 
 
 def test_the_critic_has_a_schedule_of_its_own():
@@ -108,6 +111,8 @@ def test_cosine_rises_and_then_falls_to_0():
     config.train.total_kimg, config.train.batch_size = 1.0, 10  # 100 steps
     schedule = cosine(config, 0.8, warmup=0.2)
     assert [float(schedule(step)) for step in (0, 5, 20, 60, 100)] == pytest.approx([0, 0.2, 0.8, 0.4, 0])
+    schedule = cosine(config, 0.8, warmup=0.2, floor=0.5)
+    assert [float(schedule(step)) for step in (0, 5, 20, 60, 100)] == pytest.approx([0, 0.2, 0.8, 0.6, 0.4])
 
 
 @pytest.mark.parametrize(("module", "variant"), VARIANTS, ids=NAMES)
@@ -232,8 +237,9 @@ def check_losses(config, logs):
     total = logs["reconstruction_loss"] + logs["mix_regulariser"] + logs.get("realism_loss", 0.0)
     assert logs["autoencoder_loss"] == pytest.approx(total, rel=1e-5)
     rate = config.train.realism_learning_rate if realism else config.train.learning_rate
-    ended = config.train.schedule == "cosine"  # after its only step
-    assert logs["learning_rate"] == pytest.approx(0 if ended else rate)
+    if config.train.schedule == "cosine":  # after its only step
+        rate *= config.train.schedule_floor
+    assert logs["learning_rate"] == pytest.approx(rate)
     scores = {name for name in logs if name.startswith(("blend_", "lines_"))}
     if config.data.source == "lines":
         assert "lines_mean_distance" in scores and 0 < logs["lines_mean_distance"] < 2

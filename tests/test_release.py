@@ -199,6 +199,15 @@ def test_weights_of_other_sizes_are_refused(acai):
         ReleasedACAI(SIZES, short, "here")
 
 
+def test_a_release_may_come_without_a_critic(acai):
+    from acai.released import ReleasedACAI
+
+    weights = {name: np.asarray(value) for name, value in acai.release_state().items()}
+    fewer = {name: value for name, value in weights.items() if not name.startswith("critic/")}
+    released = ReleasedACAI(SIZES, fewer, "here")
+    assert released.critic is None and released.encode(np.zeros((2, 32, 32, 3))).shape == (2, 4, 4, 2)
+
+
 def test_a_release_without_a_bank_is_read_by_its_family(tmp_path):
     """Of another family's it is refused before its files are, and its family is told."""
     release.write(tmp_path, {"family": "classifier"}, WEIGHTS)

@@ -56,7 +56,7 @@ def rate(config, learning_rate, schedule):
     from keras.optimizers import schedules
 
     if schedule == "cosine":
-        return cosine(config, learning_rate)
+        return cosine(config, learning_rate, floor=config.train.schedule_floor)
     if config.model.realism_weight:
         last_before = steps(config, config.train.realism_from_kimg) - 1
         rates = [learning_rate, config.train.realism_learning_rate]
@@ -118,9 +118,9 @@ def picture_images(dataset, class_name, count=64):
 def golden_outputs(config, weights, codes, count=8):
     """{"decoded" uint8 [8, H, W, C], "scores" [8], "encoded" [8, h, w, c]} of the bank's first codes.
 
-    `encoded` is the code of the decoded picture, so that all three networks take part.
+    `encoded` is the code of the decoded picture, so that all three networks take part; without a critic no scores.
     """
     model = ReleasedACAI(config["model"], weights, "the release")
     decoded = model.decode(codes["latents"][:count])
-    scores, encoded = model.predict_mix(decoded), model.encode(decoded)
-    return {"decoded": to_uint8(decoded), "scores": scores, "encoded": encoded}
+    outputs = {"decoded": to_uint8(decoded), "encoded": model.encode(decoded)}
+    return outputs | ({"scores": model.predict_mix(decoded)} if model.critic else {})

@@ -1,11 +1,11 @@
 """Bundles a run's release with golden outputs: python -m training.bundle runs/pegasus pretrained/acai
 
+More words name networks to leave out: python -m training.bundle runs/lines pretrained/acai_lines critic
 Golden outputs are what the released networks make of fixed inputs; a test makes them again.
 """
 
 import importlib
 import os
-import shutil
 import sys
 
 from common import command, release
@@ -18,26 +18,36 @@ def golden_outputs(folder):
     return importlib.import_module(f"training.{family}").golden_outputs(*release.read(folder, family)[:3])
 
 
-def bundle(source, folder):
-    """Copies the release files of `source` to `folder` and writes golden.npz beside them."""
+def bundle(source, folder, without=()):
+    """Writes the release of `source`, but for the networks named in `without`, and its golden.npz to `folder`.
+
+    Raises:
+        InputError: when `source` has no release, or the release no network of a name.
+    """
     origin = release.resolve(source)
-    golden = golden_outputs(origin)
-    os.makedirs(folder, exist_ok=True)
-    for name in release.FILES:
-        if os.path.isfile(os.path.join(origin, name)):
-            shutil.copyfile(os.path.join(origin, name), os.path.join(folder, name))
-    write_atomically(os.path.join(folder, "golden.npz"), pack(golden))
+    config, weights, bank, _ = release.read(origin, release.family(origin))
+    networks = {name.partition("/")[0] for name in weights}
+    if unknown := set(without) - networks:
+        raise command.InputError(
+            f"Networks to leave out are required to be of {', '.join(sorted(networks))}. "
+            f"Received: {', '.join(sorted(unknown))}"
+        )
+    kept = {name: array for name, array in weights.items() if name.partition("/")[0] not in without}
+    codes = {name: array for name, array in bank.items() if name != "weights_digest"}
+    release.write(folder, config, kept, codes or None)
+    write_atomically(os.path.join(folder, "golden.npz"), pack(golden_outputs(folder)))
 
 
 def main(words):
-    if len(words) != 2:
+    if len(words) < 2:
         raise command.InputError(
-            f"A run and a folder are required: python -m training.bundle RUN FOLDER. Received: {len(words)} words"
+            "A run and a folder are required: python -m training.bundle RUN FOLDER [NETWORK ...]. "
+            f"Received: {len(words)} words"
         )
-    source, folder = words
+    source, folder, *without = words
     release.resolve(source)
     command.import_tensorflow()
-    bundle(source, folder)
+    bundle(source, folder, without)
     print(folder)
 
 

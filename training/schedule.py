@@ -10,12 +10,17 @@ def kimg(config, step):
     return step * config.train.batch_size / 1000
 
 
-def cosine(config, learning_rate, warmup=0.0):
-    """A Keras schedule that ends at 0 at `total_kimg`; over the share `warmup` it first rises from 0."""
+def cosine(config, learning_rate, warmup=0.0, floor=0.0):
+    """A Keras schedule that falls to the share `floor` of the learning rate at `total_kimg`.
+
+    Over the share `warmup` of the steps it first rises from 0.
+    """
     from keras.optimizers import schedules
 
     total = steps(config, config.train.total_kimg)
     if not warmup:
-        return schedules.CosineDecay(learning_rate, total)
+        return schedules.CosineDecay(learning_rate, total, alpha=floor)
     rising = max(1, round(warmup * total))
-    return schedules.CosineDecay(0.0, max(1, total - rising), warmup_target=learning_rate, warmup_steps=rising)
+    return schedules.CosineDecay(
+        0.0, max(1, total - rising), floor, warmup_target=learning_rate, warmup_steps=rising
+    )
