@@ -4,6 +4,7 @@ The same command again resumes. Any field of the config can be set, e.g. --confi
 To watch: tensorboard --logdir runs
 """
 
+import contextlib
 import importlib
 import json
 
@@ -33,7 +34,12 @@ def main():
     if config.data.source == "cifar10":
         data.check_cifar10(DATA_DIR.value)
     logging.set_verbosity(logging.INFO)
-    run = RunDirectory(WORKDIR.value, json.loads(config.to_json()), config.train.keep_checkpoints)
+    with RunDirectory(WORKDIR.value, json.loads(config.to_json()), config.train.keep_checkpoints) as run:
+        train(config, run)
+
+
+def train(config, run):
+    """Trains from the newest checkpoint of a run to the end of its config."""
     step, arrays = run.checkpoints.load_latest()
     total_steps = steps(config, config.train.total_kimg)
     if step >= total_steps:
@@ -49,31 +55,36 @@ def main():
 
     family = importlib.import_module(f"training.{config.family}")  # how each family is built and shown
     keras.utils.set_random_seed(config.train.seed)
-    train, holdout = datasets.load(config.data, config.model.width, DATA_DIR.value)
-    model = family.build(config, train)
+    images = datasets.load(config.data, config.model.width, DATA_DIR.value)
+    model = family.build(config, images[0])
     if arrays:
         checkpoints.restore(model.state(), arrays, run.checkpoints.folder)
         logging.info("resuming %s at %.1f kimg", run.path, kimg(config, step))
-    run.rewind(step)
-    observers = callbacks(config, run, family, model, (train, holdout))
     try:
-        stopped_by = loop.train(
-            model,
-            family.stream(config, train, step),
-            total_steps,
-            config.train.batch_size,
-            steps(config, config.train.log_every_kimg),
-            observers,
-            config.train.jit_compile,
-        )
+        run.rewind(step)
+        with contextlib.ExitStack() as stack:  # which closes all, also where closing one fails
+            observers = callbacks(config, run, family, model, images)
+            for observer in observers:
+                stack.callback(observer.close)
+            stopped_by = loop.train(
+                model,
+                family.stream(config, images[0], step),
+                total_steps,
+                config.train.batch_size,
+                steps(config, config.train.log_every_kimg),
+                observers,
+                config.train.jit_compile,
+            )
     except loop.NonFiniteError as error:
         raise InputError(
             f"{error}; the checkpoints before it are kept. Start a new --workdir with a lower "
             "--config.train.learning_rate or another --config.train.seed"
         ) from error
-    finally:
-        for observer in observers:
-            observer.close()
+    except OSError as error:
+        raise InputError(
+            f"--workdir is required to be a folder with room that can be written. Received: {run.path} "
+            f"({error}); what was saved is kept and the same command goes on from there."
+        ) from error
     if stopped_by:
         print(f"stopped by {stopped_by.name}; saved: the same command goes on from there")
 

@@ -1,5 +1,6 @@
 """Checkpoints that survive a kill: one file each, named by step and content digest, written atomically."""
 
+import contextlib
 import hashlib
 import io
 import os
@@ -9,10 +10,11 @@ import zipfile
 import numpy as np
 from absl import logging
 
-from common.command import InputError
+from common.command import InputError, one_line
 
 FORMAT = 1  # of the file; a reader refuses a newer one
 NAME = re.compile(r"(?P<step>\d{9})-(?P<digest>[0-9a-f]{16})\.npz")
+UNFINISHED = ".unfinished-"  # begins the names of files that are being written
 
 
 class Checkpoints:
@@ -25,9 +27,6 @@ class Checkpoints:
     def __init__(self, folder, keep=3):
         self.folder, self.keep = folder, keep
         os.makedirs(folder, exist_ok=True)
-        for name in os.listdir(folder):
-            if name.startswith(".unfinished-"):
-                os.remove(os.path.join(folder, name))
 
     def save(self, step, state):
         """Writes {name: variable or array} as of `step`, then deletes all but the newest `keep`."""
@@ -53,9 +52,9 @@ class Checkpoints:
                 if digest(data) != NAME.fullmatch(os.path.basename(path))["digest"]:
                     raise ValueError("its content does not match the digest in its name")
                 return step, unpack(data, path)
-            except (OSError, ValueError, zipfile.BadZipFile) as error:
-                if isinstance(error, InputError):
-                    raise
+            except InputError:
+                raise
+            except (OSError, ValueError) as error:
                 logging.warning("checkpoint %s is damaged (%s); trying the one before it", path, error)
         if files:
             raise InputError(
@@ -97,10 +96,22 @@ def pack(arrays):
 
 
 def unpack(data, source):
-    """The inverse of `pack`, without "format". InputError for a newer format, ValueError for no .npz at all."""
-    with np.load(io.BytesIO(data), allow_pickle=False) as file:
-        arrays = {name: file[name] for name in file.files}
-    version = int(arrays.pop("format", 0))
+    """The inverse of `pack`, without "format". Runs no code: pickles are refused. Memory is bounded by the file's
+    size: `pack` does not compress, so nothing compressed is taken.
+
+    Raises:
+        InputError: for a newer format.
+        ValueError: one line, for bytes that `pack` did not make.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as file:
+            if any(entry.compress_type != zipfile.ZIP_STORED for entry in file.infolist()):
+                raise ValueError("compressed")
+        with np.load(io.BytesIO(data), allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        version = int(arrays.pop("format", 0))
+    except Exception as error:  # zipfile and numpy raise a dozen kinds for a damaged file
+        raise ValueError(f"no whole .npz file: {one_line(error) or type(error).__name__}") from error
     if version > FORMAT:
         raise InputError(
             f"A file of format {FORMAT} or older is required. Received: {source} of format {version}; "
@@ -116,15 +127,28 @@ def digest(data):
 
 def write_atomically(path, data):
     """Writes bytes so that `path` holds the old content or the new, never a part, whatever happens."""
-    folder, name = os.path.split(os.path.abspath(path))
-    temporary = os.path.join(folder, f".unfinished-{name}")
-    with open(temporary, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    folder = os.path.dirname(os.path.abspath(path))
+    temporary = os.path.join(folder, f"{UNFINISHED}{os.getpid()}")  # no name that TensorBoard reads
+    try:
+        with open(temporary, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.remove(temporary)
+        raise
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)  # the rename itself
     finally:
         os.close(handle)
+
+
+def remove_unfinished(folder):
+    """Removes what killed writers have left in `folder` and below; for one who knows that nobody writes there."""
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            if name.startswith(UNFINISHED):
+                os.remove(os.path.join(parent, name))

@@ -1,11 +1,14 @@
 """How every entry point meets its user: flags first, errors in one line, TensorFlow last."""
 
 import contextlib
+import errno
 import os
 import sys
 import tempfile
 
 from absl import flags
+
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM)
 
 
 class InputError(ValueError):
@@ -33,6 +36,11 @@ def run(main):
         sys.exit(130)
     except BrokenPipeError:  # the reader of our output went away, as in `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:  # what no command has foreseen: a full disk, one that cannot be written
+        if error.errno not in DISK_ERRORS:
+            raise
+        print(f"error: A disk to write to, with room, is required. Received: {one_line(error)}", file=sys.stderr)
+        sys.exit(2)
 
 
 def parse_flags(argv):
@@ -91,7 +99,7 @@ def _held_stderr():
 
 
 def one_line(error):
-    """The message of `error` on one line; of a quoted traceback only what it ends with."""
+    """The message of `error` on one line, control characters escaped; of a quoted traceback only the end."""
     text = str(error).strip()
     if text[:1] in ("'", '"') and text[:1] == text[-1:]:  # str() of a KeyError is the repr of its message
         text = text[1:-1]
@@ -99,4 +107,4 @@ def one_line(error):
     start, traceback, rest = text.partition("Traceback (most recent call last):")
     if traceback:
         text = f"{start} {rest.strip().splitlines()[-1]}"
-    return " ".join(text.split())
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in " ".join(text.split()))

@@ -4,15 +4,15 @@ Inside the models images are float32 in [-1, 1]; in files and grids they are uin
 is 1 / 127.5.
 """
 
+import io
 import os
-import secrets
 import stat
 import warnings
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from common.checkpoints import write_atomically
 from common.command import InputError
 
 MAX_PIXELS = 50_000_000  # decoded; a file that announces more is refused from its header
@@ -109,16 +109,9 @@ def write_png(path, image):
     image = np.asarray(image)
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] not in (1, 3):
         raise ValueError(f"image: uint8 [H, W, 1] or [H, W, 3] required. Received: {image.dtype} {image.shape}")
-    picture = Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)
-    temporary = Path(path).with_name(f".{secrets.token_hex(8)}.tmp")
-    try:
-        with open(temporary, "xb") as file:
-            picture.save(file, format="PNG")
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    content = io.BytesIO()
+    Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image).save(content, format="PNG")
+    write_atomically(path, content.getvalue())
     return path
 
 

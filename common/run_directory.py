@@ -5,7 +5,8 @@ import os
 
 from absl import logging
 
-from common.checkpoints import Checkpoints, write_atomically
+from common import lock
+from common.checkpoints import NAME, UNFINISHED, Checkpoints, remove_unfinished, write_atomically
 from common.command import InputError
 
 MAY_CHANGE = ("train.total_kimg", "data.image_folder")  # and all that ends as below
@@ -13,7 +14,9 @@ MAY_CHANGE_ENDINGS = ("_every_kimg", "_from_kimg", "keep_checkpoints")
 
 
 class RunDirectory:
-    """The folder of one training run.
+    """The folder of one training run, locked: a second training in it is refused until `close`.
+
+    As a context it closes itself. What a killed training has left unfinished is removed.
 
     Attributes:
         path: the folder; made when absent.
@@ -26,21 +29,38 @@ class RunDirectory:
         keep_checkpoints: how many.
 
     Raises:
-        InputError: when the folder cannot be made or belongs to another config or to something else.
+        InputError: when the folder cannot be made, belongs to another config or to something else, or another
+            training runs in it.
     """
 
     def __init__(self, path, config, keep_checkpoints=3):
-        self.path = path
+        self.path, self.lock = path, None
         text = json.dumps(config, indent=2, sort_keys=True) + "\n"
         try:
-            self._check(json.loads(text))
+            self._check_is_a_run()
             os.makedirs(path, exist_ok=True)
-            write_atomically(self.file("config.json"), text.encode())
+            self.lock = lock.FolderLock(path)
+            remove_unfinished(path)
+            if self._check_config(json.loads(text)):
+                write_atomically(self.file("config.json"), text.encode())
             self.checkpoints = Checkpoints(self.file("checkpoints"), keep_checkpoints)
-        except OSError as error:
+        except BaseException as error:
+            self.close()
+            if not isinstance(error, OSError):
+                raise
             raise InputError(
                 f"--workdir is required to be a folder that can be written. Received: {path} ({error.strerror})."
             ) from error
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        if self.lock:
+            self.lock.release()
 
     def file(self, *names):
         return os.path.join(self.path, *names)
@@ -48,27 +68,36 @@ class RunDirectory:
     def rewind(self, step):
         """Drops whatever was logged after `step`, so that after a resume each step stands once."""
         if os.path.exists(self.file("metrics.jsonl")):
-            with open(self.file("metrics.jsonl"), encoding="utf-8") as file:
+            with open(self.file("metrics.jsonl"), encoding="utf-8", errors="replace") as file:
                 lines = [line for line in file if _step_of(line) <= step]
             write_atomically(self.file("metrics.jsonl"), "".join(lines).encode())
         for name in sorted(os.listdir(self.path)):
             if name.startswith("events.out.tfevents"):
                 rewind_events(self.file(name), step)
 
-    def _check(self, config):
-        if not os.path.exists(self.file("config.json")):
-            if os.path.isdir(self.path) and os.listdir(self.path):
-                raise InputError(
-                    f"--workdir is required to be a new folder or a run's. Received: {self.path}, which holds "
-                    "other things; name another folder."
-                )
+    def _check_is_a_run(self):
+        """Raises InputError for a folder that holds something else; changes nothing."""
+        if os.path.exists(self.file("config.json")) or has_checkpoints(self.file("checkpoints")):
             return
+        if os.path.isdir(self.path) and any(
+            not n.startswith((lock.NAME, UNFINISHED)) for n in os.listdir(self.path)
+        ):
+            raise InputError(
+                f"--workdir is required to be a new folder or a run's. Received: {self.path}, which holds "
+                "other things; name another folder."
+            )
+
+    def _check_config(self, config):
+        """Whether config.json has to be written; InputError where it is of another training."""
+        if not os.path.exists(self.file("config.json")):
+            return True
         if os.path.isdir(self.file("checkpoints")) and not os.listdir(self.file("checkpoints")):
-            return  # the config that is there never trained a step
+            return True  # the config that is there never trained a step
         try:
             with open(self.file("config.json"), encoding="utf-8") as file:
-                before = flatten(json.load(file))
-        except ValueError as error:
+                stored = json.load(file)
+            before = flatten(stored)
+        except (ValueError, AttributeError, RecursionError) as error:
             raise InputError(
                 f"A readable config.json is required to resume. Received: {self.file('config.json')} ({error}); "
                 "delete that file to write it anew from --config."
@@ -87,6 +116,11 @@ class RunDirectory:
                 f"The config that {self.path} began with is required to resume it. Received: {name}="
                 f"{now.get(name)!r} where it has {before.get(name)!r}; name another --workdir for a new run."
             )
+        return stored != config
+
+
+def has_checkpoints(folder):
+    return os.path.isdir(folder) and any(NAME.fullmatch(name) for name in os.listdir(folder))
 
 
 def flatten(tree, prefix=""):
@@ -98,28 +132,34 @@ def flatten(tree, prefix=""):
 
 
 def rewind_events(path, step):
-    """Rewrites a TensorBoard event file without the events after `step`, and without a torn end."""
+    """Rewrites a TensorBoard event file without the events after `step`, and without a torn end.
+
+    A file without any step is removed, as is one of a training that begins anew, at step 0.
+    """
     import tensorflow as tf
 
-    kept = []
+    with open(path, "rb") as file:
+        content = file.read()
+    kept, last_step, start = [], 0, 0
     try:
         for record in tf.data.TFRecordDataset(path).as_numpy_iterator():
-            if tf.compat.v1.Event.FromString(record).step <= step:
-                kept.append(record)
+            at, end = tf.compat.v1.Event.FromString(record).step, start + 16 + len(record)
+            if at <= step:
+                kept.append(content[start:end])  # with its length and two checksums
+                last_step = max(last_step, at)
+            start = end
     except tf.errors.DataLossError:
         pass  # the torn end of a killed run
-    if sum(16 + len(record) for record in kept) == os.path.getsize(path):  # length and two checksums each
-        return
-    temporary = os.path.join(os.path.dirname(path), ".unfinished-rewind")  # no name that TensorBoard reads
-    with tf.io.TFRecordWriter(temporary) as writer:
-        for record in kept:
-            writer.write(record)
-    os.replace(temporary, path)
-    logging.info("dropped what %s held after step %d", path, step)
+    kept = b"".join(kept)
+    if not last_step:
+        os.remove(path)
+    elif kept != content:
+        write_atomically(path, kept)
+        logging.info("dropped what %s held after step %d", path, step)
 
 
 def _step_of(line):
     try:
-        return json.loads(line)["step"]
-    except (ValueError, KeyError):
+        return int(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError, RecursionError):
         return float("inf")  # the torn last line of a killed run

@@ -76,6 +76,7 @@ def test_leftovers_are_removed_and_others_left_alone(folder):
     Checkpoints(folder).save(1, STATE)
     (folder / ".unfinished-000000002-0123456789abcdef.npz").write_bytes(b"half of")
     (folder / "notes.txt").write_text("mine")
+    checkpoints.remove_unfinished(folder.parent)
     (folder / "000000009-copy.npz").write_bytes(b"not ours")
     assert Checkpoints(folder, keep=1).load_latest()[0] == 1
     kept = names(folder)

@@ -29,8 +29,8 @@ def changed(**fields):
 
 @pytest.fixture
 def run(tmp_path):
-    run = RunDirectory(str(tmp_path / "a" / "run"), CONFIG)
-    run.checkpoints.save(1, {})
+    with RunDirectory(str(tmp_path / "a" / "run"), CONFIG) as run:  # closed: its lock is free again
+        run.checkpoints.save(1, {})
     return run
 
 
@@ -39,7 +39,7 @@ def run(tmp_path):
 
 def test_a_new_run_explains_itself(run):
     assert json.loads(Path(run.file("config.json")).read_text()) == json.loads(json.dumps(CONFIG))
-    assert sorted(os.listdir(run.path)) == ["checkpoints", "config.json"]
+    assert sorted(os.listdir(run.path)) == [".lock", "checkpoints", "config.json"]
     assert run.file("a", "b") == os.path.join(run.path, "a", "b")
 
 
@@ -91,10 +91,32 @@ def test_a_field_that_is_gone_is_refused(run):
         RunDirectory(run.path, config)
 
 
-def test_an_unreadable_config_is_named(run):
-    Path(run.file("config.json")).write_text('{"family": ')
-    with pytest.raises(InputError, match="config.json"):
+@pytest.mark.parametrize("content", [b"", b'{"family": ', b"[]", b"7", b"\xff\0", b"[" * 100_000])
+def test_an_unreadable_config_is_named(run, content):
+    Path(run.file("config.json")).write_bytes(content)
+    with pytest.raises(InputError, match="A readable config.json") as error:
         RunDirectory(run.path, CONFIG)
+    assert run.file("config.json") in str(error.value) and "\n" not in str(error.value)
+    assert Path(run.file("config.json")).read_bytes() == content
+    os.remove(run.file("config.json"))  # as the message says
+    with RunDirectory(run.path, CONFIG) as again:
+        assert again.checkpoints.load_latest() == (1, {})
+    assert json.loads(Path(run.file("config.json")).read_text()) == json.loads(json.dumps(CONFIG))
+
+
+def test_what_killed_writers_left_is_removed(run):
+    (Path(run.path) / "release").mkdir()
+    for folder in (".", "checkpoints", "release"):
+        (Path(run.path) / folder / ".unfinished-12").write_bytes(b"half of")
+    RunDirectory(run.path, CONFIG).close()
+    assert not [path for path in Path(run.path).rglob("*") if "unfinished" in path.name]
+
+
+def test_a_start_that_was_killed_at_once_is_no_foreign_folder(tmp_path):
+    (tmp_path / ".lock").touch()
+    (tmp_path / ".unfinished-12").touch()
+    RunDirectory(str(tmp_path), CONFIG).close()
+    assert sorted(os.listdir(tmp_path)) == [".lock", "checkpoints", "config.json"]
 
 
 def test_other_folders_and_files_are_refused(tmp_path):
@@ -138,7 +160,7 @@ def test_a_torn_last_line_goes(run, torn):
 
 def test_nothing_to_rewind(run):
     run.rewind(3)
-    assert sorted(os.listdir(run.path)) == ["checkpoints", "config.json"]
+    assert sorted(os.listdir(run.path)) == [".lock", "checkpoints", "config.json"]
 
 
 # rewinding event files
@@ -174,7 +196,7 @@ def test_rewind_events(run):
     assert Path(run.file(NAME)).read_bytes() == content  # nothing to drop: not written anew
     run.rewind(10)
     assert read_events(run) == [(5, 0.625), (10, 1.25)]
-    assert sorted(os.listdir(run.path)) == ["checkpoints", "config.json", NAME]
+    assert sorted(os.listdir(run.path)) == [".lock", "checkpoints", "config.json", NAME]
 
 
 @pytest.mark.parametrize("left", [1, 8, 12, 20, -1])
@@ -188,10 +210,25 @@ def test_a_torn_event_goes(run, left):
     assert os.path.getsize(run.file(NAME)) == begins  # nothing torn is left for a reader to stumble on
 
 
-def test_an_event_file_without_content_stays_readable(run):
-    Path(run.file(NAME)).touch()
+@pytest.mark.parametrize("steps", [None, [], [0]], ids=["empty", "only a header", "step 0"])
+def test_an_event_file_without_a_step_is_removed(run, steps):
+    """A training that is killed again and again before its first checkpoint must not leave a file each time."""
+    Path(run.file(NAME)).touch() if steps is None else write_events(run, steps)
     run.rewind(10)
-    assert os.path.getsize(run.file(NAME)) == 0
+    assert sorted(os.listdir(run.path)) == [".lock", "checkpoints", "config.json"]
+
+
+def test_a_training_that_begins_anew_keeps_no_event(run):
+    write_events(run, [0, 5])  # at step 0 stands the config, which it will write again
+    run.rewind(0)
+    assert sorted(os.listdir(run.path)) == [".lock", "checkpoints", "config.json"]
+
+
+@pytest.mark.parametrize("line", ["7", "[7]", '{"step": "x"}', '{"step": null}', "[" * 100_000, '"\xff"', "\0"])
+def test_a_damaged_line_of_metrics_goes(run, line):
+    Path(run.file("metrics.jsonl")).write_bytes(b'{"step": 5}\n' + line.encode("latin-1") + b'\n{"step": 6}\n')
+    run.rewind(6)
+    assert Path(run.file("metrics.jsonl")).read_text() == '{"step": 5}\n{"step": 6}\n'
 
 
 def test_a_kill_while_rewinding_leaves_nothing_that_tensorboard_reads(run, monkeypatch):

@@ -199,7 +199,7 @@ def test_logs_agree(runs):
 
 def test_what_a_run_directory_holds(runs):
     folder = runs["interrupted"]
-    names = {path.name.partition(".")[0] for path in folder.iterdir()}
+    names = {path.name.partition(".")[0] for path in folder.iterdir() if path.name != ".lock"}
     assert names == {"checkpoints", "config", "events", "metrics", "pictures", "release"}
     assert len(os.listdir(folder / "checkpoints")) == 3
     pictures = {path.name for path in (folder / "pictures").iterdir()}
