@@ -72,14 +72,17 @@ def restore(state, arrays, source):
     """Assigns {name: array} to the variables {name: variable}, all of them or none.
 
     Raises:
-        InputError: naming the first difference, when names or shapes differ: another architecture's.
+        InputError: naming the first difference, when names or shapes differ (another architecture's), or what is
+            there is no numbers.
     """
     missing, surplus = sorted(state.keys() - arrays.keys()), sorted(arrays.keys() - state.keys())
-    shapes = [n for n in sorted(state) if n in arrays and tuple(state[n].shape) != arrays[n].shape]
+    shared = sorted(state.keys() & arrays.keys())
+    shapes = [n for n in shared if tuple(state[n].shape) != arrays[n].shape]
+    shapes += [n for n in shared if arrays[n].dtype.kind not in "biuf"]
     if missing or surplus or shapes:
         name = (shapes or missing or surplus)[0]
         ours = tuple(state[name].shape) if name in state else "nothing"
-        theirs = arrays[name].shape if name in arrays else "nothing"
+        theirs = f"{arrays[name].dtype} {arrays[name].shape}" if name in arrays else "nothing"
         raise InputError(
             f"Weights of the configured architecture are required. Received: {source} with {theirs} for "
             f"{name} where the config makes {ours}; use the config that trained it."
@@ -109,6 +112,8 @@ def unpack(data, source):
                 raise ValueError("compressed")
         with np.load(io.BytesIO(data), allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
+        if not all(isinstance(array, np.ndarray) for array in arrays.values()):
+            raise ValueError("a member is no array")  # numpy hands out its bytes
         version = int(arrays.pop("format", 0))
     except Exception as error:  # zipfile and numpy raise a dozen kinds for a damaged file
         raise ValueError(f"no whole .npz file: {one_line(error) or type(error).__name__}") from error

@@ -1,0 +1,220 @@
+"""No door runs code, and none leads out of the output folder: checkpoints, releases, .keras files, manifests."""
+
+import io
+import json
+import os
+import pickle
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from common import checkpoints, gallery, release
+from common.checkpoints import Checkpoints, pack, unpack
+from common.command import InputError, one_line
+from common.run_directory import RunDirectory
+
+ROOT = Path(__file__).parents[1]
+
+
+class Bomb:
+    """Unpickled, it leaves a file."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
+@pytest.fixture
+def fuse(tmp_path):
+    """The folder that a bomb would make; a bomb that does go off shows that it works."""
+    fuse = tmp_path / "exploded"
+    pickle.loads(pickle.dumps(Bomb(fuse)))
+    os.rmdir(fuse)
+    yield fuse
+    assert not fuse.exists()
+
+
+def bombs(fuse):
+    """Files with a pickle: .npz with an object array, .npy, plain pickles of every protocol."""
+    array = np.array([Bomb(fuse)], object)
+    yield pack({"encoder/00_kernel": array})
+    yield pack({"format": array})
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=True)
+    yield buffer.getvalue()
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        data = pickle.dumps(Bomb(fuse), protocol)
+        yield data
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w") as file:
+            file.writestr("encoder.npy", data)
+        yield packed.getvalue()
+
+
+def test_unpack_and_checkpoints(tmp_path, fuse):
+    for number, data in enumerate(bombs(fuse)):
+        with pytest.raises(ValueError, match="no whole .npz"):
+            unpack(data, "x")
+        folder = tmp_path / f"{number}"
+        saved = Checkpoints(folder)
+        (folder / f"{5:09d}-{checkpoints.digest(data)}.npz").write_bytes(data)  # the digest is right
+        with pytest.raises(InputError):
+            saved.load_latest()
+
+
+def test_releases(tmp_path, fuse):
+    for data in bombs(fuse):
+        for name in ("weights.npz", "bank.npz", "config.json"):
+            release.write(tmp_path / "release", {}, {"a": np.ones(2)}, {"ids": np.arange(3)})
+            (tmp_path / "release" / name).write_bytes(data)
+            with pytest.raises(InputError):
+                release.read(tmp_path / "release")
+
+
+def test_config_json(tmp_path, fuse):
+    with RunDirectory(str(tmp_path / "run"), {}) as run:
+        run.checkpoints.save(1, {})
+    for data in bombs(fuse):
+        Path(run.file("config.json")).write_bytes(data)
+        with pytest.raises(InputError):
+            RunDirectory(run.path, {})
+
+
+def test_a_compressed_file_is_no_bomb_for_memory(tmp_path):
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, a=np.zeros(10**6))
+    with pytest.raises(ValueError, match="compressed"):
+        unpack(buffer.getvalue(), "x")
+
+
+def npz(shape, kind="<f8", body=b""):
+    """An .npz whose array announces a shape and holds `body`."""
+    header = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}".encode().ljust(117) + b"\n"
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as file:
+        file.writestr("a.npy", b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + body)
+    return packed.getvalue()
+
+
+@pytest.mark.parametrize("shape", ["(10**15,)", "(1000000000000000,)", "(-1,)", "(99,)", "((1,),)", "(1 << 70,)"])
+def test_a_shape_beyond_the_file(shape):
+    with pytest.raises(ValueError, match="no whole .npz"):
+        unpack(npz(shape), "x")
+
+
+def test_weights_that_are_no_numbers():
+    class Variable:
+        shape, assigned = (2,), False
+
+        def assign(self, _):
+            self.assigned = True
+
+    state = {"a": Variable(), "b": Variable()}
+    with pytest.raises(InputError, match="<U1"):
+        checkpoints.restore(state, {"a": np.zeros(2), "b": np.array(["x", "y"])}, "old.npz")
+    assert not state["a"].assigned
+
+
+def test_no_source_file_unpickles():
+    """No pickle, marshal, eval or np.load with pickles anywhere in the sources."""
+    words = (
+        "pickle.load",
+        "import pickle",
+        "allow_pickle=True",
+        "marshal",
+        "yaml.load",
+        "safe_mode=False",
+        " eval(",
+    )
+    for folder in ("acai", "common", "configs", "evaluation", "gan", "judge", "training", "."):
+        for path in (ROOT / folder).glob("*.py"):
+            text = path.read_text()
+            assert not [word for word in words if word in text], path
+            assert text.count("np.load(") == text.count("allow_pickle=False"), path
+
+
+# manifests
+
+
+def test_a_manifest_removes_nothing_but_our_pictures_in_its_folder(tmp_path):
+    out = tmp_path / "out"
+    (out / "below").mkdir(parents=True)
+    kept = [tmp_path / "grid.png", out / "below" / "grid.png", out / "thesis.pdf", out / "grid.png.txt"]
+    for path in kept:
+        path.write_text("mine")
+    (out / "strips.png").symlink_to(tmp_path / "grid.png")  # the link may go, what it leads to may not
+    names = ["../grid.png", str(tmp_path / "grid.png"), "below/grid.png", "./../grid.png", "thesis.pdf", "..", "."]
+    names += ["grid.png.txt", "grid.png\n", "grid.png\0", "", None, 7, ["grid.png"], {"a": 1}, "strips.png"]
+    (out / "manifest.json").write_text(json.dumps({"files": names}))
+    recipe = dict(action="sample", scale=1, strip=0)
+    gallery.write(str(out), recipe, {"pictures": np.zeros((1, 4, 4, 3), np.float32)}, [{}])
+    for path in kept:
+        assert path.read_text() == "mine"
+    assert sorted(path.name for path in out.iterdir()) == sorted(
+        ["below", "grid.png", "grid.png.txt", "manifest.json", "sample-000.png", "thesis.pdf"]
+    )
+
+
+def test_a_picture_replaces_a_link_and_does_not_follow_it(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "precious.png").write_text("mine")
+    for name in ("grid.png", "manifest.json"):
+        (tmp_path / "out" / name).symlink_to(tmp_path / "precious.png")
+    recipe = dict(action="sample", scale=1, strip=0)
+    gallery.write(str(tmp_path / "out"), recipe, {"pictures": np.zeros((1, 4, 4, 3), np.float32)}, [{}])
+    assert (tmp_path / "precious.png").read_text() == "mine"
+
+
+def test_messages_hold_no_terminal_codes():
+    assert one_line(ValueError("a\x1b[2Jb\x07\x9b c\u202e d")) == "a\\x1b[2Jb\\x07\\x9b c\\u202e d"
+
+
+# .keras files
+
+
+def keras_bomb(path, fuse):
+    """A .keras file whose config names os.mkdir as the layer's function (as CVE-2025-1550 did)."""
+    function = {"module": "os", "class_name": "function", "config": "mkdir", "registered_name": "mkdir"}
+    inner = {"name": "bomb", "function": function, "arguments": {"path": str(fuse)}}
+    layers = [
+        {
+            "module": "keras.layers",
+            "class_name": "InputLayer",
+            "config": {"batch_shape": [None, 8, 8, 3], "dtype": "float32", "name": "image"},
+            "name": "image",
+            "inbound_nodes": [],
+        },
+        {
+            "module": "keras.layers",
+            "class_name": "Lambda",
+            "config": inner,
+            "name": "bomb",
+            "inbound_nodes": [{"args": [str(fuse)], "kwargs": {}}],
+        },
+    ]
+    config = {"name": "m", "trainable": True, "layers": layers}
+    config |= {"input_layers": [["image", 0, 0]], "output_layers": [["bomb", 0, 0]]}
+    model = {"module": "keras", "class_name": "Functional", "config": config, "registered_name": "Functional"}
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("config.json", json.dumps(model))
+        file.writestr("metadata.json", json.dumps({"keras_version": "3.8.0"}))
+        file.writestr("model.weights.h5", b"")
+    return str(path)
+
+
+@pytest.mark.slow
+def test_keras_files(tmp_path, fuse):
+    pytest.importorskip("keras")
+    from evaluation import features
+
+    path = keras_bomb(tmp_path / "bomb.keras", fuse)
+    with pytest.raises(InputError, match="A Keras file"):
+        features.extractor(path)
+    for data in bombs(fuse):
+        (tmp_path / "pickle.keras").write_bytes(data)
+        with pytest.raises(InputError, match="A Keras file"):
+            features.extractor(str(tmp_path / "pickle.keras"))

@@ -1,0 +1,281 @@
+"""Hostile and unusual pictures beyond tests/test_read_picture.py: one line or the right result, bounded memory."""
+
+import io
+import os
+import resource
+import struct
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+
+from common.command import InputError
+from common.images import read_picture
+
+ROOT = Path(__file__).parents[1]
+RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
+
+
+def chunk(kind, body):
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def png(width, height, depth, colour, rows, interlace=0, extra=b""):
+    """A PNG from its filtered rows."""
+    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, interlace)
+    data = chunk(b"IDAT", zlib.compress(rows))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + extra + data + chunk(b"IEND", b"")
+
+
+def saved(image, kind, **options):
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def quarters(width=64):
+    """Red and green above blue and white."""
+    pixels = np.array([[RED, GREEN], [BLUE, WHITE]], np.uint8).repeat(width // 2, 0).repeat(width // 2, 1)
+    return Image.fromarray(pixels)
+
+
+def adam7(pixels):
+    """Rows of an interlaced PNG, [H, W, 3]: the seven passes of its specification, unfiltered."""
+    passes = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
+    return b"".join(
+        b"\0" + row.tobytes() for top, left, down, right in passes for row in pixels[top::down, left::right]
+    )
+
+
+def jpeg_of_size(width, height):
+    whole = saved(quarters(), "JPEG")
+    at = whole.index(b"\xff\xc0") + 5
+    return whole[:at] + struct.pack(">HH", height, width) + whole[at + 4 :]
+
+
+def gif_of_size(width, height, frame=None):
+    whole = bytearray(saved(quarters(), "GIF"))
+    whole[6:10] = struct.pack("<HH", width, height)
+    if frame:
+        at = whole.index(b",\0\0\0\0")
+        whole[at + 5 : at + 9] = struct.pack("<HH", *frame)
+    return bytes(whole)
+
+
+def bmp_of_size(width, height):
+    whole = saved(quarters(), "BMP")
+    return whole[:18] + struct.pack("<ii", width, height) + whole[26:]
+
+
+def tiff(**changes):
+    """A 4 x 4 grey TIFF, its tags changed: tag -> (type, count, value)."""
+    tags = {256: (4, 1, 4), 257: (4, 1, 4), 258: (3, 1, 8), 259: (3, 1, 1), 262: (3, 1, 1)}
+    tags |= {273: (4, 1, 8), 277: (3, 1, 1), 278: (4, 1, 4), 279: (4, 1, 16)}
+    tags |= {int(name[1:]): value for name, value in changes.items() if name[0] == "t"}
+    body = b"".join(struct.pack("<HHII", tag, *value) for tag, value in sorted(tags.items()))
+    after = changes.get("following", 0)
+    directory = struct.pack("<H", len(tags)) + body + struct.pack("<I", after)
+    return struct.pack("<2sHI", b"II", 42, 24) + bytes(16) + directory
+
+
+def webp_of_size(width, height):
+    """An extended WebP (VP8X) that announces a canvas and holds a small picture."""
+    still = saved(quarters(), "WEBP", lossless=True)[12:]
+    canvas = struct.pack("<I", 0) + struct.pack("<I", width - 1)[:3] + struct.pack("<I", height - 1)[:3]
+    body = b"WEBPVP8X" + struct.pack("<I", 10) + canvas + still
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+def png_with(kind, body):
+    whole = saved(quarters(), "PNG")
+    return whole[:33] + chunk(kind, body) + whole[33:]
+
+
+zeros = zlib.compress(bytes(60_000_000), 9)  # 58 kB
+REFUSED = {
+    "svg": b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"><image href="file:///etc/passwd"/></svg>',
+    "html": b"<!doctype html><html><img src=x onerror=alert(1)></html>",
+    "xml entities": b'<!DOCTYPE a [<!ENTITY b "bb"><!ENTITY c "&b;&b;">]><a>&c;</a>',
+    "pdf": b"%PDF-1.4\n1 0 obj\n<< /Type /Catalog >>\nendobj\n",
+    "postscript that runs": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n(/tmp/x) (w) file\n",
+    "zip": b"PK\3\4" + bytes(60),
+    "gzip": b"\x1f\x8b\x08\0" + bytes(30),
+    "elf": b"\x7fELF" + bytes(60),
+    "icon": saved(quarters(), "ICO"),
+    "tga": saved(quarters(), "TGA"),
+    "pcx": saved(quarters(), "PCX"),
+    "one zero byte": b"\0",
+    "png signature only": b"\x89PNG\r\n\x1a\n",
+    "png without pixels": png(64, 64, 8, 2, b""),
+    "png of no width": png(0, 4, 8, 2, b""),
+    "png of no height": png(4, 0, 8, 2, b""),
+    "png of depth 3": png(4, 4, 3, 2, bytes(99)),
+    "png of colour type 9": png(4, 4, 8, 9, bytes(99)),
+    "png of an unknown filter": png(4, 4, 8, 2, b"\x09" + bytes(51)),
+    "png of a wrong checksum": saved(quarters(), "PNG")[:29] + b"\0\0\0\0" + saved(quarters(), "PNG")[33:],
+    "png of a chunk beyond the file": saved(quarters(), "PNG")[:33] + struct.pack(">I", 2**31 - 1) + b"IDAT",
+    "png bomb": png(60_000, 60_000, 1, 0, b""),
+    "png text bomb": png_with(b"zTXt", b"k\0\0" + zeros),
+    "png international text bomb": png_with(b"iTXt", b"k\0\1\0\0\0" + zeros),
+    "jpeg bomb": jpeg_of_size(65_500, 65_500),
+    "jpeg of no size": jpeg_of_size(0, 0),
+    "gif bomb": gif_of_size(65_535, 65_535),
+    "gif frame bomb": gif_of_size(64, 64, (65_535, 65_535)),
+    "bmp bomb": bmp_of_size(100_000, 100_000),
+    "bmp of negative width": bmp_of_size(-64, 64),
+    "webp bomb": webp_of_size(16_384, 16_384),
+    "webp of another size": webp_of_size(6_000, 6_000),
+    "ppm bomb": b"P6 999999 999999 255\n" + bytes(99),
+    "ppm of negative size": b"P6 -4 4 255\n" + bytes(99),
+    "ppm of no maximum": b"P6 4 4 0\n" + bytes(99),
+    "ppm of a huge number": b"P6 " + b"9" * 10_000 + b" 4 255\n",
+    "ppm of words": b"P3 2 2 255\n" + b"red " * 12,
+    "tiff bomb": tiff(t256=(4, 1, 100_000), t257=(4, 1, 100_000)),
+    "tiff of many samples": tiff(t277=(3, 1, 65_535)),
+    "tiff without pixels": tiff(t273=(4, 1, 10_000_000)),
+    "tiff of an unknown compression": tiff(t259=(3, 1, 34_000)),
+    "tiff of no size": tiff(t256=(4, 1, 0)),
+    "tiff of a wild directory": b"II*\0" + struct.pack("<I", 2**32 - 8) + bytes(40),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refused_in_one_line(tmp_path, capfd, name):
+    path = tmp_path / "picture.png"
+    path.write_bytes(REFUSED[name])
+    with pytest.raises(InputError) as error:
+        read_picture(path)
+    told = str(error.value)
+    assert str(path) in told and "required. Received" in told and told.isprintable() and len(told) < 500
+    assert capfd.readouterr() == ("", "")
+
+
+def apng():
+    frames = [Image.new("RGB", (8, 8), colour) for colour in (RED, BLUE, GREEN)]
+    return saved(frames[0], "PNG", save_all=True, append_images=frames[1:], default_image=False)
+
+
+def profiled(profile):
+    return saved(quarters(), "PNG", icc_profile=profile)
+
+
+rgb16 = np.array(quarters(4), ">u2") * 257
+TAKEN = {  # and the colours of the four quarters
+    "interlaced png": png(16, 16, 8, 2, adam7(np.asarray(quarters(16))), interlace=1),
+    "png of 16 bits": png(4, 4, 16, 2, b"".join(b"\0" + row.tobytes() for row in rgb16)),
+    "png and more behind it": saved(quarters(), "PNG") + b"<script>" + bytes(99),
+    "png with a colour profile": profiled(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()),
+    "png with a damaged profile": profiled(b"no profile \xff" * 99),
+    "png with a damaged exif": saved(quarters(), "PNG", exif=b"Exif\0\0MM\0*\xff\xff\xff\xff"),
+    "png with an orientation that is none": png_with(
+        b"eXIf", b"II*\0\x08\0\0\0\1\0\x12\1\3\0\1\0\0\0\x63\0\0\0\0\0\0\0"
+    ),
+    "png with an unknown chunk": png_with(b"quXx", b"\0" * 1000),
+    "progressive jpeg": saved(quarters(), "JPEG", quality=100, subsampling=0, progressive=True),
+    "tiff with deflate": saved(quarters(), "TIFF", compression="tiff_adobe_deflate"),
+    "tiff with lzw": saved(quarters(), "TIFF", compression="tiff_lzw"),
+    "palette of two bits": saved(quarters().quantize(4), "PNG", bits=2),
+    "interlaced gif": saved(quarters(), "GIF", interlace=1),
+    "bitmap from the top": saved(quarters().transpose(Image.Transpose.FLIP_TOP_BOTTOM), "BMP"),
+}
+at = 22
+TAKEN["bitmap from the top"] = (
+    TAKEN["bitmap from the top"][:at] + struct.pack("<i", -64) + TAKEN["bitmap from the top"][at + 4 :]
+)
+
+
+@pytest.mark.parametrize("name", TAKEN)
+def test_taken(tmp_path, name):
+    (tmp_path / "picture.gif").write_bytes(TAKEN[name])  # the ending tells nothing
+    picture = read_picture(tmp_path / "picture.gif", width=4)
+    corners = [picture[row, column].tolist() for row in (0, -1) for column in (0, -1)]
+    np.testing.assert_allclose(corners, [RED, GREEN, BLUE, WHITE], atol=3 if "jpeg" in name else 0)
+
+
+def test_of_an_apng_the_first_frame(tmp_path):
+    (tmp_path / "a.png").write_bytes(apng())
+    assert (read_picture(tmp_path / "a.png") == RED).all()
+
+
+def test_a_tiff_whose_pages_go_in_a_circle(tmp_path):
+    (tmp_path / "a.tiff").write_bytes(tiff(following=24))
+    assert (read_picture(tmp_path / "a.tiff") == 0).all()
+
+
+def test_links(tmp_path):
+    (tmp_path / "picture.png").write_bytes(saved(quarters(), "PNG"))
+    (tmp_path / "link.png").symlink_to("picture.png")
+    np.testing.assert_array_equal(read_picture(tmp_path / "link.png"), read_picture(tmp_path / "picture.png"))
+    (tmp_path / "a.png").symlink_to("b.png")
+    (tmp_path / "b.png").symlink_to("a.png")
+    (tmp_path / "lost.png").symlink_to("nowhere.png")
+    (tmp_path / "folder.png").symlink_to(tmp_path)
+    names = {"a.png": "symbolic links", "lost.png": "no such file", "folder.png": "a folder"}
+    names |= {"x" * 300: "name too long", "picture.png/a": "not a directory"}
+    for name, reason in names.items():
+        with pytest.raises(InputError, match=reason):
+            read_picture(tmp_path / name)
+
+
+@pytest.mark.parametrize("path", ["/dev/zero", "/dev/stdin", "/proc/self/mem", "/proc/self/environ", "", "\ud800"])
+def test_special_files(path):
+    with pytest.raises(InputError):
+        read_picture(path)
+
+
+LIMITED = """
+import resource, sys
+from common.images import read_picture
+from common.command import InputError
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+try:
+    read_picture(sys.argv[1])
+except InputError as error:
+    print(error, file=sys.stderr)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+"""
+
+
+def peak_megabytes(path, limit=None):
+    """Memory that reading a picture adds to a process, which may be allowed `limit` bytes of address space."""
+    made = subprocess.run(
+        [sys.executable, "-c", LIMITED, path],
+        cwd=ROOT,
+        env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        preexec_fn=limit and (lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit))),
+    )
+    assert made.returncode == 0, made.stderr
+    return int(made.stdout), made.stderr
+
+
+@pytest.mark.parametrize("name", [name for name in REFUSED if "bomb" in name])
+def test_bombs_take_no_memory(tmp_path, name):
+    if name not in ("png international text bomb", "gif frame bomb", "tiff bomb", "webp bomb"):
+        pytest.skip("its like is tested")  # each is a process of its own
+    (tmp_path / "bomb").write_bytes(REFUSED[name])
+    assert peak_megabytes(tmp_path / "bomb")[0] < 64
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "CMYK", "I;16", "P"])
+def test_the_largest_pictures_take_bounded_memory(tmp_path, mode):
+    image = Image.new(mode, (10_000, 5_000))
+    kind = "JPEG" if mode == "CMYK" else "PNG"
+    image.save(tmp_path / "large", kind, **({"progressive": True} if mode == "CMYK" else {}))
+    megabytes, message = peak_megabytes(tmp_path / "large")
+    print(f"{mode}: {megabytes} MB")
+    assert message == "" and megabytes < 1000
+
+
+@pytest.mark.slow
+def test_too_little_memory_is_told(tmp_path):
+    Image.new("RGBA", (10_000, 5_000)).save(tmp_path / "large.png")
+    _, message = peak_megabytes(tmp_path / "large.png", limit=500_000_000)
+    assert "Picture: a whole picture required" in message and "MemoryError" in message
