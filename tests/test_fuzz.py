@@ -1,0 +1,193 @@
+"""Fuzzing of what comes from outside: pictures, manifests, configs, checkpoints. All but InputError is a fault.
+
+A few seconds by default; FUZZ_EXAMPLES=20000 python -m pytest tests/test_fuzz.py takes longer, prints counts.
+"""
+
+import atexit
+import collections
+import functools
+import importlib
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("hypothesis")
+from absl import flags
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from test_hostile_pictures import REFUSED, TAKEN, tiff
+
+from common import checkpoints, gallery
+from common.command import InputError, one_line
+from common.images import read_picture
+from common.run_directory import RunDirectory
+from configs import acai, classifier, gan
+from configs.check import check
+
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", 30))
+COUNTS = collections.Counter()
+FOLDER = tempfile.TemporaryDirectory()
+PATH = Path(FOLDER.name) / "input"
+fuzz = settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    derandomize="FUZZ_EXAMPLES" not in os.environ,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
+if "FUZZ_EXAMPLES" in os.environ:
+    atexit.register(lambda: print(f"examples: {sum(COUNTS.values())}, {dict(COUNTS)}"))
+
+
+@st.composite
+def mutated(draw, seeds):
+    """Bytes of one of `seeds` with some replaced, cut out, doubled or added."""
+    data = bytearray(draw(st.sampled_from(seeds)))
+    for _ in range(draw(st.integers(1, 6))):
+        at = draw(st.integers(0, max(0, min(len(data) - 1, draw(st.sampled_from([40, 400, 10**6]))))))
+        end = at + draw(st.integers(0, 16))
+        kind = draw(st.sampled_from(["set", "set", "cut", "double", "add", "end"]))
+        if kind == "set":
+            data[at : at + 1] = draw(st.sampled_from([b"\0", b"\1", b"\x7f", b"\xff"]) | st.binary(max_size=4))
+        elif kind == "cut":
+            del data[at:end]
+        elif kind == "double":
+            data[at:at] = data[at:end]
+        elif kind == "add":
+            data[at:at] = draw(st.binary(max_size=8))
+        else:
+            del data[at:]
+    return bytes(data)
+
+
+SMALL = [data for data in (*TAKEN.values(), *REFUSED.values(), tiff()) if len(data) < 20_000]
+
+
+@fuzz
+@given(data=mutated(SMALL) | st.binary(max_size=200), channels=st.sampled_from([1, 3]))
+def test_pictures(data, channels):
+    COUNTS["pictures"] += 1
+    PATH.write_bytes(data)
+    try:
+        picture = read_picture(PATH, 8, channels)
+    except InputError as error:
+        assert str(error).isprintable()
+    else:
+        assert picture.shape == (8, 8, channels) and picture.dtype == np.uint8
+
+
+STATE = {"format": np.int64(1), "step": np.int64(5), "kernel": np.arange(6, dtype=np.float32).reshape(2, 3)}
+NAMED = {"names": np.array(["bird", "horse"]), "flags": np.ones(3, bool)}
+PACKED = [checkpoints.pack(STATE), checkpoints.pack(NAMED)]
+
+
+@fuzz
+@given(data=mutated(PACKED) | st.binary(max_size=100))
+def test_checkpoints(data):
+    COUNTS["checkpoints"] += 1
+    try:
+        arrays = checkpoints.unpack(data, "source")
+    except InputError as error:
+        assert "format" in str(error)
+    except ValueError as error:
+        assert str(error).isprintable()
+    else:
+        assert all(isinstance(array, np.ndarray) for array in arrays.values())
+        assert sum(array.nbytes for array in arrays.values()) <= 2 * len(data)
+
+
+RECIPE = dict(action="blend", source="acai", first="horse", second="bird", count=2, mix=0.5, strip=0, path="slerp")
+RECIPE |= dict(bandwidth=0.3, seed=0, first_image=None, second_image=None, scale=1, layout="strip", rows=[[0, 1]])
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
+VALUES = st.recursive(SCALARS, lambda v: st.lists(v, max_size=3) | st.dictionaries(st.text(max_size=4), v))
+CHANGES = st.fixed_dictionaries({}, optional={name: VALUES for name in RECIPE})
+MANIFESTS = CHANGES.map(lambda changes: json.dumps({"recipe": RECIPE | changes}).encode())
+
+
+@pytest.fixture(scope="module")
+def generate():
+    """generate.py with flags of its own: another command's have the same names."""
+    own, known = flags.FlagValues(), flags.FLAGS
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in dir(flags) if name.startswith("DEFINE_")]:
+            patch.setattr(flags, name, functools.partial(getattr(flags, name), flag_values=own))
+        patch.setattr(flags, "FLAGS", own)
+        patch.delitem(sys.modules, "generate", raising=False)
+        module = importlib.import_module("generate")
+    sys.modules.pop("generate")
+    own(["generate.py"])
+    assert flags.FLAGS is known
+    return module
+
+
+@fuzz
+@given(data=MANIFESTS | mutated([json.dumps({"recipe": RECIPE}).encode()]) | st.binary(max_size=50))
+def test_manifests(generate, data):
+    COUNTS["manifests"] += 1
+    PATH.write_bytes(data)
+    generate.FLAGS.unparse_flags()
+    for name in (*generate.RECIPE_FLAGS, *generate.ACTIONS):
+        generate.FLAGS[name].unparse()
+    generate.FLAGS(["generate.py", f"--from_manifest={PATH}"])
+    try:
+        drawn = generate.read_manifest(str(PATH))
+        recipe = generate.recipe_of_flags() | drawn
+    except InputError as error:
+        assert one_line(error).isprintable()
+    else:
+        assert recipe["action"] in generate.ACTIONS and 1 <= recipe["count"] <= 8192
+
+
+@fuzz
+@given(names=VALUES, data=mutated([b'{"files": ["grid.png", "../x.png"]}']))
+def test_lists_of_files_in_manifests(names, data):
+    COUNTS["lists of files"] += 1
+    for content in (json.dumps({"files": names}).encode(), data):
+        PATH.write_bytes(content)
+        for name in gallery.files_of(PATH):
+            assert os.path.basename(name) == name and name.endswith(".png")
+
+
+NAMES = [  # (get_config, section, field)
+    (module.get_config, section, field)
+    for module in (acai, classifier, gan)
+    for section in ("data", "model", "train")
+    for field in sorted(module.get_config()[section])
+]
+
+
+@fuzz
+@given(fields=st.lists(st.sampled_from(NAMES), min_size=1, max_size=3), data=st.data())
+def test_configs(fields, data):
+    """Values of a field's own type, which is all that the flags let through."""
+    COUNTS["configs"] += 1
+    config = fields[0][0]()
+    for _, section, field in fields:
+        if field in config[section]:
+            kind = type(config[section][field])
+            items = st.text(max_size=5) | st.integers() | st.sampled_from(["bird", "horse"])
+            values = {int: st.integers(), float: st.floats(), str: st.text(max_size=5), bool: st.booleans()}
+            config[section][field] = data.draw(values.get(kind, st.lists(items, max_size=3).map(tuple)))
+    try:
+        check(config)
+    except InputError as error:
+        assert "required" in str(error) or "must" in str(error)
+
+
+@fuzz
+@given(data=mutated([b'{"model": {"depth": 2}, "train": {"total_kimg": 1.0}}\n']) | st.binary(max_size=60))
+def test_stored_configs(data):
+    COUNTS["stored configs"] += 1
+    with tempfile.TemporaryDirectory() as folder:
+        checkpoints.Checkpoints(os.path.join(folder, "checkpoints")).save(1, {})
+        (Path(folder) / "config.json").write_bytes(data)
+        try:
+            RunDirectory(folder, {"model": {"depth": 2}, "train": {"total_kimg": 1.0}}).close()
+        except InputError as error:
+            assert "required to resume" in str(error)
+            assert (Path(folder) / "config.json").read_bytes() == data
