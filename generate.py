@@ -1,6 +1,8 @@
 """Makes pictures with a bundled model or a run directory; no data set is needed.
 
-    python generate.py --blend                                    64 horse-birds from the bundled ACAI
+    python generate.py --blend                                    the bundled ACAI's 64 best horse-birds
+    python generate.py --blend --seed=1                           64 of random pairs
+    python generate.py --blend --candidates=20000 --keep=64       the best of many, searched for anew
     python generate.py --blend --source=runs/pegasus --mix=0.6    from a training of your own
     python generate.py --blend --strip=9 --path=lerp              and every step between the parents
     python generate.py --blend --first_image=a.png --second_image=b.png
@@ -14,14 +16,18 @@ Writes grid.png, each picture as a PNG of its own, parents.png, strips, diagrams
 in place of the pictures that the manifest.json there lists.
 """
 
+import contextlib
 import importlib
 import json
 import os
 import tempfile
+from pathlib import Path
 
 from absl import flags
 
-from common import command, gallery, release
+from acai import masks
+from common import command, data, gallery, release
+from common.checkpoints import write_atomically
 from common.command import InputError
 
 FAMILIES = ("acai", "gan")  # each has `recipes`, with ACTIONS, load and render
@@ -50,24 +56,45 @@ flags.DEFINE_float("bandwidth", 0.3, "of --sample, in standard deviations of the
 flags.DEFINE_integer("seed", 0, "picture k is a function of the seed and k, not of --count", lower_bound=0)
 flags.DEFINE_string("first_image", None, "a picture of your own as the first parent")
 flags.DEFINE_string("second_image", None, "and one as the second")
+flags.DEFINE_enum("mask", None, masks.KINDS, "of --blend: where the second parent weighs more; of a search: all")
+flags.DEFINE_integer("candidates", 0, "of --blend: how many to draw and score; 0: no search", lower_bound=0)
+flags.DEFINE_integer("keep", 64, "how many of the candidates stay", lower_bound=1)
+flags.DEFINE_integer("refine", 0, "steps of gradient ascent on the kept codes", lower_bound=0)
+for _name, _weight in masks.WEIGHTS.items():
+    flags.DEFINE_float(
+        f"{_name}_weight", _weight, f"of the term {_name} in a candidate's score, see acai/search.py"
+    )
+flags.DEFINE_bool("bundle", False, "of a search: what it finds becomes what a bare --blend of the source shows")
+flags.DEFINE_string(
+    "data_dir", None, "of a search: where CIFAR-10 may be prepared, for the nearest training images"
+)
 flags.DEFINE_string("out", None, "the folder to write to; default: out/ and the action")
 flags.DEFINE_integer("scale", 4, "nearest-neighbour enlargement", lower_bound=1, upper_bound=32)
 flags.DEFINE_string("from_manifest", None, "a manifest.json, whose pictures are made again")
 FLAGS = flags.FLAGS
+WEIGHTS = [f"{name}_weight" for name in masks.WEIGHTS]
+SEARCH = ["mask", "candidates", "keep", "refine", *WEIGHTS]
 OPTIONAL = "first second mix strip path layout bandwidth first_image second_image".split()  # not of every action
-RECIPE_FLAGS = [*OPTIONAL, *"source count seed scale".split()]
+OPTIONAL += ["mask", "candidates", "refine"]
+RECIPE_FLAGS = [*OPTIONAL, *"source count seed scale keep".split(), *WEIGHTS]
 MOVABLE = "source first_image second_image scale out".split()  # may be given beside --from_manifest
-DRAWN = "weights_digest codes_digest first_image_digest second_image_digest rows".split()
-LATER = {"layout"}  # what manifests of older versions lack
+DRAWN = "weights_digest codes_digest first_image_digest second_image_digest rows blends refined_digest".split()
+LATER = {"layout", *SEARCH}  # what manifests of older versions lack
+SHOWING = {"source", "strip", "scale", "out"}  # flags beside which a bare --blend shows what was searched for
+WINNERS = "pegasus.json"  # in a release's folder
 DIAGRAMS = 4  # how many, where --count is not given
 
 
 def main():
-    drawn = read_manifest(FLAGS.from_manifest) if FLAGS.from_manifest is not None else {}
+    manifest = winners() or FLAGS.from_manifest
+    drawn = read_manifest(manifest) if manifest is not None else {}
     recipe = recipe_of_flags() | drawn
     folder = release.resolve(recipe["source"])
     recipes = recipes_of(folder, recipe)
     source = recipes.load(folder, recipe)
+    if "refined_digest" in recipe:
+        source = recipes.attach(source, recipe, manifest)
+    scoring = judge_of(recipe) if recipe["candidates"] and "blends" not in recipe else None
     out = FLAGS.out or os.path.join("out", recipe["action"])
     try:
         os.makedirs(out, exist_ok=True)
@@ -76,12 +103,61 @@ def main():
         raise InputError(f"--out: a folder to write to is required. Received: {out} ({error.strerror})") from error
 
     command.import_tensorflow()
-    rendered, entries = recipes.render(recipe, source)
+    searched = scoring() if scoring else {}
+    rendered, entries = recipes.render(recipe, source, **searched)
     try:
         paths = gallery.write(out, recipe, rendered, entries)
     except OSError as error:
         raise InputError(f"--out: room for the pictures is required. Received: {out} ({error})") from error
+    if FLAGS.bundle:
+        paths += bundle(paths[-1], folder)
     print(*paths, sep="\n")
+
+
+def winners():
+    """The path of what a search has found for the source, where a bare --blend asks for it; else None."""
+    given = {name for name in (*RECIPE_FLAGS, *ACTIONS, "out", "from_manifest", "bundle") if FLAGS[name].present}
+    if not FLAGS.blend or given - SHOWING - {"blend"}:
+        return None
+    with contextlib.suppress(InputError):
+        path = release.resolve(FLAGS.source) / WINNERS
+        return path if path.is_file() else None
+
+
+def bundle(manifest, folder):
+    """Copies a manifest, and the refined codes beside it, to a release's folder; returns the paths."""
+    paths = []
+    for name in (Path(manifest).with_suffix(".npz"), Path(manifest)):
+        if name.is_file():
+            paths.append(folder / Path(WINNERS).with_suffix(name.suffix))
+            write_atomically(paths[-1], name.read_bytes())
+    return paths
+
+
+def judge_of(recipe):
+    """A function that gives what a search scores with, see acai.recipes.render; all checks are made before."""
+    config, weights, _, _ = release.read(release.BUNDLED / "classifier", "classifier")
+    classes = (recipe["first"], recipe["second"])
+    unknown = set(classes) - set(config["model"]["class_names"])
+    if unknown or classes[0] == classes[1]:
+        raise InputError(
+            f"--candidates: two different classes that the classifier knows are required. Received: {classes}"
+        )
+    try:
+        data.check_cifar10(FLAGS.data_dir, download=False)
+        prepared = True
+    except InputError:
+        if FLAGS.data_dir is not None:
+            raise
+        prepared = False
+
+    def scoring():
+        from judge.released import Judge
+
+        training = data.load_cifar10(FLAGS.data_dir, "train", classes, download=False) if prepared else None
+        return {"judge": Judge(config["model"], weights, "classifier"), "training": training}
+
+    return scoring
 
 
 def recipe_of_flags():
@@ -106,6 +182,15 @@ def recipe_of_flags():
     if recipe["action"] == "interpolate":
         recipe["strip"] = recipe["strip"] or 9
     recipe["count"] = 1 if own else recipe["count"]
+    recipe["weights"] = {name: recipe[f"{name}_weight"] for name in masks.WEIGHTS}
+    if recipe["candidates"]:
+        if FLAGS["count"].present and recipe["count"] != recipe["keep"]:
+            raise InputError(f"--keep is required with --candidates, not --count. Received: --count={FLAGS.count}")
+        recipe["count"] = recipe["keep"]
+    else:
+        idle = [n for n in ("keep", "bundle", *WEIGHTS) if FLAGS[n].value != FLAGS[n].default]
+        if idle:
+            raise InputError(f"--{idle[0]} is required with --candidates. Received: --{idle[0]} alone")
     if recipe["layout"] != "strip" and not FLAGS["count"].present and FLAGS.from_manifest is None:
         recipe["count"] = DIAGRAMS
     each = max(1, recipe["strip"]) ** (1 if recipe["layout"] == "strip" else 2)
@@ -137,7 +222,7 @@ def recipes_of(folder, recipe):
 def read_manifest(path):
     """Sets the flags to those of a manifest, so that both pass the same checks; returns what it had drawn."""
     beside = [name for name in (*ACTIONS, *RECIPE_FLAGS) if FLAGS[name].present and name not in MOVABLE]
-    if beside:
+    if beside and FLAGS.from_manifest is not None:
         movable = ", ".join(f"--{name}" for name in MOVABLE)
         raise InputError(f"Beside --from_manifest only {movable} are required. Received: --{beside[0]}")
     try:
@@ -145,7 +230,7 @@ def read_manifest(path):
             raise ValueError("not a file")
         with open(path, encoding="utf-8") as file:
             recipe = json.load(file)["recipe"]
-        for name in RECIPE_FLAGS:
+        for name in set(RECIPE_FLAGS) - {"source"} if FLAGS.from_manifest is None else RECIPE_FLAGS:
             value = recipe.get(name, FLAGS[name].default) if name in LATER else recipe[name]
             if not FLAGS[name].present and value != FLAGS[name].default:
                 FLAGS[name].parse(value)

@@ -6,9 +6,12 @@ blended by `slerp` at its own share.
 
 import numpy as np
 
+from common.gallery import in_batches
 from common.interpolation import slerp
 
 KINDS = ("uniform", "top", "bottom", "soft_top", "random", "learned")
+# Of a search's terms, see acai.search: this module is light, so that flags can show them.
+WEIGHTS = dict(recognised=1.0, realism=0.5, critic=0.0, sharpness=0.2, typical=0.2, unlike=0.5)
 RIDGE = 1.0  # of the class direction, in units of the codes' mean variance
 
 
@@ -45,6 +48,14 @@ def blend(first, second, shares):
     """Slerp cell by cell: codes [N, h, w, c] and the second's shares [N, h, w] in [0, 1] -> codes [N, h, w, c]."""
     cells = [np.reshape(codes, (-1, np.shape(codes)[-1])) for codes in (first, second)]
     return slerp(*cells, np.reshape(shares, -1)).reshape(np.shape(first))
+
+
+def mirrored(model, codes):
+    """Codes [N, h, w, c] of the mirrored reconstructions; a mirrored map of cells is the code of no such picture.
+
+    `model` has `encode` and `decode`, see acai.released.ReleasedACAI.
+    """
+    return in_batches(lambda part: model.encode(np.clip(model.decode(part), -1, 1)[:, :, ::-1]), codes)
 
 
 class Evidence:

@@ -2,14 +2,17 @@
 
 Beside what every recipe holds: "first" and "second" (classes), "path", "layout", "bandwidth", perhaps
 "first_image" and "second_image" (files) and, once drawn, "rows": [[first, second], ...], the rows of the latent
-bank.
+bank. Blends with a mask or from a search also have, once drawn, "blends": [{"mirrored": [0 or 1, 0 or 1], "mask",
+"shares": the second's in each cell, [h][w]}, ...], and refined ones "refined_digest" of their codes, which lie in
+an .npz file beside the manifest.
 """
 
 import typing
+from pathlib import Path
 
 import numpy as np
 
-from acai import interpolation
+from acai import interpolation, masks
 from acai.bank import LatentBank
 from common import checkpoints, gallery, images, release
 from common.command import InputError
@@ -17,7 +20,7 @@ from common.gallery import in_batches, pin
 from common.interpolation import analogy, surface
 
 ACTIONS = {  # and the flags that each takes
-    "blend": "first second mix strip path first_image second_image",
+    "blend": "first second mix strip path first_image second_image mask candidates refine",
     "reconstruct": "first second",
     "interpolate": "first second strip path layout",
     "sample": "first second bandwidth",
@@ -26,13 +29,14 @@ PARENTS = {"blend": 2, "interpolate": 2, "reconstruct": 1, "sample": 0}  # rows 
 
 
 class Source(typing.NamedTuple):
-    """A release, read and checked, and the user's own pictures uint8 [width, width, colours]."""
+    """A release, read and checked, the user's own pictures uint8 [width, width, colours], and refined codes."""
 
     folder: str
     sizes: dict
     weights: dict
     bank: LatentBank
     own: list
+    refined: np.ndarray = None  # float16 [count, h, w, c]
 
 
 def load(folder, recipe):
@@ -57,9 +61,52 @@ def load(folder, recipe):
     pin(recipe, "codes_digest", codes_digest, f"--source={folder}")
     own = [read_own(recipe, name, sizes) for name in ("first_image", "second_image") if recipe[name]]
     for name, usual in (("first", "horse"), ("second", "bird")):
-        recipe[name] = usual if recipe[name] is None else recipe[name]
+        if recipe[name] is None:
+            known = usual in bank.class_names.tolist()
+            recipe[name] = usual if known else config.get("data", {}).get(name) or usual
+    check_masked(recipe)
     draw(recipe, bank)
     return Source(str(folder), sizes, weights, bank, own)
+
+
+def attach(source, recipe, manifest):
+    """The Source with the refined codes in the .npz file beside a manifest.
+
+    Raises:
+        InputError: where they are missing, damaged or not those of the manifest.
+    """
+    path = Path(manifest).with_suffix(".npz")
+    try:
+        data = path.read_bytes()
+        codes = checkpoints.unpack(data, path)["codes"]
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"Refined codes beside the manifest are required. Received: {path} ({error})") from error
+    pin(recipe, "refined_digest", checkpoints.digest(data), path)
+    wanted = (recipe["count"], *source.bank.latents.shape[1:])
+    if codes.shape != wanted or codes.dtype != np.float16 or not np.isfinite(codes).all():
+        raise InputError(f"Refined codes of shape {wanted} are required. Received: {path} of {codes.shape}")
+    return source._replace(refined=codes)
+
+
+def check_masked(recipe):
+    """Raises InputError where --candidates, --refine or --mask do not go with the other flags."""
+    if recipe["refine"] and not recipe["candidates"]:
+        raise InputError("--refine is required with --candidates. Received: --refine alone")
+    if recipe["candidates"] and recipe["candidates"] < recipe["count"]:
+        raise InputError(
+            f"--candidates is required to be at least --keep. Received: {recipe['candidates']} and "
+            f"{recipe['count']}"
+        )
+    if recipe["candidates"] and recipe["mix"] != 0.5:
+        raise InputError(f"--candidates draws its mixes: no --mix is required. Received: --mix={recipe['mix']}")
+    if recipe["mask"] or recipe["candidates"]:
+        if recipe["path"] != "slerp" or recipe["first_image"]:
+            raise InputError(
+                "--mask and --candidates blend codes of the bank by slerp: no --path and no --first_image are "
+                "required. Received: one of them"
+            )
+        if not 0 < recipe["mix"] < 1:
+            raise InputError(f"--mask: a --mix above 0 and below 1 is required. Received: {recipe['mix']}")
 
 
 def read_own(recipe, name, sizes):
@@ -81,6 +128,10 @@ def draw(recipe, bank):
             with the path, or rows that are not as described.
     """
     per_picture = count_parents(recipe)
+    if recipe.get("candidates") and "blends" not in recipe:  # a search will draw them
+        recipe["rows"] = []
+        class_rows(recipe, bank)
+        return
     wanted = recipe["count"] if per_picture else 0
     first, second = class_rows(recipe, bank)
     if "rows" not in recipe:
@@ -101,6 +152,42 @@ def draw(recipe, bank):
         raise InputError(
             f"The manifest's rows are required to be {wanted} lists of {per_picture} numbers from 0 to "
             f"{len(bank) - 1}. Received: others"
+        )
+    if recipe.get("mask") and "blends" not in recipe:
+        recipe["blends"] = masked(recipe, bank)
+    if "blends" in recipe:
+        check_blends(recipe["blends"], wanted, bank.latents.shape[1:3])
+
+
+def masked(recipe, bank):
+    """The "blends" of a recipe's rows with its mask; blend k is a function of the recipe, row and k."""
+    shape, evidence = bank.latents.shape[1:3], None
+    if recipe["mask"] == "learned":
+        learned = masks.Evidence(*(bank.latents[rows] for rows in class_rows(recipe, bank)))
+    blends = []
+    for k, rows in enumerate(recipe["rows"]):
+        random = np.random.default_rng(np.random.SeedSequence(recipe["seed"], spawn_key=(k, 1)))
+        if recipe["mask"] == "learned":
+            evidence = [learned(bank.latents[[row]], side)[0] for side, row in enumerate(rows)]
+        shares = masks.shares(recipe["mix"], 0.5, masks.pattern(recipe["mask"], shape, random, evidence))
+        blends.append({"mirrored": [0, 0], "mask": recipe["mask"], "shares": shares.round(3).tolist()})
+    return blends
+
+
+def check_blends(blends, count, shape):
+    """Raises InputError unless `blends` are `count` as the module describes, with shares of `shape`."""
+    try:
+        fit = isinstance(blends, list) and len(blends) == count
+        for blend in blends:
+            shares = np.array(blend["shares"], np.float64)
+            fit = fit and shares.shape == shape and bool(np.all((shares >= 0) & (shares <= 1)))
+            fit = fit and blend["mirrored"] in ([0, 0], [0, 1], [1, 0], [1, 1]) and blend["mask"] in masks.KINDS
+    except (TypeError, ValueError, KeyError, OverflowError):
+        fit = False
+    if not fit:
+        raise InputError(
+            f"The manifest's blends are required to be {count}, each with mirrored, mask and shares of shape "
+            f"{shape} in [0, 1]. Received: others"
         )
 
 
@@ -138,27 +225,86 @@ def around(row, rows, bank, recipe):
     return rows[places].ravel().tolist()
 
 
-def render(recipe, source):
-    """Decodes a recipe: ({name: images}, [what the manifest says of each picture]), see `common.gallery.write`."""
+def render(recipe, source, judge=None, training=None):
+    """Decodes a recipe: ({name: images}, [what the manifest says of each picture]), see `common.gallery.write`.
+
+    Args:
+        recipe: with "candidates" and no "blends" it is completed by a search.
+        source: of `load`.
+        judge: judge.released.Judge that scores a search's candidates; of a search only.
+        training: common.data.ImageDataset to find a search's nearest images in; None: no such picture.
+    """
     from acai.released import ReleasedACAI
 
     try:
         model = ReleasedACAI(source.sizes, source.weights, source.folder)
     except (TypeError, ValueError) as error:  # sizes that do not make networks, or not those of the weights
         raise InputError(str(error)) from error
+    found, real = None, {}
+    if recipe["candidates"] and "blends" not in recipe:
+        from acai import search
+
+        rows = class_rows(recipe, source.bank)
+        refined, found, real = search.complete(recipe, model, judge, source.bank, rows, training)
+        source = source._replace(refined=refined)
     if recipe["layout"] != "strip":
         rendered = {"diagrams": diagrams(recipe, model, source.bank)}
+    elif "blends" in recipe:
+        first, code, second = blended(recipe, model, source)
+        rendered = through(recipe, model, first, code, second)
+        if recipe["candidates"]:
+            nearest = in_batches(model.decode, nearest_code(code[0], source.bank, recipe["rows"][0])[None])
+            rendered["best"] = np.concatenate([rendered["pictures"][:1], rendered["parents"][0], nearest])
     else:
         own = [model.encode(images.to_float(picture[None])) for picture in source.own]
         rendered = decoded(recipe, model, *(own or parents(recipe, source.bank)))
-    entries = [{} for _ in next(iter(rendered.values()))]
+    entries = found or [{} for _ in next(iter(rendered.values()))]
     if "pictures" in rendered and model.critic:
         scores = in_batches(model.predict_mix, rendered["pictures"])
-        entries = [{"critic_score": round(float(score), 4)} for score in scores]
+        for entry, score in zip(entries, scores, strict=True):
+            entry["critic_score"] = round(float(score), 4)
     if recipe["rows"]:
         for entry, rows in zip(entries, recipe["rows"], strict=True):
             entry["parents"] = [source.bank.describe(row) for row in rows]
-    return rendered, entries
+    if source.refined is not None:
+        rendered["codes"] = source.refined
+    return rendered | real, entries
+
+
+def blended(recipe, model, source):
+    """(first, code, second), latents [count, h, w, c] each, of a recipe's "blends"."""
+    sides = []
+    for side, codes in enumerate(parents(recipe, source.bank)):
+        turned = np.array([blend["mirrored"][side] for blend in recipe["blends"]], bool)
+        if turned.any():
+            codes[turned] = masks.mirrored(model, codes[turned])
+        sides.append(codes)
+    if source.refined is not None:
+        code = source.refined.astype(np.float32)
+    else:
+        code = masks.blend(*sides, np.array([blend["shares"] for blend in recipe["blends"]]))
+    return sides[0], code, sides[1]
+
+
+def nearest_code(code, bank, parents):
+    """The code of the bank nearest to one [h, w, c], but for those of the rows `parents`; float32."""
+    away = np.sum(np.square(bank.latents.astype(np.float32) - code), axis=(1, 2, 3))
+    away[list(parents)] = np.inf
+    return bank.latents[np.argmin(away)].astype(np.float32)
+
+
+def through(recipe, model, first, code, second):
+    """As `decoded`, of ways from the first to `code` at the recipe's mix, and on from there to the second."""
+    mix = recipe["mix"]
+
+    def at(share):
+        if share <= mix:
+            codes = interpolation.slerp(first, code, share / mix)
+        else:
+            codes = interpolation.slerp(code, second, (share - mix) / (1 - mix))
+        return in_batches(model.decode, codes)
+
+    return gallery.between(recipe, lambda shares: [at(share) for share in shares])
 
 
 def parents(recipe, bank):

@@ -22,10 +22,9 @@ import numpy as np
 import tensorflow as tf
 
 from acai import masks
-from common import metrics, progress
+from common import images, metrics, progress
 from common.gallery import in_batches
 
-WEIGHTS = dict(recognised=1.0, realism=0.5, critic=0.0, sharpness=0.2, typical=0.2, unlike=0.5)
 MIXES = (0.3, 0.7)  # of the second parent
 STRENGTHS = (0.1, 0.5)  # of a mask
 CONFIDENT = 0.5  # share of each class's parents that are drawn from: those the classifier recognises best
@@ -83,6 +82,11 @@ class Scorer:
         """(log probabilities [B, classes], features [B, d]) of pictures [B, H, W, C]; tensors."""
         seen = self.judge.network(pictures)
         return tf.nn.log_softmax(seen["logits"] / self.judge.temperature), seen["features"]
+
+    @functools.cached_property
+    def look(self):
+        """`see` as one program."""
+        return tf.function(self.see)
 
     def recognised(self, pictures):
         return 0.5 * tf.reduce_sum(tf.gather(self.see(pictures)[0], self.pair, axis=1), axis=1)
@@ -170,22 +174,13 @@ class Parents:
     spacing: float
 
 
-def mirrored(model, codes):
-    """Codes of the mirrored reconstructions; the mirrored map of cells would be no code of a mirrored picture."""
-
-    def mirror(part):
-        return model.encode(np.clip(model.decode(part), -1, 1)[:, :, ::-1])
-
-    return in_batches(mirror, codes)
-
-
 def prepare(scorer, bank, rows, confident=CONFIDENT):
     """The Parents of two lists of rows; makes the scorer refer to them."""
     codes, confidence, features, energies = [], [], [], []
     see = tf.function(lambda pictures: (*scorer.see(pictures), energy(pictures)))
     for side, mine in enumerate(rows):
         plain = bank.latents[mine].astype(np.float32)
-        codes.append(np.stack([plain, mirrored(scorer.model, plain)], axis=1))
+        codes.append(np.stack([plain, masks.mirrored(scorer.model, plain)], axis=1))
 
         def look(part):
             return np.concatenate(
@@ -254,6 +249,57 @@ def codes_of(parents, drawn):
         np.stack([parents.codes[side][c.places[side], c.mirrored[side]] for c in drawn]) for side in (0, 1)
     )
     return masks.blend(first, second, np.stack([c.shares for c in drawn]))
+
+
+def complete(recipe, model, judge, bank, rows, training=None):
+    """Searches: adds "rows" and "blends", and "count" of them, to a recipe (see acai.recipes).
+
+    Args:
+        recipe: with "candidates", "count", "seed", "weights", "refine", perhaps "mask", "first" and "second".
+        model, judge: see `Scorer`.
+        bank, rows: a LatentBank and its rows of either class.
+        training: common.data.ImageDataset of both classes; None: there is none.
+
+    Returns:
+        (refined codes float16 [count, h, w, c] or None, [{"score", "terms", "nearest", ...} of each kept], and
+        with `training` {"nearest": images [count, H, W, C]}, the nearest of them by the classifier's features).
+    """
+    scorer = Scorer(model, judge, (recipe["first"], recipe["second"]))
+    parents = prepare(scorer, bank, rows)
+    kinds = (recipe["mask"],) if recipe["mask"] else masks.KINDS
+    chosen, codes = find(
+        scorer, parents, recipe["candidates"], recipe["count"], recipe["seed"], recipe["weights"], kinds
+    )
+    refined = None
+    if recipe["refine"]:
+        from acai.refine import refine
+
+        refined = refine(scorer, codes, recipe["weights"], recipe["refine"], recipe["seed"])
+        codes = refined.astype(np.float32)
+    terms, features = thorough(scorer, parents, codes)
+    scores = total(terms, recipe["weights"])
+    order = np.argsort(-scores, kind="stable")
+    chosen, refined = [chosen[i] for i in order], refined if refined is None else refined[order]
+    recipe["rows"] = [[int(parents.rows[side][c.places[side]]) for side in (0, 1)] for c in chosen]
+    recipe["blends"] = [
+        {"mirrored": list(c.mirrored), "mask": c.mask, "shares": c.shares.tolist()} for c in chosen
+    ]
+    rows = np.concatenate(parents.rows)
+    near, away = metrics.nearest(features[order], parents.features)
+    entries = [
+        {"score": round(float(scores[i]), 4), "terms": {n: round(float(v[i]), 4) for n, v in terms.items()}}
+        | {"nearest": bank.describe(int(rows[near[k]])) | {"distance": round(float(away[k]), 4)}}
+        for k, i in enumerate(order)
+    ]
+    if training is None:
+        return refined, entries, {}
+    pictures = images.to_float(training.images)
+    seen = in_batches(lambda part: scorer.look(part)[1], pictures)
+    near, away = metrics.nearest(features[order], seen)
+    for entry, i, distance in zip(entries, near, away, strict=True):
+        image = {"class": training.class_names[training.labels[i]], "id": int(training.ids[i])}
+        entry["nearest_training_image"] = image | {"distance": round(float(distance), 4)}
+    return refined, entries, {"nearest": pictures[near]}
 
 
 def find(scorer, parents, candidates, keep, seed, weights, kinds=masks.KINDS):

@@ -12,13 +12,15 @@ import re
 import numpy as np
 
 from common import images
-from common.checkpoints import write_atomically
+from common.checkpoints import digest, pack, write_atomically
 from common.command import InputError
 
 PATHS = ("slerp", "lerp", "pixel")
 LAYOUTS = ("strip", "j", "mine")
 BATCH_SIZE = 64  # of every pass, filled up: the last bits of a picture vary with the size of its batch
-OUR_FILES = re.compile(r"(grid|parents|strips|(blend|interpolate|reconstruct|sample|strip|diagram)-\d{3,6})\.png")
+OUR_FILES = re.compile(
+    r"manifest\.npz|(grid|parents|strips|best|nearest|(blend|interpolate|reconstruct|sample|strip|diagram)-\d{3,6})\.png"
+)
 
 
 def in_batches(function, inputs):
@@ -86,14 +88,16 @@ def write(out, recipe, rendered, entries):
     Args:
         out: an existing folder.
         recipe: see the module.
-        rendered: of `between`, or {"pictures": [N, H, W, C]}, or {"diagrams": [N, rows, columns, H, W, C]}.
+        rendered: of `between`, or {"pictures": [N, H, W, C]}, or {"diagrams": [N, rows, columns, H, W, C]}. A
+            search's also has "best" [1 + others, H, W, C], perhaps "nearest" [N, H, W, C], real images, and
+            "codes" of its pictures, which become manifest.npz.
         entries: for each of the N what the manifest is to say beside its files, a dict of plain values.
 
     Returns:
         The paths that a person wants to open, the manifest last.
     """
     scale, files = recipe["scale"], []
-    pictures = {name: images.to_uint8(array) for name, array in rendered.items()}
+    pictures = {name: images.to_uint8(array) for name, array in rendered.items() if name != "codes"}
 
     def save(name, picture):
         files.append(name)
@@ -107,9 +111,19 @@ def write(out, recipe, rendered, entries):
     for name, columns in (("parents", 8), ("strips", recipe["strip"])):
         if name in pictures:
             save_grid(f"{name}.png", pictures[name], columns)
+    if "best" in pictures:
+        save("best.png", enlarged_best(pictures["best"], scale))
+    if "nearest" in pictures:
+        pairs = np.stack([pictures["pictures"], pictures["nearest"]], axis=1)
+        save_grid("nearest.png", pairs, 8)
     for k, diagram in enumerate(pictures.get("diagrams", ())):
         save_grid(f"diagram-{k:03d}.png", diagram, diagram.shape[1])
     ours = list(files)
+    if "codes" in rendered:
+        codes = pack({"codes": rendered["codes"]})
+        recipe["refined_digest"] = digest(codes)
+        files.append("manifest.npz")
+        write_atomically(os.path.join(out, "manifest.npz"), codes)
     listed = []
     for k, entry in enumerate(entries):
         named = {}
@@ -130,6 +144,14 @@ def write(out, recipe, rendered, entries):
         if os.path.isfile(os.path.join(out, name)):
             os.remove(os.path.join(out, name))
     return [os.path.join(out, name) for name in (*ours, "manifest.json")]
+
+
+def enlarged_best(pictures, scale):
+    """The first of uint8 [1 + n, H, W, C] n times as large as the others, which stand to its right."""
+    first, *others = pictures
+    return np.concatenate(
+        [images.enlarge(first, scale * len(others)), images.grid(np.stack(others), 1, scale)], axis=1
+    )
 
 
 def files_of(manifest):

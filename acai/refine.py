@@ -1,0 +1,44 @@
+"""Codes made better by gradient ascent on a search's score.
+
+The score sees the picture as it is, shifted anew in every step, and both mirrored, so that no single pattern of
+pixels pays; its terms "typical" and "realism" hold code and picture to what the bank's are like. What is gained is
+the classifier's opinion: ask a judge that took no part before believing it.
+"""
+
+import numpy as np
+import tensorflow as tf
+
+from acai.search import SHIFTS, total
+from common import progress
+
+RATE = 0.02  # of Adam, in standard deviations of the codes
+
+
+def refine(scorer, codes, weights, steps, seed):
+    """Codes float16 [N, h, w, c], each moved uphill by `steps` of Adam.
+
+    Args:
+        scorer: acai.search.Scorer that refers to a bank.
+        codes: float32 [N, h, w, c].
+        weights: {term: weight}; "unlike" has no gradient and is left out.
+        steps: how many.
+        seed: of the views.
+    """
+    start = tf.constant(codes)
+    spread = float(np.std(codes))
+    offset, first, second = (tf.Variable(tf.zeros_like(start)) for _ in range(3))
+
+    @tf.function  # one program a shift
+    def gradient(shift):
+        with tf.GradientTape() as tape:
+            terms, _ = scorer.terms(start + spread * offset, (SHIFTS[0], shift), mirrored=True)
+            score = tf.reduce_sum(total(terms, weights))
+        return tape.gradient(score, offset)
+
+    random = np.random.default_rng(seed)
+    for step in progress.track(range(1, steps + 1), "refining codes"):
+        gradients = gradient(SHIFTS[random.integers(1, len(SHIFTS))])
+        first.assign(0.9 * first + 0.1 * gradients)
+        second.assign(0.99 * second + 0.01 * tf.square(gradients))
+        offset.assign_add(RATE * (first / (1 - 0.9**step)) / (tf.sqrt(second / (1 - 0.99**step)) + 1e-8))
+    return (start + spread * offset).numpy().astype(np.float16)
