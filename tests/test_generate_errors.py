@@ -31,6 +31,7 @@ BANK = {
     "splits": np.array(["train"] * 4),
     "class_names": np.array(["bird", "horse"]),
 }
+BLEND = {"mirrored": [0, 1], "mask": "top", "shares": [[0.5] * 4] * 4}
 WEIGHTS = {"encoder/00_kernel": np.ones(3, np.float16)}
 
 
@@ -174,6 +175,21 @@ FLAGS = {
     "--blend --source=run --out=file": ["--out", "file"],
     "--blend --source=run --out=file/below": ["--out", "file/below"],
     "--blend --source=run --out=/proc": ["--out", "/proc"],
+    "--blend --source=run --candidates=9": ["--candidates", "at least --keep", "9 and 64"],
+    "--blend --source=run --candidates=-1": ["candidates=-1"],
+    "--blend --source=run --candidates=99 --count=9": ["--keep is required", "--count=9"],
+    "--blend --source=run --candidates=99 --mix=0.4": ["no --mix", "--mix=0.4"],
+    "--blend --source=run --candidates=99 --path=lerp": ["no --path"],
+    "--blend --source=run --candidates=99 --first=bird": ["two different classes"],
+    "--blend --source=run --candidates=99 --data_dir=file": ["data folder", "file"],
+    "--blend --source=run --candidates=99 --realism_weight=nan": ["--realism_weight", "finite"],
+    "--blend --source=run --refine=3": ["--refine is required with --candidates"],
+    "--blend --source=run --keep=3": ["--keep is required with --candidates"],
+    "--blend --source=run --bundle": ["--bundle is required with --candidates"],
+    "--blend --source=run --mask=left": ["uniform|top"],
+    "--blend --source=run --mask=top --mix=0": ["above 0 and below 1"],
+    "--blend --source=cgan --mask=top": ["without --mask"],
+    "--reconstruct --source=run --candidates=99": ["--reconstruct is required without --candidates"],
     "--from_manifest=none.json": ["none.json"],
     "--from_manifest=pipe": ["not a file"],
     "--from_manifest=run": ["run"],
@@ -211,6 +227,13 @@ MANIFESTS = [
     (dict(layout="circle"), "layout=circle"),
     (dict(action="interpolate", layout="j", count=10**6), "8192"),
     (dict(source="gan"), "A conditional model"),
+    (dict(rows=[[1, 0], [3, 2]], blends=[]), "blends are required to be 2"),
+    (dict(rows=[[1, 0], [3, 2]], blends=[BLEND, BLEND | {"mirrored": [0, 2]}]), "blends are required"),
+    (dict(rows=[[1, 0], [3, 2]], blends=[BLEND, BLEND | {"shares": [[1.1] * 4] * 4}]), "blends are required"),
+    (dict(rows=[[1, 0], [3, 2]], blends=[BLEND, BLEND | {"shares": [[0.5] * 3] * 4}]), "blends are required"),
+    (dict(rows=[[1, 0], [3, 2]], blends=[BLEND, BLEND | {"shares": [["x"] * 4] * 4}]), "blends are required"),
+    (dict(rows=[[1, 0], [3, 2]], blends=[BLEND, None]), "blends are required"),
+    (dict(rows=[[1, 0], [3, 2]], blends=[BLEND] * 2, refined_digest="0"), "Refined codes beside the manifest"),
 ]
 
 
