@@ -28,8 +28,8 @@ def dcgan():
     """Radford, Metz and Chintala 2015, arXiv 1511.06434, at 32x32 and half of the paper's width.
 
     Command:   python train.py --config=configs/gan.py --workdir=runs/dcgan
-    Time:      not measured.
-    Figures:   none yet.
+    Time:      15 minutes for 658 kimg on 2 cores (740 images/s); on a GPU not measured.
+    Figures:   kd_classifier_1k 0.0134 at 658 kimg.
     """
     config = ml_collections.ConfigDict()
     config.family = "gan"
@@ -90,13 +90,15 @@ def cgan(config):
     """DCGAN with classes as Miyato and Koyama 2018, arXiv 1802.05637: conditional batch norm and a projection.
 
     `--config.model.condition=concat` is the form of Mirza and Osindero 2014, arXiv 1411.1784. Losses and optimizer
-    stay DCGAN's, so that the labels alone make the difference.
+    stay DCGAN's; what the discriminator sees is augmented (arXiv 2006.10738), as 18,000 images are few for it.
 
     Command:   python train.py --config=configs/gan.py:cgan --workdir=runs/cgan
-    Time:      not measured.
-    Figures:   none yet.
+    Time:      77 minutes on 2 cores (460 to 780 images/s); on a GPU not measured.
+    Figures:   kd_classifier_1k 0.0051, fd_classifier_1k 1.85; 72% taken for their class by the referee.
     """
     config.model.conditional = True
+    config.model.augment = ("translation", "cutout")
+    config.train.total_kimg = 3_148.0
 
 
 def sngan(config):
@@ -105,8 +107,8 @@ def sngan(config):
     64 channels in place of the paper's 256 (generator) and 128; its learning rates do not fall.
 
     Command:   python train.py --config=configs/gan.py:sngan --workdir=runs/sngan
-    Time:      not measured.
-    Figures:   none yet.
+    Time:      15 minutes for 168 kimg on 2 cores (190 images/s); on a GPU not measured.
+    Figures:   kd_classifier_1k 0.0823 at 168 kimg.
     """
     config.model.architecture, config.model.up, config.model.noise_size = "residual", "resize", 128
     config.model.normalisation = "spectral"
@@ -134,8 +136,8 @@ def wgan_gp(config):
     """Gulrajani et al. 2017, arXiv 1704.00028, with DCGAN's networks: gradient penalty, no norm in the critic.
 
     Command:   python train.py --config=configs/gan.py:wgan_gp --workdir=runs/wgan_gp
-    Time:      not measured.
-    Figures:   none yet.
+    Time:      15 minutes for 426 kimg on 2 cores (470 images/s); on a GPU not measured.
+    Figures:   kd_classifier_1k 0.1467 at 426 kimg.
     """
     config.model.noise_size = 128
     config.model.normalisation = "none"

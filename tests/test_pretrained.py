@@ -79,9 +79,9 @@ def test_no_images_are_inside(folder, contents):
         code = (sizes["latent_width"], sizes["latent_width"], sizes["latent_channels"])
         assert bank["latents"].shape[1:] == code
     assert all(array.dtype != np.uint8 and array.ndim in (1, 2, 4) for array in weights.values())
-    networks = {"encoder", "decoder", "critic", "classifier", "discriminator"} if bank else {"network"}
-    assert {name.partition("/")[0] for name in weights} <= networks
-    known = {*release.FILES, "golden.npz", "CARD.md"}
+    networks = "encoder decoder critic classifier discriminator" if bank else "network generator"
+    assert {name.partition("/")[0] for name in weights} <= {*networks.split()}
+    known = {*release.FILES, "golden.npz", "CARD.md", "pegasus.json", "pegasus.npz"}
     others = [path for path in folder.rglob("*") if path.is_file() and path.name not in known]
     assert all(path.suffix in (".png", ".md") for path in others), "pictures of the CARD at most"
 
