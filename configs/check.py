@@ -42,7 +42,11 @@ def check(config):
     def require(name, requirement, holds):
         section, field = name.split(".")
         value = config[section].get(field)
-        if field in config[section] and not holds(value):
+        try:
+            fits = field not in config[section] or holds(value)
+        except TypeError:  # a tuple of words where numbers belong
+            fits = False
+        if not fits:
             raise InputError(f"--config.{name} is required to be {requirement}. Received: {value!r}")
 
     for name, choices in (CHOICES | {"model.architecture": ARCHITECTURES.get(config.family, ())}).items():

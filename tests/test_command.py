@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[1]
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 LINES = f"--config={ROOT}/configs/acai.py:lines"
 PAPER = f"--config={ROOT}/configs/acai.py"
+JUDGE = f"--config={ROOT}/configs/classifier.py"
 ACROSS = "--config.data.pairing=across"
 
 
@@ -84,6 +85,7 @@ def assert_refused(result, *words):
         ([LINES, "--config.train.learning_rate=-1"], ["learning_rate", "-1"]),
         ([LINES, "--config.train.ema_rate=1"], ["ema_rate", "1"]),
         ([LINES, "--config.train.bank_per_class=(5,)"], ["bank_per_class", "(5,)"]),
+        ([JUDGE, "--config.model.channels=('a',2)"], ["model.channels", "('a', 2)"]),
         ([LINES, "--config.model.width=48"], ["model.width", "48", "32"]),
         ([LINES, "--config.model.latent_width=5"], ["model.latent_width", "5"]),
         ([LINES, "--config.model.depth=0"], ["model.depth", "0"]),

@@ -4,6 +4,9 @@ import io
 import json
 import os
 import pickle
+import re
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -176,45 +179,41 @@ def test_messages_hold_no_terminal_codes():
 # .keras files
 
 
-def keras_bomb(path, fuse):
-    """A .keras file whose config names os.mkdir as the layer's function (as CVE-2025-1550 did)."""
-    function = {"module": "os", "class_name": "function", "config": "mkdir", "registered_name": "mkdir"}
-    inner = {"name": "bomb", "function": function, "arguments": {"path": str(fuse)}}
-    layers = [
-        {
-            "module": "keras.layers",
-            "class_name": "InputLayer",
-            "config": {"batch_shape": [None, 8, 8, 3], "dtype": "float32", "name": "image"},
-            "name": "image",
-            "inbound_nodes": [],
-        },
-        {
-            "module": "keras.layers",
-            "class_name": "Lambda",
-            "config": inner,
-            "name": "bomb",
-            "inbound_nodes": [{"args": [str(fuse)], "kwargs": {}}],
-        },
-    ]
-    config = {"name": "m", "trainable": True, "layers": layers}
-    config |= {"input_layers": [["image", 0, 0]], "output_layers": [["bomb", 0, 0]]}
-    model = {"module": "keras", "class_name": "Functional", "config": config, "registered_name": "Functional"}
-    with zipfile.ZipFile(path, "w") as file:
-        file.writestr("config.json", json.dumps(model))
-        file.writestr("metadata.json", json.dumps({"keras_version": "3.8.0"}))
-        file.writestr("model.weights.h5", b"")
-    return str(path)
-
-
 @pytest.mark.slow
 def test_keras_files(tmp_path, fuse):
-    pytest.importorskip("keras")
+    """A Lambda layer holds compiled Python; loaded without Keras's safe mode it does go off."""
+    keras = pytest.importorskip("keras")
     from evaluation import features
 
-    path = keras_bomb(tmp_path / "bomb.keras", fuse)
-    with pytest.raises(InputError, match="A Keras file"):
+    path, place = str(tmp_path / "bomb.keras"), str(fuse)
+    image = keras.Input((8, 8, 3))
+    flat = keras.layers.GlobalAveragePooling2D()(image)
+    code = keras.layers.Lambda(lambda x, place: (__import__("os").makedirs(place, exist_ok=True), x)[1])
+    code.arguments = {"place": place}
+    keras.Model(image, code(flat)).save(path)
+    keras.models.load_model(path, safe_mode=False, compile=False)
+    os.rmdir(fuse)
+    with pytest.raises(InputError, match="A Keras file that loads is required.*Lambda"):
         features.extractor(path)
     for data in bombs(fuse):
         (tmp_path / "pickle.keras").write_bytes(data)
         with pytest.raises(InputError, match="A Keras file"):
             features.extractor(str(tmp_path / "pickle.keras"))
+
+
+@pytest.mark.slow
+def test_tensorboard_listens_on_loopback_only(tmp_path):
+    """The README's command, which names no host."""
+    assert "\ntensorboard --logdir runs\n" in (ROOT / "README.md").read_text()
+    command = [sys.executable, "-m", "tensorboard.main", "--logdir", tmp_path, "--port", "0"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            line = next(line for line in process.stderr if "http://" in line)
+            port = int(re.search(r"http://localhost:(\d+)/", line)[1])
+            tables = [Path(f"/proc/net/{name}").read_text() for name in ("tcp", "tcp6")]
+        finally:
+            process.kill()
+    sockets = [line.split() for table in tables for line in table.splitlines()[1:]]
+    addresses = [row[1] for row in sockets if row[3] == "0A" and row[1].endswith(f":{port:04X}")]
+    loopback = "0100007F", "00000000000000000000000001000000"
+    assert addresses and all(address.startswith(loopback) for address in addresses)
