@@ -28,16 +28,16 @@ def refine(scorer, codes, weights, steps, seed):
     spread = float(np.std(codes))
     offset, first, second = (tf.Variable(tf.zeros_like(start)) for _ in range(3))
 
-    @tf.function  # one program a shift
+    @tf.function(jit_compile=True)
     def gradient(shift):
         with tf.GradientTape() as tape:
-            terms, _ = scorer.terms(start + spread * offset, (SHIFTS[0], shift), mirrored=True)
+            terms, _ = scorer.terms(start + spread * offset, (SHIFTS[0], tf.unstack(shift)), mirrored=True)
             score = tf.reduce_sum(total(terms, weights))
         return tape.gradient(score, offset)
 
     random = np.random.default_rng(seed)
     for step in progress.track(range(1, steps + 1), "refining codes"):
-        gradients = gradient(SHIFTS[random.integers(1, len(SHIFTS))])
+        gradients = gradient(tf.constant(SHIFTS[random.integers(1, len(SHIFTS))]))
         first.assign(0.9 * first + 0.1 * gradients)
         second.assign(0.99 * second + 0.01 * tf.square(gradients))
         offset.assign_add(RATE * (first / (1 - 0.9**step)) / (tf.sqrt(second / (1 - 0.99**step)) + 1e-8))

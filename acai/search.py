@@ -33,6 +33,7 @@ POOL = 2000  # best candidates that are seen in all views
 USES = 3  # of one row of the bank among the kept
 NEAR = 0.5  # of the typical distance between reconstructions: nearer ones are duplicates
 SHIFTS = ((0, 0), (2, 0), (-2, 0), (0, 2), (0, -2))  # down and right, in pixels; all of them mirrored as well
+REACH = 2  # pixels that a shift is at most
 BATCH_SIZE = 256  # candidates; whole batches, so that one program serves all
 
 
@@ -135,13 +136,9 @@ class Scorer:
 
 
 def shifted(pictures, down, right):
-    """Pictures [B, H, W, C] moved by pixels, mirrored at the edge."""
-    if not (down or right):
-        return pictures
-    height, width = pictures.shape[1:3]
-    reach = max(abs(down), abs(right))
-    padded = tf.pad(pictures, ((0, 0), (reach, reach), (reach, reach), (0, 0)), "REFLECT")
-    return padded[:, reach - down : reach - down + height, reach - right : reach - right + width]
+    """Pictures [B, H, W, C] moved by at most REACH pixels, numbers or tensors, mirrored at the edge."""
+    padded = tf.pad(pictures, ((0, 0), (REACH, REACH), (REACH, REACH), (0, 0)), "REFLECT")
+    return tf.slice(padded, (0, REACH - down, REACH - right, 0), pictures.shape)
 
 
 def energy(pictures):

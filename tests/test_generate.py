@@ -50,6 +50,12 @@ RUNS = {
     "gan_strips": "--interpolate --source=cgan --count=2 --strip=4 --scale=1 --out=gan_strips",
     "gan_j": "--interpolate --layout=j --source=cgan --count=1 --strip=3 --scale=1 --out=gan_j",
     "gan_j_again": "--from_manifest=gan_j/manifest.json --out=gan_j_again",
+    "masked": "--blend --source=run --count=3 --strip=3 --scale=1 --mask=top --out=masked",
+    "masked_again": "--from_manifest=masked/manifest.json --out=masked_again",
+    "search": "--blend --source=winners --candidates=12 --keep=4 --refine=2 --bundle --scale=1 --out=search",
+    "search_again": "--from_manifest=search/manifest.json --out=search_again",
+    "bare": "--blend --source=winners --out=bare",
+    "seeded": "--blend --source=winners --seed=0 --count=2 --scale=1 --out=seeded",
     "handwritten": "--from_manifest=handwritten.json --out=handwritten",
 }
 
@@ -100,19 +106,22 @@ def made(tiny, gan, tmp_path_factory):
     folder = tmp_path_factory.mktemp("generate")
     release.write(folder / "run" / "release", config, model.release_state(), arrays)
     release.write(folder / "cgan", {"family": "gan", "model": gan[2]}, gan[1])
-    shutil.copytree(folder / "run" / "release", folder / "copy")
+    for name in ("copy", "winners"):
+        shutil.copytree(folder / "run" / "release", folder / name)
     random = np.random.default_rng(1)
     for name in ("a", "b"):
         Image.fromarray(random.integers(0, 256, (32, 32, 3), np.uint8)).save(folder / f"{name}.png")
     shutil.copyfile(folder / "a.png", folder / "moved.png")
     write_manifest(folder / "handwritten.json", count=2, rows=[[1, 3], [0, 10]])
     words = json.dumps([run.split() for run in RUNS.values()])
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "TFDS_DATA_DIR": "no data set here"}
     environment.pop("TF_CPP_MIN_LOG_LEVEL", None)  # who sets it hears TensorFlow's start
     result = subprocess.run(
         [sys.executable, "-c", MANY, words], cwd=folder, env=environment, capture_output=True, text=True
     )
-    assert (result.returncode, result.stderr) == (0, "")
+    progress = ("preparing", "decoding and scoring candidates", "refining codes")  # of a slow machine
+    others = [line for line in result.stderr.splitlines() if not line.startswith(progress)]
+    assert (result.returncode, others) == (0, [])
     (folder / "printed").write_text(result.stdout)
     return folder
 
@@ -297,6 +306,52 @@ def test_strips_and_diagrams_of_a_gan(made, gan):
     corner = model.sample((b + c - a)[None], [0])[0]
     assert_shows(read(made / "gan_j" / "diagram-000.png")[16:, 16:], corner)
     assert manifest(made, "gan_j")["recipe"] == manifest(made, "gan_j_again")["recipe"]
+
+
+def test_masked_blends_lead_through_the_picture(made, tiny):
+    model, arrays, _ = tiny
+    assert manifest(made, "masked")["recipe"]["blends"][0]["shares"] == [[1] * 4] * 2 + [[0] * 4] * 2
+    for k, (first, second) in enumerate(arrays["latents"][rows(made, "masked")].astype(np.float32)):
+        code = np.concatenate([second[:2], first[2:]])
+        expected = np.asarray(model.decoder(np.stack([first, code, second])))
+        strip = read(made / "masked" / f"strip-{k:03d}.png").reshape(32, 3, 32, 3).swapaxes(0, 1)
+        assert_shows(strip, expected)
+    np.testing.assert_array_equal(singles(made, "masked"), singles(made, "masked_again"))
+
+
+def test_a_search_is_made_again_from_its_manifest_and_bundled(made):
+    names = manifest(made, "search")["files"]
+    assert {"grid.png", "best.png", "manifest.npz"} < set(names) and len(singles(made, "search")) == 4
+    for name in names:
+        for run in ("search_again", "bare"):
+            assert (made / run / name).read_bytes() == (made / "search" / name).read_bytes(), (run, name)
+    assert (made / "winners" / "pegasus.json").read_bytes() == (made / "search" / "manifest.json").read_bytes()
+    assert "blends" not in manifest(made, "seeded")["recipe"]
+    np.testing.assert_array_equal(rows(made, "seeded"), rows(made, "first"))
+
+
+def test_a_search_says_how_each_term_stands(made):
+    made_of = manifest(made, "search")
+    weights = made_of["recipe"]["weights"]
+    scores = [entry["score"] for entry in made_of["pictures"]]
+    assert scores == sorted(scores, reverse=True)
+    for entry in made_of["pictures"]:
+        assert set(entry["terms"]) == set(weights)
+        assert entry["score"] == pytest.approx(sum(weights[n] * v for n, v in entry["terms"].items()), abs=1e-3)
+
+
+def test_the_best_stands_beside_its_parents_and_the_nearest_other_code(made, tiny):
+    model, arrays, _ = tiny
+    best = read(made / "search" / "best.png")
+    assert best.shape == (96, 128, 3)
+    np.testing.assert_array_equal(best[::3, :96:3], singles(made, "search")[0])
+    parents = read(made / "search" / "parents.png")
+    np.testing.assert_array_equal(best[:64, 96:], np.concatenate([parents[:32, :32], parents[:32, 32:64]]))
+    with np.load(made / "search" / "manifest.npz") as file:
+        code = file["codes"][0].astype(float)
+    away = np.square(arrays["latents"].astype(float) - code).sum((1, 2, 3))
+    away[rows(made, "search")[0]] = np.inf
+    assert_shows(best[64:, 96:], np.asarray(model.decoder(arrays["latents"][[away.argmin()]]))[0])
 
 
 @pytest.mark.parametrize("run", RUNS)
