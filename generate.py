@@ -11,6 +11,8 @@
     python generate.py --sample --source=runs/dcgan --count=64    from a GAN; one seed, the same pictures
     python generate.py --blend --source=runs/cgan                 horses that a conditional GAN turns into birds
     python generate.py --from_manifest=out/blend/manifest.json    the same pictures again
+    python generate.py --explore                                  a page of HTML to mix any two codes in
+    python generate.py --diagram                                  the networks and their losses, drawn
 
 Writes grid.png, each picture as a PNG of its own, parents.png, strips, diagrams and manifest.json into --out,
 in place of the pictures that the manifest.json there lists.
@@ -36,6 +38,12 @@ ACTIONS = {
     "reconstruct": "real images of both classes, encoded and decoded (ACAI)",
     "interpolate": "strips or diagrams of pictures between any of both classes, or between noises",
     "sample": "codes from a Gaussian kernel density over the bank, decoded, or a GAN's noise",
+    "explore": "explore.html: pick two parents, drag the mix, see the blend (ACAI)",
+    "diagram": "architecture.png: layers, shapes, parameters and where each loss acts (ACAI)",
+}
+SHOWS = {  # what is made without a manifest, and why only of an ACAI
+    "explore": "which has codes of real images to pick parents from",
+    "diagram": "of whose networks and losses the drawing is",
 }
 for _name, _text in ACTIONS.items():
     flags.DEFINE_bool(_name, False, _text)
@@ -103,6 +111,9 @@ def main():
         raise InputError(f"--out: a folder to write to is required. Received: {out} ({error.strerror})") from error
 
     command.import_tensorflow()
+    if recipe["action"] in SHOWS:
+        print(show(recipe, source, out, folder))
+        return
     searched = scoring() if scoring else {}
     rendered, entries = recipes.render(recipe, source, **searched)
     try:
@@ -132,6 +143,29 @@ def bundle(manifest, folder):
             paths.append(folder / Path(WINNERS).with_suffix(name.suffix))
             write_atomically(paths[-1], name.read_bytes())
     return paths
+
+
+def show(recipe, source, out, folder):
+    """Writes the page or the drawing of an ACAI; returns its path."""
+    if recipe["action"] == "diagram":
+        from acai import diagram
+
+        return diagram.write(os.path.join(out, "architecture.png"), source.sizes, recipe["source"])
+    from acai import explore
+    from judge.released import Judge
+
+    config, weights, _, _ = release.read(release.BUNDLED / "classifier", "classifier")
+    sizes, judge, pairs = config["model"], None, ()
+    classes = {recipe["first"], recipe["second"]}
+    if all(sizes[name] == source.sizes[name] for name in ("width", "colours")) and classes <= {
+        *sizes["class_names"]
+    }:
+        judge = Judge(sizes, weights, "classifier")
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # what a search has found comes first
+        found = json.loads((folder / WINNERS).read_text())["recipe"]
+        same = ("first", "second", "codes_digest")
+        pairs = found["rows"] if all(found[name] == recipe[name] for name in same) else ()
+    return explore.write(os.path.join(out, "explore.html"), recipe, source, judge, pairs)
 
 
 def judge_of(recipe):
@@ -205,6 +239,8 @@ def recipe_of_flags():
 def recipes_of(folder, recipe):
     """The recipes module of a release's family; InputError where it lacks the action or the action a flag."""
     family, action = release.family(folder), recipe["action"]
+    if action in SHOWS and family != "acai":
+        raise InputError(f"--{action}: an ACAI, {SHOWS[action]}, is required. Received: {folder}, of {family}")
     if family not in FAMILIES:
         raise InputError(
             f"A model of the family {' or '.join(FAMILIES)} is required. Received: {folder}, of {family}"

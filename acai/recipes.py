@@ -24,8 +24,10 @@ ACTIONS = {  # and the flags that each takes
     "reconstruct": "first second",
     "interpolate": "first second strip path layout",
     "sample": "first second bandwidth",
+    "explore": "first second",
+    "diagram": "",
 }
-PARENTS = {"blend": 2, "interpolate": 2, "reconstruct": 1, "sample": 0}  # rows of the bank a picture has
+PARENTS = {"blend": 2, "interpolate": 2, "reconstruct": 1, "sample": 0}  # rows of the bank a picture has; else 0
 
 
 class Source(typing.NamedTuple):
@@ -194,7 +196,7 @@ def check_blends(blends, count, shape):
 def count_parents(recipe):
     """How many rows of the bank a picture has; InputError for a layout that cannot be."""
     if recipe["layout"] == "strip":
-        return 0 if recipe["first_image"] else PARENTS[recipe["action"]]
+        return 0 if recipe["first_image"] else PARENTS.get(recipe["action"], 0)
     if recipe["path"] == "pixel":
         raise InputError(f"--layout={recipe['layout']} is required without --path=pixel. Received: both")
     side, _ = gallery.map_side(recipe)

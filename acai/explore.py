@@ -1,0 +1,120 @@
+"""One page of HTML in which any two codes of a latent bank are mixed: nothing to install, nothing to fetch.
+
+The page (acai/explore.html) holds codes and the decoder's weights, not decoded frames: 0.2 MB of weights show every
+pair at every mix, which no sheet of frames could. A network goes into it as a list of steps and a heap of arrays
+(`Packer`), which a few dozen lines of JavaScript run. Parents are shown as what the decoder makes of their codes.
+"""
+
+import base64
+import json
+from pathlib import Path
+
+import numpy as np
+
+from acai.released import ReleasedACAI
+from common.checkpoints import write_atomically
+
+TEMPLATE = Path(__file__).with_name("explore.html")
+CODES = 1_400_000  # bytes of codes on a page at most; in base64 it is a third more
+CODES_PER_CLASS = 1000
+
+
+class Packer:
+    """Arrays in one heap of little-endian bytes, each named by where it begins, its numbers and their type."""
+
+    def __init__(self):
+        self.parts, self.size = [], 0
+
+    def add(self, array, kind):
+        """Appends an array as `kind`, "f2" or "f4"; returns {"at", "shape", "kind"}."""
+        self.parts.append(bytes(-self.size % 4))
+        at = self.size + len(self.parts[-1])
+        self.parts.append(np.asarray(array).astype(f"<{kind}").tobytes())
+        self.size = at + len(self.parts[-1])
+        return {"at": at, "shape": list(np.shape(array)), "kind": kind}
+
+    def network(self, layers):
+        """A chain of Keras layers as steps [{"op", ...}] for the page; batch normalisation becomes a line.
+
+        Raises:
+            ValueError: for a layer that the page cannot run.
+        """
+        return [step for layer in layers if (step := self._step(layer))]
+
+    def _step(self, layer):
+        name = type(layer).__name__
+        if name == "InputLayer":
+            return None
+        if name == "Conv2D" and layer.strides == (1, 1) and layer.padding == "same":
+            return {"op": "convolve", "kernel": self.add(layer.kernel, "f2"), "bias": self._bias(layer)}
+        if name == "Dense":
+            return {"op": "dense", "kernel": self.add(layer.kernel, "f2"), "bias": self._bias(layer)}
+        if name == "BatchNormalization":
+            mean, variance = np.asarray(layer.moving_mean), np.asarray(layer.moving_variance)
+            scale = np.asarray(layer.gamma) / np.sqrt(variance + layer.epsilon)
+            shift = np.asarray(layer.beta) - scale * mean
+            return {"op": "scale", "by": self.add(scale, "f4"), "shift": self.add(shift, "f4")}
+        if name == "LeakyReLU":
+            return {"op": "leaky", "slope": float(layer.negative_slope)}
+        if name == "Activation" and layer.activation.__name__ == "gelu":
+            return {"op": "gelu"}
+        plain = {"UpSampling2D": "double", "HalvedByMax": "halve", "GlobalMaxPooling2D": "highest"}
+        if name not in plain:
+            raise ValueError(f"layer: one that the page can run is required. Received: {name}")
+        return {"op": plain[name]}
+
+    def _bias(self, layer):
+        return None if layer.bias is None else self.add(layer.bias, "f4")
+
+    def base64(self):
+        return base64.b64encode(b"".join(self.parts)).decode()
+
+
+def write(path, recipe, source, judge=None, pairs=()):
+    """Writes the page of an acai.recipes.Source; returns the path. Other arguments as of `page`."""
+    model = ReleasedACAI(source.sizes, source.weights, source.folder)
+    write_atomically(path, page(recipe, source.bank, model.decoder, judge, pairs).encode())
+    return path
+
+
+def page(recipe, bank, decoder, judge=None, pairs=()):
+    """The page as text; the same arguments give the same text.
+
+    Args:
+        recipe: has "source", "first" and "second" (classes), "weights_digest".
+        bank: acai.bank.LatentBank.
+        decoder: keras.Sequential of `acai.networks.decoder`.
+        judge: judge.released.Judge that knows the pictures' width and colours and both classes; None: the page
+            shows no probabilities.
+        pairs: rows [(first, second), ...] of the bank that come first; the page begins with the first of them.
+    """
+    limit = min(CODES_PER_CLASS, max(1, CODES // (2 * bank.latents[0].nbytes)))
+    classes = (recipe["first"], recipe["second"])
+    sides = [shown(bank.rows(name), [pair[side] for pair in pairs], limit) for side, name in enumerate(classes)]
+    rows = np.unique(np.concatenate(sides))
+    heap = Packer()
+    data = {
+        "source": recipe["source"],
+        "digest": recipe["weights_digest"],
+        "classes": classes,
+        "sides": [side.tolist() for side in sides],
+        "rows": rows.tolist(),
+        "images": [[str(bank.splits[row]), int(bank.ids[row])] for row in rows],
+        "codes": heap.add(bank.latents[rows], "f2"),
+        "decoder": heap.network(decoder.layers),
+        "judge": judge
+        and {
+            "steps": heap.network([layer for layer in judge.network.layers]),
+            "temperature": judge.temperature,
+            "classes": judge.class_names,
+        },
+    }
+    data["heap"] = heap.base64()
+    text = json.dumps(data, sort_keys=True).replace("<", "\\u003c")  # no source's name ends the script
+    return TEMPLATE.read_text(encoding="utf-8").replace("{{data}}", text)
+
+
+def shown(rows, begin, limit):
+    """At most `limit` of a class's rows: `begin` without repeats, then others in a drawn order that is fixed."""
+    drawn = np.random.default_rng(0).permutation(rows).tolist()
+    return np.array(list(dict.fromkeys([*begin, *drawn]))[:limit])
