@@ -112,7 +112,7 @@ def main():
 
     command.import_tensorflow()
     if recipe["action"] in SHOWS:
-        print(show(recipe, source, out, folder))
+        print(show(recipe, source, out))
         return
     searched = scoring() if scoring else {}
     rendered, entries = recipes.render(recipe, source, **searched)
@@ -145,7 +145,7 @@ def bundle(manifest, folder):
     return paths
 
 
-def show(recipe, source, out, folder):
+def show(recipe, source, out):
     """Writes the page or the drawing of an ACAI; returns its path."""
     if recipe["action"] == "diagram":
         from acai import diagram
@@ -155,17 +155,12 @@ def show(recipe, source, out, folder):
     from judge.released import Judge
 
     config, weights, _, _ = release.read(release.BUNDLED / "classifier", "classifier")
-    sizes, judge, pairs = config["model"], None, ()
+    sizes, judge = config["model"], None
     classes = {recipe["first"], recipe["second"]}
-    if all(sizes[name] == source.sizes[name] for name in ("width", "colours")) and classes <= {
-        *sizes["class_names"]
-    }:
+    fit = all(sizes[name] == source.sizes[name] for name in ("width", "colours"))
+    if fit and classes <= set(sizes["class_names"]) and len(classes) == 2:
         judge = Judge(sizes, weights, "classifier")
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # what a search has found comes first
-        found = json.loads((folder / WINNERS).read_text())["recipe"]
-        same = ("first", "second", "codes_digest")
-        pairs = found["rows"] if all(found[name] == recipe[name] for name in same) else ()
-    return explore.write(os.path.join(out, "explore.html"), recipe, source, judge, pairs)
+    return explore.write(os.path.join(out, "explore.html"), recipe, source, judge)
 
 
 def judge_of(recipe):

@@ -13,10 +13,12 @@ import numpy as np
 
 from acai.released import ReleasedACAI
 from common.checkpoints import write_atomically
+from common.interpolation import slerp
 
 TEMPLATE = Path(__file__).with_name("explore.html")
 CODES = 1_400_000  # bytes of codes on a page at most; in base64 it is a third more
 CODES_PER_CLASS = 1000
+DRAWN, BEST = 500, 25  # of the pairs drawn, the best blends' come first: a page of the two choices of parents
 
 
 class Packer:
@@ -70,9 +72,10 @@ class Packer:
         return base64.b64encode(b"".join(self.parts)).decode()
 
 
-def write(path, recipe, source, judge=None, pairs=()):
+def write(path, recipe, source, judge=None):
     """Writes the page of an acai.recipes.Source; returns the path. Other arguments as of `page`."""
     model = ReleasedACAI(source.sizes, source.weights, source.folder)
+    pairs = best_pairs(recipe, source.bank, model, judge) if judge else ()
     write_atomically(path, page(recipe, source.bank, model.decoder, judge, pairs).encode())
     return path
 
@@ -104,7 +107,7 @@ def page(recipe, bank, decoder, judge=None, pairs=()):
         "decoder": heap.network(decoder.layers),
         "judge": judge
         and {
-            "steps": heap.network([layer for layer in judge.network.layers]),
+            "steps": heap.network(judge.network.layers),
             "temperature": judge.temperature,
             "classes": judge.class_names,
         },
@@ -112,6 +115,16 @@ def page(recipe, bank, decoder, judge=None, pairs=()):
     data["heap"] = heap.base64()
     text = json.dumps(data, sort_keys=True).replace("<", "\\u003c")  # no source's name ends the script
     return TEMPLATE.read_text(encoding="utf-8").replace("{{data}}", text)
+
+
+def best_pairs(recipe, bank, model, judge):
+    """Rows [BEST, 2] whose blends at one half are recognised best as both classes, of DRAWN random pairs."""
+    random, classes = np.random.default_rng(0), (recipe["first"], recipe["second"])
+    pairs = np.stack([random.choice(bank.rows(name), DRAWN) for name in classes], axis=1)
+    first, second = (bank.latents[column].astype(np.float32) for column in pairs.T)
+    blends = np.clip(model.decode(slerp(first, second, 0.5)), -1, 1)
+    odds = judge(blends)[0][:, [judge.class_names.index(name) for name in classes]]
+    return pairs[np.argsort(-odds.prod(axis=1), kind="stable")[:BEST]].tolist()
 
 
 def shown(rows, begin, limit):
