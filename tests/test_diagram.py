@@ -1,0 +1,62 @@
+"""The drawing of the architecture: layers, shapes and parameters by hand, and every word inside the picture."""
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from PIL import Image
+
+from acai import diagram
+
+SIZES = dict(width=32, colours=3, latent_width=8, latent_channels=5, depth=4, critic_depth=2)
+SIZES |= dict(mix_weight=0.5, regularisation=0.25, realism_weight=0.125, discriminator_channels=6)
+
+
+def test_layers_by_hand():
+    found = diagram.networks_of(SIZES)
+    assert list(found) == ["encoder", "decoder", "critic", "discriminator"]
+    assert diagram.layers_of(found["encoder"]) == [  # (kernel, map, channels, parameters = size^2 c f + f)
+        ("1×1, 3×3", 32, 4, (3 * 4 + 4) + (9 * 4 * 4 + 4)),
+        ("3×3", 32, 4, 9 * 4 * 4 + 4),
+        ("3×3", 16, 8, 9 * 4 * 8 + 8),
+        ("3×3", 16, 8, 9 * 8 * 8 + 8),
+        ("3×3", 8, 16, 9 * 8 * 16 + 16),
+        ("3×3", 8, 5, 9 * 16 * 5 + 5),
+    ]
+    assert [row[2] for row in diagram.layers_of(found["critic"])] == [2, 2, 4, 4, 8, 5]
+    assert diagram.layers_of(found["discriminator"])[1] == ("4×4", 8, 12, 16 * 6 * 12 + 12)
+    assert "discriminator" not in diagram.networks_of(SIZES | {"realism_weight": 0.0})
+    assert diagram.layers_of(diagram.networks_of(SIZES | {"critic_depth": None})["critic"])[0][2] == 4
+
+
+@pytest.mark.parametrize("changes", [{}, {"realism_weight": 0.0, "latent_width": 2, "colours": 1}])
+def test_every_word_is_inside_and_the_numbers_are_there(changes, tmp_path, monkeypatch):
+    figures, saved = [], Figure.savefig
+
+    def savefig(figure, *arguments, **options):
+        figures.append(figure)
+        saved(figure, *arguments, **options)
+
+    monkeypatch.setattr(Figure, "savefig", savefig)
+    sizes = SIZES | changes
+    path = diagram.write(str(tmp_path / "architecture.png"), sizes, "a name")
+    picture = np.asarray(Image.open(path))
+    assert picture.shape[:2] == (diagram.HEIGHT * diagram.DPI, diagram.WIDTH * diagram.DPI)
+    (axes,) = figures[0].axes
+    texts = [text for text in axes.texts if text.get_text()]
+    for text in texts:
+        extent = text.get_window_extent()
+        assert extent.x0 >= 0 and extent.y0 >= 0, text
+        assert extent.x1 <= picture.shape[1] and extent.y1 <= picture.shape[0], text
+    for text in texts:  # what stands upright stands in its layer's box
+        if text.get_rotation() == 90:
+            extent = text.get_window_extent()
+            boxes = [patch.get_window_extent() for patch in axes.patches]
+            inside = [b for b in boxes if b.x0 <= extent.x0 and extent.x1 <= b.x1]
+            assert any(b.y0 <= extent.y0 and extent.y1 <= b.y1 for b in inside), text
+    words = " ".join(text.get_text() for text in texts)
+    found = diagram.networks_of(sizes)
+    for network in found.values():
+        assert f"{network.count_params():,}" in words
+    assert f"{sum(n.count_params() for n in found.values()):,} parameters" in words
+    assert "0.5 mean" in words and r"d(0.25\,x + 0.75\,\hat{x})" in words
+    assert ("0.125 mean $D" in words) == ("hinge" in words) == (not changes)
