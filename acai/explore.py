@@ -93,7 +93,9 @@ def page(recipe, bank, decoder, judge=None, pairs=()):
     """
     limit = min(CODES_PER_CLASS, max(1, CODES // (2 * bank.latents[0].nbytes)))
     classes = (recipe["first"], recipe["second"])
-    sides = [shown(bank.rows(name), [pair[side] for pair in pairs], limit) for side, name in enumerate(classes)]
+    sides = [
+        shown(bank.rows(name), [pair[side] for pair in pairs], limit, side) for side, name in enumerate(classes)
+    ]
     rows = np.unique(np.concatenate(sides))
     heap = Packer()
     data = {
@@ -127,7 +129,7 @@ def best_pairs(recipe, bank, model, judge):
     return pairs[np.argsort(-odds.prod(axis=1), kind="stable")[:BEST]].tolist()
 
 
-def shown(rows, begin, limit):
-    """At most `limit` of a class's rows: `begin` without repeats, then others in a drawn order that is fixed."""
-    drawn = np.random.default_rng(0).permutation(rows).tolist()
+def shown(rows, begin, limit, seed):
+    """At most `limit` of a class's rows: `begin` without repeats, then others in an order drawn by `seed`."""
+    drawn = np.random.default_rng(seed).permutation(rows).tolist()
     return np.array(list(dict.fromkeys([*begin, *drawn]))[:limit])

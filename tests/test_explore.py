@@ -76,9 +76,9 @@ def test_no_name_ends_the_script_and_nothing_is_fetched(tiny):
 
 def test_pairs_come_first_and_the_rest_is_limited():
     rows = np.arange(100, 150)
-    chosen = explore.shown(rows, [140, 101, 140], 20).tolist()
+    chosen = explore.shown(rows, [140, 101, 140], 20, 0).tolist()
     assert chosen[:2] == [140, 101] and len(set(chosen)) == 20 and set(chosen) <= set(rows.tolist())
-    assert sorted(explore.shown(rows, [], 999)) == rows.tolist()
+    assert sorted(explore.shown(rows, [], 999, 0)) == rows.tolist()
 
 
 def test_batch_normalisation_becomes_a_line():
@@ -276,6 +276,7 @@ def test_parents_are_picked_drawn_and_shared_by_link(horses):
 def test_lines_have_no_classes(browser, tmp_path):
     page = Explorer(browser, "acai_lines", tmp_path)
     first, second, mix = page.settle()
+    assert first != second
     page.assert_shows("#blend canvas", first, second, mix)
     assert not browser.find_element("id", "answers").is_displayed()
     assert page.complaints() == []
