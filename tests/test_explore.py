@@ -81,6 +81,14 @@ def test_pairs_come_first_and_the_rest_is_limited():
     assert sorted(explore.shown(rows, [], 999, 0)) == rows.tolist()
 
 
+def test_every_array_begins_where_a_browser_can_read_it():
+    heap = explore.Packer()
+    places = [heap.add(np.arange(n), kind) for n, kind in ((3, "f2"), (2, "f4"), (1, "f2"), (1, "f4"))]
+    assert [place["at"] for place in places] == [0, 8, 16, 20]  # of 6, 8, 2 and 4 bytes
+    read = arrays_of({"heap": heap.base64()})
+    assert [read(place).tolist() for place in places] == [[0, 1, 2], [0, 1], [0], [0]]
+
+
 def test_batch_normalisation_becomes_a_line():
     import keras
 
