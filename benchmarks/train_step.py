@@ -145,6 +145,8 @@ def network_flops(network):
 
     A transposed convolution applies its kernel at the positions of its input.
     """
+    import keras
+
     flops = []
     for layer in network.layers:
         kernel = getattr(layer, "kernel", None)
@@ -152,7 +154,7 @@ def network_flops(network):
             rows, columns, channels, filters = kernel.shape
             folded = getattr(layer, "linear_kernel", None)
             channels = channels if folded is None else folded.shape[2] + 1
-            maps = layer.input if "Transpose" in type(layer).__name__ else layer.output
+            maps = layer.input if isinstance(layer, keras.layers.Conv2DTranspose) else layer.output
             positions = int(np.prod(maps.shape[1:3]))
             flops.append(2 * rows * columns * channels * filters * positions)
     return sum(flops), flops[0]

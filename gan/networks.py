@@ -13,6 +13,7 @@ import math
 import keras
 from keras import layers, ops
 
+from gan import strided
 from gan.layers import BatchNorm, MinibatchDeviation, SpectralConv2D, SpectralDense
 
 SLOPE = 0.2  # of every leaky ReLU
@@ -226,12 +227,14 @@ def discriminator_inputs(width, colours, classes, condition):
 def convolution(filters, size, normalisation, dtype, strides=1, **options):
     if normalisation == "spectral":
         return SpectralConv2D(filters, size, strides, dtype=dtype, **options)
+    if (size, strides) == (strided.SIZE, strided.STRIDE):
+        return strided.Down(filters, dtype=dtype, **options)
     return layers.Conv2D(filters, size, strides, padding="same", dtype=dtype, **options)
 
 
 def upscaled(x, filters, up, dtype, **options):
     if up == "transposed":
-        return layers.Conv2DTranspose(filters, 4, strides=2, padding="same", dtype=dtype, **options)(x)
+        return strided.Up(filters, dtype=dtype, **options)(x)
     return layers.Conv2D(filters, 3, padding="same", dtype=dtype, **options)(layers.UpSampling2D(dtype=dtype)(x))
 
 
