@@ -18,19 +18,13 @@ def get_config(variant="dcgan"):
     variants = {f.__name__: f for f in (dcgan, cgan, sngan, wgan, wgan_gp)}
     if variant not in variants:
         raise ValueError(f"configs/gan.py has the variants {', '.join(variants)}. Received: {variant!r}")
-    config = dcgan()
-    if variant != "dcgan":
-        variants[variant](config)
+    config = base()
+    variants[variant](config)
     return config
 
 
-def dcgan():
-    """Radford, Metz and Chintala 2015, arXiv 1511.06434, at 32x32 and half of the paper's width.
-
-    Command:   python train.py --config=configs/gan.py --workdir=runs/dcgan
-    Time:      15 minutes for 658 kimg on 2 cores (740 images/s); on a GPU not measured.
-    Figures:   kd_classifier_1k 0.0134 at 658 kimg.
-    """
+def base():
+    """DCGAN's choices and no trick: what every variant begins with."""
     config = ml_collections.ConfigDict()
     config.family = "gan"
 
@@ -86,6 +80,22 @@ def dcgan():
     return config
 
 
+def dcgan(config):
+    """Radford, Metz and Chintala 2015, arXiv 1511.06434, at 32x32 and half of the paper's width.
+
+    Unlike the paper's: what the discriminator sees is augmented (arXiv 2006.10738), as 18,000 images are few for it,
+    and the learning rates fall.
+
+    Command:   python train.py --config=configs/gan.py --workdir=runs/dcgan
+    Time:      71 minutes on 2 cores (700 images/s); on a GPU not measured.
+    Figures:   kd_classifier_1k 0.0054, fd_classifier_1k 2.27. Not augmented and at a constant rate 0.0134 after
+               15 minutes (658 kimg).
+    """
+    config.model.augment = ("translation", "cutout")
+    config.train.total_kimg = 3_000.0
+    config.train.schedule = "cosine"
+
+
 def cgan(config):
     """DCGAN with classes as Miyato and Koyama 2018, arXiv 1802.05637: conditional batch norm and a projection.
 
@@ -122,8 +132,8 @@ def wgan(config):
     """Arjovsky, Chintala and Bottou 2017, arXiv 1701.07875, with DCGAN's networks: clipped weights, RMSProp.
 
     Command:   python train.py --config=configs/gan.py:wgan --workdir=runs/wgan
-    Time:      not measured.
-    Figures:   none yet.
+    Time:      15 minutes for 580 kimg on 2 cores (up to 1,070 images/s); on a GPU not measured.
+    Figures:   kd_classifier_1k 0.1182 at 580 kimg.
     """
     config.model.loss = "wasserstein"
     config.model.weight_clip = 0.01

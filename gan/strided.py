@@ -1,8 +1,8 @@
 """A DCGAN's convolutions: 4x4, stride 2, down and up, in the forms that XLA runs fastest on a CPU.
 
-`up` is the transpose of `down`, so each is the other's gradient. On a CPU XLA takes about 1.4 times as long over
-its own transposed convolution as over the matrix product in `up`, and 1.6 times as long over a convolution of three
-colours as over the product in `down` (benchmarks/strided.py). A GPU is given its own, which are cuDNN's.
+`up` is the transpose of `down`, so each is the other's gradient. On two CPU cores XLA took 1.3 to 1.5 times as long
+over its own transposed convolution as over the matrix product in `up`, and 1.6 times as long over a convolution of
+three colours as over the product in `down`. A GPU is given its own convolutions, which are cuDNN's.
 """
 
 import keras
@@ -62,7 +62,7 @@ def up(maps, kernel):
         shape = (tf.shape(maps)[0], STRIDE * rows, STRIDE * columns, few)
         return tf.nn.conv2d_transpose(maps, kernel, shape, STRIDE), gradient
     painted = tf.reshape(maps, (-1, deep)) @ tf.reshape(tf.transpose(kernel, (3, 0, 1, 2)), (deep, -1))
-    # Row 2i + 2a + r - 1 of the images gets row 2a + r of the patch at i, and columns likewise: add the four (a, b).
+    # Row 2i + 2a + r - 1 of the images gets row 2a + r of the patch at i, columns likewise: add the four (a, b).
     painted = tf.reshape(painted, (-1, rows, columns, 2, 2, 2, 2, few))  # [B, i, j, a, r, b, s, C]
     images = 0
     for a in (0, 1):
