@@ -83,7 +83,7 @@ def base():
 def dcgan(config):
     """Radford, Metz and Chintala 2015, arXiv 1511.06434, at 32x32 and half of the paper's width.
 
-    Unlike the paper's: what the discriminator sees is augmented (arXiv 2006.10738), as 18,000 images are few for it,
+    Unlike the paper's: what the discriminator sees is augmented (arXiv 2006.10738), as 18,000 images are few,
     and the learning rates fall.
 
     Command:   python train.py --config=configs/gan.py --workdir=runs/dcgan

@@ -104,6 +104,7 @@ def figures(judged, extract, near, seed):
     def distances(names, statistic, better, stage):
         ends = jackknife(statistic, near.real_features, judged.features, seed=seed, stage=stage)
         named = zip(names, *map(np.atleast_1d, ends), strict=True)
+        named = [(n, *(np.clip(rest, 0, 1) if n in SHARES else rest)) for n, *rest in named]
         return [
             Figure(f"{n}_{extract.name}_{size}", *rest, count, better, extract.comparable) for n, *rest in named
         ]
@@ -176,6 +177,7 @@ def size_name(count):
 
 
 COPIES = "share nearer to a training image than 99% of the hold-out"
+SHARES = ("precision", "recall", "coverage")  # no interval of theirs leaves 0 to 1
 
 
 class Neighbours:

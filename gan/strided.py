@@ -1,8 +1,8 @@
 """A DCGAN's convolutions: 4x4, stride 2, down and up, in the forms that XLA runs fastest on a CPU.
 
-`up` is the transpose of `down`, so each is the other's gradient. On two CPU cores XLA took 1.3 to 1.5 times as long
-over its own transposed convolution as over the matrix product in `up`, and 1.6 times as long over a convolution of
-three colours as over the product in `down`. A GPU is given its own convolutions, which are cuDNN's.
+`up` is the transpose of `down`, so each is the other's gradient. On two CPU cores XLA took 1.3 to 1.5 times as
+long over its own transposed convolution as over the matrix product in `up`, and 1.6 times as long over a
+convolution of three colours as over the product in `down`. A GPU is given its own convolutions, which are cuDNN's.
 """
 
 import keras
