@@ -217,3 +217,16 @@ def test_verdict_follows_the_gains(recognised, shift, words):
     assert np.sign(gained[0].value) == np.sign(recognised - 0.2) or recognised == 0.2
     for phrase in words:
         assert phrase in blend.verdict(gained)
+
+
+def test_intervals_of_shares_end_at_0_and_1(monkeypatch):
+    def wide(*arguments, own=blend.jackknife, **options):
+        estimate, low, high = own(*arguments, **options)
+        return estimate, low - 9, high + 9
+
+    monkeypatch.setattr(blend, "jackknife", wide)
+    rows, _ = suite()
+    for name in ("precision", "recall", "coverage"):
+        figure = rows["slerp"][f"{name}_blocks"]
+        assert (figure.low, figure.high) == (0, 1)
+    assert rows["slerp"]["density_blocks"].low < 0 and rows["slerp"]["density_blocks"].high > 1

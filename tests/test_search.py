@@ -148,3 +148,10 @@ def test_unlike_is_the_distance_in_typical_ones(parents):
     terms, _ = search.thorough(Best(0), parents, codes)
     nearest = np.linalg.norm(parents.features - codes.reshape(2, -1)[:1, :5], axis=1).min()
     np.testing.assert_allclose(terms["unlike"], [np.log(min(1, nearest)), 0], atol=1e-6)
+
+
+def test_duplicates_are_measured_in_typical_distances(parents, monkeypatch):
+    seen = []
+    monkeypatch.setattr(search, "select", lambda *args: seen.append(args[-1]) or [0])
+    search.find(Best(0), search.dataclasses.replace(parents, spacing=3.0), 8, 1, 0, masks.WEIGHTS)
+    assert seen == [search.NEAR * 3]
