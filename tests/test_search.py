@@ -1,7 +1,10 @@
 """The search: Gaussians, views and energy against plain numpy; selection and draws by hand; the best are found."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from acai import masks
 from common import metrics
@@ -155,3 +158,31 @@ def test_duplicates_are_measured_in_typical_distances(parents, monkeypatch):
     monkeypatch.setattr(search, "select", lambda *args: seen.append(args[-1]) or [0])
     search.find(Best(0), search.dataclasses.replace(parents, spacing=3.0), 8, 1, 0, masks.WEIGHTS)
     assert seen == [search.NEAR * 3]
+
+
+def test_thorough_recognition_is_the_mean_over_flips_and_shifts():
+    def network(pictures):
+        corner = tf.reshape(pictures[:, :2, :2, 0], (-1, 4))
+        return {"logits": 4 * corner[:, :3], "features": corner}
+
+    judge = SimpleNamespace(class_names=("bird", "cat", "horse"), temperature=2.0, network=network)
+    model = SimpleNamespace(decoder=lambda codes: 3 * codes, critic=None)
+    random = np.random.default_rng(6)
+    codes = random.uniform(-0.5, 0.5, size=(3, 8, 8, 3)).astype(np.float32)
+    scorer = search.Scorer(model, judge, ("horse", "bird"))
+    scorer.refer_to(random.normal(size=(500, 8, 8, 3)), random.normal(size=(500, 4)), 0.5)
+    expected = []
+    for side in (codes, codes[:, :, ::-1]):
+        padded = np.pad(np.clip(3 * side, -1, 1), ((0, 0), (2, 2), (2, 2), (0, 0)), mode="reflect")
+        for down, right in ((0, 0), (2, 0), (-2, 0), (0, 2), (0, -2)):
+            view = padded[:, 2 - down : 10 - down, 2 - right : 10 - right, 0]
+            logits = 2 * np.stack([view[:, 0, 0], view[:, 0, 1], view[:, 1, 0]], axis=1)
+            logs = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+            expected.append((logs[:, 2] + logs[:, 0]) / 2)
+    terms, _ = scorer(codes, thorough=True)
+    np.testing.assert_allclose(terms["recognised"], np.mean(expected, axis=0), rtol=1e-4)
+    quick, features = scorer(codes)
+    np.testing.assert_allclose(quick["recognised"], expected[0], rtol=1e-4)
+    np.testing.assert_allclose(features, np.clip(3 * codes, -1, 1)[:, :2, :2, 0].reshape(3, 4), rtol=1e-5)
+    sharpness = np.log(metrics.high_frequency_energy(np.clip(3 * codes, -1, 1)) / 0.5)
+    np.testing.assert_allclose(terms["sharpness"], np.minimum(sharpness, 0), atol=1e-4)
