@@ -87,6 +87,7 @@ COMMAND += [f"--config.model.{name}={value}" for name, value in (TINY | TRICKS).
 COMMAND += [f"--config.train.{name}_every_kimg={value}" for name, value in (("log", 0.016), ("save", 0.04))]
 COMMAND += ["--config.data.source=folder", "--config.train.batch_size=8", "--config.train.precision=float32"]
 COMMAND += ["--config.train.pictures_every_kimg=0", "--config.train.release_every_kimg=0"]
+COMMAND += ["--config.train.schedule=constant"]  # the runs differ in total_kimg
 
 
 def command(images, workdir, steps):
