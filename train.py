@@ -11,7 +11,7 @@ import json
 from absl import flags, logging
 from ml_collections import config_flags
 
-from common import command, data, memory
+from common import command, compiler, data, memory
 from common.command import InputError
 from common.run_directory import RunDirectory
 from configs.check import check
@@ -73,7 +73,7 @@ def train(config, run):
                 config.train.batch_size,
                 steps(config, config.train.log_every_kimg),
                 observers,
-                config.train.jit_compile,
+                compiler.resolve(config.train.jit_compile, model.dtype_policy.name),
             )
     except loop.NonFiniteError as error:
         raise InputError(

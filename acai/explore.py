@@ -41,32 +41,35 @@ class Packer:
         Raises:
             ValueError: for a layer that the page cannot run.
         """
-        return [step for layer in layers if (step := self._step(layer))]
+        return [step for layer in layers for step in self._steps(layer)]
 
-    def _step(self, layer):
+    def _steps(self, layer):
         name = type(layer).__name__
         if name == "InputLayer":
-            return None
+            return []
         if name == "Conv2D" and layer.strides == (1, 1) and layer.padding == "same":
-            return {"op": "convolve", "kernel": self.add(layer.kernel, "f2"), "bias": self._bias(layer)}
+            return [self._linear("convolve", layer)]
+        if name == "UpsampleThenConv2D":
+            return [{"op": "double"}, self._linear("convolve", layer)]
         if name == "Dense":
-            return {"op": "dense", "kernel": self.add(layer.kernel, "f2"), "bias": self._bias(layer)}
+            return [self._linear("dense", layer)]
         if name == "BatchNormalization":
             mean, variance = np.asarray(layer.moving_mean), np.asarray(layer.moving_variance)
             scale = np.asarray(layer.gamma) / np.sqrt(variance + layer.epsilon)
             shift = np.asarray(layer.beta) - scale * mean
-            return {"op": "scale", "by": self.add(scale, "f4"), "shift": self.add(shift, "f4")}
+            return [{"op": "scale", "by": self.add(scale, "f4"), "shift": self.add(shift, "f4")}]
         if name == "LeakyReLU":
-            return {"op": "leaky", "slope": float(layer.negative_slope)}
+            return [{"op": "leaky", "slope": layer.slope}]
         if name == "Activation" and layer.activation.__name__ == "gelu":
-            return {"op": "gelu"}
-        plain = {"UpSampling2D": "double", "HalvedByMax": "halve", "GlobalMaxPooling2D": "highest"}
+            return [{"op": "gelu"}]
+        plain = {"HalvedByMax": "halve", "GlobalMaxPooling2D": "highest"}
         if name not in plain:
             raise ValueError(f"layer: one that the page can run is required. Received: {name}")
-        return {"op": plain[name]}
+        return [{"op": plain[name]}]
 
-    def _bias(self, layer):
-        return None if layer.bias is None else self.add(layer.bias, "f4")
+    def _linear(self, name, layer):
+        bias = None if layer.bias is None else self.add(layer.bias, "f4")
+        return {"op": name, "kernel": self.add(layer.kernel, "f2"), "bias": bias}
 
     def base64(self):
         return base64.b64encode(b"".join(self.parts)).decode()

@@ -66,7 +66,7 @@ def paper():
     train.realism_learning_rate = 1e-4  # for autoencoder, critic and latent classifier
     train.ema_rate = 0.0  # kept a step by the averaged autoencoder; 0: no average
     train.precision = "auto"  # float32, mixed_bfloat16, mixed_float16
-    train.jit_compile = True
+    train.jit_compile = "auto"  # XLA: on, off; auto: where it is faster
     train.seed = 0
     train.log_every_kimg = 3.2
     train.pictures_every_kimg = 64.0

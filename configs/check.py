@@ -3,7 +3,7 @@
 import math
 import os
 
-from common import data
+from common import compiler, data
 from common.command import InputError
 from common.precision import PRECISIONS
 
@@ -20,6 +20,7 @@ CHOICES = {
     "train.schedule": ("constant", "cosine"),
     "train.critic_schedule": ("constant", "cosine"),
     "train.precision": PRECISIONS,
+    "train.jit_compile": compiler.CHOICES,
 }
 ARCHITECTURES = {"classifier": ("plain", "residual"), "gan": ("dcgan", "residual")}
 AUGMENTATIONS = ("flip", "colour", "translation", "cutout")

@@ -50,7 +50,7 @@ def classifier():
     train.momentum = 0.9
     train.weight_decay = 5e-4
     train.precision = "auto"  # float32, mixed_bfloat16, mixed_float16
-    train.jit_compile = True
+    train.jit_compile = "on"  # XLA: on, off, auto
     train.seed = 0
     train.log_every_kimg = 2.56
     train.pictures_every_kimg = 45.0
@@ -70,3 +70,4 @@ def referee(config):
     config.model.architecture = "residual"
     config.model.channels = (32, 64, 128, 256)
     config.train.seed = 1
+    config.train.jit_compile = "auto"

@@ -70,7 +70,7 @@ def base():
     train.instance_noise_kimg = 750.0  # when instance noise has gone
     train.ema_rate = 0.999  # kept a generator step by the averaged generator; 0: no average
     train.precision = "auto"  # float32, mixed_bfloat16, mixed_float16
-    train.jit_compile = True
+    train.jit_compile = "auto"  # XLA: on, off; auto: where it is faster
     train.seed = 0
     train.log_every_kimg = 3.2
     train.pictures_every_kimg = 64.0

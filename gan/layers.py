@@ -8,6 +8,7 @@ discriminator's step calls and nothing else. Their W [outputs, inputs] is the tr
 import contextlib
 
 import keras
+import tensorflow as tf
 from keras import ops
 
 
@@ -147,18 +148,24 @@ class BatchNorm(keras.layers.Layer):
         self.moving_variance = self.add_weight((channels,), "ones", trainable=False, name="moving_variance")
 
     def call(self, inputs, class_weights=None, training=False):
-        mean, variance = self.moving_mean, self.moving_variance
-        if training:
-            mean, variance = ops.moments(inputs, axes=(0, 1, 2))
-            if self.moves:
-                for moving, new in ((self.moving_mean, mean), (self.moving_variance, variance)):
-                    moving.assign(self.momentum * moving + (1 - self.momentum) * new)
-        scale, shift = self.scale, self.shift
-        if self.classes:
-            weights = as_class_weights(class_weights, self.classes)
-            scale, shift = (ops.matmul(weights, table)[:, None, None] for table in (scale, shift))  # [B, 1, 1, C]
-        factor = scale * ops.rsqrt(variance + self.epsilon)
-        return inputs * factor + (shift - mean * factor)
+        if not self.classes:
+            return self._normalised(inputs, self.scale, self.shift, training)
+        weights = as_class_weights(class_weights, self.classes)
+        scale, shift = (ops.matmul(weights, table)[:, None, None] for table in (self.scale, self.shift))
+        ones, zeros = ops.ones_like(self.moving_mean), ops.zeros_like(self.moving_mean)
+        return self._normalised(inputs, ones, zeros, training) * scale + shift  # these are [B, 1, 1, C]
+
+    def _normalised(self, inputs, scale, shift, training):
+        """TensorFlow's one operation for all of it, whose moving variance is of a sample: here it is not."""
+        if not training:
+            factor = scale * ops.rsqrt(self.moving_variance + self.epsilon)
+            return inputs * factor + (shift - self.moving_mean * factor)
+        outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(inputs, scale, shift, epsilon=self.epsilon)
+        if self.moves:
+            count = ops.cast(ops.size(inputs[..., 0]), "float32")
+            for moving, new in ((self.moving_mean, mean), (self.moving_variance, variance * (1 - 1 / count))):
+                moving.assign(self.momentum * moving + (1 - self.momentum) * new)
+        return outputs
 
 
 class MinibatchDeviation(keras.layers.Layer):

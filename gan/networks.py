@@ -13,6 +13,7 @@ import math
 import keras
 from keras import layers, ops
 
+from common.activations import LeakyReLU
 from gan import strided
 from gan.layers import BatchNorm, MinibatchDeviation, SpectralConv2D, SpectralDense
 
@@ -105,7 +106,7 @@ def dcgan_discriminator(
         options = dict(strides=2, use_bias=not batch_norm, kernel_initializer=kernels)
         x = convolution(channels << scale, 4, normalisation, dtype, **options)(x)
         x = BatchNorm()(x) if batch_norm else x
-        x = layers.LeakyReLU(SLOPE, dtype=dtype)(x)
+        x = LeakyReLU(SLOPE, dtype=dtype)(x)
     x = MinibatchDeviation()(x) if minibatch_deviation else x
     flat = layers.Flatten(dtype="float32")(x)
     return keras.Model(inputs, logits(flat, x, embedded, normalisation, kernels), name=name)

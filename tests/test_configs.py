@@ -189,7 +189,7 @@ SMALL = {
     "train.pictures_every_kimg": 0.004,
     "train.discriminator_from_kimg": 0.0,
     "train.realism_from_kimg": 0.0,
-    "train.jit_compile": False,
+    "train.jit_compile": "off",
     "train.bank_per_class": (3, 1),
 }
 

@@ -41,7 +41,7 @@ def run(monkeypatch, images, workdir, variant, steps, **settings):
     config = configs.get_config(variant)
     config.data.source, config.data.image_folder = "folder", str(images)
     config.model.update(TINY | settings)
-    config.train.update({"batch_size": 4, "total_kimg": steps * 0.004, "jit_compile": False, "seed": 3})
+    config.train.update({"batch_size": 4, "total_kimg": steps * 0.004, "jit_compile": "off", "seed": 3})
     config.train.update({"precision": "float32", "log_every_kimg": 0.008, "instance_noise_kimg": 0.02})
     config.train.schedule = "constant"  # the runs differ in total_kimg
     config.train.pictures_every_kimg = config.train.release_every_kimg = 0.0  # at the end

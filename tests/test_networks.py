@@ -188,6 +188,35 @@ def test_linear_then_conv_equals_the_two_convolutions(dtype, tolerance):
     np.testing.assert_allclose(layer(images), expected, rtol=tolerance, atol=tolerance)
 
 
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-12), ("float32", 2e-5)])
+def test_upsample_then_conv_equals_the_two_layers(dtype, tolerance):
+    layer = networks.UpsampleThenConv2D(4, dtype=dtype)
+    maps = np.random.default_rng(5).standard_normal((2, 3, 5, 6)).astype(dtype)
+    layer.build(maps.shape)
+    kernel, bias = random_weights(layer, seed=6)
+    assert kernel.shape == (3, 3, 6, 4)
+    np.testing.assert_allclose(layer(maps), conv(double(maps), kernel, bias), rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_gradients_of_upsample_then_conv_are_the_two_layers(compiled):
+    ours, plain = networks.UpsampleThenConv2D(4), keras.layers.Conv2D(4, 3, padding="same")
+    upsampling = keras.layers.UpSampling2D(interpolation="nearest")
+    maps, weights = (tf.constant(noise(2, width, width, 4, seed=width)) for width in (3, 6))
+    ours.build(maps.shape), plain.build((2, 6, 6, 4))
+    plain.set_weights(random_weights(ours, seed=7))
+
+    def gradients(layer, before):
+        with tf.GradientTape() as tape:
+            tape.watch(maps)
+            outputs = layer(before(maps))
+        return tape.gradient(outputs, [maps, layer.kernel, layer.bias], weights)
+
+    compiled_gradients = tf.function(lambda: gradients(ours, tf.identity), jit_compile=compiled)()
+    for one, other in zip(compiled_gradients, gradients(plain, upsampling), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
 # Initial values
 
 
@@ -238,35 +267,3 @@ def test_mixed_policies_end_in_float32(policy):
         *hidden, _ = [layer for layer in network.layers if layer.weights]
         assert {layer.compute_dtype for layer in hidden} == ({low} if hidden else set())
         assert network.layers[-1].compute_dtype == "float32"
-
-
-@pytest.mark.parametrize("width", [1, 2, 4])
-def test_convolution_is_keras_own_on_every_map(width):
-    """On 2x2 maps it is a matrix product: outputs and both gradients are the convolution's."""
-    ours, plain = networks.Conv2D(5, 3, padding="same"), keras.layers.Conv2D(5, 3, padding="same")
-    rng = np.random.default_rng(0)
-    inputs = tf.constant(rng.normal(size=(4, width, width, 3)), tf.float32)
-    weights = tf.constant(rng.normal(size=(4, width, width, 5)), tf.float32)
-    plain.build(inputs.shape), ours.build(inputs.shape)
-    ours.set_weights(plain.get_weights())
-    found = []
-    for layer in (plain, ours):
-        with tf.GradientTape() as tape:
-            tape.watch(inputs)
-            outputs = layer(inputs)
-        found.append((outputs, *tape.gradient(outputs, [inputs, layer.kernel, layer.bias], weights)))
-    for one, other in zip(*found, strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
-
-
-def test_unfolded_kernel_by_hand():
-    """From position (0, 1) to (1, 0) the kernel's row is 0 - 1 + 1 and its column 1 - 0 + 1."""
-    kernel = np.arange(9.0).reshape(3, 3, 1, 1)
-    matrix = np.asarray(networks.unfolded(kernel))
-    np.testing.assert_array_equal(matrix, [[4, 3, 1, 0], [5, 4, 2, 1], [7, 6, 4, 3], [8, 7, 5, 4]])
-
-
-@pytest.mark.parametrize("options", [{"strides": 2}, {"padding": "valid"}])
-def test_other_convolutions_of_a_2x2_map_are_left_alone(options):
-    layer = networks.Conv2D(5, 3 if "strides" in options else 2, **({"padding": "same"} | options))
-    assert layer(np.ones((1, 2, 2, 3), np.float32)).shape == (1, 1, 1, 5)

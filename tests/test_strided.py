@@ -88,12 +88,3 @@ def test_layers_are_keras_layers(own, keras_own, width, precision):
     assert value.dtype == expected.dtype == layer.compute_dtype
     np.testing.assert_allclose(tf.cast(value, "float32"), tf.cast(expected, "float32"), atol=tolerance)
     assert tuple(layer.compute_output_shape(inputs.shape)) == tuple(value.shape)
-
-
-def test_on_a_gpu_the_convolutions_are_its_own(monkeypatch):
-    monkeypatch.setattr(strided, "has_gpu", lambda: True)
-    monkeypatch.setattr(strided, "patches", None)
-    images, maps, kernel = draws(3, 5)
-    np.testing.assert_allclose(strided.down(images, kernel), plain_down(images, kernel), rtol=1e-5, atol=1e-5)
-    np.testing.assert_array_equal(strided.up(maps, kernel), plain_up(maps, kernel))
-    np.testing.assert_allclose(strided.kernel_gradient(images, maps).shape, kernel.shape)

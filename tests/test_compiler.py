@@ -1,0 +1,49 @@
+"""When XLA compiles a step."""
+
+import platform
+
+import pytest
+import tensorflow as tf
+
+from common import compiler
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    """A function that pretends another processor and so many GPUs."""
+
+    def pretend(processor, gpus=0):
+        monkeypatch.setattr(platform, "machine", lambda: processor)
+        monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: ["gpu"] * gpus)
+
+    return pretend
+
+
+@pytest.mark.parametrize(
+    ("processor", "gpus", "policy", "expected"),
+    [
+        ("x86_64", 0, "float32", False),
+        ("AMD64", 0, "float32", False),
+        ("x86_64", 0, "mixed_float16", True),
+        ("x86_64", 0, "mixed_bfloat16", True),
+        ("x86_64", 1, "float32", True),
+        ("x86_64", 2, "mixed_float16", True),
+        ("arm64", 0, "float32", True),
+    ],
+)
+def test_auto(processor, gpus, policy, expected, machine):
+    machine(processor, gpus)
+    assert compiler.resolve("auto", policy) is expected
+
+
+@pytest.mark.parametrize(("choice", "expected"), [("on", True), ("off", False)])
+def test_a_choice_is_kept(choice, expected, machine):
+    for gpus in (0, 1):
+        machine("x86_64", gpus)
+        assert compiler.resolve(choice, "float32") is compiler.resolve(choice, "mixed_float16") is expected
+
+
+@pytest.mark.parametrize("choice", [True, "yes", "", None])
+def test_other_choices_are_refused(choice):
+    with pytest.raises(ValueError, match="one of .*auto.*Received"):
+        compiler.resolve(choice, "float32")
