@@ -48,11 +48,39 @@ def regulariser_per_critic_gradient(blend_scores, mix, mix_weight, least=1e-6):
     return mix_weight * blend_scores / ops.where(difference < 0, -bounded, bounded)
 
 
-def discriminator_loss(real_logits, fake_logits):
+def absolute_reconstruction_loss(images, reconstructions):
+    """Trains the autoencoder: mean absolute error, in place of the paper's square."""
+    return ops.mean(ops.abs(images - reconstructions))
+
+
+def feature_loss(features, reconstructed):
+    """Trains the autoencoder: squared error of lists of feature maps over the mean square of the images' own."""
+    pairs = zip(features, reconstructed, strict=True)
+    return sum(ops.mean(ops.square(f - r)) / ops.mean(ops.square(f)) for f, r in pairs) / len(features)
+
+
+def hinge_discriminator_loss(real_logits, fake_logits):
     """Trains the patch discriminator: hinge (Lim and Ye, arXiv 1705.02894), mean over all patches."""
     return ops.mean(ops.relu(1 - real_logits)) + ops.mean(ops.relu(1 + fake_logits))
 
 
-def realism_loss(fake_logits, realism_weight):
-    """Trains the autoencoder against the patch discriminator: minus the weighted mean logit (Lim and Ye)."""
-    return -realism_weight * ops.mean(fake_logits)
+def hinge_realism_loss(fake_logits):
+    """Trains the autoencoder against it: minus the mean logit (Lim and Ye)."""
+    return -ops.mean(fake_logits)
+
+
+def logistic_discriminator_loss(real_logits, fake_logits):
+    """Trains the patch discriminator: cross-entropy (Goodfellow et al., arXiv 1406.2661), mean over patches."""
+    return ops.mean(ops.softplus(-real_logits)) + ops.mean(ops.softplus(fake_logits))
+
+
+def non_saturating_realism_loss(fake_logits):
+    """Trains the autoencoder against it: minus the mean log probability of real (Goodfellow et al., section 3)."""
+    return ops.mean(ops.softplus(-fake_logits))
+
+
+RECONSTRUCTION_LOSSES = {"squared": reconstruction_loss, "absolute": absolute_reconstruction_loss}
+REALISM_LOSSES = {  # whom they train: the discriminator, the autoencoder
+    "hinge": (hinge_discriminator_loss, hinge_realism_loss),
+    "non_saturating": (logistic_discriminator_loss, non_saturating_realism_loss),
+}

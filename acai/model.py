@@ -1,16 +1,14 @@
 """ACAI as a Keras model: the algorithm in `train_step`, nothing else.
 
 Berthelot, Raffel, Roy and Goodfellow (arXiv 1807.07543), section 3. Letters: see `acai.losses`.
-With `realism_weight` above 0 a patch discriminator tells real images from reconstructions and blends, in the
-spirit of adversarial mixup resynthesis (Beckham et al., arXiv 1903.02709). It has to know real images before the
-autoencoder listens to it, so it may begin earlier. What weights and learning rates did to a training stands in
-`pretrained/acai/CARD.md`.
+With `realism_weight` above 0 a patch discriminator joins it: see `acai.realism`.
 """
 
 import keras
 import tensorflow as tf
 
 from acai import losses, networks
+from acai.realism import Realism
 
 
 class ACAI(keras.Model):
@@ -29,10 +27,15 @@ class ACAI(keras.Model):
         classes: how many the latent classifier tells apart.
         mix_weight: lambda, the weight of the critic in the autoencoder's loss.
         regularisation: gamma, the share of the image in what the critic sees as unmixed.
+        reconstruction: "squared", the paper's error of the pixels, or "absolute".
+        features: function of images [B, width, width, colours] -> list of feature maps, in which reconstructions
+            are to be like the images as well; None: there is none, as in the paper.
+        feature_weight: of that in the autoencoder's loss.
         realism_weight: of the patch discriminator in the autoencoder's loss; 0: there is none, as in the paper.
         realism_from_step: the step from which the autoencoder's loss has it.
         discriminator_from_step: the step from which the patch discriminator itself trains.
         discriminator_channels: of the patch discriminator's first layer.
+        realism_loss, realism_penalty, realism_augment, realism_by_class: see `acai.realism.Realism`.
         ema_rate: share kept a step by the moving average of the autoencoder's weights; 0: there is none.
         precision: Keras dtype policy, "float32", "mixed_bfloat16" or "mixed_float16".
         seed: of the mixes, which are a function of (seed, step), one with XLA and another without.
@@ -59,10 +62,17 @@ class ACAI(keras.Model):
         classes=10,
         mix_weight=0.5,
         regularisation=0.2,
+        reconstruction="squared",
+        features=None,
+        feature_weight=0.0,
         realism_weight=0.0,
         realism_from_step=0,
         discriminator_from_step=0,
         discriminator_channels=48,
+        realism_loss="hinge",
+        realism_penalty=0.0,
+        realism_augment=(),
+        realism_by_class=False,
         ema_rate=0.0,
         precision="float32",
         seed=0,
@@ -82,7 +92,10 @@ class ACAI(keras.Model):
         self.trained = {"autoencoder": [self.encoder, self.decoder], "critic": [self.critic]}
         self.trained["classifier"] = [self.classifier]
         if realism_weight:
-            self.discriminator = networks.patch_discriminator(width, discriminator_channels, colours, precision)
+            choices = realism_loss, realism_penalty, realism_augment, classes if realism_by_class else 0
+            sizes = width, discriminator_channels, colours, precision
+            self.realism = Realism(realism_weight, realism_from_step, *choices, *sizes)
+            self.discriminator = self.realism.network
             self.trained["discriminator"] = [self.discriminator]
         self.released_encoder, self.released_decoder = self.encoder, self.decoder
         if ema_rate:
@@ -92,8 +105,9 @@ class ACAI(keras.Model):
             for average, weight in self._averaged_weights():
                 average.assign(weight)
         self.mix_weight, self.regularisation = mix_weight, regularisation
-        self.realism_weight, self.realism_from_step = realism_weight, realism_from_step
-        self.discriminator_from_step = discriminator_from_step
+        self.reconstruction_loss = losses.RECONSTRUCTION_LOSSES[reconstruction]
+        self.features, self.feature_weight = features, feature_weight
+        self.realism_weight, self.discriminator_from_step = realism_weight, discriminator_from_step
         self.ema_rate, self.seed = ema_rate, seed
         self.one_backward_pass = one_backward_pass and precision != "mixed_float16"
         self.step = self.add_weight((), "zeros", dtype="int64", trainable=False, name="step")
@@ -143,12 +157,18 @@ class ACAI(keras.Model):
         with tf.GradientTape() as pixel_tape:
             pixel_tape.watch(decoded)
             reconstructions, blends = tf.split(decoded, 2)
-            reconstruction_loss = losses.reconstruction_loss(images, reconstructions)
-        error_gradient = pixel_tape.gradient(reconstruction_loss, decoded, self._loss_scale("autoencoder"))
+            error = reconstruction_loss = self.reconstruction_loss(images, reconstructions)
+            if self.feature_weight:
+                feature_loss = losses.feature_loss(self.features(images), self.features(reconstructions))
+                error += self.feature_weight * feature_loss
+        error_gradient = pixel_tape.gradient(error, decoded, self._loss_scale("autoencoder"))
         logs, gradients = self._critic_gradients(images, reconstructions, blends, mix)
         decoded_gradient = error_gradient + tf.concat([tf.zeros_like(images), gradients.pop("blends")], 0)
         if discriminator:
-            realism_logs, gradients["discriminator"], realism_gradient = self._realism_gradients(images, decoded)
+            scales = self._loss_scale("discriminator"), self._loss_scale("autoencoder")
+            realism_logs, gradients["discriminator"], realism_gradient = self.realism.gradients(
+                images, decoded, labels, mix, self.step, self._random_seed(stream=1), scales
+            )
             decoded_gradient += realism_gradient
             logs |= realism_logs
         gradients["autoencoder"] = autoencoder_tape.gradient(
@@ -157,7 +177,9 @@ class ACAI(keras.Model):
         classifier_logs, gradients["classifier"] = self._classifier_gradients(latents, labels)
         self._apply(gradients)
         logs |= {"reconstruction_loss": reconstruction_loss, **classifier_logs}
-        logs["autoencoder_loss"] = reconstruction_loss + logs["mix_regulariser"] + logs.get("realism_loss", 0.0)
+        if self.feature_weight:
+            logs["feature_loss"] = feature_loss
+        logs["autoencoder_loss"] = error + logs["mix_regulariser"] + logs.get("realism_loss", 0.0)
         return logs | self._optimizer_logs()
 
     def _critic_gradients(self, images, reconstructions, blends, mix):
@@ -181,20 +203,6 @@ class ACAI(keras.Model):
         logs = {"critic_loss": critic_loss, "mix_regulariser": mix_regulariser}
         logs["critic_error_ratio"] = critic_loss / losses.CONSTANT_GUESS_LOSS
         return logs, {"critic": critic_gradients, "blends": blend_gradient}
-
-    def _realism_gradients(self, images, decoded):
-        """Logs, the patch discriminator's gradients and the autoencoder's at `decoded` [2B, H, W, C]."""
-        weights = self.weights_of("discriminator")
-        realism_weight = tf.where(self.step >= self.realism_from_step, self.realism_weight, 0.0)
-        with tf.GradientTape(persistent=True) as tape:
-            tape.watch(decoded)
-            logits = self.discriminator(tf.concat([images, decoded], 0), training=True)  # [3B, h, w]
-            real_logits, fake_logits = tf.split(logits, [tf.shape(images)[0], 2 * tf.shape(images)[0]])
-            discriminator_loss = losses.discriminator_loss(real_logits, fake_logits)
-            realism_loss = losses.realism_loss(fake_logits, realism_weight)
-        logs = {"discriminator_loss": discriminator_loss, "realism_loss": realism_loss}
-        gradients = tape.gradient(discriminator_loss, weights, self._loss_scale("discriminator"))
-        return logs, gradients, tape.gradient(realism_loss, decoded, self._loss_scale("autoencoder"))
 
     def _classifier_gradients(self, latents, labels):
         """The linear classifier sees the latents but does not shape them: the tape begins behind them."""

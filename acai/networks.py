@@ -69,17 +69,26 @@ def classifier(latent_width, latent_channels, classes, name="classifier"):
     return sequential(layers, (latent_width, latent_width, latent_channels), name)
 
 
-def patch_discriminator(width, channels, colours=3, dtype="float32", name="discriminator"):
+def patch_discriminator(width, channels, colours=3, classes=0, dtype="float32", name="discriminator"):
     """Images [B, width, width, colours] -> real/fake logits [B, width/8, width/8], one a patch.
+
+    With `classes` it is called with [images, class weights [B, classes]], whose embedding's inner product with the
+    features of a patch is added to its logit (Miyato and Koyama, arXiv 1802.05637).
 
     Three 4x4 convolutions of stride 2 with `channels` times 1, 2 and 4, and a 3x3 one to the logits, in the
     manner of Isola et al. (arXiv 1611.07004) without normalisation.
     """
-    layers = []
+    inputs = images = x = keras.Input((width, width, colours))
     for scale in range(3):
-        layers += convolution(channels << scale, dtype, size=4, strides=2)
-    layers += [linear_convolution(1), keras.layers.Reshape((width // 8, width // 8), dtype="float32")]
-    return sequential(layers, (width, width, colours), name)
+        for layer in convolution(channels << scale, dtype, size=4, strides=2):
+            x = layer(x)
+    logits = keras.layers.Reshape((width // 8, width // 8), dtype="float32")(linear_convolution(1)(x))
+    if classes:
+        class_weights = keras.Input((classes,))
+        inputs = [images, class_weights]
+        embedding = keras.layers.Dense(channels << 2, use_bias=False, dtype="float32")(class_weights)
+        logits += keras.ops.sum(keras.ops.cast(x, "float32") * embedding[:, None, None], axis=3)
+    return keras.Model(inputs, logits, name=name)
 
 
 def count_scales(width, latent_width):

@@ -49,8 +49,14 @@ def paper():
     model.critic_depth = 64
     model.mix_weight = 0.5
     model.regularisation = 0.2
+    model.reconstruction = "squared"  # or "absolute"
+    model.feature_weight = 0.0  # of an error in the bundled classifier's features
     model.realism_weight = 0.0  # of the patch discriminator in the autoencoder's loss; 0: there is none
     model.discriminator_channels = 48
+    model.realism_loss = "hinge"  # or "non_saturating"
+    model.realism_penalty = 0.0  # of R1
+    model.realism_augment = ()  # names among flip, colour, translation, cutout
+    model.realism_by_class = False  # the discriminator is told the classes
 
     config.train = train = ml_collections.ConfigDict()
     train.total_kimg = 16_777.0  # the paper's 2^24 images

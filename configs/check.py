@@ -16,6 +16,8 @@ CHOICES = {
     "model.normalisation": ("batch", "spectral", "none"),
     "model.condition": ("projection", "concat"),
     "model.loss": ("non_saturating", "minimax", "least_squares", "hinge", "wasserstein"),
+    "model.reconstruction": ("squared", "absolute"),
+    "model.realism_loss": ("hinge", "non_saturating"),
     "train.optimizer": ("adam", "rmsprop"),
     "train.schedule": ("constant", "cosine"),
     "train.critic_schedule": ("constant", "cosine"),
@@ -28,7 +30,8 @@ LEAST = {
     1: "model.depth model.critic_depth model.latent_channels model.discriminator_channels "
     "model.generator_channels model.noise_size model.critic_steps train.batch_size train.keep_checkpoints",
     0.001: "train.total_kimg train.log_every_kimg",
-    0: "model.mix_weight model.regularisation model.realism_weight train.learning_rate train.critic_learning_rate "
+    0: "model.mix_weight model.regularisation model.realism_weight model.realism_penalty "
+    "model.feature_weight train.learning_rate train.critic_learning_rate "
     "train.discriminator_learning_rate train.pictures_every_kimg train.save_every_kimg train.release_every_kimg "
     "train.discriminator_from_kimg train.realism_from_kimg train.realism_learning_rate train.weight_decay "
     "train.seed data.shift model.gradient_penalty model.weight_clip model.instance_noise model.replay_images "
@@ -62,6 +65,8 @@ def check(config):
     require("model.channels", "positive counts, two at least", lambda value: len(value) > 1 and min(value) > 0)
     if config.data.source == "folder":
         require("data.image_folder", "a folder", lambda path: os.path.isdir(os.path.expanduser(path)))
+    for name in ("model.augment", "model.realism_augment"):
+        require(name, f"names among {', '.join(AUGMENTATIONS)}", set(AUGMENTATIONS).issuperset)
     pairing = config.data.get("pairing")
     if config.data.source != "lines" and pairing == "across":
         require("train.batch_size", "even for pairs across", lambda size: size % 2 == 0)
@@ -82,7 +87,6 @@ def check_gan(config, require):
         require(name, "at least 0 and below 0.5", lambda share: 0 <= share < 0.5)
         if model.loss in ("hinge", "wasserstein"):
             require(name, f"0 with the loss {model.loss}, which has no labels", lambda share: share == 0)
-    require("model.augment", f"names among {', '.join(AUGMENTATIONS)}", set(AUGMENTATIONS).issuperset)
     if model.architecture == "residual":
         require("model.up", "resize for the residual architecture", lambda up: up == "resize")
         require("model.normalisation", "spectral or none for the residual architecture", lambda n: n != "batch")

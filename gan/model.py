@@ -8,7 +8,8 @@ images seen; every `critic_steps`-th trains the generator too, with the fakes th
 import keras
 import tensorflow as tf
 
-from gan import augmentation, layers, losses, networks, tricks
+from common import augmentation
+from gan import layers, losses, networks, tricks
 
 STREAMS = ("noise", "targets", "replay", "share", "real", "fake", "generated")  # of randomness, one for each use
 
@@ -37,7 +38,7 @@ class GAN(keras.Model):
         replay_images: capacity of the buffer of older fakes; 0: none.
         minibatch_deviation: show the discriminator the batch's standard deviation.
         spherical_noise: draw noise on a sphere.
-        augment: names of `gan.augmentation.POLICIES`.
+        augment: names of `common.augmentation.POLICIES`.
         join_batches: normalise real images and fakes as one batch, which DCGAN's practice is against.
         precision: Keras dtype policy, "float32", "mixed_bfloat16" or "mixed_float16".
         seed: of all randomness in a step, which is a function of (seed, step), one with XLA and another without.

@@ -8,7 +8,8 @@ from configs.check import ARCHITECTURES, AUGMENTATIONS, CHOICES, check
 
 
 def test_checks_know_the_choices_of_the_gan():
-    from gan import augmentation, losses, networks, tricks
+    from common import augmentation
+    from gan import losses, networks, tricks
 
     assert set(CHOICES["model.loss"]) == set(losses.LOSSES)
     assert set(AUGMENTATIONS) == set(augmentation.POLICIES)

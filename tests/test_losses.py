@@ -75,18 +75,18 @@ def test_constant_guess_loss_is_the_least_a_blind_critic_can_reach():
 
 def test_hinge_by_hand():
     # real: max(0, 1 - x) of 2, 0.5, -1 -> 0, 0.5, 2; fake: max(0, 1 + x) of -3, 0, 0.25 -> 0, 1, 1.25
-    loss = losses.discriminator_loss(vector(2, 0.5, -1), vector(-3, 0, 0.25))
+    loss = losses.hinge_discriminator_loss(vector(2, 0.5, -1), vector(-3, 0, 0.25))
     close(loss, 2.5 / 3 + 2.25 / 3)
 
 
 def test_hinge_averages_real_and_fake_apart():
     real, fake = np.zeros((1, 2, 2), np.float32), np.full((3, 2, 2), 2, np.float32)
-    close(losses.discriminator_loss(real, fake), 1 + 3)
+    close(losses.hinge_discriminator_loss(real, fake), 1 + 3)
 
 
 def test_realism_loss_falls_when_fakes_pass_for_real():
-    close(losses.realism_loss(vector(1, 2, -6), 0.5), 0.5)
-    close(losses.realism_loss(vector(2, 4, 0), 0.25), -0.5)
+    close(losses.hinge_realism_loss(vector(1, 2, -6)), 1)
+    close(losses.hinge_realism_loss(vector(2, 4, 0)), -2)
 
 
 # The ratio of the two gradients

@@ -202,6 +202,10 @@ def change_attribute(name, value):
     return lambda model, data: setattr(model, name, value)
 
 
+def change_realism(weight):
+    return lambda model, data: setattr(model.realism, "weight", weight)
+
+
 def change_weights(name):
     def change(model, data):
         for weight in model.weights_of(name):
@@ -218,7 +222,7 @@ def change_weights(name):
         (change_attribute("mix_weight", 0.1), {"autoencoder"}),
         (change_attribute("regularisation", 0.6), {"critic"}),  # softened reconstructions carry no gradient
         (change_weights("critic"), {"autoencoder", "critic"}),
-        (change_attribute("realism_weight", 0.1), {"autoencoder"}),
+        (change_realism(0.1), {"autoencoder"}),
         (change_weights("discriminator"), {"autoencoder", "discriminator"}),
         (change_attribute("seed", 7), {"autoencoder", "critic", "discriminator"}),  # other blends
         (change_weights("autoencoder"), set(NETWORKS)),

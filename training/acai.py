@@ -35,6 +35,7 @@ def build(config, train):
     """The configured model with its optimizers."""
     model = ACAI(
         **config.model,
+        features=judge_features() if config.model.feature_weight else None,
         colours=train.images.shape[-1],
         classes=len(train.class_names),
         realism_from_step=steps(config, config.train.realism_from_kimg),
@@ -49,6 +50,17 @@ def build(config, train):
         discriminator_learning_rate=config.train.discriminator_learning_rate,
     )
     return model
+
+
+def judge_features():
+    """A function of images -> the maps that each block of the bundled classifier leaves."""
+    import keras
+
+    settings, weights, *_ = release.read(release.BUNDLED / "classifier", "classifier")
+    network = Judge(settings["model"], weights, "classifier").network
+    maps = [layer.output for layer in network.layers if isinstance(layer, keras.layers.Activation)]
+    inner = keras.Model(network.input, maps[::2])
+    return lambda images: inner(images, training=False)
 
 
 def rate(config, learning_rate, schedule):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gan import augmentation
+from common import augmentation
 
 SEED = tf.constant([1, 2], tf.int64)
 
