@@ -2,6 +2,7 @@
 
     python evaluate.py                                             the bundled ACAI's blends of horses and birds
     python evaluate.py --source=runs/pegasus --samples=2000        those of a training of your own
+    python evaluate.py --suite=search                              the best of 20,000 against controls' best
     python evaluate.py --source=runs/acai --suite=probe            what its codes tell about classes
     python evaluate.py --source=runs/lines                         the paper's figures for lines; needs no data set
     python evaluate.py --source=runs/dcgan                         a GAN's samples; --suite=blend: class morphs
@@ -25,15 +26,17 @@ from evaluation import features, report
 SUITES = {
     "gan": (("gan", "conditional gan"), "cifar10", 1),
     "blend": (("acai", "conditional gan"), "cifar10", 2),
+    "search": (("acai",), "cifar10", 2),
     "lines": (("acai",), "lines", 0),
     "probe": (("acai",), "cifar10", 2),
     "judge": (("classifier",), "cifar10", 2),
 }
-JUDGED = ("blend", "gan")  # the suites that score pictures, by these judges:
+JUDGED = ("blend", "gan", "search")  # the suites that score pictures, by these judges:
 JUDGES = ("referee", "classifier")  # the referee first: it does nothing else
 flags.DEFINE_string("source", "acai", "a bundled model's name, a run directory or a release folder")
 flags.DEFINE_enum("suite", None, [*SUITES, "all"], "what to measure; default: the first that suits")
 flags.DEFINE_integer("samples", 1000, "pictures of each kind", lower_bound=100, upper_bound=20_000)
+flags.DEFINE_integer("candidates", 20_000, "of each search of the suite search", lower_bound=64)
 flags.DEFINE_string("first", "horse", "class of the first parent")
 flags.DEFINE_string("second", "bird", "class of the second parent")
 flags.DEFINE_string("features", "classifier", "classifier, inception or a .keras file")
@@ -46,12 +49,12 @@ FLAGS = flags.FLAGS
 def main():
     folder = release.resolve(FLAGS.source)
     family = release.family(folder)
-    config, weights, _, digest = release.read(folder, family)
+    config, weights, bank, digest = release.read(folder, family)
     names = class_names(config)
     kind = "conditional gan" if family == "gan" and config["model"]["classes"] else family
     suites = chosen_suites(kind, config["data"]["source"], names)
     facts = {"source": FLAGS.source, "weights": digest, "seed": FLAGS.seed, "suite": ", ".join(suites)}
-    if "blend" in suites:
+    if {"blend", "search"} & set(suites):
         check_parents(names)
         facts |= {"first": FLAGS.first, "second": FLAGS.second}
     judges = {}
@@ -71,6 +74,7 @@ def main():
     memory.keep_freed_memory()
     command.import_tensorflow()
     measure = {"gan": gan, "blend": blend, "lines": lines, "probe": probe, "judge": judge}
+    measure["search"] = functools.partial(search, bank=bank)
     if family == "gan":
         measure["blend"] = morphs
     sections = [measure[suite](config, weights, judges) for suite in suites]
@@ -114,6 +118,15 @@ def blend(config, weights, judges):
     from evaluation import blend
 
     return blend.evaluate(released_acai(config, weights), *judged(config, judges, FLAGS.first, FLAGS.second))
+
+
+def search(config, weights, judges, bank):
+    from acai.bank import LatentBank
+    from evaluation import search
+
+    *models, _, seed, folder = judged(config, judges, FLAGS.first, FLAGS.second)
+    bank = LatentBank.from_arrays(bank)
+    return search.evaluate(released_acai(config, weights), *models, bank, FLAGS.candidates, seed, folder)
 
 
 def gan(config, weights, judges):

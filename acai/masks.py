@@ -44,10 +44,13 @@ def shares(mix, strength, pattern):
     return np.clip(mix + strength * pattern, 0, 1)
 
 
-def blend(first, second, shares):
-    """Slerp cell by cell: codes [N, h, w, c] and the second's shares [N, h, w] in [0, 1] -> codes [N, h, w, c]."""
+def blend(first, second, shares, path=slerp):
+    """Blends cell by cell: codes [N, h, w, c] and the second's shares [N, h, w] in [0, 1] -> codes [N, h, w, c].
+
+    `path` is `common.interpolation.slerp` or `lerp`.
+    """
     cells = [np.reshape(codes, (-1, np.shape(codes)[-1])) for codes in (first, second)]
-    return slerp(*cells, np.reshape(shares, -1)).reshape(np.shape(first))
+    return path(*cells, np.reshape(shares, -1)).reshape(np.shape(first))
 
 
 def mirrored(model, codes):

@@ -22,7 +22,7 @@ import numpy as np
 import tensorflow as tf
 
 from acai import masks
-from common import images, metrics, progress
+from common import images, interpolation, metrics, progress
 from common.gallery import in_batches
 
 MIXES = (0.3, 0.7)  # of the second parent
@@ -160,6 +160,8 @@ class Parents:
         evidence: two float [N, 2, h, w], see masks.Evidence.
         features: float32 [N + N, d], of all reconstructions.
         spacing: median distance of a reconstruction to the nearest other, in features.
+        path: how two cells are blended, see masks.blend.
+        cell: side of the squares of positions that share a mix.
     """
 
     rows: list
@@ -169,9 +171,23 @@ class Parents:
     evidence: list
     features: np.ndarray
     spacing: float
+    path: typing.Callable = interpolation.slerp
+    cell: int = 1
 
 
-def prepare(scorer, bank, rows, confident=CONFIDENT):
+class CrossFade:
+    """In place of a model, the control: a picture is its own code, so that blending codes fades pixels."""
+
+    critic = None
+
+    @staticmethod
+    def encode(pictures):
+        return pictures
+
+    decoder = decode = encode
+
+
+def prepare(scorer, bank, rows, confident=CONFIDENT, path=interpolation.slerp, cell=1):
     """The Parents of two lists of rows; makes the scorer refer to them."""
     codes, confidence, features, energies = [], [], [], []
     see = tf.function(lambda pictures: (*scorer.see(pictures), energy(pictures)))
@@ -196,7 +212,8 @@ def prepare(scorer, bank, rows, confident=CONFIDENT):
     learned = masks.Evidence(codes[0][:, 0], codes[1][:, 0])
     evidence = [learned(c.reshape(-1, *c.shape[2:]), side).reshape(c.shape[:-1]) for side, c in enumerate(codes)]
     spacing = float(np.median(nearest_other(both)))
-    return Parents(list(rows), codes, chosen, [border(c) for c in codes], evidence, both, spacing)
+    borders = [border(c) for c in codes]
+    return Parents(list(rows), codes, chosen, borders, evidence, both, spacing, path, cell)
 
 
 def nearest_other(features):
@@ -235,7 +252,10 @@ def draw(parents, seed, k, kinds=masks.KINDS, rivals=RIVALS):
     second = int(others[place])
     kind = kinds[random.integers(len(kinds))]
     evidence = parents.evidence[0][first, first_mirrored], parents.evidence[1][second, second_mirrored]
-    mask = masks.pattern(kind, parents.codes[0].shape[2:4], random, evidence)
+    cell = parents.cell
+    shape = tuple(side // cell for side in parents.codes[0].shape[2:4])
+    evidence = [found.reshape(shape[0], cell, shape[1], cell).sum(axis=(1, 3)) for found in evidence]
+    mask = masks.pattern(kind, shape, random, evidence)
     shares = masks.shares(random.uniform(*MIXES), random.uniform(*STRENGTHS), mask)
     return Candidate((first, second), (first_mirrored, second_mirrored), kind, np.round(shares, 3))
 
@@ -245,7 +265,8 @@ def codes_of(parents, drawn):
     first, second = (
         np.stack([parents.codes[side][c.places[side], c.mirrored[side]] for c in drawn]) for side in (0, 1)
     )
-    return masks.blend(first, second, np.stack([c.shares for c in drawn]))
+    shares = np.stack([c.shares for c in drawn]).repeat(parents.cell, axis=1).repeat(parents.cell, axis=2)
+    return masks.blend(first, second, shares, parents.path)
 
 
 def complete(recipe, model, judge, bank, rows, training=None):

@@ -63,7 +63,7 @@ def test_lines_from_start_to_end(runs, tmp_path):
         ("--source={runs}/judge --suite=blend", ["--suite=judge", "--suite=blend"]),
         ("--source={runs}/judge --suite=probe", ["--suite=judge is required", "--suite=probe"]),
         ("--source={runs}/lines --suite=probe", ["--suite=lines is required", "--suite=probe"]),
-        ("--source={runs}/animals --suite=lines", ["--suite=blend or --suite=probe is", "--suite=lines"]),
+        ("--source={runs}/animals --suite=lines", ["--suite=blend or --suite=search or", "--suite=lines"]),
         ("--source={runs}/animals --suite=everything", ["suite", "blend", "probe", "all"]),
         ("--source={runs}/horses", ["at least two classes", "acai", "1 classes"]),
         ("--source={runs}/gan --suite=blend", ["--suite=gan is required", "--suite=blend"]),
@@ -106,7 +106,7 @@ command.parse_flags(["evaluate.py", *{words!r}])
 def test_the_suites_that_suit():
     asked = [
         (None, ("acai", "cifar10", ("horse", "bird")), ["blend"]),
-        ("all", ("acai", "cifar10", ("horse", "bird")), ["blend", "probe"]),
+        ("all", ("acai", "cifar10", ("horse", "bird")), ["blend", "search", "probe"]),
         ("probe", ("acai", "cifar10", ("horse", "bird")), ["probe"]),
         (None, ("acai", "lines", ()), ["lines"]),
         ("all", ("acai", "lines", ()), ["lines"]),

@@ -1,0 +1,102 @@
+"""The suite "search": are the best of many blends better than the best of as many controls?
+
+Blends by slerp of codes, by lerp of codes and cross-fades of the pixels of the same real images go through one
+search each, with the same candidates, masks and weights; 64 are kept of each, and 64 drawn at random stand beside.
+"""
+
+import dataclasses
+
+import numpy as np
+
+from acai import masks, search
+from common import images, interpolation, intervals, metrics
+from evaluation.blend import Neighbours, jackknife
+from evaluation.report import Figure, Section
+
+KEPT = 64
+TEXT = (
+    "Of each kind of blends the same search keeps 64 of the candidates by the classifier's score; the referee, "
+    "which takes no part in it, says how well they are recognised as both classes and how far they are from real "
+    "images in its features (kernel distance to the hold-out of both classes). At random: as many pairs at one "
+    "half, without a search. Cross-fades are of the real images whose codes the bank holds."
+)
+
+
+def evaluate(model, judges, extract, train, holdout, first, second, bank, candidates, seed=0, folder=None):
+    """The Section of an ACAI with a bank of codes.
+
+    Args:
+        model, train, holdout, first, second, seed, folder: as of `evaluation.blend.evaluate`.
+        judges: {"referee" and "classifier": judge.released.Judge}; the latter searches.
+        extract: function, images [N, H, W, C] -> features [N, d], in which the nearest training image is sought.
+        bank: acai.bank.LatentBank.
+        candidates: of each search.
+    """
+    train, holdout = train.select((first, second)), holdout.select((first, second))
+    rows = [bank.rows(name) for name in (first, second)]
+    real = pictures_of(bank, train, holdout)
+    cell = train.images.shape[1] // bank.latents.shape[1]
+    kinds = {
+        "slerp": (model, bank, interpolation.slerp, 1),
+        "lerp": (model, bank, interpolation.lerp, 1),
+        "cross-fade": (search.CrossFade(), dataclasses.replace(bank, latents=real), interpolation.lerp, cell),
+    }
+    measured = Measure(judges["referee"], extract, train, holdout, (first, second), seed, folder)
+    table, figures = [], []
+    for name, (decoder, codes, path, side) in kinds.items():
+        scorer = search.Scorer(decoder, judges["classifier"], (first, second))
+        parents = search.prepare(scorer, codes, rows, path=path, cell=side)
+        weights = masks.WEIGHTS if decoder is model else masks.WEIGHTS | {"critic": 0.0}
+        best = search.find(scorer, parents, candidates, KEPT, seed, weights)[1]
+        random = np.random.default_rng(seed)
+        pairs = [c[random.choice(len(c), KEPT, replace=False), 0] for c in parents.codes]
+        halves = masks.blend(*pairs, np.full((KEPT, *pairs[0].shape[1:3]), 0.5), path)
+        for kind, found in (("kept", best), ("random", halves)):
+            pictures = np.clip(np.asarray(decoder.decode(found)), -1, 1)
+            row = measured(pictures)
+            table.append({"blends": f"{name}, {kind}", **{figure.name: figure for figure in row}})
+            figures = row if (name, kind) == ("slerp", "kept") else figures
+    title = f"Best {KEPT} of {candidates:,} blends of {first} and {second}"
+    return Section(title, figures, table, {}, TEXT)
+
+
+def pictures_of(bank, *datasets):
+    """The images whose codes a bank holds, float32 [N, H, W, C] in [-1, 1]."""
+    of = {(d.split, int(image)): row for d in datasets for image, row in zip(d.ids, d.images, strict=True)}
+    chosen = zip(bank.splits, bank.ids, strict=True)
+    return images.to_float(np.stack([of[str(split), int(image)] for split, image in chosen]))
+
+
+class Measure:
+    """Figures of KEPT pictures by the referee. Arguments as of `evaluate`; `classes`: the names of the two."""
+
+    def __init__(self, referee, extract, train, holdout, classes, seed, folder):
+        self.referee, self.extract, self.seed = referee, extract, seed
+        self.pair = [referee.class_names.index(name) for name in classes]
+        real = images.to_float(holdout.images)
+        self.real = referee(real)[1]
+        self.near = Neighbours(extract, images.to_float(train.images), real, folder)
+
+    def __call__(self, pictures):
+        probabilities, features = self.referee(pictures)
+        recognised = metrics.recognisability(probabilities, *self.pair)
+        stage = "kernel distance and its interval"
+        kd = jackknife(metrics.kernel_distance, self.real, features, seed=self.seed, stage=stage)
+        energy = metrics.high_frequency_energy(pictures) / self.near.real_energy
+        count = len(pictures)
+        found = [
+            Figure(
+                f"recognisability_referee_{count}",
+                *intervals.bootstrap_mean(recognised, seed=self.seed),
+                count,
+                "higher",
+            ),
+            Figure(f"kd_referee_{count}", *kd, count, "lower", "not comparable with Inception's"),
+            Figure(f"sharpness_{count}", *intervals.bootstrap_mean(energy, seed=self.seed), count),
+        ]
+        spaces = self.near.distances(pictures, self.extract(pictures))
+        for space, (distances, holdouts) in spaces.items():
+            closer = float(np.mean(distances < np.quantile(holdouts, 0.01)))
+            note = "share nearer to a training image than 99% of the hold-out"
+            found.append(Figure(f"copies_{space}_{count}", closer, count=count, better="lower", note=note))
+        return found

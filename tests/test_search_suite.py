@@ -1,0 +1,124 @@
+"""The suite "search": images of a bank found again, controls that are what they say, and three fair searches."""
+
+from types import SimpleNamespace
+
+import keras
+import numpy as np
+import pytest
+
+from acai import masks, search
+from acai.bank import LatentBank
+from common import data
+from common.images import to_float
+from common.interpolation import lerp
+from evaluation import search as suite
+
+CLASSES = ("horse", "bird")
+
+
+def photographs(count, split, seed):
+    """Two classes told apart by which half is bright, with noise; 8x8x3; ids count by threes."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(count, dtype=np.int32) % 2
+    images = rng.integers(0, 120, (count, 8, 8, 3))
+    images[labels == 0, :4] += 120
+    images[labels == 1, 4:] += 120
+    return data.ImageDataset(images.astype(np.uint8), labels, 3 * np.arange(count), CLASSES, split)
+
+
+TRAIN, HOLDOUT = photographs(240, "train", 0), photographs(120, "holdout", 1)
+
+
+def bank():
+    """Codes [4, 4, 12] of some images of either split: their 2x2 squares of pixels."""
+    rows = [(TRAIN, 7), (HOLDOUT, 4), (HOLDOUT, 3), *((TRAIN, i) for i in range(20, 220))]
+    codes = np.stack([encode(to_float(d.images[[i]]))[0] for d, i in rows])
+    columns = ([d.labels[i], d.ids[i], d.split] for d, i in rows)
+    labels, ids, splits = map(np.array, zip(*columns, strict=True))
+    return LatentBank(codes.astype(np.float16), labels, ids, splits, np.array(CLASSES))
+
+
+def encode(images):
+    return np.reshape(images, (-1, 4, 2, 4, 2, 3)).transpose(0, 1, 3, 2, 4, 5).reshape(-1, 4, 4, 12)
+
+
+def decode(codes):
+    """Tensors and arrays alike."""
+    squares = keras.ops.reshape(codes, (-1, 4, 4, 2, 2, 3))
+    return keras.ops.reshape(keras.ops.transpose(squares, (0, 1, 3, 2, 4, 5)), (-1, 8, 8, 3))
+
+
+class Judge:
+    """Sees how bright each half is; its features are the means of 2x2 squares."""
+
+    class_names, temperature = ("cat", *CLASSES), 1.0
+
+    def network(self, pictures):
+        halves = keras.ops.stack(
+            [keras.ops.mean(pictures[:, :4], (1, 2, 3)), keras.ops.mean(pictures[:, 4:], (1, 2, 3))], 1
+        )
+        logits = keras.ops.concatenate([-9 + 0 * halves[:, :1], 5 * halves], 1)
+        means = keras.ops.mean(keras.ops.reshape(pictures, (-1, 4, 2, 4, 2, 3)), (2, 4))
+        return {"logits": logits, "features": keras.ops.reshape(means, (-1, 48))}
+
+    def __call__(self, pictures):
+        seen = self.network(pictures)
+        return np.asarray(keras.ops.softmax(seen["logits"])), np.asarray(seen["features"])
+
+
+def test_images_of_a_bank_are_found_by_split_and_id():
+    found = suite.pictures_of(bank(), TRAIN, HOLDOUT)
+    expected = [TRAIN.images[7], HOLDOUT.images[4], HOLDOUT.images[3], TRAIN.images[20]]
+    np.testing.assert_array_equal(found[:4], to_float(np.stack(expected)))
+
+
+def test_a_cross_fade_by_cells_is_one_of_pixels():
+    """Each square of 2x2 pixels is faded at its own share, parents mirrored as drawn."""
+    codes, kinds = bank(), ("random",)
+    pixels = LatentBank(suite.pictures_of(codes, TRAIN, HOLDOUT), *list(codes.arrays().values())[1:])
+    scorer = search.Scorer(search.CrossFade(), Judge(), CLASSES)
+    parents = search.prepare(scorer, pixels, [codes.rows(name) for name in CLASSES], path=lerp, cell=2)
+    drawn = [search.draw(parents, 0, k, kinds) for k in range(5)]
+    faded = search.codes_of(parents, drawn)
+    for candidate, picture in zip(drawn, faded, strict=True):
+        first, second = (
+            pixels.latents[parents.rows[side][candidate.places[side]]][:, :: -1 if candidate.mirrored[side] else 1]
+            for side in (0, 1)
+        )
+        assert candidate.shares.shape == (4, 4) and np.ptp(candidate.shares) > 0.05
+        shares = np.kron(candidate.shares, np.ones((2, 2)))[..., None]
+        np.testing.assert_allclose(picture, (1 - shares) * first + shares * second, atol=1e-5)
+
+
+def test_blends_of_cells_by_lerp_are_on_the_line():
+    first, second = np.random.default_rng(0).normal(size=(2, 1, 2, 2, 3))
+    shares = np.array([[[0, 0.25], [0.5, 1]]])
+    expected = (1 - shares[..., None]) * first + shares[..., None] * second
+    np.testing.assert_allclose(masks.blend(first, second, shares, lerp), expected, rtol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def section():
+    model = SimpleNamespace(encode=encode, decode=decode, decoder=decode, critic=None)
+    features = SimpleNamespace(name="squares", comparable="")
+    extract = lambda pictures: Judge()(pictures)[1]  # noqa: E731
+    extract.name, extract.comparable = features.name, features.comparable
+    judges = {"referee": Judge(), "classifier": Judge()}
+    return suite.evaluate(model, judges, extract, TRAIN, HOLDOUT, *CLASSES, bank(), candidates=300)
+
+
+def test_three_searches_beside_three_random_draws(section):
+    rows = {row["blends"]: row for row in section.table}
+    assert list(rows) == [f"{n}, {k}" for n in ("slerp", "lerp", "cross-fade") for k in ("kept", "random")]
+    assert section.figures == [v for v in rows["slerp, kept"].values() if not isinstance(v, str)]
+    for figure in section.figures:
+        assert figure.count == 64
+
+
+def test_lerp_of_codes_that_are_pixels_finds_what_the_cross_fade_finds(section):
+    """Same pairs, masks, shares and scores; the Gaussian of "typical" sees the same numbers in another order."""
+    rows = {row["blends"]: row for row in section.table}
+    for kind in ("kept", "random"):
+        one, other = rows[f"lerp, {kind}"], rows[f"cross-fade, {kind}"]
+        name = "recognisability_referee_64"
+        assert one[name].value == pytest.approx(other[name].value, abs=0.01)
