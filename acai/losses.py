@@ -56,3 +56,23 @@ def discriminator_loss(real_logits, fake_logits):
 def realism_loss(fake_logits, realism_weight):
     """Trains the autoencoder against the patch discriminator: minus the weighted mean logit (Lim and Ye)."""
     return -realism_weight * ops.mean(fake_logits)
+
+
+def bernoulli_loss(images, logits):
+    """Trains a variational autoencoder: minus log p(x), x = (1 + image) / 2 in [0, 1], a mean over all pixels."""
+    return ops.mean(ops.softplus(logits) - (1 + images) / 2 * logits)
+
+
+def divergence_from_normal(mean, log_variance):
+    """KL(N(mean, exp(log_variance)) || N(0, 1)) in nats, [B, h, w, c] -> [B] (arXiv 1312.6114, appendix B)."""
+    return ops.sum(ops.exp(log_variance) + ops.square(mean) - 1 - log_variance, axis=(1, 2, 3)) / 2
+
+
+def real_label_loss(logits):
+    """Mean -log sigmoid: trains a discriminator on what is real, and others to pass for it (arXiv 1406.2661)."""
+    return ops.mean(ops.softplus(-logits))
+
+
+def fake_label_loss(logits):
+    """Mean -log (1 - sigmoid): trains a discriminator on what is not real."""
+    return ops.mean(ops.softplus(logits))

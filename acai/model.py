@@ -10,7 +10,7 @@ autoencoder listens to it, so it may begin earlier. What weights and learning ra
 import keras
 import tensorflow as tf
 
-from acai import losses, networks
+from acai import bottlenecks, losses, networks
 
 
 class ACAI(keras.Model):
@@ -27,12 +27,15 @@ class ACAI(keras.Model):
         depth: channels of the encoder's and decoder's first scale.
         critic_depth: the same for the critic; None: `depth`.
         classes: how many the latent classifier tells apart.
-        mix_weight: lambda, the weight of the critic in the autoencoder's loss.
+        mix_weight: lambda, the weight of the critic in the autoencoder's loss; 0: there is no critic.
         regularisation: gamma, the share of the image in what the critic sees as unmixed.
         realism_weight: of the patch discriminator in the autoencoder's loss; 0: there is none, as in the paper.
         realism_from_step: the step from which the autoencoder's loss has it.
         discriminator_from_step: the step from which the patch discriminator itself trains.
         discriminator_channels: of the patch discriminator's first layer.
+        bottleneck: what stands between encoder and decoder, of `acai.bottlenecks.KINDS`.
+        bottleneck_strength: how much it does; what that means, its class says.
+        codes: of a bottleneck's codebook.
         ema_rate: share kept a step by the moving average of the autoencoder's weights; 0: there is none.
         precision: Keras dtype policy, "float32", "mixed_bfloat16" or "mixed_float16".
         seed: of the mixes, which are a function of (seed, step), one with XLA and another without.
@@ -63,6 +66,9 @@ class ACAI(keras.Model):
         realism_from_step=0,
         discriminator_from_step=0,
         discriminator_channels=48,
+        bottleneck="plain",
+        bottleneck_strength=1.0,
+        codes=512,
         ema_rate=0.0,
         precision="float32",
         seed=0,
@@ -74,21 +80,33 @@ class ACAI(keras.Model):
                 "Weights are required to be at least 0 and ema_rate to be in [0, 1). Received: "
                 f"{mix_weight=}, {regularisation=}, {realism_weight=}, {ema_rate=}."
             )
+        shape = (latent_width, latent_width, latent_channels)
+        kind = (bottleneck, bottleneck_strength, shape, width * width * colours, codes)
+        self.bottleneck = self.released_bottleneck = bottlenecks.make(*kind)
         code = (width, latent_width, latent_channels)
-        self.encoder = networks.encoder(*code, depth, colours, precision)
+        encoded = (width, latent_width, latent_channels * self.bottleneck.factor)
+        self.encoder = networks.encoder(*encoded, depth, colours, precision)
         self.decoder = networks.decoder(*code, depth, colours, precision)
-        self.critic = networks.critic(*code, critic_depth or depth, colours, precision)
+        self.trained = {"autoencoder": [self.encoder, self.decoder]}
+        if mix_weight:
+            self.critic = networks.critic(*code, critic_depth or depth, colours, precision)
+            self.trained["critic"] = [self.critic]
         self.classifier = networks.classifier(latent_width, latent_channels, classes)
-        self.trained = {"autoencoder": [self.encoder, self.decoder], "critic": [self.critic]}
         self.trained["classifier"] = [self.classifier]
+        if self.bottleneck.network:
+            self.trained[self.bottleneck.network.name] = [self.bottleneck.network]
         if realism_weight:
             self.discriminator = networks.patch_discriminator(width, discriminator_channels, colours, precision)
             self.trained["discriminator"] = [self.discriminator]
         self.released_encoder, self.released_decoder = self.encoder, self.decoder
         if ema_rate:
-            self.released_encoder = networks.encoder(*code, depth, colours, name="ema_encoder")
+            self.released_encoder = networks.encoder(*encoded, depth, colours, name="ema_encoder")
             self.released_decoder = networks.decoder(*code, depth, colours, name="ema_decoder")
             self.released_encoder.trainable = self.released_decoder.trainable = False
+            if self.bottleneck.encodes_by_network:
+                self.released_bottleneck = bottlenecks.make(*kind)
+                self.released_network = self.released_bottleneck.network
+                self.released_network.trainable = False
             for average, weight in self._averaged_weights():
                 average.assign(weight)
         self.mix_weight, self.regularisation = mix_weight, regularisation
@@ -132,36 +150,48 @@ class ACAI(keras.Model):
         B - 1 - i. `discriminator` says whether the patch discriminator takes part; None: when there is one.
         """
         discriminator = bool(self.realism_weight) if discriminator is None else discriminator
-        images, labels = data["image"], data["label"]
+        images, labels, bottleneck = data["image"], data["label"], self.bottleneck
         mix = tf.random.stateless_uniform(
             tf.shape(images)[:1], self._random_seed(stream=0), 0.0, 0.5, alg="philox"
         )
-        with tf.GradientTape() as autoencoder_tape:
-            latents = self.encoder(images, training=True)
-            mixed_latents = losses.mix_latents(latents, mix)
-            decoded = self.decoder(tf.concat([latents, mixed_latents], 0), training=True)  # [2B, H, W, C]
-        with tf.GradientTape() as pixel_tape:
-            pixel_tape.watch(decoded)
-            reconstructions, blends = tf.split(decoded, 2)
-            reconstruction_loss = losses.reconstruction_loss(images, reconstructions)
-        error_gradient = pixel_tape.gradient(reconstruction_loss, decoded, self._loss_scale("autoencoder"))
-        logs, gradients = self._critic_gradients(images, reconstructions, blends, mix)
-        decoded_gradient = error_gradient + tf.concat([tf.zeros_like(images), gradients.pop("blends")], 0)
+        with tf.GradientTape() as tape:
+            encoded = self.encoder(bottleneck.corrupt(images, self._random_seed(stream=1)), training=True)
+            latents = bottleneck.latents(encoded, self._random_seed(stream=2))
+            if self.mix_weight or discriminator:  # blends are wanted
+                latents = tf.concat([latents, losses.mix_latents(latents, mix)], 0)
+            decoded = self.decoder(latents, training=True)  # [2B or B, H, W, C]
+            pictures = bottleneck.to_images(decoded)
+            reconstruction_loss = bottleneck.reconstruction_loss(images, decoded[: tf.shape(images)[0]])
+            code_regulariser = bottleneck.regulariser(encoded)
+            own_loss = reconstruction_loss + code_regulariser
+        logs, gradients, at_pictures = {"reconstruction_loss": reconstruction_loss}, {}, []
+        if self.mix_weight:
+            critic_logs, gradients["critic"], gradient = self._critic_gradients(
+                images, *tf.split(pictures, 2), mix
+            )
+            at_pictures.append(tf.concat([tf.zeros_like(images), gradient], 0))
+            logs |= critic_logs
         if discriminator:
-            realism_logs, gradients["discriminator"], realism_gradient = self._realism_gradients(images, decoded)
-            decoded_gradient += realism_gradient
+            realism_logs, gradients["discriminator"], gradient = self._realism_gradients(images, pictures)
+            at_pictures.append(gradient)
             logs |= realism_logs
-        gradients["autoencoder"] = autoencoder_tape.gradient(
-            decoded, self.weights_of("autoencoder"), decoded_gradient
-        )
-        classifier_logs, gradients["classifier"] = self._classifier_gradients(latents, labels)
+        if bottleneck.network:
+            name = bottleneck.network.name
+            logs[f"{name}_loss"], gradients[name] = self._bottleneck_gradients(encoded)
+        targets, seeds = [own_loss], [self._loss_scale("autoencoder")]
+        if at_pictures:
+            targets, seeds = [own_loss, pictures], [*seeds, sum(at_pictures)]
+        gradients["autoencoder"] = tape.gradient(targets, self.weights_of("autoencoder"), seeds)
+        classifier_logs, gradients["classifier"] = self._classifier_gradients(bottleneck.encode(encoded), labels)
         self._apply(gradients)
-        logs |= {"reconstruction_loss": reconstruction_loss, **classifier_logs}
-        logs["autoencoder_loss"] = reconstruction_loss + logs["mix_regulariser"] + logs.get("realism_loss", 0.0)
+        logs |= classifier_logs
+        if bottleneck.regularises:
+            logs["code_regulariser"] = code_regulariser
+        logs["autoencoder_loss"] = own_loss + logs.get("mix_regulariser", 0.0) + logs.get("realism_loss", 0.0)
         return logs | self._optimizer_logs()
 
     def _critic_gradients(self, images, reconstructions, blends, mix):
-        """The critic's one forward pass and the gradients that both sides take from it (equations 1 to 3)."""
+        """Logs, the critic's gradients and the autoencoder's at `blends`, of one pass (equations 1 to 3)."""
         weights = self.weights_of("critic")
         softened = losses.soften(images, reconstructions, self.regularisation)
         with tf.GradientTape(persistent=True) as tape:
@@ -180,7 +210,7 @@ class ACAI(keras.Model):
             blend_gradient = tape.gradient(mix_regulariser, blends, scale)
         logs = {"critic_loss": critic_loss, "mix_regulariser": mix_regulariser}
         logs["critic_error_ratio"] = critic_loss / losses.CONSTANT_GUESS_LOSS
-        return logs, {"critic": critic_gradients, "blends": blend_gradient}
+        return logs, critic_gradients, blend_gradient
 
     def _realism_gradients(self, images, decoded):
         """Logs, the patch discriminator's gradients and the autoencoder's at `decoded` [2B, H, W, C]."""
@@ -195,6 +225,13 @@ class ACAI(keras.Model):
         logs = {"discriminator_loss": discriminator_loss, "realism_loss": realism_loss}
         gradients = tape.gradient(discriminator_loss, weights, self._loss_scale("discriminator"))
         return logs, gradients, tape.gradient(realism_loss, decoded, self._loss_scale("autoencoder"))
+
+    def _bottleneck_gradients(self, encoded):
+        """(loss, gradients) of what the bottleneck trains beside the autoencoder."""
+        name = self.bottleneck.network.name
+        with tf.GradientTape() as tape:
+            loss = self.bottleneck.network_loss(encoded, self._random_seed(stream=3))
+        return loss, tape.gradient(loss, self.weights_of(name), self._loss_scale(name))
 
     def _classifier_gradients(self, latents, labels):
         """The linear classifier sees the latents but does not shape them: the tape begins behind them."""
@@ -223,14 +260,23 @@ class ACAI(keras.Model):
                 average.assign_add(tf.where(finite, 1 - rate, 0.0) * (weight - average))
 
     def call(self, images, training=False):
-        return self.released_decoder(self.released_encoder(images))
+        return self.decode(self.encode(images))
+
+    def encode(self, images):
+        """Images [B, H, W, C] -> latents [B, h, w, c], nothing random, of the released networks."""
+        return self.released_bottleneck.encode(self.released_encoder(images))
+
+    def decode(self, latents):
+        """Latents [B, h, w, c], blends too -> images [B, H, W, C], of the released networks."""
+        decoded = self.released_decoder(self.released_bottleneck.decodable(latents))
+        return self.released_bottleneck.to_images(decoded)
 
     @property
     def metrics(self):
         return []  # Keras would add a "loss" that stays 0
 
     def weights_of(self, name):
-        """Trainable variables of "autoencoder", "critic", "classifier" or "discriminator"."""
+        """Trainable variables of "autoencoder" or another name of `trained`."""
         return [weight for network in self.trained[name] for weight in network.trainable_variables]
 
     def state(self):
@@ -238,20 +284,31 @@ class ACAI(keras.Model):
         state = {"step": self.step, **self.release_state()}
         if self.ema_rate:
             state |= named("trained_encoder", self.encoder) | named("trained_decoder", self.decoder)
+            if self.bottleneck.encodes_by_network:
+                state |= named(f"trained_{self.bottleneck.network.name}", self.bottleneck.network)
         for name, optimizer in self.optimizers.items():
             state |= {f"{name}_optimizer/{i:02d}": v for i, v in enumerate(optimizer.variables)}
         return state
 
     def release_state(self):
         """What a released model holds: {name: variable} of all networks, the autoencoder's averaged if any is."""
+        networks = {name: self.trained[name][0] for name in sorted(self.trained.keys() - {"autoencoder"})}
+        if self.bottleneck.network:
+            networks[self.bottleneck.network.name] = self.released_bottleneck.network
         state = named("encoder", self.released_encoder) | named("decoder", self.released_decoder)
-        for name in sorted(self.trained.keys() - {"autoencoder"}):
-            state |= named(name, self.trained[name][0])
+        for name, network in networks.items():
+            state |= named(name, network)
         return state
 
     def _averaged_weights(self):
-        released = self.released_encoder.variables + self.released_decoder.variables
-        return zip(released, self.encoder.variables + self.decoder.variables, strict=True)
+        averages = self.released_encoder.variables + self.released_decoder.variables
+        weights = self.encoder.variables + self.decoder.variables
+        if self.bottleneck.encodes_by_network:
+            averages, weights = (
+                averages + self.released_network.variables,
+                weights + self.bottleneck.network.variables,
+            )
+        return zip(averages, weights, strict=True)
 
     def _loss_scale(self, name):
         """What the named optimizer divides by. All move in lockstep; one that joins late begins anew."""

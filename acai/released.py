@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from acai import networks
+from acai import bottlenecks, networks
 from acai.model import named
 from common.checkpoints import restore
 
@@ -13,8 +13,8 @@ class ReleasedACAI:
 
     Args:
         sizes: {"width", "latent_width", "latent_channels", "depth", "critic_depth",
-            "colours"}, as `ACAI` takes them.
-        weights: {name: array} as `ACAI.release_state` names them; others than the three networks' are ignored.
+            "colours"} and perhaps those of the bottleneck, as `ACAI` takes them.
+        weights: {name: array} as `ACAI.release_state` names them; those that nothing here needs are ignored.
         source: what to call it in an error.
         batch_size: of one pass through a network.
 
@@ -26,23 +26,32 @@ class ReleasedACAI:
         code = [sizes[name] for name in ("width", "latent_width", "latent_channels")]
         colours = sizes["colours"]
         self.width, self.colours, self.batch_size = sizes["width"], colours, batch_size
-        self.encoder = networks.encoder(*code, sizes["depth"], colours)
+        self.bottleneck = bottlenecks.of_sizes(sizes)
+        *widths, channels = code
+        self.encoder = networks.encoder(*widths, channels * self.bottleneck.factor, sizes["depth"], colours)
         self.decoder = networks.decoder(*code, sizes["depth"], colours)
         self.critic = None
         if any(name.startswith("critic/") for name in weights):
             self.critic = networks.critic(*code, sizes["critic_depth"] or sizes["depth"], colours)
-        for name in ("encoder", "decoder", "critic"):
+        used = {"encoder": self.encoder, "decoder": self.decoder, "critic": self.critic}
+        if self.bottleneck.encodes_by_network:
+            used[self.bottleneck.network.name] = self.bottleneck.network
+        for name, network in used.items():
             own = {key: value for key, value in weights.items() if key.startswith(f"{name}/")}
-            if network := getattr(self, name):
+            if network:
                 restore(named(name, network), own, source)
 
     def encode(self, images):
-        """Images float32 [N, width, width, colours] in [-1, 1] -> latents float32 [N, h, w, c]."""
-        return self._run(self.encoder, images)
+        """Images float32 [N, width, width, colours] in [-1, 1] -> latents float32 [N, h, w, c], nothing random."""
+        return self._run(lambda part: self.bottleneck.encode(self.encoder(part)), images)
 
     def decode(self, latents):
         """Latents [N, h, w, c] -> images float32 [N, width, width, colours], unclipped."""
-        return self._run(self.decoder, latents)
+        return self._run(self.decoded, latents)
+
+    def decoded(self, latents):
+        """As `decode`, of tensors: it has gradients."""
+        return self.bottleneck.to_images(self.decoder(self.bottleneck.decodable(latents)))
 
     def predict_mix(self, images):
         """The critic's guess of the mix [N]: 0 for what it takes for a reconstruction, at most 0.5 otherwise."""
