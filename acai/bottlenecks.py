@@ -216,13 +216,6 @@ def make(kind, *arguments):
     return KINDS[kind](*arguments)
 
 
-def of_sizes(sizes):
-    """The Bottleneck of a release's sizes, its config's "model"; old ones say nothing of it and have none."""
-    shape = tuple(sizes[name] for name in ("latent_width", "latent_width", "latent_channels"))
-    settings = sizes.get("bottleneck", "plain"), sizes.get("bottleneck_strength", 1.0)
-    return make(*settings, shape, sizes["width"] ** 2 * sizes["colours"], sizes.get("codes", 1))
-
-
 def normal(like, seed):
     """Standard normal numbers in the shape of a tensor, a function of the seed."""
     return tf.random.stateless_normal(tf.shape(like), seed, alg="philox")

@@ -10,7 +10,8 @@ autoencoder listens to it, so it may begin earlier. What weights and learning ra
 import keras
 import tensorflow as tf
 
-from acai import bottlenecks, losses, networks
+from acai import losses, networks
+from acai.autoencoder import Autoencoder
 
 
 class ACAI(keras.Model):
@@ -33,9 +34,7 @@ class ACAI(keras.Model):
         realism_from_step: the step from which the autoencoder's loss has it.
         discriminator_from_step: the step from which the patch discriminator itself trains.
         discriminator_channels: of the patch discriminator's first layer.
-        bottleneck: what stands between encoder and decoder, of `acai.bottlenecks.KINDS`.
-        bottleneck_strength: how much it does; what that means, its class says.
-        codes: of a bottleneck's codebook.
+        bottleneck, bottleneck_strength, codes: what stands between encoder and decoder, see `acai.bottlenecks`.
         ema_rate: share kept a step by the moving average of the autoencoder's weights; 0: there is none.
         precision: Keras dtype policy, "float32", "mixed_bfloat16" or "mixed_float16".
         seed: of the mixes, which are a function of (seed, step), one with XLA and another without.
@@ -80,13 +79,11 @@ class ACAI(keras.Model):
                 "Weights are required to be at least 0 and ema_rate to be in [0, 1). Received: "
                 f"{mix_weight=}, {regularisation=}, {realism_weight=}, {ema_rate=}."
             )
-        shape = (latent_width, latent_width, latent_channels)
-        kind = (bottleneck, bottleneck_strength, shape, width * width * colours, codes)
-        self.bottleneck = self.released_bottleneck = bottlenecks.make(*kind)
         code = (width, latent_width, latent_channels)
-        encoded = (width, latent_width, latent_channels * self.bottleneck.factor)
-        self.encoder = networks.encoder(*encoded, depth, colours, precision)
-        self.decoder = networks.decoder(*code, depth, colours, precision)
+        sizes = (*code, depth, colours, bottleneck, bottleneck_strength, codes)
+        self.autoencoder = self.released = Autoencoder(*sizes, precision)
+        self.encoder, self.decoder = self.autoencoder.encoder, self.autoencoder.decoder
+        self.bottleneck = self.autoencoder.bottleneck
         self.trained = {"autoencoder": [self.encoder, self.decoder]}
         if mix_weight:
             self.critic = networks.critic(*code, critic_depth or depth, colours, precision)
@@ -98,15 +95,11 @@ class ACAI(keras.Model):
         if realism_weight:
             self.discriminator = networks.patch_discriminator(width, discriminator_channels, colours, precision)
             self.trained["discriminator"] = [self.discriminator]
-        self.released_encoder, self.released_decoder = self.encoder, self.decoder
         if ema_rate:
-            self.released_encoder = networks.encoder(*encoded, depth, colours, name="ema_encoder")
-            self.released_decoder = networks.decoder(*code, depth, colours, name="ema_decoder")
-            self.released_encoder.trainable = self.released_decoder.trainable = False
-            if self.bottleneck.encodes_by_network:
-                self.released_bottleneck = bottlenecks.make(*kind)
-                self.released_network = self.released_bottleneck.network
-                self.released_network.trainable = False
+            self.released = Autoencoder(*sizes, prefix="ema_")
+            self.averages = [*self.released.networks.values()]  # which Keras then finds
+            for network in self.averages:
+                network.trainable = False
             for average, weight in self._averaged_weights():
                 average.assign(weight)
         self.mix_weight, self.regularisation = mix_weight, regularisation
@@ -166,25 +159,23 @@ class ACAI(keras.Model):
             own_loss = reconstruction_loss + code_regulariser
         logs, gradients, at_pictures = {"reconstruction_loss": reconstruction_loss}, {}, []
         if self.mix_weight:
-            critic_logs, gradients["critic"], gradient = self._critic_gradients(
-                images, *tf.split(pictures, 2), mix
-            )
+            halves = tf.split(pictures, 2)
+            found, gradients["critic"], gradient = self._critic_gradients(images, *halves, mix)
             at_pictures.append(tf.concat([tf.zeros_like(images), gradient], 0))
-            logs |= critic_logs
+            logs |= found
         if discriminator:
-            realism_logs, gradients["discriminator"], gradient = self._realism_gradients(images, pictures)
+            found, gradients["discriminator"], gradient = self._realism_gradients(images, pictures)
             at_pictures.append(gradient)
-            logs |= realism_logs
+            logs |= found
         if bottleneck.network:
-            name = bottleneck.network.name
-            logs[f"{name}_loss"], gradients[name] = self._bottleneck_gradients(encoded)
-        targets, seeds = [own_loss], [self._loss_scale("autoencoder")]
-        if at_pictures:
-            targets, seeds = [own_loss, pictures], [*seeds, sum(at_pictures)]
-        gradients["autoencoder"] = tape.gradient(targets, self.weights_of("autoencoder"), seeds)
-        classifier_logs, gradients["classifier"] = self._classifier_gradients(bottleneck.encode(encoded), labels)
+            found, gradients[bottleneck.network.name] = self._bottleneck_gradients(encoded)
+            logs |= found
+        targets = [own_loss, *[pictures] * len(at_pictures)]
+        at_targets = [self._loss_scale("autoencoder"), *at_pictures]
+        gradients["autoencoder"] = tape.gradient(targets, self.weights_of("autoencoder"), at_targets)
+        found, gradients["classifier"] = self._classifier_gradients(bottleneck.encode(encoded), labels)
         self._apply(gradients)
-        logs |= classifier_logs
+        logs |= found
         if bottleneck.regularises:
             logs["code_regulariser"] = code_regulariser
         logs["autoencoder_loss"] = own_loss + logs.get("mix_regulariser", 0.0) + logs.get("realism_loss", 0.0)
@@ -227,11 +218,11 @@ class ACAI(keras.Model):
         return logs, gradients, tape.gradient(realism_loss, decoded, self._loss_scale("autoencoder"))
 
     def _bottleneck_gradients(self, encoded):
-        """(loss, gradients) of what the bottleneck trains beside the autoencoder."""
+        """Logs and gradients of the network that the bottleneck trains beside the autoencoder."""
         name = self.bottleneck.network.name
         with tf.GradientTape() as tape:
             loss = self.bottleneck.network_loss(encoded, self._random_seed(stream=3))
-        return loss, tape.gradient(loss, self.weights_of(name), self._loss_scale(name))
+        return {f"{name}_loss": loss}, tape.gradient(loss, self.weights_of(name), self._loss_scale(name))
 
     def _classifier_gradients(self, latents, labels):
         """The linear classifier sees the latents but does not shape them: the tape begins behind them."""
@@ -260,16 +251,7 @@ class ACAI(keras.Model):
                 average.assign_add(tf.where(finite, 1 - rate, 0.0) * (weight - average))
 
     def call(self, images, training=False):
-        return self.decode(self.encode(images))
-
-    def encode(self, images):
-        """Images [B, H, W, C] -> latents [B, h, w, c], nothing random, of the released networks."""
-        return self.released_bottleneck.encode(self.released_encoder(images))
-
-    def decode(self, latents):
-        """Latents [B, h, w, c], blends too -> images [B, H, W, C], of the released networks."""
-        decoded = self.released_decoder(self.released_bottleneck.decodable(latents))
-        return self.released_bottleneck.to_images(decoded)
+        return self.released.decode(self.released.encode(images))
 
     @property
     def metrics(self):
@@ -283,32 +265,22 @@ class ACAI(keras.Model):
         """Everything a checkpoint holds: {name: variable}, optimizers included; names do not vary by process."""
         state = {"step": self.step, **self.release_state()}
         if self.ema_rate:
-            state |= named("trained_encoder", self.encoder) | named("trained_decoder", self.decoder)
-            if self.bottleneck.encodes_by_network:
-                state |= named(f"trained_{self.bottleneck.network.name}", self.bottleneck.network)
+            for name, network in self.autoencoder.networks.items():
+                state |= named(f"trained_{name}", network)
         for name, optimizer in self.optimizers.items():
             state |= {f"{name}_optimizer/{i:02d}": v for i, v in enumerate(optimizer.variables)}
         return state
 
     def release_state(self):
         """What a released model holds: {name: variable} of all networks, the autoencoder's averaged if any is."""
-        networks = {name: self.trained[name][0] for name in sorted(self.trained.keys() - {"autoencoder"})}
-        if self.bottleneck.network:
-            networks[self.bottleneck.network.name] = self.released_bottleneck.network
-        state = named("encoder", self.released_encoder) | named("decoder", self.released_decoder)
-        for name, network in networks.items():
+        trained = {name: self.trained[name][0] for name in sorted(self.trained.keys() - {"autoencoder"})}
+        state = {}
+        for name, network in {**trained, **self.released.networks}.items():
             state |= named(name, network)
         return state
 
     def _averaged_weights(self):
-        averages = self.released_encoder.variables + self.released_decoder.variables
-        weights = self.encoder.variables + self.decoder.variables
-        if self.bottleneck.encodes_by_network:
-            averages, weights = (
-                averages + self.released_network.variables,
-                weights + self.bottleneck.network.variables,
-            )
-        return zip(averages, weights, strict=True)
+        return zip(self.released.variables, self.autoencoder.variables, strict=True)
 
     def _loss_scale(self, name):
         """What the named optimizer divides by. All move in lockstep; one that joins late begins anew."""

@@ -92,8 +92,12 @@ def code_discriminator(latent_shape, name="code_discriminator"):
 
 
 def codebook(codes, channels, name="codebook"):
-    """A layer whose `embeddings` [codes, channels] are the vectors of a codebook, standard normal at first."""
-    layer = keras.layers.Embedding(codes, channels, keras.initializers.RandomNormal(stddev=1.0), name=name)
+    """A layer whose `embeddings` [codes, channels] are the vectors of a codebook, close together at first.
+
+    Else one vector would be the nearest of all that an encoder gives before it has learnt anything.
+    """
+    initializer = keras.initializers.RandomUniform(-1 / codes, 1 / codes)
+    layer = keras.layers.Embedding(codes, channels, initializer, name=name)
     layer.build()
     return layer
 

@@ -3,7 +3,8 @@
 import keras
 import numpy as np
 
-from acai import bottlenecks, networks
+from acai import networks
+from acai.autoencoder import Autoencoder
 from acai.model import named
 from common.checkpoints import restore
 
@@ -23,35 +24,25 @@ class ReleasedACAI:
     """
 
     def __init__(self, sizes, weights, source, batch_size=256):
-        code = [sizes[name] for name in ("width", "latent_width", "latent_channels")]
-        colours = sizes["colours"]
-        self.width, self.colours, self.batch_size = sizes["width"], colours, batch_size
-        self.bottleneck = bottlenecks.of_sizes(sizes)
-        *widths, channels = code
-        self.encoder = networks.encoder(*widths, channels * self.bottleneck.factor, sizes["depth"], colours)
-        self.decoder = networks.decoder(*code, sizes["depth"], colours)
-        self.critic = None
+        self.width, self.colours, self.batch_size = sizes["width"], sizes["colours"], batch_size
+        self.autoencoder = Autoencoder.of_sizes(sizes)
+        self.encoder, self.decoder, self.critic = self.autoencoder.encoder, self.autoencoder.decoder, None
+        used = dict(self.autoencoder.networks)
         if any(name.startswith("critic/") for name in weights):
-            self.critic = networks.critic(*code, sizes["critic_depth"] or sizes["depth"], colours)
-        used = {"encoder": self.encoder, "decoder": self.decoder, "critic": self.critic}
-        if self.bottleneck.encodes_by_network:
-            used[self.bottleneck.network.name] = self.bottleneck.network
+            code = [sizes[name] for name in ("width", "latent_width", "latent_channels")]
+            used["critic"] = networks.critic(*code, sizes["critic_depth"] or sizes["depth"], self.colours)
+            self.critic = used["critic"]
         for name, network in used.items():
             own = {key: value for key, value in weights.items() if key.startswith(f"{name}/")}
-            if network:
-                restore(named(name, network), own, source)
+            restore(named(name, network), own, source)
 
     def encode(self, images):
-        """Images float32 [N, width, width, colours] in [-1, 1] -> latents float32 [N, h, w, c], nothing random."""
-        return self._run(lambda part: self.bottleneck.encode(self.encoder(part)), images)
+        """Images float32 [N, width, width, colours] in [-1, 1] -> latents float32 [N, h, w, c]."""
+        return self._run(self.autoencoder.encode, images)
 
     def decode(self, latents):
         """Latents [N, h, w, c] -> images float32 [N, width, width, colours], unclipped."""
-        return self._run(self.decoded, latents)
-
-    def decoded(self, latents):
-        """As `decode`, of tensors: it has gradients."""
-        return self.bottleneck.to_images(self.decoder(self.bottleneck.decodable(latents)))
+        return self._run(self.autoencoder.decode, latents)
 
     def predict_mix(self, images):
         """The critic's guess of the mix [N]: 0 for what it takes for a reconstruction, at most 0.5 otherwise."""
