@@ -71,16 +71,30 @@ def hinge_realism_loss(fake_logits):
 
 def logistic_discriminator_loss(real_logits, fake_logits):
     """Trains the patch discriminator: cross-entropy (Goodfellow et al., arXiv 1406.2661), mean over patches."""
-    return ops.mean(ops.softplus(-real_logits)) + ops.mean(ops.softplus(fake_logits))
+    return real_label_loss(real_logits) + fake_label_loss(fake_logits)
 
 
-def non_saturating_realism_loss(fake_logits):
-    """Trains the autoencoder against it: minus the mean log probability of real (Goodfellow et al., section 3)."""
-    return ops.mean(ops.softplus(-fake_logits))
+def bernoulli_loss(images, logits):
+    """Trains a variational autoencoder: minus log p(x), x = (1 + image) / 2 in [0, 1], a mean over all pixels."""
+    return ops.mean(ops.softplus(logits) - (1 + images) / 2 * logits)
 
 
-RECONSTRUCTION_LOSSES = {"squared": reconstruction_loss, "absolute": absolute_reconstruction_loss}
+def divergence_from_normal(mean, log_variance):
+    """KL(N(mean, exp(log_variance)) || N(0, 1)) in nats, [B, h, w, c] -> [B] (arXiv 1312.6114, appendix B)."""
+    return ops.sum(ops.exp(log_variance) + ops.square(mean) - 1 - log_variance, axis=(1, 2, 3)) / 2
+
+
+def real_label_loss(logits):
+    """Mean -log sigmoid: trains a discriminator on what is real, and others to pass for it (arXiv 1406.2661)."""
+    return ops.mean(ops.softplus(-logits))
+
+
+def fake_label_loss(logits):
+    """Mean -log (1 - sigmoid): trains a discriminator on what is not real."""
+    return ops.mean(ops.softplus(logits))
+
+
 REALISM_LOSSES = {  # whom they train: the discriminator, the autoencoder
     "hinge": (hinge_discriminator_loss, hinge_realism_loss),
-    "non_saturating": (logistic_discriminator_loss, non_saturating_realism_loss),
+    "non_saturating": (logistic_discriminator_loss, real_label_loss),
 }

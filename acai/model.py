@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from acai import losses, networks
+from acai.autoencoder import Autoencoder
 from acai.realism import Realism
 
 
@@ -25,7 +26,7 @@ class ACAI(keras.Model):
         depth: channels of the encoder's and decoder's first scale.
         critic_depth: the same for the critic; None: `depth`.
         classes: how many the latent classifier tells apart.
-        mix_weight: lambda, the weight of the critic in the autoencoder's loss.
+        mix_weight: lambda, the weight of the critic in the autoencoder's loss; 0: there is no critic.
         regularisation: gamma, the share of the image in what the critic sees as unmixed.
         reconstruction: "squared", the paper's error of the pixels, or "absolute".
         features: function of images [B, width, width, colours] -> list of feature maps, in which reconstructions
@@ -36,6 +37,7 @@ class ACAI(keras.Model):
         discriminator_from_step: the step from which the patch discriminator itself trains.
         discriminator_channels: of the patch discriminator's first layer.
         realism_loss, realism_penalty, realism_augment, realism_by_class: see `acai.realism.Realism`.
+        bottleneck, bottleneck_strength, codes: what stands between encoder and decoder, see `acai.bottlenecks`.
         ema_rate: share kept a step by the moving average of the autoencoder's weights; 0: there is none.
         precision: Keras dtype policy, "float32", "mixed_bfloat16" or "mixed_float16".
         seed: of the mixes, which are a function of (seed, step), one with XLA and another without.
@@ -73,6 +75,9 @@ class ACAI(keras.Model):
         realism_penalty=0.0,
         realism_augment=(),
         realism_by_class=False,
+        bottleneck="plain",
+        bottleneck_strength=1.0,
+        codes=512,
         ema_rate=0.0,
         precision="float32",
         seed=0,
@@ -85,27 +90,33 @@ class ACAI(keras.Model):
                 f"{mix_weight=}, {regularisation=}, {realism_weight=}, {ema_rate=}."
             )
         code = (width, latent_width, latent_channels)
-        self.encoder = networks.encoder(*code, depth, colours, precision)
-        self.decoder = networks.decoder(*code, depth, colours, precision)
-        self.critic = networks.critic(*code, critic_depth or depth, colours, precision)
+        sizes = (*code, depth, colours, bottleneck, bottleneck_strength, codes)
+        self.autoencoder = self.released = Autoencoder(*sizes, precision)
+        self.encoder, self.decoder = self.autoencoder.encoder, self.autoencoder.decoder
+        self.bottleneck = self.autoencoder.bottleneck
+        self.trained = {"autoencoder": [self.encoder, self.decoder]}
+        if mix_weight:
+            self.critic = networks.critic(*code, critic_depth or depth, colours, precision)
+            self.trained["critic"] = [self.critic]
         self.classifier = networks.classifier(latent_width, latent_channels, classes)
-        self.trained = {"autoencoder": [self.encoder, self.decoder], "critic": [self.critic]}
         self.trained["classifier"] = [self.classifier]
+        if self.bottleneck.network:
+            self.trained[self.bottleneck.network.name] = [self.bottleneck.network]
         if realism_weight:
             choices = realism_loss, realism_penalty, realism_augment, classes if realism_by_class else 0
-            sizes = width, discriminator_channels, colours, precision
-            self.realism = Realism(realism_weight, realism_from_step, *choices, *sizes)
+            image = width, discriminator_channels, colours, precision
+            self.realism = Realism(realism_weight, realism_from_step, *choices, *image)
             self.discriminator = self.realism.network
             self.trained["discriminator"] = [self.discriminator]
-        self.released_encoder, self.released_decoder = self.encoder, self.decoder
         if ema_rate:
-            self.released_encoder = networks.encoder(*code, depth, colours, name="ema_encoder")
-            self.released_decoder = networks.decoder(*code, depth, colours, name="ema_decoder")
-            self.released_encoder.trainable = self.released_decoder.trainable = False
+            self.released = Autoencoder(*sizes, prefix="ema_")
+            self.averages = [*self.released.networks.values()]  # which Keras then finds
+            for network in self.averages:
+                network.trainable = False
             for average, weight in self._averaged_weights():
                 average.assign(weight)
         self.mix_weight, self.regularisation = mix_weight, regularisation
-        self.reconstruction_loss = losses.RECONSTRUCTION_LOSSES[reconstruction]
+        self.absolute = reconstruction == "absolute"
         self.features, self.feature_weight = features, feature_weight
         self.realism_weight, self.discriminator_from_step = realism_weight, discriminator_from_step
         self.ema_rate, self.seed = ema_rate, seed
@@ -146,44 +157,61 @@ class ACAI(keras.Model):
         B - 1 - i. `discriminator` says whether the patch discriminator takes part; None: when there is one.
         """
         discriminator = bool(self.realism_weight) if discriminator is None else discriminator
-        images, labels = data["image"], data["label"]
+        images, labels, bottleneck = data["image"], data["label"], self.bottleneck
         mix = tf.random.stateless_uniform(
             tf.shape(images)[:1], self._random_seed(stream=0), 0.0, 0.5, alg="philox"
         )
-        with tf.GradientTape() as autoencoder_tape:
-            latents = self.encoder(images, training=True)
-            mixed_latents = losses.mix_latents(latents, mix)
-            decoded = self.decoder(tf.concat([latents, mixed_latents], 0), training=True)  # [2B, H, W, C]
-        with tf.GradientTape() as pixel_tape:
-            pixel_tape.watch(decoded)
-            reconstructions, blends = tf.split(decoded, 2)
-            error = reconstruction_loss = self.reconstruction_loss(images, reconstructions)
-            if self.feature_weight:
-                feature_loss = losses.feature_loss(self.features(images), self.features(reconstructions))
-                error += self.feature_weight * feature_loss
-        error_gradient = pixel_tape.gradient(error, decoded, self._loss_scale("autoencoder"))
-        logs, gradients = self._critic_gradients(images, reconstructions, blends, mix)
-        decoded_gradient = error_gradient + tf.concat([tf.zeros_like(images), gradients.pop("blends")], 0)
+        with tf.GradientTape() as tape:
+            encoded = self.encoder(bottleneck.corrupt(images, self._random_seed(stream=1)), training=True)
+            latents = bottleneck.latents(encoded, self._random_seed(stream=2))
+            if self.mix_weight or discriminator:  # blends are wanted
+                latents = tf.concat([latents, losses.mix_latents(latents, mix)], 0)
+            decoded = self.decoder(latents, training=True)  # [2B or B, H, W, C]
+            pictures = bottleneck.to_images(decoded)
+            code_regulariser = bottleneck.regulariser(encoded)
+            found, error = self._errors(images, decoded[: tf.shape(images)[0]], pictures[: tf.shape(images)[0]])
+            own_loss = error + code_regulariser
+        logs, gradients, at_pictures = found, {}, []
+        if self.mix_weight:
+            halves = tf.split(pictures, 2)
+            found, gradients["critic"], gradient = self._critic_gradients(images, *halves, mix)
+            at_pictures.append(tf.concat([tf.zeros_like(images), gradient], 0))
+            logs |= found
         if discriminator:
             scales = self._loss_scale("discriminator"), self._loss_scale("autoencoder")
-            realism_logs, gradients["discriminator"], realism_gradient = self.realism.gradients(
-                images, decoded, labels, mix, self.step, self._random_seed(stream=1), scales
+            seed = self._random_seed(stream=4)
+            found, gradients["discriminator"], gradient = self.realism.gradients(
+                images, pictures, labels, mix, self.step, seed, scales
             )
-            decoded_gradient += realism_gradient
-            logs |= realism_logs
-        gradients["autoencoder"] = autoencoder_tape.gradient(
-            decoded, self.weights_of("autoencoder"), decoded_gradient
-        )
-        classifier_logs, gradients["classifier"] = self._classifier_gradients(latents, labels)
+            at_pictures.append(gradient)
+            logs |= found
+        if bottleneck.network:
+            found, gradients[bottleneck.network.name] = self._bottleneck_gradients(encoded)
+            logs |= found
+        targets = [own_loss, *[pictures] * len(at_pictures)]
+        at_targets = [self._loss_scale("autoencoder"), *at_pictures]
+        gradients["autoencoder"] = tape.gradient(targets, self.weights_of("autoencoder"), at_targets)
+        found, gradients["classifier"] = self._classifier_gradients(bottleneck.encode(encoded), labels)
         self._apply(gradients)
-        logs |= {"reconstruction_loss": reconstruction_loss, **classifier_logs}
-        if self.feature_weight:
-            logs["feature_loss"] = feature_loss
-        logs["autoencoder_loss"] = error + logs["mix_regulariser"] + logs.get("realism_loss", 0.0)
+        logs |= found
+        if bottleneck.regularises:
+            logs["code_regulariser"] = code_regulariser
+        logs["autoencoder_loss"] = own_loss + logs.get("mix_regulariser", 0.0) + logs.get("realism_loss", 0.0)
         return logs | self._optimizer_logs()
 
+    def _errors(self, images, decoded, reconstructions):
+        """Logs, and all that makes reconstructions like the images: of pixels and, as an option, of features."""
+        error = self.bottleneck.reconstruction_loss(images, decoded)
+        logs = {"reconstruction_loss": error}
+        if self.absolute:
+            error = losses.absolute_reconstruction_loss(images, reconstructions)
+        if self.feature_weight:
+            logs["feature_loss"] = losses.feature_loss(self.features(images), self.features(reconstructions))
+            error += self.feature_weight * logs["feature_loss"]
+        return logs, error
+
     def _critic_gradients(self, images, reconstructions, blends, mix):
-        """The critic's one forward pass and the gradients that both sides take from it (equations 1 to 3)."""
+        """Logs, the critic's gradients and the autoencoder's at `blends`, of one pass (equations 1 to 3)."""
         weights = self.weights_of("critic")
         softened = losses.soften(images, reconstructions, self.regularisation)
         with tf.GradientTape(persistent=True) as tape:
@@ -202,7 +230,14 @@ class ACAI(keras.Model):
             blend_gradient = tape.gradient(mix_regulariser, blends, scale)
         logs = {"critic_loss": critic_loss, "mix_regulariser": mix_regulariser}
         logs["critic_error_ratio"] = critic_loss / losses.CONSTANT_GUESS_LOSS
-        return logs, {"critic": critic_gradients, "blends": blend_gradient}
+        return logs, critic_gradients, blend_gradient
+
+    def _bottleneck_gradients(self, encoded):
+        """Logs and gradients of the network that the bottleneck trains beside the autoencoder."""
+        name = self.bottleneck.network.name
+        with tf.GradientTape() as tape:
+            loss = self.bottleneck.network_loss(encoded, self._random_seed(stream=3))
+        return {f"{name}_loss": loss}, tape.gradient(loss, self.weights_of(name), self._loss_scale(name))
 
     def _classifier_gradients(self, latents, labels):
         """The linear classifier sees the latents but does not shape them: the tape begins behind them."""
@@ -231,35 +266,36 @@ class ACAI(keras.Model):
                 average.assign_add(tf.where(finite, 1 - rate, 0.0) * (weight - average))
 
     def call(self, images, training=False):
-        return self.released_decoder(self.released_encoder(images))
+        return self.released.decode(self.released.encode(images))
 
     @property
     def metrics(self):
         return []  # Keras would add a "loss" that stays 0
 
     def weights_of(self, name):
-        """Trainable variables of "autoencoder", "critic", "classifier" or "discriminator"."""
+        """Trainable variables of "autoencoder" or another name of `trained`."""
         return [weight for network in self.trained[name] for weight in network.trainable_variables]
 
     def state(self):
         """Everything a checkpoint holds: {name: variable}, optimizers included; names do not vary by process."""
         state = {"step": self.step, **self.release_state()}
         if self.ema_rate:
-            state |= named("trained_encoder", self.encoder) | named("trained_decoder", self.decoder)
+            for name, network in self.autoencoder.networks.items():
+                state |= named(f"trained_{name}", network)
         for name, optimizer in self.optimizers.items():
             state |= {f"{name}_optimizer/{i:02d}": v for i, v in enumerate(optimizer.variables)}
         return state
 
     def release_state(self):
         """What a released model holds: {name: variable} of all networks, the autoencoder's averaged if any is."""
-        state = named("encoder", self.released_encoder) | named("decoder", self.released_decoder)
-        for name in sorted(self.trained.keys() - {"autoencoder"}):
-            state |= named(name, self.trained[name][0])
+        trained = {name: self.trained[name][0] for name in sorted(self.trained.keys() - {"autoencoder"})}
+        state = {}
+        for name, network in {**trained, **self.released.networks}.items():
+            state |= named(name, network)
         return state
 
     def _averaged_weights(self):
-        released = self.released_encoder.variables + self.released_decoder.variables
-        return zip(released, self.encoder.variables + self.decoder.variables, strict=True)
+        return zip(self.released.variables, self.autoencoder.variables, strict=True)
 
     def _loss_scale(self, name):
         """What the named optimizer divides by. All move in lockstep; one that joins late begins anew."""

@@ -91,6 +91,26 @@ def patch_discriminator(width, channels, colours=3, classes=0, dtype="float32", 
     return keras.Model(inputs, logits, name=name)
 
 
+def code_discriminator(latent_shape, name="code_discriminator"):
+    """Latents [B, h, w, c] -> prior/code logits [B, 1]: two dense layers of 100 and one to the logit."""
+    layers = [keras.layers.Flatten()]
+    for units in (100, 100):
+        layers += [keras.layers.Dense(units, kernel_initializer=kernel_initializer()), leaky_relu("float32")]
+    layers += [keras.layers.Dense(1, kernel_initializer=kernel_initializer())]
+    return sequential(layers, latent_shape, name)
+
+
+def codebook(codes, channels, name="codebook"):
+    """A layer whose `embeddings` [codes, channels] are the vectors of a codebook, close together at first.
+
+    Else one vector would be the nearest of all that an encoder gives before it has learnt anything.
+    """
+    initializer = keras.initializers.RandomUniform(-1 / codes, 1 / codes)
+    layer = keras.layers.Embedding(codes, channels, initializer, name=name)
+    layer.build()
+    return layer
+
+
 def count_scales(width, latent_width):
     """Halvings from `width` to `latent_width`; ValueError when that is not a whole number of at least 1."""
     scales = round(math.log2(width / latent_width)) if 0 < latent_width < width else 0

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from acai import networks
+from acai.autoencoder import Autoencoder
 from acai.model import named
 from common.checkpoints import restore
 
@@ -13,8 +14,8 @@ class ReleasedACAI:
 
     Args:
         sizes: {"width", "latent_width", "latent_channels", "depth", "critic_depth",
-            "colours"}, as `ACAI` takes them.
-        weights: {name: array} as `ACAI.release_state` names them; others than the three networks' are ignored.
+            "colours"} and perhaps those of the bottleneck, as `ACAI` takes them.
+        weights: {name: array} as `ACAI.release_state` names them; those that nothing here needs are ignored.
         source: what to call it in an error.
         batch_size: of one pass through a network.
 
@@ -23,26 +24,25 @@ class ReleasedACAI:
     """
 
     def __init__(self, sizes, weights, source, batch_size=256):
-        code = [sizes[name] for name in ("width", "latent_width", "latent_channels")]
-        colours = sizes["colours"]
-        self.width, self.colours, self.batch_size = sizes["width"], colours, batch_size
-        self.encoder = networks.encoder(*code, sizes["depth"], colours)
-        self.decoder = networks.decoder(*code, sizes["depth"], colours)
-        self.critic = None
+        self.width, self.colours, self.batch_size = sizes["width"], sizes["colours"], batch_size
+        self.autoencoder = Autoencoder.of_sizes(sizes)
+        self.encoder, self.decoder, self.critic = self.autoencoder.encoder, self.autoencoder.decoder, None
+        used = dict(self.autoencoder.networks)
         if any(name.startswith("critic/") for name in weights):
-            self.critic = networks.critic(*code, sizes["critic_depth"] or sizes["depth"], colours)
-        for name in ("encoder", "decoder", "critic"):
+            code = [sizes[name] for name in ("width", "latent_width", "latent_channels")]
+            used["critic"] = networks.critic(*code, sizes["critic_depth"] or sizes["depth"], self.colours)
+            self.critic = used["critic"]
+        for name, network in used.items():
             own = {key: value for key, value in weights.items() if key.startswith(f"{name}/")}
-            if network := getattr(self, name):
-                restore(named(name, network), own, source)
+            restore(named(name, network), own, source)
 
     def encode(self, images):
         """Images float32 [N, width, width, colours] in [-1, 1] -> latents float32 [N, h, w, c]."""
-        return self._run(self.encoder, images)
+        return self._run(self.autoencoder.encode, images)
 
     def decode(self, latents):
         """Latents [N, h, w, c] -> images float32 [N, width, width, colours], unclipped."""
-        return self._run(self.decoder, latents)
+        return self._run(self.autoencoder.decode, latents)
 
     def predict_mix(self, images):
         """The critic's guess of the mix [N]: 0 for what it takes for a reconstruction, at most 0.5 otherwise."""

@@ -94,7 +94,7 @@ class Scorer:
 
     def terms(self, codes, shifts=SHIFTS[:1], mirrored=False):
         """{term: [B]} and the features [B, d] of codes [B, h, w, c], tensors that have gradients."""
-        pictures = tf.clip_by_value(self.model.decoder(codes), -1, 1)
+        pictures = tf.clip_by_value(self.model.autoencoder.decode(codes), -1, 1)
         logs, features = self.see(pictures)
         views = [shifted(pictures, *shift) for shift in shifts[1:]]
         views += [shifted(pictures[:, :, ::-1], *shift) for shift in shifts] if mirrored else []
@@ -197,7 +197,10 @@ def prepare(scorer, bank, rows, confident=CONFIDENT, path=interpolation.slerp, c
 
         def look(part):
             return np.concatenate(
-                [np.reshape(v, (len(part), -1)) for v in see(tf.clip_by_value(scorer.model.decoder(part), -1, 1))],
+                [
+                    np.reshape(v, (len(part), -1))
+                    for v in see(tf.clip_by_value(scorer.model.autoencoder.decode(part), -1, 1))
+                ],
                 1,
             )
 

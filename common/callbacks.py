@@ -149,7 +149,7 @@ class RunawayWatch(Callback):
         self.lowest, self.warned = {}, {}
 
     def on_scalars(self, step, scalars):
-        for name in self.names:
+        for name in self.names & scalars.keys():
             value = scalars[name]
             lowest = self.lowest[name] = min(value, self.lowest.get(name, value))
             limit = self.warned.get(name, self.factor)

@@ -5,18 +5,33 @@ python train.py --config=configs/acai.py:pegasus --workdir=runs/pegasus         
 python train.py --config=configs/acai.py:small --workdir=runs/small             ten classes for two CPU cores
 python train.py --config=configs/acai.py:small_1024 --workdir=runs/small_1024   with 1,024 latents instead of 256
 python train.py --config=configs/acai.py:lines --workdir=runs/lines             synthetic lines, no data set
+python train.py --config=configs/acai.py:lines_vae --workdir=runs/lines_vae     another of the paper's autoencoders
+
+Those are baseline, dropout, denoising, vae, aae and vqvae; with lines_ before the name on lines, else on CIFAR-10.
 """
 
 import ml_collections
+
+OTHERS = {  # the paper's other autoencoders: bottleneck, and its strength in the official code
+    "baseline": ("plain", 1.0),
+    "dropout": ("dropout", 0.5),
+    "denoising": ("denoising", 1.0),
+    "vae": ("vae", 1.0),
+    "aae": ("aae", 1.0),
+    "vqvae": ("vqvae", 10.0),
+}
 
 
 def get_config(variant="paper"):
     """The named variant."""
     variants = {f.__name__: f for f in (paper, pegasus, small, small_1024, lines)}
+    variants |= {f"{prefix}{name}": None for prefix in ("", "lines_") for name in OTHERS}
     if variant not in variants:
         raise ValueError(f"configs/acai.py has the variants {', '.join(variants)}. Received: {variant!r}")
-    config = paper()
-    if variant != "paper":
+    config, name = paper(), variant.removeprefix("lines_")
+    if name in OTHERS:
+        other(config, *OTHERS[name], on_lines=name != variant)
+    elif variant != "paper":
         variants[variant](config)
     return config
 
@@ -57,6 +72,9 @@ def paper():
     model.realism_penalty = 0.0  # of R1
     model.realism_augment = ()  # names among flip, colour, translation, cutout
     model.realism_by_class = False  # the discriminator is told the classes
+    model.bottleneck = "plain"  # or what the paper's other autoencoders have: dropout, denoising, vae, aae, vqvae
+    model.bottleneck_strength = 1.0  # how much it does, see acai/bottlenecks.py
+    model.codes = 512  # of the vqvae's codebook
 
     config.train = train = ml_collections.ConfigDict()
     train.total_kimg = 16_777.0  # the paper's 2^24 images
@@ -158,3 +176,17 @@ def lines(config):
     config.train.ema_rate = 0.999
     config.train.pictures_every_kimg = 32.0
     config.train.bank_per_class = (250, 50)
+
+
+def other(config, bottleneck, strength, on_lines):
+    """An autoencoder that the paper compares ACAI with: no critic, another bottleneck, else the paper's recipe.
+
+    On lines with the settings of `lines` for 300 kimg, so that all of them see as many images.
+
+    Command:   python train.py --config=configs/acai.py:lines_vae --workdir=runs/lines_vae
+    """
+    if on_lines:
+        lines(config)
+        config.train.total_kimg = 300.0
+    config.model.mix_weight = 0.0
+    config.model.bottleneck, config.model.bottleneck_strength = bottleneck, strength

@@ -12,6 +12,7 @@ CHOICES = {
     "data.pairing": ("shuffled", "across"),
     "model.width": (32, 64),
     "model.latent_width": (1, 2, 4, 8, 16),
+    "model.bottleneck": ("plain", "dropout", "denoising", "vae", "aae", "vqvae"),  # acai.bottlenecks.KINDS
     "model.up": ("transposed", "resize"),
     "model.normalisation": ("batch", "spectral", "none"),
     "model.condition": ("projection", "concat"),
@@ -27,11 +28,11 @@ CHOICES = {
 ARCHITECTURES = {"classifier": ("plain", "residual"), "gan": ("dcgan", "residual")}
 AUGMENTATIONS = ("flip", "colour", "translation", "cutout")
 LEAST = {
-    1: "model.depth model.critic_depth model.latent_channels model.discriminator_channels "
+    1: "model.codes model.depth model.critic_depth model.latent_channels model.discriminator_channels "
     "model.generator_channels model.noise_size model.critic_steps train.batch_size train.keep_checkpoints",
     0.001: "train.total_kimg train.log_every_kimg",
-    0: "model.mix_weight model.regularisation model.realism_weight model.realism_penalty "
-    "model.feature_weight train.learning_rate train.critic_learning_rate "
+    0: "model.bottleneck_strength model.mix_weight model.regularisation model.realism_weight "
+    "model.realism_penalty model.feature_weight train.learning_rate train.critic_learning_rate "
     "train.discriminator_learning_rate train.pictures_every_kimg train.save_every_kimg train.release_every_kimg "
     "train.discriminator_from_kimg train.realism_from_kimg train.realism_learning_rate train.weight_decay "
     "train.seed data.shift model.gradient_penalty model.weight_clip model.instance_noise model.replay_images "
@@ -61,6 +62,8 @@ def check(config):
     for name in SHARES.split():
         require(name, "at least 0 and below 1", lambda value: 0 <= value < 1)
     require("train.schedule_floor", "in [0, 1]", lambda share: 0 <= share <= 1)
+    if config.model.get("bottleneck") == "dropout":
+        require("model.bottleneck_strength", "below 1 for dropout", lambda share: share < 1)
     require("train.bank_per_class", "two positive counts", _is_two_counts)
     require("model.channels", "positive counts, two at least", lambda value: len(value) > 1 and min(value) > 0)
     if config.data.source == "folder":

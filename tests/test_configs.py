@@ -20,6 +20,7 @@ VARIANTS = [
     (acai, "small"),
     (acai, "small_1024"),
     (acai, "lines"),
+    *((acai, f"{prefix}{name}") for prefix in ("", "lines_") for name in acai.OTHERS),
     (classifier, "classifier"),
     (classifier, "referee"),
     (gan, "dcgan"),
@@ -143,7 +144,7 @@ def test_judge_and_referee_have_nothing_in_common():
 @pytest.mark.parametrize(
     ("module", "names"),
     [
-        (acai, "paper, pegasus, small, small_1024, lines"),
+        (acai, "paper, pegasus, small, small_1024, lines, baseline, dropout, .*, lines_aae, lines_vqvae"),
         (classifier, "classifier, referee"),
         (gan, "dcgan, cgan, sngan, wgan, wgan_gp"),
     ],
@@ -235,7 +236,9 @@ def check_losses(config, logs):
         return
     realism = config.model.realism_weight
     assert ("discriminator_loss" in logs) == bool(realism)
-    total = logs["reconstruction_loss"] + logs["mix_regulariser"] + logs.get("realism_loss", 0.0)
+    assert ("critic_loss" in logs) == bool(config.model.mix_weight)
+    parts = ("reconstruction_loss", "mix_regulariser", "realism_loss", "code_regulariser")
+    total = sum(logs.get(name, 0.0) for name in parts)
     assert logs["autoencoder_loss"] == pytest.approx(total, rel=1e-5)
     rate = config.train.realism_learning_rate if realism else config.train.learning_rate
     if config.train.schedule == "cosine":  # after its only step

@@ -30,7 +30,8 @@ def make(seed=0, **options):
         for weight in model.weights_of(name):
             if len(weight.shape) == 1:
                 weight.assign(rng.normal(0, 0.1, weight.shape))
-    model.critic.trainable_variables[-1].assign([0.4, 0.5])
+    if model.mix_weight:
+        model.critic.trainable_variables[-1].assign([0.4, 0.5])
     if model.realism_weight:  # real logits on both sides of the hinge; on one side gradients cancel to 0
         kernel, bias = model.discriminator.trainable_variables[-2:]
         kernel.assign(40 * kernel)

@@ -21,22 +21,22 @@ def test_average_in_closed_form():
     """Rates kept: min(0.2, (1 + t) / (10 + t)), so 2/11 at the first step and 0.2 from the second."""
     model, data = make(), batch(0)
     trained, average = model.encoder.variables + model.decoder.variables, None
-    expected = values(model.released_encoder.variables + model.released_decoder.variables)
+    expected = values(model.released.encoder.variables + model.released.decoder.variables)
     for kept in (2 / 11, 0.2, 0.2):
         model.train_step(data)
         expected = [kept * old + (1 - kept) * new for old, new in zip(expected, values(trained), strict=True)]
-        average = values(model.released_encoder.variables + model.released_decoder.variables)
+        average = values(model.released.encoder.variables + model.released.decoder.variables)
         for ours, plain in zip(average, expected, strict=True):
             np.testing.assert_allclose(ours, plain, rtol=0, atol=2e-7)
     assert not same(average, values(trained))
-    released = model.released_decoder(model.released_encoder(data["image"]))
+    released = model.released.decoder(model.released.encoder(data["image"]))
     np.testing.assert_array_equal(model(data["image"]), released)
 
 
 def test_average_starts_at_the_initial_weights():
     model = ACAI(**FULL)
-    assert same(values(model.released_encoder.variables), values(model.encoder.variables))
-    assert same(values(model.released_decoder.variables), values(model.decoder.variables))
+    assert same(values(model.released.encoder.variables), values(model.encoder.variables))
+    assert same(values(model.released.decoder.variables), values(model.decoder.variables))
 
 
 def test_without_an_average_the_trained_networks_are_released():

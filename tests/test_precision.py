@@ -178,7 +178,7 @@ def overflow_in_the_critic(model):
 @pytest.mark.parametrize("overflow", [overflow_by_scale, overflow_in_the_classifier, overflow_in_the_critic])
 def test_an_overflow_skips_the_step_for_everyone(fresh_float16, overflow):
     model, train_step = fresh_float16
-    first_average = model.released_encoder.variables[0]
+    first_average = model.released.encoder.variables[0]
     first_average.assign(first_average + 1)  # so that a step of the average would show
     overflow(model)
     before, old_scales = snapshot(model), scales(model)

@@ -112,4 +112,4 @@ def test_other_losses_by_hand():
     np.testing.assert_allclose(losses.logistic_discriminator_loss(zeros, zeros), 2 * np.log(2), rtol=1e-6)
     real, fake = np.log([3.0]), np.log([1 / 4])  # taken for real with probabilities 3/4 and 1/5
     np.testing.assert_allclose(losses.logistic_discriminator_loss(real, fake), -np.log(3 / 4 * 4 / 5), rtol=1e-6)
-    np.testing.assert_allclose(losses.non_saturating_realism_loss(fake), -np.log(1 / 5), rtol=1e-6)
+    np.testing.assert_allclose(losses.real_label_loss(fake), -np.log(1 / 5), rtol=1e-6)

@@ -178,9 +178,9 @@ def test_released_networks_are_the_averaged_ones(acai):
     images = random.uniform(-1, 1, (7, 32, 32, 3)).astype(np.float32)
     latents = random.normal(size=(7, 4, 4, 2)).astype(np.float16)
     close = dict(rtol=1e-4, atol=1e-4)
-    np.testing.assert_allclose(released.encode(images), acai.released_encoder(images), **close)
+    np.testing.assert_allclose(released.encode(images), acai.released.encoder(images), **close)
     np.testing.assert_allclose(
-        released.decode(latents), acai.released_decoder(latents.astype(np.float32)), **close
+        released.decode(latents), acai.released.decoder(latents.astype(np.float32)), **close
     )
     np.testing.assert_allclose(released.predict_mix(images), acai.critic(images), **close)
     assert not np.allclose(released.encode(images), acai.encoder(images), atol=1e-2)

@@ -80,7 +80,7 @@ def evaluate(config, model, datasets):
     """{name: figure} of the released autoencoder: the hold-out's mean squared error, in [-1, 1] units; the paper's
     figures for lines, or those of blends of the two classes of the pictures where the judges know them.
     """
-    networks = model.released_encoder, model.released_decoder
+    networks = model.released.encode, model.released.decode
     errors = []
     for images in batches.in_order(datasets[1]):
         errors.append(np.square(images - np.asarray(model(images))).mean((1, 2, 3), dtype=np.float64))
@@ -107,12 +107,12 @@ def blend_watch(holdout, classes, count=256):
 def render(config, model, datasets):
     """{name: picture} of the hold-out's first images of the two classes of the pictures."""
     first, second = (picture_images(datasets[1], name) for name in (config.data.first, config.data.second))
-    return pictures.training_pictures(model.released_encoder, model.released_decoder, first, second)
+    return pictures.training_pictures(model.released.encode, model.released.decode, first, second)
 
 
 def write_release(config, model, datasets, folder):
     """Writes the released networks, with a bank of codes, into `folder`."""
-    codes = bank.encode(model.released_encoder, datasets, config.train.bank_per_class)
+    codes = bank.encode(model.released.encode, datasets, config.train.bank_per_class)
     settings = config.to_dict()
     settings["model"]["colours"] = datasets[0].images.shape[-1]
     release.write(folder, settings, model.release_state(), codes.arrays())
