@@ -158,17 +158,20 @@ def judged(config, judges, *parents):
 
 
 def lines(config, weights, _):
+    from acai.autoencoder import name_in_paper
     from evaluation import lines
 
-    return lines.evaluate(released_acai(config, weights), seed=FLAGS.seed)
+    return lines.evaluate(released_acai(config, weights), seed=FLAGS.seed, name=name_in_paper(config["model"]))
 
 
 def probe(config, weights, _):
+    from acai.autoencoder import name_in_paper
     from evaluation import probe
 
     sets = (images(split, class_names(config)) for split in ("train", "holdout", "test"))
     depth, total_kimg = config["model"]["depth"], config["train"]["total_kimg"]
-    return probe.evaluate(released_acai(config, weights), *sets, depth, total_kimg, FLAGS.seed)
+    name = name_in_paper(config["model"])
+    return probe.evaluate(released_acai(config, weights), *sets, depth, total_kimg, FLAGS.seed, name=name)
 
 
 def judge(config, weights, _):

@@ -2,6 +2,8 @@
 
 from acai import bottlenecks, networks
 
+PAPER_NAMES = {"plain": "baseline", "vae": "VAE", "aae": "AAE", "vqvae": "VQ-VAE"}  # others as they are
+
 
 class Autoencoder:
     """Tensors in and out, nothing random.
@@ -64,3 +66,12 @@ class Autoencoder:
     def decode(self, latents):
         """Latents [B, h, w, c], blends too -> images [B, width, width, colours]; it has gradients."""
         return self.bottleneck.to_images(self.decoder(self.bottleneck.decodable(latents)))
+
+
+def name_in_paper(sizes):
+    """What the paper calls the model of a release's sizes: ACAI or one of those it is compared with."""
+    bottleneck = sizes.get("bottleneck", "plain")
+    name = PAPER_NAMES.get(bottleneck, bottleneck)
+    if not sizes.get("mix_weight", 0.5):  # the paper's, where a release does not say
+        return name
+    return "ACAI" if bottleneck == "plain" else f"ACAI with {name}"

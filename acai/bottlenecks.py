@@ -31,6 +31,7 @@ class Bottleneck:
         ValueError: for a strength that it cannot have.
     """
 
+    error = r"mean $(x - \hat{x})^2$"  # the reconstruction loss, for drawings
     factor = 1  # channels that the encoder gives for each of the latents'
     regularises = False  # the regulariser is not always 0
     encodes_by_network = False  # then a released model needs the network
@@ -115,6 +116,7 @@ class Variational(Bottleneck):
     too, where the weight is 1.0; but there two dense layers make means and logarithms, and draws are interpolated.
     """
 
+    error = r"cross-entropy of $x$ and $\hat{x}$"
     factor = 2
     regularises = True
     decodes_plainly = False

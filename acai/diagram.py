@@ -7,6 +7,8 @@ All numbers are read off the Keras networks that the sizes of a release make; th
 import io
 
 from acai import networks
+from acai.autoencoder import Autoencoder, name_in_paper
+from acai.bottlenecks import KINDS
 from common.checkpoints import write_atomically
 
 WIDTH, HEIGHT, DPI = 11.0, 8.6, 160
@@ -18,16 +20,21 @@ def networks_of(sizes):
     """{name: keras.Sequential} of what a release's sizes, its config's "model", train."""
     code = [sizes[name] for name in ("width", "latent_width", "latent_channels")]
     colours, depth = sizes["colours"], sizes["depth"]
-    found = {
-        "encoder": networks.encoder(*code, depth, colours),
-        "decoder": networks.decoder(*code, depth, colours),
-        "critic": networks.critic(*code, sizes["critic_depth"] or depth, colours),
-    }
+    autoencoder = Autoencoder.of_sizes(sizes)
+    found = {"encoder": autoencoder.encoder, "decoder": autoencoder.decoder}
+    if mix_weight(sizes):
+        found["critic"] = networks.critic(*code, sizes["critic_depth"] or depth, colours)
     if sizes.get("realism_weight"):
         found["discriminator"] = networks.patch_discriminator(
             sizes["width"], sizes["discriminator_channels"], colours
         )
+    if network := autoencoder.bottleneck.network:
+        found[network.name] = network
     return found
+
+
+def mix_weight(sizes):
+    return sizes.get("mix_weight", 0.5)  # the paper's
 
 
 def layers_of(network):
@@ -53,10 +60,11 @@ def write(path, sizes, source):
     axes.set_axis_off()
     found = networks_of(sizes)
     total = sum(network.count_params() for network in found.values())
-    write_text(axes, 0.35, 8.3, f"ACAI · {source}", size=15, weight="bold", ha="left")
+    write_text(axes, 0.35, 8.3, f"{name_in_paper(sizes)} · {source}", size=15, weight="bold", ha="left")
     note = f"{total:,} parameters; above a layer its channels, in it kernel and parameters, below the map"
     write_text(axes, WIDTH - 0.35, 8.3, note, size=9, colour=SOFT, ha="right")
-    for name, (x, y) in zip(found, ((0.35, 6.2), (5.75, 6.2), (0.35, 4.05), (5.75, 4.05)), strict=False):
+    drawn = [name for name in ("encoder", "decoder", "critic", "discriminator") if name in found]
+    for name, (x, y) in zip(drawn, ((0.35, 6.2), (5.75, 6.2), (0.35, 4.05), (5.75, 4.05)), strict=False):
         draw_layers(axes, x, y, name, found[name])
     draw_flow(axes, sizes)
     buffer = io.BytesIO()
@@ -93,7 +101,9 @@ def draw_flow(axes, sizes):
     code = f"{sizes['latent_width']}×{sizes['latent_width']}×{sizes['latent_channels']}"
     axes.plot([0.35, WIDTH - 0.35], [3.62, 3.62], color="#d9dce0", lw=1)
     top, middle, low = 2.8, 1.85, 0.72
-    for y, prime in ((top, ""), (middle, "'")):
+    kind = KINDS[sizes.get("bottleneck", "plain")]
+    blended = mix_weight(sizes) or sizes.get("realism_weight")
+    for y, prime in ((top, ""), (middle, "'"))[: 2 if blended else 1]:
         data(axes, 0.75, y, f"$x{prime}$", images if not prime else "batch reversed")
         block(axes, 2.15, y, "encoder", "autoencoder")
         data(axes, 3.55, y, f"$z{prime}$", code)
@@ -101,35 +111,31 @@ def draw_flow(axes, sizes):
         arrow(axes, (1.05, y), (1.6, y))
         arrow(axes, (2.7, y), (3.25, y))
         arrow(axes, (6.6, y), (7.15, y))
-    data(axes, 4.75, middle, r"$z_\alpha$", r"$\alpha z + (1-\alpha) z'$")
     data(axes, 7.45, top, r"$\hat{x}$", "reconstruction")
-    data(axes, 7.45, middle, r"$\hat{x}_\alpha$", "blend")
     arrow(axes, (3.85, top), (5.5, top))
-    arrow(axes, (3.85, middle), (4.45, middle))
-    arrow(axes, (3.8, top - 0.16), (4.55, middle + 0.26))
-    arrow(axes, (5.05, middle), (5.5, middle))
-    loss(axes, 9.48, top, "reconstruction", r"mean $(x - \hat{x})^2$", "autoencoder")
+    loss(axes, 9.48, top, "reconstruction", kind.error, "autoencoder")
     arrow(axes, (7.75, top), (8.3, top))
-    loss(
-        axes,
-        3.55,
-        top + 0.62,
-        "",
-        "latent classifier: cross-entropy, no gradient into $z$",
-        "classifier",
-        3.9,
-        0.3,
-    )
+    note = "latent classifier: cross-entropy, no gradient into $z$"
+    loss(axes, 3.55, top + 0.62, "", note, "classifier", 3.9, 0.3)
     arrow(axes, (3.55, top + 0.24), (3.55, top + 0.46), COLOURS["classifier"])
-
-    block(axes, 7.45, low, "critic $d$", "critic")
-    arrow(axes, (7.45, middle - 0.4), (7.45, low + 0.23))
-    weight, gamma = sizes.get("mix_weight", 0.5), sizes.get("regularisation", 0.2)  # the paper's
-    loss(axes, 9.48, middle, "mix regulariser", rf"{weight:g} mean $d(\hat{{x}}_\alpha)^2$", "autoencoder")
-    arrow(axes, (7.85, low + 0.23), (8.3, middle - 0.14))
-    mixed = rf"$(d(\hat{{x}}_\alpha)-\alpha)^2 + d({gamma:g}\,x + {1 - gamma:g}\,\hat{{x}})^2$"
-    loss(axes, 9.48, low, "critic's loss", mixed, "critic")
-    arrow(axes, (8.0, low), (8.3, low))
+    if kind is not KINDS["plain"]:
+        summary = kind.__doc__.splitlines()[0].replace("`strength`", f"{sizes['bottleneck_strength']:g}")
+        write_text(axes, 0.35, 0.3, summary, size=9, ha="left")
+    if blended:
+        data(axes, 4.75, middle, r"$z_\alpha$", r"$\alpha z + (1-\alpha) z'$")
+        data(axes, 7.45, middle, r"$\hat{x}_\alpha$", "blend")
+        arrow(axes, (3.85, middle), (4.45, middle))
+        arrow(axes, (3.8, top - 0.16), (4.55, middle + 0.26))
+        arrow(axes, (5.05, middle), (5.5, middle))
+    if weight := mix_weight(sizes):
+        block(axes, 7.45, low, "critic $d$", "critic")
+        arrow(axes, (7.45, middle - 0.4), (7.45, low + 0.23))
+        gamma = sizes.get("regularisation", 0.2)  # the paper's
+        loss(axes, 9.48, middle, "mix regulariser", rf"{weight:g} mean $d(\hat{{x}}_\alpha)^2$", "autoencoder")
+        arrow(axes, (7.85, low + 0.23), (8.3, middle - 0.14))
+        mixed = rf"$(d(\hat{{x}}_\alpha)-\alpha)^2 + d({gamma:g}\,x + {1 - gamma:g}\,\hat{{x}})^2$"
+        loss(axes, 9.48, low, "critic's loss", mixed, "critic")
+        arrow(axes, (8.0, low), (8.3, low))
     if sizes.get("realism_weight"):
         block(axes, 4.9, low, "discriminator $D$", "discriminator", 1.5)
         arrow(axes, (7.15, middle - 0.14), (5.68, low + 0.2))

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
+from acai.autoencoder import name_in_paper
 from acai.released import ReleasedACAI
 from common.checkpoints import write_atomically
+from common.command import InputError
 from common.interpolation import slerp
 
 TEMPLATE = Path(__file__).with_name("explore.html")
@@ -76,8 +78,17 @@ class Packer:
 
 
 def write(path, recipe, source, judge=None):
-    """Writes the page of an acai.recipes.Source; returns the path. Other arguments as of `page`."""
+    """Writes the page of an acai.recipes.Source; returns the path. Other arguments as of `page`.
+
+    Raises:
+        InputError: where more than the decoder, which is all that the page runs, makes a picture of a code.
+    """
     model = ReleasedACAI(source.sizes, source.weights, source.folder)
+    if not model.autoencoder.bottleneck.decodes_plainly:
+        raise InputError(
+            "--explore runs a decoder alone: a model that makes pictures of codes by no more is required. "
+            f"Received: {source.folder}, a {name_in_paper(source.sizes)}"
+        )
     pairs = best_pairs(recipe, source.bank, model, judge) if judge else ()
     write_atomically(path, page(recipe, source.bank, model.decoder, judge, pairs).encode())
     return path

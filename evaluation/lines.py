@@ -22,11 +22,12 @@ TEXT = (
 )
 
 
-def evaluate(model, pairs=256, steps=16, seed=0):
+def evaluate(model, pairs=256, steps=16, seed=0, name="ACAI"):
     """The Section of a model that has `encode` and `decode`.
 
     Args:
         model: acai.released.ReleasedACAI of lines.
+        name: what the paper calls such a model.
         pairs, steps, seed: of acai.line_metrics.interpolate_lines; the paper's are 256 pairs of 16 images.
     """
     interpolations = line_metrics.interpolate_lines(model.encode, model.decode, pairs, steps, seed)
@@ -44,7 +45,11 @@ def evaluate(model, pairs=256, steps=16, seed=0):
             note="sum over valid pairs / all pairs",
         ),
     ]
-    ours = {"model": "this one", "mean distance": found["mean_distance"], "smoothness": found["smoothness"]}
+    ours = {
+        "model": f"{name}, this one",
+        "mean distance": found["mean_distance"],
+        "smoothness": found["smoothness"],
+    }
     table = [
         {"model": f"{name}, the paper's", "mean distance": distance, "smoothness": smoothness}
         for name, (distance, smoothness) in PAPER.items()

@@ -31,7 +31,7 @@ TEXT = (
 )
 
 
-def evaluate(model, train, holdout, test, depth, total_kimg, seed=0, clustered=CLUSTERED):
+def evaluate(model, train, holdout, test, depth, total_kimg, seed=0, clustered=CLUSTERED, name="ACAI"):
     """The Section of an ACAI of at least two classes.
 
     Args:
@@ -40,6 +40,7 @@ def evaluate(model, train, holdout, test, depth, total_kimg, seed=0, clustered=C
         depth: channels of the networks' first scale, for the comparison.
         total_kimg: thousands of images that the model was trained with, for the comparison.
         seed: of k-means, of the images that it is fitted to, and of the intervals.
+        name: what the paper calls such a model.
         clustered: images that k-means is fitted to, drawn from `train` where that has more.
 
     Raises:
@@ -54,7 +55,7 @@ def evaluate(model, train, holdout, test, depth, total_kimg, seed=0, clustered=C
     rows = drawn(len(train), clustered, seed)
     grouped = cluster_figures(codes[rows], train.labels[rows], read, len(train.class_names), seed)
     error = reconstruction_figure(model, holdout, others[0], seed)
-    ours = {"model": "this one", "latents": codes[0].size, "depth": depth, "kimg": total_kimg}
+    ours = {"model": f"{name}, this one", "latents": codes[0].size, "depth": depth, "kimg": total_kimg}
     ours |= {"classes": len(train.class_names), "linear probe": probed[-1]}
     text = TEXT.format(
         regularisation=REGULARISATION,

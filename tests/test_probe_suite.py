@@ -149,7 +149,7 @@ def test_the_comparison_is_with_the_papers_figures(informed):
     found, section = informed
     ours, *theirs = section.table
     assert ours == {
-        **{"model": "this one", "latents": 3, "depth": 16, "kimg": 320.0, "classes": 3},
+        **{"model": "ACAI, this one", "latents": 3, "depth": 16, "kimg": 320.0, "classes": 3},
         "linear probe": found["linear_probe_test_90"],
     }
     read = {(row["model"], row["latents"]): row["linear probe"] for row in theirs}
