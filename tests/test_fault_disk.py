@@ -229,7 +229,9 @@ def test_another_architecture_and_a_vanished_run_folder(tmp_path):
     config["model"]["depth"] = 4
     (tmp_path / "run" / "config.json").write_text(json.dumps(config))
     before = contents(tmp_path / "run" / "checkpoints")
-    assert_refused(train(tmp_path / "run", 20, constant, "--config.model.depth=4"), "configured architecture", "checkpoints")
+    assert_refused(
+        train(tmp_path / "run", 20, constant, "--config.model.depth=4"), "configured architecture", "checkpoints"
+    )
     assert contents(tmp_path / "run" / "checkpoints") == before
 
     command = [sys.executable, ROOT / "train.py", *FLAGS, f"--workdir={tmp_path / 'gone'}"]
