@@ -60,7 +60,9 @@ flags.DEFINE_enum(
     gallery.LAYOUTS,
     "of --interpolate; j: three corners, the fourth by analogy; mine: a code's nearest neighbours, spread out",
 )
-flags.DEFINE_float("bandwidth", 0.3, "of --sample, in standard deviations of the codes", lower_bound=0)
+flags.DEFINE_float(
+    "bandwidth", 0.3, "of --sample, in standard deviations of the codes", lower_bound=0, upper_bound=1000
+)
 flags.DEFINE_integer("seed", 0, "picture k is a function of the seed and k, not of --count", lower_bound=0)
 flags.DEFINE_string("first_image", None, "a picture of your own as the first parent")
 flags.DEFINE_string("second_image", None, "and one as the second")
@@ -70,7 +72,11 @@ flags.DEFINE_integer("keep", 64, "how many of the candidates stay", lower_bound=
 flags.DEFINE_integer("refine", 0, "steps of gradient ascent on the kept codes", lower_bound=0)
 for _name, _weight in masks.WEIGHTS.items():
     flags.DEFINE_float(
-        f"{_name}_weight", _weight, f"of the term {_name} in a candidate's score, see acai/search.py"
+        f"{_name}_weight",
+        _weight,
+        f"of the term {_name} in a candidate's score, see acai/search.py",
+        lower_bound=-1000,
+        upper_bound=1000,
     )
 flags.DEFINE_bool("bundle", False, "of a search: what it finds becomes what a bare --blend of the source shows")
 flags.DEFINE_string(

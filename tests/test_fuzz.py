@@ -125,19 +125,31 @@ BLENDS = st.fixed_dictionaries(
     {"mirrored": MIRRORED, "mask": st.sampled_from(["top", "uniform"]) | VALUES, "shares": SHARES}
 )
 NOTES = st.fixed_dictionaries({}, optional={n: VALUES for n in ("score", "terms", "nearest", "file", "mix")})
-WHOLE = st.fixed_dictionaries(
-    {"rows": st.lists(st.lists(st.integers(0, 3), min_size=1, max_size=4), min_size=2, max_size=2) | VALUES},
-    optional={
-        "action": st.sampled_from(["blend", "sample", "reconstruct", "interpolate"]),
-        "blends": st.lists(BLENDS, min_size=2, max_size=2) | VALUES,
-        "strip": st.integers(0, 5),
-        "layout": st.sampled_from(["strip", "j", "mine"]),
-        "path": st.sampled_from(["slerp", "lerp", "pixel"]),
-        "mask": st.sampled_from(["top", "random", "learned"]),
-        "mix": st.floats(0, 1),
-        "seed": st.integers(0, 10**30),
-        "refined_digest": VALUES,
-    },
+PAIRS = {"rows": [[1, 0], [3, 2]]}
+WHOLE = [  # manifests that are in order
+    PAIRS | {"blends": [{"mirrored": [0, 1], "mask": "top", "shares": [[0.5, 1], [0, 0.25]]}] * 2},
+    PAIRS | {"mask": "learned", "strip": 3},
+    PAIRS | {"path": "pixel", "strip": 3, "mix": 0.25},
+    {"action": "sample", "rows": []},
+    {"action": "reconstruct", "rows": [[0], [1]]},
+    {"action": "interpolate", "strip": 3, "layout": "j", "rows": [[0, 1, 2], [2, 1, 0]]},
+    {"action": "interpolate", "strip": 3, "layout": "mine", "rows": [[0, 1, 2, 3], [2, 1, 0, 3]]},
+]
+EDITS = {  # and what may be wrong with them
+    "rows": st.lists(st.lists(st.integers(0, 3), min_size=1, max_size=4), min_size=2, max_size=2) | VALUES,
+    "action": st.sampled_from(["blend", "sample", "reconstruct", "interpolate"]),
+    "blends": st.lists(BLENDS, min_size=2, max_size=2) | VALUES,
+    "strip": st.integers(0, 5),
+    "layout": st.sampled_from(["strip", "j", "mine"]),
+    "path": st.sampled_from(["slerp", "lerp", "pixel"]),
+    "mask": st.sampled_from(["top", "random", "learned"]),
+    "mix": st.floats(0, 1),
+    "bandwidth": st.floats(0),
+    "seed": st.integers(0, 10**30),
+    "refined_digest": VALUES,
+}
+EDITED = st.lists(st.sampled_from(sorted(EDITS)), max_size=2, unique=True).flatmap(
+    lambda names: st.fixed_dictionaries({name: EDITS[name] for name in names})
 )
 
 
@@ -157,15 +169,19 @@ class Plain:
 
 
 @fuzz
-@given(changes=WHOLE, pictures=st.lists(NOTES, min_size=2, max_size=2) | VALUES, told=st.booleans())
-def test_pictures_of_manifests(generate, changes, pictures, told):
-    """Up to the pictures of an ACAI: whatever a manifest says is refused, or pictures and a manifest come of it."""
+@given(
+    whole=st.sampled_from(WHOLE),
+    edited=EDITED,
+    pictures=st.none() | st.lists(NOTES, min_size=2, max_size=2) | VALUES,
+)
+def test_pictures_of_manifests(generate, whole, edited, pictures):
+    """Up to an ACAI's pictures: what a manifest says is refused, or pictures and a whole manifest come of it."""
     COUNTS["pictures of manifests"] += 1
     folder = Path(FOLDER.name) / "release"
     if not folder.is_dir():
         release.write(folder, {"model": SIZES}, {"encoder/00_kernel": np.ones(3)}, BANK)
-    manifest = {"recipe": RECIPE | {"source": str(folder)} | changes} | ({"pictures": pictures} if told else {})
-    PATH.write_text(json.dumps(manifest))
+    manifest = {"recipe": RECIPE | {"source": str(folder)} | whole | edited}
+    PATH.write_text(json.dumps(manifest if pictures is None else manifest | {"pictures": pictures}))
     generate.FLAGS.unparse_flags()
     for name in (*generate.RECIPE_FLAGS, *generate.ACTIONS):
         generate.FLAGS[name].unparse()
@@ -182,7 +198,6 @@ def test_pictures_of_manifests(generate, changes, pictures, told):
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sys.modules, "acai.released", SimpleNamespace(ReleasedACAI=Plain))
         rendered, entries = recipes.render(recipe, source)
-    COUNTS["of these taken"] += 1
     assert len(entries) == recipe["count"] == 2 and all(np.isfinite(array).all() for array in rendered.values())
     json.dumps({"recipe": recipe, "pictures": entries}, allow_nan=False)
 

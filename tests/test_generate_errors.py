@@ -138,8 +138,10 @@ FLAGS = {
     "--blend --count=65 --scale=32 --strip=2": ["128", "130"],
     "--blend --mix=1.1": ["mix=1.1"],
     "--blend --mix=nan": ["--mix", "finite"],
-    "--sample --bandwidth=inf": ["--bandwidth", "finite"],
+    "--sample --bandwidth=inf": ["--bandwidth", "[0, 1000]"],
     "--sample --bandwidth=-1": ["bandwidth=-1"],
+    "--sample --bandwidth=1e300": ["bandwidth=1e300", "[0, 1000]"],  # whose codes would be infinite
+    "--blend --candidates=99 --realism_weight=-1e300": ["realism_weight=-1e300", "[-1000, 1000]"],
     "--sample --strip=3": ["--sample", "without --strip", "--strip=3"],
     "--blend --bandwidth=1": ["without --bandwidth"],
     "--blend --strip=1": ["at least 2", "Received: 1"],
