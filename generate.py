@@ -27,7 +27,7 @@ from pathlib import Path
 
 from absl import flags
 
-from acai import masks
+from acai import found, masks
 from common import command, data, gallery, release
 from common.checkpoints import write_atomically
 from common.command import InputError
@@ -60,7 +60,9 @@ flags.DEFINE_enum(
     gallery.LAYOUTS,
     "of --interpolate; j: three corners, the fourth by analogy; mine: a code's nearest neighbours, spread out",
 )
-flags.DEFINE_float("bandwidth", 0.3, "of --sample, in standard deviations of the codes", lower_bound=0)
+flags.DEFINE_float(
+    "bandwidth", 0.3, "of --sample, in standard deviations of the codes", lower_bound=0, upper_bound=1000
+)
 flags.DEFINE_integer("seed", 0, "picture k is a function of the seed and k, not of --count", lower_bound=0)
 flags.DEFINE_string("first_image", None, "a picture of your own as the first parent")
 flags.DEFINE_string("second_image", None, "and one as the second")
@@ -70,7 +72,11 @@ flags.DEFINE_integer("keep", 64, "how many of the candidates stay", lower_bound=
 flags.DEFINE_integer("refine", 0, "steps of gradient ascent on the kept codes", lower_bound=0)
 for _name, _weight in masks.WEIGHTS.items():
     flags.DEFINE_float(
-        f"{_name}_weight", _weight, f"of the term {_name} in a candidate's score, see acai/search.py"
+        f"{_name}_weight",
+        _weight,
+        f"of the term {_name} in a candidate's score, see acai/search.py",
+        lower_bound=-1000,
+        upper_bound=1000,
     )
 flags.DEFINE_bool("bundle", False, "of a search: what it finds becomes what a bare --blend of the source shows")
 flags.DEFINE_string(
@@ -84,6 +90,7 @@ WEIGHTS = [f"{name}_weight" for name in masks.WEIGHTS]
 SEARCH = ["mask", "candidates", "keep", "refine", *WEIGHTS]
 OPTIONAL = "first second mix strip path layout bandwidth first_image second_image".split()  # not of every action
 OPTIONAL += ["mask", "candidates", "refine"]
+DRAWING = "count seed scale".split()  # of every action but those that SHOWS
 RECIPE_FLAGS = [*OPTIONAL, *"source count seed scale keep".split(), *WEIGHTS]
 MOVABLE = "source first_image second_image scale out".split()  # may be given beside --from_manifest
 DRAWN = "weights_digest codes_digest first_image_digest second_image_digest rows blends refined_digest".split()
@@ -100,8 +107,8 @@ def main():
     folder = release.resolve(recipe["source"])
     recipes = recipes_of(folder, recipe)
     source = recipes.load(folder, recipe)
-    if "refined_digest" in recipe:
-        source = recipes.attach(source, recipe, manifest)
+    if "blends" in drawn:
+        source = found.attach(source, recipe, manifest)
     scoring = judge_of(recipe) if recipe["candidates"] and "blends" not in recipe else None
     out = FLAGS.out or os.path.join("out", recipe["action"])
     try:
@@ -127,7 +134,8 @@ def main():
 
 def winners():
     """The path of what a search has found for the source, where a bare --blend asks for it; else None."""
-    given = {name for name in (*RECIPE_FLAGS, *ACTIONS, "out", "from_manifest", "bundle") if FLAGS[name].present}
+    names = (*RECIPE_FLAGS, *ACTIONS, "out", "from_manifest", "bundle", "data_dir")
+    given = {name for name in names if FLAGS[name].present}
     if not FLAGS.blend or given - SHOWING - {"blend"}:
         return None
     with contextlib.suppress(InputError):
@@ -217,7 +225,7 @@ def recipe_of_flags():
             raise InputError(f"--keep is required with --candidates, not --count. Received: --count={FLAGS.count}")
         recipe["count"] = recipe["keep"]
     else:
-        idle = [n for n in ("keep", "bundle", *WEIGHTS) if FLAGS[n].value != FLAGS[n].default]
+        idle = [n for n in ("keep", "bundle", "data_dir", *WEIGHTS) if FLAGS[n].value != FLAGS[n].default]
         if idle:
             raise InputError(f"--{idle[0]} is required with --candidates. Received: --{idle[0]} alone")
     if recipe["layout"] != "strip" and not FLAGS["count"].present and FLAGS.from_manifest is None:
@@ -244,7 +252,8 @@ def recipes_of(folder, recipe):
     if action not in recipes.ACTIONS:
         wanted = " or ".join(f"--{name}" for name in recipes.ACTIONS)
         raise InputError(f"Of a model of the family {family} {wanted} is required. Received: --{action}")
-    for name in sorted(set(OPTIONAL) - set(recipes.ACTIONS[action].split())):
+    taken = {*recipes.ACTIONS[action].split(), *(() if action in SHOWS else DRAWING)}
+    for name in [name for name in RECIPE_FLAGS if name in {*OPTIONAL, *DRAWING} - taken]:
         if recipe[name] != FLAGS[name].default:
             raise InputError(f"--{action} is required without --{name}. Received: --{name}={recipe[name]}")
     return recipes

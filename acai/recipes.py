@@ -4,15 +4,15 @@ Beside what every recipe holds: "first" and "second" (classes), "path", "layout"
 "first_image" and "second_image" (files) and, once drawn, "rows": [[first, second], ...], the rows of the latent
 bank. Blends with a mask or from a search also have, once drawn, "blends": [{"mirrored": [0 or 1, 0 or 1], "mask",
 "shares": the second's in each cell, [h][w]}, ...], and refined ones "refined_digest" of their codes, which lie in
-an .npz file beside the manifest.
+an .npz file beside the manifest. A manifest of blends also says of each picture what its search
+said, see acai.found.
 """
 
 import typing
-from pathlib import Path
 
 import numpy as np
 
-from acai import interpolation, masks
+from acai import found, interpolation, masks
 from acai.bank import LatentBank
 from common import checkpoints, gallery, images, release
 from common.command import InputError
@@ -31,7 +31,9 @@ PARENTS = {"blend": 2, "interpolate": 2, "reconstruct": 1, "sample": 0}  # rows 
 
 
 class Source(typing.NamedTuple):
-    """A release, read and checked, the user's own pictures uint8 [width, width, colours], and refined codes."""
+    """A release, read and checked, the user's own pictures uint8 [width, width, colours], and what acai.found
+    reads of a search: refined codes and what it said of each picture.
+    """
 
     folder: str
     sizes: dict
@@ -39,6 +41,7 @@ class Source(typing.NamedTuple):
     bank: LatentBank
     own: list
     refined: np.ndarray = None  # float16 [count, h, w, c]
+    scores: list = ()  # of dicts, one a picture
 
 
 def load(folder, recipe):
@@ -54,6 +57,8 @@ def load(folder, recipe):
         fit = [sizes[name] in range(1, 4097) for name in ("width", "colours", "depth")]
         fit += [bank.latents.shape[1:] == code, len(bank) == len(bank.labels) == len(bank.ids) == len(bank.splits)]
         fit += [np.isfinite(array).all() for array in (bank.latents, *weights.values())]
+        fit += [array.dtype.kind in "iu" and array.ndim == 1 for array in (bank.labels, bank.ids)]
+        fit += [bool(np.all((bank.labels >= 0) & (bank.labels < len(bank.class_names))))]
     except (KeyError, TypeError, IndexError) as error:
         raise InputError(f"A whole release of an ACAI is required. Received: {folder} ({error!r})") from error
     if not all(fit):
@@ -71,25 +76,6 @@ def load(folder, recipe):
     return Source(str(folder), sizes, weights, bank, own)
 
 
-def attach(source, recipe, manifest):
-    """The Source with the refined codes in the .npz file beside a manifest.
-
-    Raises:
-        InputError: where they are missing, damaged or not those of the manifest.
-    """
-    path = Path(manifest).with_suffix(".npz")
-    try:
-        data = path.read_bytes()
-        codes = checkpoints.unpack(data, path)["codes"]
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"Refined codes beside the manifest are required. Received: {path} ({error})") from error
-    pin(recipe, "refined_digest", checkpoints.digest(data), path)
-    wanted = (recipe["count"], *source.bank.latents.shape[1:])
-    if codes.shape != wanted or codes.dtype != np.float16 or not np.isfinite(codes).all():
-        raise InputError(f"Refined codes of shape {wanted} are required. Received: {path} of {codes.shape}")
-    return source._replace(refined=codes)
-
-
 def check_masked(recipe):
     """Raises InputError where --candidates, --refine or --mask do not go with the other flags."""
     if recipe["refine"] and not recipe["candidates"]:
@@ -101,7 +87,9 @@ def check_masked(recipe):
         )
     if recipe["candidates"] and recipe["mix"] != 0.5:
         raise InputError(f"--candidates draws its mixes: no --mix is required. Received: --mix={recipe['mix']}")
-    if recipe["mask"] or recipe["candidates"]:
+    if "blends" in recipe and recipe["action"] != "blend":
+        raise InputError(f"A manifest's blends are required with --blend. Received: --{recipe['action']}")
+    if recipe["mask"] or recipe["candidates"] or "blends" in recipe:
         if recipe["path"] != "slerp" or recipe["first_image"]:
             raise InputError(
                 "--mask and --candidates blend codes of the bank by slerp: no --path and no --first_image are "
@@ -158,7 +146,7 @@ def draw(recipe, bank):
     if recipe.get("mask") and "blends" not in recipe:
         recipe["blends"] = masked(recipe, bank)
     if "blends" in recipe:
-        check_blends(recipe["blends"], wanted, bank.latents.shape[1:3])
+        found.check_blends(recipe["blends"], wanted, bank.latents.shape[1:3])
 
 
 def masked(recipe, bank):
@@ -174,23 +162,6 @@ def masked(recipe, bank):
         shares = masks.shares(recipe["mix"], 0.5, masks.pattern(recipe["mask"], shape, random, evidence))
         blends.append({"mirrored": [0, 0], "mask": recipe["mask"], "shares": shares.round(3).tolist()})
     return blends
-
-
-def check_blends(blends, count, shape):
-    """Raises InputError unless `blends` are `count` as the module describes, with shares of `shape`."""
-    try:
-        fit = isinstance(blends, list) and len(blends) == count
-        for blend in blends:
-            shares = np.array(blend["shares"], np.float64)
-            fit = fit and shares.shape == shape and bool(np.all((shares >= 0) & (shares <= 1)))
-            fit = fit and blend["mirrored"] in ([0, 0], [0, 1], [1, 0], [1, 1]) and blend["mask"] in masks.KINDS
-    except (TypeError, ValueError, KeyError, OverflowError):
-        fit = False
-    if not fit:
-        raise InputError(
-            f"The manifest's blends are required to be {count}, each with mirrored, mask and shares of shape "
-            f"{shape} in [0, 1]. Received: others"
-        )
 
 
 def count_parents(recipe):
@@ -242,12 +213,12 @@ def render(recipe, source, judge=None, training=None):
         model = ReleasedACAI(source.sizes, source.weights, source.folder)
     except (TypeError, ValueError) as error:  # sizes that do not make networks, or not those of the weights
         raise InputError(str(error)) from error
-    found, real = None, {}
+    entries, real = None, {}
     if recipe["candidates"] and "blends" not in recipe:
         from acai import search
 
         rows = class_rows(recipe, source.bank)
-        refined, found, real = search.complete(recipe, model, judge, source.bank, rows, training)
+        refined, entries, real = search.complete(recipe, model, judge, source.bank, rows, training)
         source = source._replace(refined=refined)
     if recipe["layout"] != "strip":
         rendered = {"diagrams": diagrams(recipe, model, source.bank)}
@@ -260,7 +231,7 @@ def render(recipe, source, judge=None, training=None):
     else:
         own = [model.encode(images.to_float(picture[None])) for picture in source.own]
         rendered = decoded(recipe, model, *(own or parents(recipe, source.bank)))
-    entries = found or [{} for _ in next(iter(rendered.values()))]
+    entries = entries or source.scores or [{} for _ in next(iter(rendered.values()))]
     if "pictures" in rendered and model.critic:
         scores = in_batches(model.predict_mix, rendered["pictures"])
         for entry, score in zip(entries, scores, strict=True):
@@ -268,6 +239,10 @@ def render(recipe, source, judge=None, training=None):
     if recipe["rows"]:
         for entry, rows in zip(entries, recipe["rows"], strict=True):
             entry["parents"] = [source.bank.describe(row) for row in rows]
+    if "blends" in recipe:
+        for entry, blend in zip(entries, recipe["blends"], strict=True):
+            entry["mix"] = round(float(np.mean(blend["shares"])), 4)
+            entry |= {name: blend[name] for name in ("mask", "mirrored", "shares")}
     if source.refined is not None:
         rendered["codes"] = source.refined
     return rendered | real, entries

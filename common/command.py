@@ -79,6 +79,20 @@ def import_tensorflow():
 
 
 @contextlib.contextmanager
+def hushed_stderr():
+    """Discards what is written to file descriptor 2, by C libraries too; of the whole process."""
+    sys.stderr.flush()
+    saved, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(nowhere)
+
+
+@contextlib.contextmanager
 def _held_stderr():
     """Holds back what is written to file descriptor 2, by C++ too; lets it out when an exception passes."""
     sys.stderr.flush()

@@ -5,20 +5,23 @@ is 1 / 127.5.
 """
 
 import io
+import logging
 import os
 import stat
+import threading
 import warnings
 
 import numpy as np
 from PIL import Image
 
 from common.checkpoints import write_atomically
-from common.command import InputError
+from common.command import InputError, hushed_stderr
 
 MAX_PIXELS = 50_000_000  # decoded; a file that announces more is refused from its header
 MAX_BYTES = 256_000_000  # on disk; some decoders read the whole file first
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM")  # no format that runs programs (EPS) or nests
 LESS_PIXELS = f"at most {MAX_PIXELS:,} pixels"
+HUSHING = threading.Lock()  # file descriptor 2 belongs to all threads
 ORIENTATION, TILE_WIDTH, TILE_LENGTH = 274, 322, 323  # EXIF and TIFF tags
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -136,6 +139,7 @@ def read_picture(path, width=32, channels=3):
     """
     if channels not in (1, 3):
         raise ValueError(f"channels: 1 or 3 required. Received: {channels}")
+    logging.getLogger("PIL").setLevel(logging.CRITICAL + 1)  # not a second line on stderr
     try:
         _check_file(path)
         with warnings.catch_warnings():
@@ -145,6 +149,9 @@ def read_picture(path, width=32, channels=3):
                 for size in (picture.size, (tags.get(TILE_WIDTH, 0), tags.get(TILE_LENGTH, 0))):
                     if size[0] * size[1] > MAX_PIXELS:
                         raise _refusal(path, f"{size[0]:,} x {size[1]:,}", LESS_PIXELS)
+                if picture.format == "TIFF":  # libtiff tells stderr of each damage, in C
+                    with HUSHING, hushed_stderr():
+                        picture.load()
                 picture.load()
                 square = _square(picture, width)
     except InputError:

@@ -11,6 +11,7 @@ from common.command import InputError
 
 MAY_CHANGE = ("train.total_kimg", "data.image_folder")  # and all that ends as below
 MAY_CHANGE_ENDINGS = ("_every_kimg", "_from_kimg", "keep_checkpoints")
+SCHEDULES = ("train.schedule", "train.critic_schedule")  # of learning rates: "cosine" ones fall up to total_kimg
 
 
 class RunDirectory:
@@ -25,7 +26,7 @@ class RunDirectory:
     Args:
         path: str.
         config: nested dict of plain values. A directory that holds another config is refused, but for fields
-            that do not change what a step does.
+            that do not change what a step does; train.total_kimg does where a learning rate falls up to it.
         keep_checkpoints: how many.
 
     Raises:
@@ -106,17 +107,23 @@ class RunDirectory:
         changed = [
             name
             for name in sorted(before.keys() | now.keys())
-            if before.get(name) != now.get(name)
-            and name not in MAY_CHANGE
-            and not name.endswith(MAY_CHANGE_ENDINGS)
+            if before.get(name) != now.get(name) and not may_change(name, before)
         ]
         if changed:
             name = changed[0]
+            why = ", up to which its learning rate falls" if name in MAY_CHANGE else ""
             raise InputError(
                 f"The config that {self.path} began with is required to resume it. Received: {name}="
-                f"{now.get(name)!r} where it has {before.get(name)!r}; name another --workdir for a new run."
+                f"{now.get(name)!r} where it has {before.get(name)!r}{why}; name another --workdir for a new run."
             )
         return stored != config
+
+
+def may_change(name, flat):
+    """Whether a resumed run may have another value of the field `name` than its flat config {"a.b": value}."""
+    if name == "train.total_kimg":  # a classifier's rate rises over its warmup and always falls then
+        return "train.warmup" not in flat and "cosine" not in [flat.get(schedule) for schedule in SCHEDULES]
+    return name in MAY_CHANGE or name.endswith(MAY_CHANGE_ENDINGS)
 
 
 def has_checkpoints(folder):

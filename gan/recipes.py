@@ -46,6 +46,8 @@ def load(folder, recipe):
         raise InputError(f"A whole release of a GAN is required. Received: {folder} ({error!r})") from error
     if not all(fit):
         raise InputError(f"A release of parts that fit is required. Received: {folder}; fetch or train it again.")
+    if "blends" in recipe:
+        raise InputError(f"A manifest without blends of codes is required of a GAN. Received: one for {folder}")
     gallery.pin(recipe, "weights_digest", digest, f"--source={folder}")
     check_classes(recipe, names, folder)
     if recipe["layout"] != "strip":

@@ -147,6 +147,9 @@ def test_another_config_in_the_same_workdir(train, old_run):
     assert_refused(result, old_run, "model.depth", "8", "16")
     result = train(LINES, f"--workdir={old_run}", "--config.train.batch_size=8")
     assert_refused(result, old_run, "train.batch_size", "--workdir")
+    for total in (32, 64, 2000):  # behind the checkpoint, at it and beyond the end
+        result = train(LINES, f"--workdir={old_run}", f"--config.train.total_kimg={total}")
+        assert_refused(result, old_run, f"train.total_kimg={total}.0 where it has 1056.0", "learning rate falls")
     assert contents(old_run) == before
 
 
@@ -161,6 +164,9 @@ def test_all_checkpoints_damaged(train, old_run):
 
 
 def test_finished_run_says_so(train, old_run):
+    config = get_config("lines")
+    config.train.total_kimg = 64.0
+    (old_run / "config.json").write_text(json.dumps(json.loads(config.to_json())))
     result = train(LINES, f"--workdir={old_run}", "--config.train.total_kimg=64")
     assert (result.returncode, result.stderr) == (0, "")
     assert str(old_run) in result.stdout and "finished" in result.stdout and "64.0 kimg" in result.stdout

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from test_fault_kill import FLAGS, newest
+from test_fault_kill import FLAGS, events, newest
 
 from common import checkpoints
 from common.checkpoints import Checkpoints, write_atomically
@@ -221,14 +221,38 @@ def test_data_that_vanish_while_training_and_before(tmp_path):
 
 
 @pytest.mark.slow
+def test_a_damaged_newest_checkpoint_costs_its_steps_only(tmp_path):
+    """It goes on from the one before, logs no step twice and ends where an undisturbed one does."""
+    run, straight = tmp_path / "run", tmp_path / "straight"
+    constant = "--config.train.schedule=constant"  # the runs differ in length
+    assert train(run, 22, constant).returncode == 0
+    before, last = sorted((run / "checkpoints").iterdir())[-2:]
+    last.write_bytes(last.read_bytes()[:-1])
+    made = train(run, 40, constant)
+    assert made.returncode == 0 and f"{last} is damaged" in made.stderr, made.stderr
+    assert before.name.startswith("000000020") and "resuming" in made.stderr and "0.1 kimg" in made.stderr
+    assert train(straight, 40, constant).returncode == 0
+    (step, arrays), (other, expected) = (Checkpoints(r / "checkpoints").load_latest() for r in (run, straight))
+    assert step == other == 40 and arrays.keys() == expected.keys()
+    assert all(array.tobytes() == expected[name].tobytes() for name, array in arrays.items())
+    for folder in (run, straight):
+        logged = [json.loads(line)["step"] for line in (folder / "metrics.jsonl").read_text().splitlines()]
+        assert logged == [*range(3, 40, 3), 40]
+        assert set(events(folder).values()) == {1}
+
+
+@pytest.mark.slow
 def test_another_architecture_and_a_vanished_run_folder(tmp_path):
-    made = train(tmp_path / "run", 10)
+    constant = "--config.train.schedule=constant"  # one that falls would not let the end change
+    made = train(tmp_path / "run", 10, constant)
     assert made.returncode == 0, made.stderr
     config = json.loads((tmp_path / "run" / "config.json").read_text())
     config["model"]["depth"] = 4
     (tmp_path / "run" / "config.json").write_text(json.dumps(config))
     before = contents(tmp_path / "run" / "checkpoints")
-    assert_refused(train(tmp_path / "run", 20, "--config.model.depth=4"), "configured architecture", "checkpoints")
+    assert_refused(
+        train(tmp_path / "run", 20, constant, "--config.model.depth=4"), "configured architecture", "checkpoints"
+    )
     assert contents(tmp_path / "run" / "checkpoints") == before
 
     command = [sys.executable, ROOT / "train.py", *FLAGS, f"--workdir={tmp_path / 'gone'}"]

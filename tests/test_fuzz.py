@@ -12,6 +12,7 @@ import os
 import sys
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -22,7 +23,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_hostile_pictures import REFUSED, TAKEN, tiff
 
-from common import checkpoints, gallery
+from acai import found, recipes
+from common import checkpoints, gallery, release
 from common.command import InputError, one_line
 from common.images import read_picture
 from common.run_directory import RunDirectory
@@ -107,6 +109,97 @@ SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_
 VALUES = st.recursive(SCALARS, lambda v: st.lists(v, max_size=3) | st.dictionaries(st.text(max_size=4), v))
 CHANGES = st.fixed_dictionaries({}, optional={name: VALUES for name in RECIPE})
 MANIFESTS = CHANGES.map(lambda changes: json.dumps({"recipe": RECIPE | changes}).encode())
+
+
+SIZES = dict(width=4, colours=3, latent_width=2, latent_channels=3, depth=2, critic_depth=2)
+BANK = dict(
+    latents=np.random.default_rng(0).normal(size=(4, 2, 2, 3)),
+    labels=np.array([0, 1, 0, 1], np.int32),
+    ids=np.arange(4),
+    splits=np.array(["train"] * 4),
+    class_names=np.array(["bird", "horse"]),
+)
+SHARES = st.lists(st.lists(st.floats(0, 1) | VALUES, min_size=2, max_size=2), min_size=2, max_size=2) | VALUES
+MIRRORED = st.sampled_from([[0, 0], [0, 1], [1, 1]]) | VALUES
+BLENDS = st.fixed_dictionaries(
+    {"mirrored": MIRRORED, "mask": st.sampled_from(["top", "uniform"]) | VALUES, "shares": SHARES}
+)
+NOTES = st.fixed_dictionaries({}, optional={n: VALUES for n in ("score", "terms", "nearest", "file", "mix")})
+PAIRS = {"rows": [[1, 0], [3, 2]]}
+WHOLE = [  # manifests that are in order
+    PAIRS | {"blends": [{"mirrored": [0, 1], "mask": "top", "shares": [[0.5, 1], [0, 0.25]]}] * 2},
+    PAIRS | {"mask": "learned", "strip": 3},
+    PAIRS | {"path": "pixel", "strip": 3, "mix": 0.25},
+    {"action": "sample", "rows": []},
+    {"action": "reconstruct", "rows": [[0], [1]]},
+    {"action": "interpolate", "strip": 3, "layout": "j", "rows": [[0, 1, 2], [2, 1, 0]]},
+    {"action": "interpolate", "strip": 3, "layout": "mine", "rows": [[0, 1, 2, 3], [2, 1, 0, 3]]},
+]
+EDITS = {  # and what may be wrong with them
+    "rows": st.lists(st.lists(st.integers(0, 3), min_size=1, max_size=4), min_size=2, max_size=2) | VALUES,
+    "action": st.sampled_from(["blend", "sample", "reconstruct", "interpolate"]),
+    "blends": st.lists(BLENDS, min_size=2, max_size=2) | VALUES,
+    "strip": st.integers(0, 5),
+    "layout": st.sampled_from(["strip", "j", "mine"]),
+    "path": st.sampled_from(["slerp", "lerp", "pixel"]),
+    "mask": st.sampled_from(["top", "random", "learned"]),
+    "mix": st.floats(0, 1),
+    "bandwidth": st.floats(0),
+    "seed": st.integers(0, 10**30),
+    "refined_digest": VALUES,
+}
+EDITED = st.lists(st.sampled_from(sorted(EDITS)), max_size=2, unique=True).flatmap(
+    lambda names: st.fixed_dictionaries({name: EDITS[name] for name in names})
+)
+
+
+class Plain:
+    """In place of acai.released.ReleasedACAI: without TensorFlow."""
+
+    critic = None
+
+    def __init__(self, *_):
+        pass
+
+    def decode(self, latents):
+        return np.tanh(np.asarray(latents, np.float32)).repeat(2, 1).repeat(2, 2)
+
+    def encode(self, images):
+        return np.asarray(images, np.float32)[:, ::2, ::2]
+
+
+@fuzz
+@given(
+    whole=st.sampled_from(WHOLE),
+    edited=EDITED,
+    pictures=st.none() | st.lists(NOTES, min_size=2, max_size=2) | VALUES,
+)
+def test_pictures_of_manifests(generate, whole, edited, pictures):
+    """Up to an ACAI's pictures: what a manifest says is refused, or pictures and a whole manifest come of it."""
+    COUNTS["pictures of manifests"] += 1
+    folder = Path(FOLDER.name) / "release"
+    if not folder.is_dir():
+        release.write(folder, {"model": SIZES}, {"encoder/00_kernel": np.ones(3)}, BANK)
+    manifest = {"recipe": RECIPE | {"source": str(folder)} | whole | edited}
+    PATH.write_text(json.dumps(manifest if pictures is None else manifest | {"pictures": pictures}))
+    generate.FLAGS.unparse_flags()
+    for name in (*generate.RECIPE_FLAGS, *generate.ACTIONS):
+        generate.FLAGS[name].unparse()
+    generate.FLAGS(["generate.py", f"--from_manifest={PATH}"])
+    try:
+        drawn = generate.read_manifest(str(PATH))
+        recipe = generate.recipe_of_flags() | drawn
+        source = generate.recipes_of(folder, recipe).load(folder, recipe)
+        if "blends" in drawn:
+            source = found.attach(source, recipe, str(PATH))
+    except InputError as error:
+        assert one_line(error).isprintable()
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "acai.released", SimpleNamespace(ReleasedACAI=Plain))
+        rendered, entries = recipes.render(recipe, source)
+    assert len(entries) == recipe["count"] == 2 and all(np.isfinite(array).all() for array in rendered.values())
+    json.dumps({"recipe": recipe, "pictures": entries}, allow_nan=False)
 
 
 @pytest.fixture(scope="module")

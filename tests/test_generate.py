@@ -317,6 +317,8 @@ def test_masked_blends_lead_through_the_picture(made, tiny):
         strip = read(made / "masked" / f"strip-{k:03d}.png").reshape(32, 3, 32, 3).swapaxes(0, 1)
         assert_shows(strip, expected)
     np.testing.assert_array_equal(singles(made, "masked"), singles(made, "masked_again"))
+    entry = manifest(made, "masked_again")["pictures"][2]
+    assert (entry["mix"], entry["mask"], entry["mirrored"]) == (0.5, "top", [0, 0]) and "score" not in entry
 
 
 def test_a_search_is_made_again_from_its_manifest_and_bundled(made):
@@ -326,6 +328,8 @@ def test_a_search_is_made_again_from_its_manifest_and_bundled(made):
         for run in ("search_again", "bare"):
             assert (made / run / name).read_bytes() == (made / "search" / name).read_bytes(), (run, name)
     assert (made / "winners" / "pegasus.json").read_bytes() == (made / "search" / "manifest.json").read_bytes()
+    for run in ("search_again", "bare"):  # the scores too, which are not taken anew
+        assert manifest(made, run)["pictures"] == manifest(made, "search")["pictures"]
     assert "blends" not in manifest(made, "seeded")["recipe"]
     np.testing.assert_array_equal(rows(made, "seeded"), rows(made, "first"))
 
@@ -335,8 +339,10 @@ def test_a_search_says_how_each_term_stands(made):
     weights = made_of["recipe"]["weights"]
     scores = [entry["score"] for entry in made_of["pictures"]]
     assert scores == sorted(scores, reverse=True)
-    for entry in made_of["pictures"]:
+    for entry, blend in zip(made_of["pictures"], made_of["recipe"]["blends"], strict=True):
+        assert {name: entry[name] for name in blend} == blend and len(blend) == 3
         assert set(entry["terms"]) == set(weights)
+        assert entry["mix"] == pytest.approx(np.mean(entry["shares"]), abs=1e-4)
         assert entry["score"] == pytest.approx(sum(weights[n] * v for n, v in entry["terms"].items()), abs=1e-3)
 
 

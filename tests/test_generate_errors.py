@@ -50,6 +50,8 @@ def folder(tmp_path_factory):
     write(folder / "text", {"model": SIZES | {"depth": "2"}}, WEIGHTS, BANK)
     write(folder / "infinite", {"model": SIZES}, {"encoder/00_kernel": np.array([1, np.inf])}, BANK)
     write(folder / "short", {"model": SIZES}, WEIGHTS, BANK | {"labels": BANK["labels"][:3]})
+    write(folder / "labels", {"model": SIZES}, WEIGHTS, BANK | {"labels": BANK["labels"] + 1})
+    write(folder / "fractions", {"model": SIZES}, WEIGHTS, BANK | {"labels": BANK["labels"] / 2})
     write(folder / "lacking", {"model": SIZES}, WEIGHTS, {"latents": BANK["latents"]})
     (folder / "early").mkdir()
     (folder / "file").write_text("a file")
@@ -100,6 +102,8 @@ def files_below(folder):
 def results(folder):
     """{command line: (status, stdout, stderr)} of all; a manifest of MANIFESTS or TEXTS is 0.json, 1.json, ..."""
     texts = [json.dumps({"recipe": RECIPE | changes}) for changes, _ in MANIFESTS] + TEXTS
+    blends = RECIPE | {"rows": [[1, 0], [3, 2]], "blends": [BLEND] * 2}
+    texts += [json.dumps({"recipe": blends, "pictures": pictures}) for pictures in PICTURES]
     for k, text in enumerate(texts):
         (folder / f"{k}.json").write_text(text)
     (folder / "good.json").write_text(json.dumps({"recipe": RECIPE | {"rows": [[1, 0], [3, 2]]}}))
@@ -134,8 +138,10 @@ FLAGS = {
     "--blend --count=65 --scale=32 --strip=2": ["128", "130"],
     "--blend --mix=1.1": ["mix=1.1"],
     "--blend --mix=nan": ["--mix", "finite"],
-    "--sample --bandwidth=inf": ["--bandwidth", "finite"],
+    "--sample --bandwidth=inf": ["--bandwidth", "[0, 1000]"],
     "--sample --bandwidth=-1": ["bandwidth=-1"],
+    "--sample --bandwidth=1e300": ["bandwidth=1e300", "[0, 1000]"],  # whose codes would be infinite
+    "--blend --candidates=99 --realism_weight=-1e300": ["realism_weight=-1e300", "[-1000, 1000]"],
     "--sample --strip=3": ["--sample", "without --strip", "--strip=3"],
     "--blend --bandwidth=1": ["without --bandwidth"],
     "--blend --strip=1": ["at least 2", "Received: 1"],
@@ -167,6 +173,8 @@ FLAGS = {
     "--blend --source=text": ["parts that fit", "text"],
     "--blend --source=infinite": ["parts that fit", "infinite"],
     "--blend --source=short": ["parts that fit", "short"],
+    "--blend --source=labels": ["parts that fit", "labels"],
+    "--blend --source=fractions": ["parts that fit", "fractions"],
     "--blend --source=lacking": ["'labels'", "lacking"],
     "--blend --source=run --first_image=a.png": ["together", "only --first_image"],
     "--blend --source=run --first_image=a.png --second_image=file": ["file", "not a picture"],
@@ -189,6 +197,12 @@ FLAGS = {
     "--blend --source=run --mask=left": ["uniform|top"],
     "--blend --source=run --mask=top --mix=0": ["above 0 and below 1"],
     "--blend --source=cgan --mask=top": ["without --mask"],
+    "--blend --source=run --data_dir=here": ["--data_dir is required with --candidates"],
+    "--explore --source=run --count=9": ["--explore is required without --count", "--count=9"],
+    "--explore --source=run --seed=3": ["--explore is required without --seed", "--seed=3"],
+    "--explore --source=run --scale=2": ["--explore is required without --scale", "--scale=2"],
+    "--diagram --source=run --seed=3": ["--diagram is required without --seed", "--seed=3"],
+    "--diagram --source=run --count=3 --first=horse": ["--diagram is required without --first"],
     "--reconstruct --source=run --candidates=99": ["--reconstruct is required without --candidates"],
     "--from_manifest=none.json": ["none.json"],
     "--from_manifest=pipe": ["not a file"],
@@ -233,8 +247,24 @@ MANIFESTS = [
     (dict(rows=[[1, 0], [3, 2]], blends=[BLEND, BLEND | {"shares": [[0.5] * 3] * 4}]), "blends are required"),
     (dict(rows=[[1, 0], [3, 2]], blends=[BLEND, BLEND | {"shares": [["x"] * 4] * 4}]), "blends are required"),
     (dict(rows=[[1, 0], [3, 2]], blends=[BLEND, None]), "blends are required"),
+    (
+        dict(rows=[[1, 0], [3, 2]], blends=[BLEND, BLEND | {"shares": [["0.5"] * 4] * 4}]),
+        "blends are required",
+    ),
+    (dict(rows=[[1, 0], [3, 2]], blends=[BLEND] * 2, mix=0), "above 0 and below 1"),
+    (dict(rows=[[1, 0], [3, 2]], blends=[BLEND] * 2, path="pixel"), "no --path"),
+    (dict(action="sample", blends=[]), "blends are required with --blend"),
+    (dict(action="reconstruct", rows=[[1], [3]], blends=[BLEND] * 2), "blends are required with --blend"),
+    (dict(source="cgan", blends=[BLEND] * 2, refined_digest="0"), "without blends"),
+    (dict(action="explore"), "--explore is required without --count"),
     (dict(rows=[[1, 0], [3, 2]], blends=[BLEND] * 2, refined_digest="0"), "Refined codes beside the manifest"),
 ]
+
+
+# What a manifest of blends says of its pictures.
+PICTURES = ({}, [], [{}], [{}, 3], "ab", None, [[], []])
+PICTURES += ([{}, {"score": [1]}], [{}, {"score": None}], [{}, {"score": float("nan")}])
+PICTURES += ([{}, {"terms": {"critic": {}}}], [{}, {"nearest": {"class": ["bird"]}}])
 
 
 TEXTS = ["", "[]", "{}", '{"recipe": []}', '{"recipe": {"action": "blend"}}', "[" * 200_000]
@@ -253,6 +283,12 @@ def test_hostile_manifests(results, k):
 @pytest.mark.parametrize("k", range(len(TEXTS)))
 def test_no_manifest_at_all(results, k):
     assert_refusal(results[f"--from_manifest={len(MANIFESTS) + k}.json"], "a manifest.json is required")
+
+
+@pytest.mark.parametrize("k", range(len(PICTURES)), ids=lambda k: str(PICTURES[k])[:40])
+def test_scores_that_are_no_scores(results, k):
+    outcome = results[f"--from_manifest={len(MANIFESTS) + len(TEXTS) + k}.json"]
+    assert_refusal(outcome, "The manifest's pictures are required to be 2")
 
 
 def test_the_command_itself(folder):

@@ -95,6 +95,14 @@ def png_with(kind, body):
     return whole[:33] + chunk(kind, body) + whole[33:]
 
 
+def damaged_tiff(compression):
+    """Of noise, with 40 bytes of its pixels overwritten; libtiff, in C, has a line on stderr for each mistake."""
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8))
+    whole = saved(noise, "TIFF", compression=compression)
+    middle = len(whole) // 2
+    return whole[: middle - 40] + b"\xff" * 40 + whole[middle:]
+
+
 zeros = zlib.compress(bytes(60_000_000), 9)  # 58 kB
 REFUSED = {
     "svg": b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"><image href="file:///etc/passwd"/></svg>',
@@ -139,6 +147,8 @@ REFUSED = {
     "tiff without pixels": tiff(t273=(4, 1, 10_000_000)),
     "tiff of an unknown compression": tiff(t259=(3, 1, 34_000)),
     "tiff of no size": tiff(t256=(4, 1, 0)),
+    "tiff of damaged lzw": damaged_tiff("tiff_lzw"),
+    "tiff of damaged deflate": damaged_tiff("tiff_adobe_deflate"),
     "tiff of a wild directory": b"II*\0" + struct.pack("<I", 2**32 - 8) + bytes(40),
 }
 
@@ -204,6 +214,13 @@ def test_of_an_apng_the_first_frame(tmp_path):
 def test_a_tiff_whose_pages_go_in_a_circle(tmp_path):
     (tmp_path / "a.tiff").write_bytes(tiff(following=24))
     assert (read_picture(tmp_path / "a.tiff") == 0).all()
+
+
+def test_a_tiff_that_is_taken_damaged_makes_no_noise(tmp_path, capfd):
+    (tmp_path / "a.tiff").write_bytes(damaged_tiff("jpeg"))
+    assert read_picture(tmp_path / "a.tiff").shape == (32, 32, 3)
+    os.write(2, b"heard")
+    assert capfd.readouterr() == ("", "heard")
 
 
 def test_links(tmp_path):

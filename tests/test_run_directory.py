@@ -1,5 +1,6 @@
 """What a run directory accepts, and how it goes back to a checkpoint's step."""
 
+import importlib
 import json
 import os
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from common import run_directory
 from common.command import InputError
 from common.run_directory import RunDirectory
+from configs import acai, classifier, gan
 
 CONFIG = {
     "family": "acai",
@@ -82,6 +84,56 @@ def test_changes_that_are_refused(run, fields, words):
     for word in (run.path, "--workdir", *words):
         assert word in str(error.value)
     assert Path(run.file("config.json")).read_text() == before
+
+
+@pytest.mark.parametrize(
+    "get_config, variant, schedules",
+    [
+        (acai.get_config, "pegasus", {"schedule": "cosine"}),
+        (acai.get_config, "pegasus", {"critic_schedule": "cosine"}),
+        (acai.get_config, "pegasus", None),
+        (acai.get_config, "small", {}),
+        (acai.get_config, "lines", {}),
+        (gan.get_config, "dcgan", {}),
+        (gan.get_config, "cgan", {"schedule": "constant"}),
+        (classifier.get_config, "classifier", {}),
+        (classifier.get_config, "referee", {}),
+    ],
+)
+def test_the_end_stays_where_a_learning_rate_falls_up_to_it(tmp_path, get_config, variant, schedules):
+    """By the rates themselves, at step 10: they tell whether another end changes them, and so what is refused."""
+    config = get_config(variant)
+    config.train.update(schedules or {})
+    training = importlib.import_module(f"training.{config.family}")
+    names = {"acai": ("schedule", "critic_schedule"), "gan": ("schedule",), "classifier": ()}[config.family]
+    falls = not names or "cosine" in [config.train[name] for name in names]
+
+    def rates(config):
+        if config.family == "acai":
+            found = [training.rate(config, 1.0, config.train[name]) for name in names]
+        elif config.family == "gan":
+            found = [training.rate(config, 1.0)]
+        else:
+            found = [training.cosine(config, 1.0, config.train.warmup)]
+        return [float(rate(10) if callable(rate) else rate) for rate in found]
+
+    def plain(config):
+        return json.loads(config.to_json())
+
+    before = rates(config)
+    with RunDirectory(str(tmp_path), plain(config)) as run:
+        run.checkpoints.save(1, {})
+    kept = Path(run.file("config.json")).read_text()
+    RunDirectory(run.path, plain(config)).close()
+    config.train.total_kimg /= 2
+    assert (rates(config) != before) == falls
+    if falls:
+        with pytest.raises(InputError, match="train.total_kimg=.* where it has .*learning rate falls") as error:
+            RunDirectory(run.path, plain(config))
+        assert "\n" not in str(error.value) and Path(run.file("config.json")).read_text() == kept
+    else:
+        RunDirectory(run.path, plain(config)).close()
+        assert Path(run.file("config.json")).read_text() != kept
 
 
 def test_a_field_that_is_gone_is_refused(run):
