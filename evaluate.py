@@ -7,6 +7,7 @@
     python evaluate.py --source=runs/lines                         the paper's figures for lines; needs no data set
     python evaluate.py --source=runs/dcgan                         a GAN's samples; --suite=blend: class morphs
     python evaluate.py --source=classifier                         the judge itself: accuracy and calibration
+    python evaluate.py --source=runs/own --image_folder=DIR        a run of your own images, where they have moved
 
 --suite=all takes every suite that suits the model. Same seed, same numbers. Frechet and kernel distances are of
 the features of this project's own classifier unless --features says otherwise: they do not compare with published
@@ -16,22 +17,25 @@ ones.
 import functools
 import os
 
+import numpy as np
 from absl import flags
 
 from common import command, data, memory, release
 from common.command import InputError
 from evaluation import features, report
 
-# What each suits: (kinds of model, source of its data, least number of classes). The first is the default.
+# What each suits: (kinds of model, sources of its data, least number of classes). The first is the default.
+OF_IMAGES = ("cifar10", "folder")
 SUITES = {
-    "gan": (("gan", "conditional gan"), "cifar10", 1),
-    "blend": (("acai", "conditional gan"), "cifar10", 2),
-    "search": (("acai",), "cifar10", 2),
-    "lines": (("acai",), "lines", 0),
-    "probe": (("acai",), "cifar10", 2),
-    "judge": (("classifier",), "cifar10", 2),
+    "gan": (("gan", "conditional gan"), OF_IMAGES, 1),
+    "blend": (("acai", "conditional gan"), OF_IMAGES, 2),
+    "search": (("acai",), ("cifar10",), 2),
+    "lines": (("acai",), ("lines",), 0),
+    "probe": (("acai",), OF_IMAGES, 2),
+    "judge": (("classifier",), OF_IMAGES, 2),
 }
-JUDGED = ("blend", "gan", "search")  # the suites that score pictures, by these judges:
+JUDGED = ("blend", "gan", "search")  # the suites that score pictures, of classes of CIFAR-10, by these judges:
+HELD_OUT = 20  # images at least, for their distances' intervals
 JUDGES = ("referee", "classifier")  # the referee first: it does nothing else
 flags.DEFINE_string("source", "acai", "a bundled model's name, a run directory or a release folder")
 flags.DEFINE_enum("suite", None, [*SUITES, "all"], "what to measure; default: the first that suits")
@@ -42,6 +46,7 @@ flags.DEFINE_string("second", "bird", "class of the second parent")
 flags.DEFINE_string("features", "classifier", "classifier, inception or a .keras file")
 flags.DEFINE_integer("seed", 0, "of the pairs and the intervals", lower_bound=0)
 flags.DEFINE_string("data_dir", None, "where tensorflow-datasets keeps CIFAR-10; else TFDS_DATA_DIR")
+flags.DEFINE_string("image_folder", None, "where a run's own images are; default: where it found them")
 flags.DEFINE_string("out", None, "the folder to write to; default: out/evaluate/ and the source's name")
 FLAGS = flags.FLAGS
 
@@ -63,8 +68,10 @@ def main():
         judges = {name: release.read(release.BUNDLED / name, "classifier") for name in JUDGES}
         facts |= {"samples": FLAGS.samples, "features": FLAGS.features}
         facts |= {name: digest for name, (*_, digest) in judges.items()}
-    if any(SUITES[suite][1] == "cifar10" for suite in suites):
+    if config["data"]["source"] == "cifar10":
         data.check_cifar10(FLAGS.data_dir)
+    elif config["data"]["source"] == "folder":
+        check_folder(config)
     out = FLAGS.out or os.path.join("out", "evaluate", os.path.basename(os.path.normpath(FLAGS.source)))
     try:
         os.makedirs(out, exist_ok=True)
@@ -91,12 +98,15 @@ def chosen_suites(kind, source, names):
     """The suites that --suite names, or else the first that suits; InputError where none does."""
     suiting = [
         name
-        for name, (kinds, data_source, least) in SUITES.items()
-        if kind in kinds and source == data_source and len(names) >= least
+        for name, (kinds, sources, least) in SUITES.items()
+        if kind in kinds
+        and source in sources
+        and len(names) >= least
+        and not (name in JUDGED and set(names) - set(data.CIFAR10_CLASSES))
     ]
     if not suiting:
         raise InputError(
-            "A classifier or GAN of CIFAR-10, an ACAI of lines or one of at least two classes of CIFAR-10 is "
+            "A classifier or ACAI of at least two classes, an ACAI of lines or a GAN of classes of CIFAR-10 is "
             f"required. Received: {FLAGS.source}, of the family {kind}, data {source}, {len(names)} classes"
         )
     if FLAGS.suite not in (None, "all", *suiting):
@@ -142,14 +152,21 @@ def morphs(config, weights, judges):
 
 
 def judged(config, judges, *parents):
-    """What the suites that score pictures take beside the model."""
+    """What the suites that score pictures take beside the model; InputError where too few images are held out."""
     from judge.released import Judge
+
+    held_out = len(images("holdout", config))
+    if held_out < HELD_OUT:
+        raise InputError(
+            f"--suite=blend and gan: {HELD_OUT} held-out images, every tenth of a class, are required. "
+            f"Received: {held_out}"
+        )
 
     return (
         {name: Judge(parts[0]["model"], parts[1], name) for name, parts in judges.items()},
         features.extractor(FLAGS.features),
-        images("train", class_names(config)),
-        images("holdout", class_names(config)),
+        images("train", config),
+        images("holdout", config),
         *parents,
         FLAGS.samples,
         FLAGS.seed,
@@ -168,18 +185,19 @@ def probe(config, weights, _):
     from acai.autoencoder import name_in_paper
     from evaluation import probe
 
-    sets = (images(split, class_names(config)) for split in ("train", "holdout", "test"))
+    train, *others = (images(split, config) for split in ("train", *unseen(config)))
     depth, total_kimg = config["model"]["depth"], config["train"]["total_kimg"]
     name = name_in_paper(config["model"])
-    return probe.evaluate(released_acai(config, weights), *sets, depth, total_kimg, FLAGS.seed, name=name)
+    model = released_acai(config, weights)
+    return probe.evaluate(model, train, others, depth, total_kimg, FLAGS.seed, name=name)
 
 
 def judge(config, weights, _):
     from evaluation import judge
     from judge.released import Judge
 
-    holdout, test = (images(split, class_names(config)) for split in ("holdout", "test"))
-    return judge.evaluate(Judge(config["model"], weights, FLAGS.source), holdout, test, FLAGS.seed)
+    datasets = [images(split, config) for split in unseen(config)]
+    return judge.evaluate(Judge(config["model"], weights, FLAGS.source), datasets, FLAGS.seed)
 
 
 def released_acai(config, weights):
@@ -194,9 +212,50 @@ def released_gan(config, weights):
     return ReleasedGAN(config["model"], weights, FLAGS.source)
 
 
+def unseen(config):
+    """The splits that a training did not see; a folder has no test images of its own."""
+    return ("holdout", "test") if config["data"]["source"] == "cifar10" else ("holdout",)
+
+
+def images(split, config):
+    """The images of a split that a released model is of, a common.data.ImageDataset."""
+    if config["data"]["source"] == "cifar10":
+        return cifar10(split, class_names(config))
+    return own_images(image_folder(config), config["model"]["width"], class_names(config))[split == "holdout"]
+
+
 @functools.cache
-def images(split, names):
+def cifar10(split, names):
     return data.load_cifar10(FLAGS.data_dir, split, names)
+
+
+@functools.cache
+def own_images(folder, width, names):
+    """(train, holdout) of a folder; InputError where its classes are not those of the model."""
+    whole = data.load_folder(folder, width=width, hold_out=False)
+    if whole.class_names != names:
+        raise InputError(
+            f"--image_folder: the classes that the model knows are required ({', '.join(names)}). "
+            f"Received: {folder} with {', '.join(whole.class_names)}"
+        )
+    train, holdout = data.divide(whole)
+    if len(np.unique(holdout.labels)) < len(names):
+        raise InputError(f"--image_folder: ten images a class are required. Received: {folder} with fewer")
+    return train, holdout
+
+
+def image_folder(config):
+    return FLAGS.image_folder or config["data"].get("image_folder", "")
+
+
+def check_folder(config):
+    """Raises InputError unless the model's own images are where they are said to be."""
+    folder = image_folder(config)
+    if not os.path.isdir(os.path.expanduser(folder)):
+        raise InputError(
+            f"--image_folder: the images that {FLAGS.source} was trained on are required. "
+            f"Received: {folder or 'none'}, no folder"
+        )
 
 
 if __name__ == "__main__":

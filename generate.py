@@ -109,7 +109,7 @@ def main():
     source = recipes.load(folder, recipe)
     if "blends" in drawn:
         source = found.attach(source, recipe, manifest)
-    scoring = judge_of(recipe) if recipe["candidates"] and "blends" not in recipe else None
+    scoring = judge_of(recipe, source) if recipe["candidates"] and "blends" not in recipe else None
     out = FLAGS.out or os.path.join("out", recipe["action"])
     try:
         os.makedirs(out, exist_ok=True)
@@ -171,8 +171,11 @@ def show(recipe, source, out):
     return explore.write(os.path.join(out, "explore.html"), recipe, source, judge)
 
 
-def judge_of(recipe):
-    """A function that gives what a search scores with, see acai.recipes.render; all checks are made before."""
+def judge_of(recipe, source):
+    """A function that gives what a search scores with, see acai.recipes.render; all checks are made before.
+
+    Wider pictures than the classifier's are none of CIFAR-10: no training image is looked for.
+    """
     config, weights, _, _ = release.read(release.BUNDLED / "classifier", "classifier")
     classes = (recipe["first"], recipe["second"])
     unknown = set(classes) - set(config["model"]["class_names"])
@@ -180,9 +183,15 @@ def judge_of(recipe):
         raise InputError(
             f"--candidates: two different classes that the classifier knows are required. Received: {classes}"
         )
+    own, judged = source.sizes["width"], config["model"]["width"]
+    if own % judged or source.sizes["colours"] != config["model"]["colours"]:
+        raise InputError(
+            f"--candidates: a model of colour pictures {judged} pixels wide, or a whole number of times that, is "
+            f"required. Received: {source.folder} with {own} pixels, {source.sizes['colours']} channels"
+        )
     try:
         data.check_cifar10(FLAGS.data_dir, download=False)
-        prepared = True
+        prepared = own == judged
     except InputError:
         if FLAGS.data_dir is not None:
             raise

@@ -50,7 +50,7 @@ def train(config, run):
     command.import_tensorflow()
     import keras
 
-    from common import checkpoints, loop
+    from common import checkpoints, loop, stored
     from training import datasets
 
     family = importlib.import_module(f"training.{config.family}")  # how each family is built and shown
@@ -63,6 +63,7 @@ def train(config, run):
     try:
         run.rewind(step)
         with contextlib.ExitStack() as stack:  # which closes all, also where closing one fails
+            stack.enter_context(stored.explained(images[0].images))
             observers = callbacks(config, run, family, model, images)
             for observer in observers:
                 stack.callback(observer.close)

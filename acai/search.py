@@ -81,7 +81,7 @@ class Scorer:
 
     def see(self, pictures):
         """(log probabilities [B, classes], features [B, d]) of pictures [B, H, W, C]; tensors."""
-        seen = self.judge.network(pictures)
+        seen = self.judge.network(self.judge.seen(pictures))
         return tf.nn.log_softmax(seen["logits"] / self.judge.temperature), seen["features"]
 
     @functools.cached_property

@@ -1,4 +1,4 @@
-"""Batches of the images in memory: endless, shuffled, seekable ones for training, and all in order.
+"""Batches of images in memory or on disk: endless, shuffled, seekable ones for training, and all in order.
 
 TensorFlow is imported where it is used, not with this module.
 """
@@ -9,12 +9,14 @@ import numpy as np
 
 from common.command import InputError
 from common.data import check_groups
+from common.stored import StoredImages
 
 
 def batches(dataset, batch_size, seed, start_step=0, flip=False, shift=0, across=None):
     """An endless stream of shuffled batches.
 
-    Element k is a pure function of (seed, start_step + k): a resumed training seeks to its place. Each epoch
+    Element k is a pure function of (seed, start_step + k), the same bits from memory and from disk: a resumed
+    training seeks to its place. Each epoch
     is a permutation of its own by (seed, epoch); epochs follow each other without dropping a remainder, so
     every image comes once an epoch, also where N is smaller than the batch.
 
@@ -48,8 +50,10 @@ def batches(dataset, batch_size, seed, start_step=0, flip=False, shift=0, across
     if not all(len(rows) for rows in groups):
         raise InputError(f"Each group must hold images. Received: {[len(rows) for rows in groups]} images.")
 
+    on_disk = isinstance(dataset.images, StoredImages)
     with tf.device("CPU"):
-        images, labels = tf.constant(dataset.images), tf.constant(dataset.labels, tf.int32)
+        labels = tf.constant(dataset.labels, tf.int32)
+        images = None if on_disk else tf.constant(dataset.images)
     flip_key, shift_key = stream_key(seed, "flip"), stream_key(seed, "shift")
     streams = [
         _shuffled(rows, stream_key(seed, f"shuffle {i}"), share, start_step) for i, rows in enumerate(groups)
@@ -57,7 +61,7 @@ def batches(dataset, batch_size, seed, start_step=0, flip=False, shift=0, across
 
     def batch(step, *rows):
         rows = tf.concat(rows, 0)  # [B]
-        image = tf.gather(images, rows)
+        image = dataset.images.gather(rows) if on_disk else tf.gather(images, rows)
         if flip:
             mirrored = tf.random.stateless_uniform([batch_size, 1, 1, 1], [flip_key, step]) < 0.5
             image = tf.where(mirrored, tf.reverse(image, [2]), image)
@@ -66,7 +70,8 @@ def batches(dataset, batch_size, seed, start_step=0, flip=False, shift=0, across
             image = _shifted(image, shift, *tf.unstack(offsets))
         return {"image": tf.cast(image, tf.float32) / 127.5 - 1, "label": tf.gather(labels, rows)}
 
-    return tf.data.Dataset.zip((steps_from(start_step), *streams)).map(batch).prefetch(tf.data.AUTOTUNE)
+    stream = tf.data.Dataset.zip((steps_from(start_step), *streams))
+    return stream.map(batch, num_parallel_calls=2 if on_disk else None).prefetch(tf.data.AUTOTUNE)
 
 
 def in_order(dataset, batch_size=250):

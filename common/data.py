@@ -1,4 +1,4 @@
-"""Images in memory: CIFAR-10, or a folder of the user's own.
+"""Images: CIFAR-10, or a folder of the user's own; in memory or, where they would not fit, on disk.
 
 Every tenth image of each class is held out of all training: the 10th, the 20th, ... in the order of `ids`, so
 500 of the 5,000 training images of a CIFAR-10 class. TensorFlow is imported where it is used, not with this
@@ -6,6 +6,8 @@ module, so that entry points can check their input first.
 """
 
 import dataclasses
+import itertools
+import math
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,20 +15,23 @@ from pathlib import Path
 import numpy as np
 from absl import logging
 
+from common.checkpoints import digest
 from common.cifar10 import CIFAR10_CLASSES, check_cifar10, read_cifar10
 from common.command import InputError
 from common.images import read_picture
+from common.stored import StoredImages, stored
 
 HOLD_OUT_EVERY = 10  # images of a class
+DECODED_AHEAD = 1024  # files of a folder at a time
 NAMED_FILES = 10  # of the files that a folder's warning lists
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ImageDataset:
-    """Decoded images of one split, in memory, in the order of their ids.
+    """Decoded images of one split in the order of their ids.
 
     Attributes:
-        images: uint8 [N, H, W, C].
+        images: uint8 [N, H, W, C], an array or a common.stored.StoredImages.
         labels: int32 [N], indices into `class_names`.
         ids: int64 [N]. CIFAR-10: the number in the TFDS id (`train_01234`). A folder: the running number of
             the readable files in sorted order.
@@ -55,7 +60,8 @@ class ImageDataset:
         return dataclasses.replace(self, labels=labels, class_names=classes)._keep(labels >= 0)
 
     def _keep(self, rows):
-        return dataclasses.replace(self, images=self.images[rows], labels=self.labels[rows], ids=self.ids[rows])
+        images = self.images.keep(rows) if isinstance(self.images, StoredImages) else self.images[rows]
+        return dataclasses.replace(self, images=images, labels=self.labels[rows], ids=self.ids[rows])
 
 
 def load_cifar10(data_dir=None, split="train", classes=CIFAR10_CLASSES, hold_out=True, download=True):
@@ -86,7 +92,7 @@ def load_cifar10(data_dir=None, split="train", classes=CIFAR10_CLASSES, hold_out
     return dataset if split == "test" else _choose(dataset, split, hold_out)
 
 
-def load_folder(folder, split="train", width=32, hold_out=True):
+def load_folder(folder, split="train", width=32, hold_out=True, memory_limit=math.inf, cache=None):
     """Loads the user's own images: one sub-folder a class, named after it.
 
     Classes and, within a class, files (sub-folders included) come in sorted order. Files that cannot be read
@@ -97,12 +103,15 @@ def load_folder(folder, split="train", width=32, hold_out=True):
         split: "train" or "holdout": positions 9, 19, 29, ... (from 0) of each class's readable files.
         width: height and width in pixels that the images are cropped and resized to.
         hold_out: False makes "train" all images, the hold-out included.
+        memory_limit: bytes. Where as many images as there are files would be larger, they are decoded once into
+            the folder `cache` and read from there (see common.stored), until a file's name, size or time changes.
 
     Returns:
         ImageDataset with images [N, width, width, 3].
 
     Raises:
-        InputError: an unknown split; no such folder; no class; a class without a readable image.
+        InputError: an unknown split; no such folder; no class; a class without a readable image; a cache that
+            cannot be written.
     """
     _check_choice("split", split, ("train", "holdout"))
     folder = Path(os.path.expanduser(folder))
@@ -123,26 +132,53 @@ def load_folder(folder, split="train", width=32, hold_out=True):
     class_folders = [p for p in entries if p.is_dir()]
     if not class_folders:
         raise InputError(f"{required}, which has no sub-folder. Move the images into one folder a class.")
-    images, labels = [], []
+    files = [[p for p in visible(class_folder.rglob("*")) if not p.is_dir()] for class_folder in class_folders]
+    labels = np.repeat(np.arange(len(files), dtype=np.int32), [len(paths) for paths in files])
+    paths = list(itertools.chain.from_iterable(files))
+
+    def decoded():
+        with ThreadPoolExecutor() as pool:
+            for start in range(0, len(paths), DECODED_AHEAD):
+                yield from pool.map(read, paths[start : start + DECODED_AHEAD])
+
+    if len(paths) * width * width * 3 > memory_limit:
+        images, kept = stored(cache, _content_key(folder, paths, width), decoded, len(paths), (width, width, 3))
+    else:
+        images = list(decoded())
+        kept = np.array([picture is not None for picture in images], bool)
+        images = [picture for picture in images if picture is not None]
+    counts = np.bincount(labels[kept], minlength=len(files))
+    if not counts.all():
+        name = class_folders[counts.argmin()].name
+        raise InputError(f"{required}, where {name} has no readable image. Remove it.")
+    images = np.stack(images) if isinstance(images, list) else images
     skipped = [p for p in entries if not p.is_dir()]
-    with ThreadPoolExecutor() as pool:
-        for label, class_folder in enumerate(class_folders):
-            paths = [p for p in visible(class_folder.rglob("*")) if not p.is_dir()]
-            pictures = list(pool.map(read, paths))
-            skipped += [path for path, picture in zip(paths, pictures, strict=True) if picture is None]
-            pictures = [picture for picture in pictures if picture is not None]
-            if not pictures:
-                raise InputError(f"{required}, where {class_folder.name} has no readable image. Remove it.")
-            images += pictures
-            labels += [label] * len(pictures)
+    skipped += [path for path, whole in zip(paths, kept, strict=True) if not whole]
     if skipped:
         named = ", ".join(str(p.relative_to(folder)) for p in skipped[:NAMED_FILES])
         more = f" and {len(skipped) - NAMED_FILES} more" if len(skipped) > NAMED_FILES else ""
         reason = "no readable image in a class's folder"
         logging.warning("%s: skipped %d files (%s): %s%s", folder, len(skipped), reason, named, more)
     names = tuple(p.name for p in class_folders)
-    dataset = ImageDataset(np.stack(images), np.array(labels, np.int32), np.arange(len(images)), names, "train")
+    dataset = ImageDataset(images, labels[kept], np.arange(len(images)), names, "train")
     return _choose(dataset, split, hold_out)
+
+
+def _content_key(folder, paths, width):
+    """Changes with a file's name below the folder, its size or its time, and with the width."""
+    parts = [f"folder {width}\n".encode()]
+    for path in paths:
+        status = os.stat(path) if os.path.exists(path) else None
+        facts = (path.relative_to(folder), *((status.st_size, status.st_mtime_ns) if status else ()))
+        parts.append(os.fsencode("/".join(map(str, facts))) + b"\n")
+    return digest(b"".join(parts))
+
+
+def store(dataset, cache):
+    """The same ImageDataset with its images in the folder `cache` in place of memory; see common.stored."""
+    key = digest(str(dataset.images.shape).encode() + dataset.images.tobytes())
+    images, _ = stored(cache, key, lambda: dataset.images, len(dataset), dataset.images.shape[1:])
+    return dataclasses.replace(dataset, images=images)
 
 
 def divide(dataset):

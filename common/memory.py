@@ -1,8 +1,22 @@
-"""Keeps freed memory in the process: a compiled step asks for the same hundred megabytes at every step."""
+"""How much memory there is, and what keeps freed memory in the process.
 
+A compiled step asks for the same hundred megabytes at every step.
+"""
+
+import contextlib
 import ctypes
+import os
+from pathlib import Path
 
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4  # malloc.h of glibc
+
+
+def total():
+    """Bytes of memory of the machine or, where it is less, of the container."""
+    found = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    with contextlib.suppress(OSError, ValueError):  # "max", or no such file
+        found = min(found, int(Path("/sys/fs/cgroup/memory.max").read_text()))
+    return found
 
 
 def keep_freed_memory():

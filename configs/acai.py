@@ -49,6 +49,10 @@ def paper():
     config.data = data = ml_collections.ConfigDict()
     data.source = "cifar10"  # or "lines", or "folder" for the images in image_folder
     data.image_folder = ""  # one sub-folder a class
+    data.memory_limit_gib = (
+        -1.0
+    )  # larger data stream from cache_folder; below 0: a quarter of the machine's memory
+    data.cache_folder = ""  # default: ~/.cache/pegasus-acai
     data.classes = tuple("airplane automobile bird cat deer dog frog horse ship truck".split())
     data.pairing = "shuffled"  # the paper's, or "across": each image is mixed with one of the other group
     data.groups = (("deer", "horse"), ("airplane", "bird"))  # for "across"; together they are the classes

@@ -31,6 +31,10 @@ def base():
     config.data = data = ml_collections.ConfigDict()
     data.source = "cifar10"  # or "folder" for the images in image_folder
     data.image_folder = ""  # one sub-folder a class
+    data.memory_limit_gib = (
+        -1.0
+    )  # larger data stream from cache_folder; below 0: a quarter of the machine's memory
+    data.cache_folder = ""  # default: ~/.cache/pegasus-acai
     data.classes = ("bird", "horse", "airplane", "deer")
     data.flip = True  # mirror half of the images
     data.hold_out = True  # keep every tenth training image from training

@@ -140,7 +140,7 @@ def _released(name):
         name=folder.parent.name if folder.name == "release" else folder.name,
         digest=weights_digest,
         comparable=OWN_SCALE,
-        shape=(sizes["width"], sizes["width"], sizes["colours"]),
+        shape=(None, None, sizes["colours"]),  # the judge sees to the width
         network=lambda images: judge(images)[1],
     )
 

@@ -9,20 +9,21 @@ from evaluation.report import Figure, Section
 
 TEXT = (
     "The temperature was fitted to the hold-out, so the honest calibration error (ECE) is that of the test "
-    "images. A picture and its mirror image are judged together. Training saw neither set."
+    "images, where there are any. A picture and its mirror image are judged together. Training saw neither set."
 )
 
 
-def evaluate(judge, holdout, test, seed=0):
+def evaluate(judge, datasets, seed=0):
     """The Section of a classifier.
 
     Args:
         judge: judge.released.Judge.
-        holdout, test: common.data.ImageDataset with the judge's classes in its order.
+        datasets: of common.data.ImageDataset with the judge's classes in its order: hold-out, perhaps test.
         seed: of the intervals.
     """
     figures, pictures, table = [], {}, [{"class": name} for name in judge.class_names]
-    for name, dataset in (("holdout", holdout), ("test", test)):
+    for dataset in datasets:
+        name = dataset.split
         probabilities, _ = judge(images.to_float(dataset.images))
         hits = probabilities.argmax(1) == dataset.labels
         size = f"{name}_{len(dataset)}"

@@ -31,12 +31,13 @@ TEXT = (
 )
 
 
-def evaluate(model, train, holdout, test, depth, total_kimg, seed=0, clustered=CLUSTERED, name="ACAI"):
+def evaluate(model, train, others, depth, total_kimg, seed=0, clustered=CLUSTERED, name="ACAI"):
     """The Section of an ACAI of at least two classes.
 
     Args:
         model: has `encode` and `decode`, e.g. acai.released.ReleasedACAI.
-        train, holdout, test: common.data.ImageDataset of the same classes; the first is fitted to.
+        train: common.data.ImageDataset, fitted to.
+        others: some of the same classes, read: the hold-out first, perhaps the test images.
         depth: channels of the networks' first scale, for the comparison.
         total_kimg: thousands of images that the model was trained with, for the comparison.
         seed: of k-means, of the images that it is fitted to, and of the intervals.
@@ -48,13 +49,13 @@ def evaluate(model, train, holdout, test, depth, total_kimg, seed=0, clustered=C
     """
     if len(train.class_names) < 2:
         raise ValueError(f"at least two classes required. Received: {train.class_names}")
-    codes, *others = (encoded(model, dataset) for dataset in (train, holdout, test))
-    pairs = zip(others, (holdout, test), strict=True)
-    read = {f"{dataset.split}_{len(dataset)}": (found, dataset.labels) for found, dataset in pairs}
+    codes, *found = (encoded(model, dataset) for dataset in (train, *others))
+    pairs = zip(found, others, strict=True)
+    read = {f"{dataset.split}_{len(dataset)}": (codes_read, dataset.labels) for codes_read, dataset in pairs}
     probed = linear_figures(codes, train.labels, read, seed)
     rows = drawn(len(train), clustered, seed)
     grouped = cluster_figures(codes[rows], train.labels[rows], read, len(train.class_names), seed)
-    error = reconstruction_figure(model, holdout, others[0], seed)
+    error = reconstruction_figure(model, others[0], found[0], seed)
     ours = {"model": f"{name}, this one", "latents": codes[0].size, "depth": depth, "kimg": total_kimg}
     ours |= {"classes": len(train.class_names), "linear probe": probed[-1]}
     text = TEXT.format(

@@ -6,11 +6,14 @@ from scipy.special import softmax
 
 from common import progress
 from common.checkpoints import restore
+from common.command import InputError
 from judge.networks import ARCHITECTURES
 
 
 class Judge:
     """A classifier with its weights and temperature. A picture and its mirror image are judged alike.
+
+    Pictures that are a whole number of times wider than the network's are shrunk to it, see `seen`.
 
     Args:
         sizes: {"architecture", "width", "channels", "classes", "colours", "class_names", "temperature"}.
@@ -31,7 +34,7 @@ class Judge:
         restore({f"network/{i:02d}_{v.name}": v for i, v in enumerate(self.network.variables)}, weights, source)
 
     def __call__(self, images):
-        """Images float32 [N, width, width, colours] in [-1, 1] -> (probabilities [N, classes], features [N, d]).
+        """Images float32 [N, W, W, colours] in [-1, 1] -> (probabilities [N, classes], features [N, d]).
 
         Both float32: the probabilities from the mean logits of the image and its mirror image, divided by the
         temperature; the features as the mean of the two.
@@ -42,8 +45,22 @@ class Judge:
         logits, features = (np.concatenate([part[name] for part in parts]) for name in ("logits", "features"))
         return softmax(logits / self.temperature, axis=1), features
 
+    def seen(self, images):
+        """What the network is shown of images [N, W, W, colours]: [N, width, width, colours], means of squares.
+
+        Raises:
+            InputError: W is not a whole number of times the network's width.
+        """
+        times, rest = divmod(images.shape[1], self.width)
+        if rest or not times:
+            raise InputError(
+                f"Pictures {self.width} pixels wide, or a whole number of times that, are required for "
+                f"{self.source}. Received: {images.shape[1]} pixels"
+            )
+        return images if times == 1 else keras.ops.average_pool(images, times)
+
     def _outputs(self, images):
-        both = self.network(np.concatenate([images, images[:, :, ::-1]]))
+        both = self.network(self.seen(np.concatenate([images, images[:, :, ::-1]])))
         return {
             name: np.mean(np.split(keras.ops.convert_to_numpy(value), 2), axis=0) for name, value in both.items()
         }

@@ -178,3 +178,17 @@ def test_judge_of_other_sizes_is_refused():
     _, _, sizes, weights = released()
     with pytest.raises(InputError, match="some folder"):
         Judge(sizes | {"channels": (2, 3, 5), "temperature": 1.0}, weights, "some folder")
+
+
+def test_wider_pictures_are_judged_by_the_means_of_their_squares():
+    sizes = dict(architecture="plain", width=16, channels=(2, 4), classes=2, colours=3)
+    model = Classifier(**sizes, precision="float32")
+    weights = {name: np.asarray(value) for name, value in model.release_state().items()}
+    judge = Judge(sizes | {"class_names": ("a", "b"), "temperature": 1.0}, weights, "the judge")
+    wide = np.random.default_rng(0).uniform(-1, 1, (3, 32, 32, 3)).astype(np.float32)
+    small = wide.reshape(3, 16, 2, 16, 2, 3).mean((2, 4))
+    for found, expected in zip(judge(wide), judge(small), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+    assert not np.allclose(judge(wide)[1], judge(wide[:, :16, :16])[1], rtol=1e-3)
+    with pytest.raises(InputError, match="16 pixels wide.*24 pixels"):
+        judge(wide[:, :24, :24])

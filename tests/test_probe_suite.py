@@ -39,7 +39,8 @@ def colour(images):
 
 
 def figures(encode=colour, decode=lambda codes: np.zeros((len(codes), 4, 4, 3), np.float32), sets=None, **options):
-    section = suite.evaluate(model(encode, decode), *(sets or (TRAIN, HOLDOUT, TEST)), 16, 320.0, **options)
+    train, *others = sets or (TRAIN, HOLDOUT, TEST)
+    section = suite.evaluate(model(encode, decode), train, others, 16, 320.0, **options)
     return {figure.name: figure for figure in section.figures}, section
 
 

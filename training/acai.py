@@ -115,6 +115,8 @@ def write_release(config, model, datasets, folder):
     codes = bank.encode(model.released.encode, datasets, config.train.bank_per_class)
     settings = config.to_dict()
     settings["model"]["colours"] = datasets[0].images.shape[-1]
+    if config.data.source == "folder":
+        settings["data"]["classes"] = datasets[0].class_names
     release.write(folder, settings, model.release_state(), codes.arrays())
 
 

@@ -1,8 +1,10 @@
-"""The data set that a config names, in memory."""
+"""The data set that a config names, in memory or, where it is too large for that, on disk."""
+
+import os
 
 import numpy as np
 
-from common import data, lines
+from common import data, lines, memory
 from common.command import InputError
 
 
@@ -15,15 +17,29 @@ def load(settings, width, data_dir=None):
     if settings.source == "lines":
         return line_images("train", 0, width), line_images("holdout", 0.5, width)
     if settings.source == "folder":
-        whole = data.load_folder(settings.image_folder, width=width, hold_out=False)
+        limits = dict(memory_limit=memory_limit(settings), cache=cache_folder(settings))
+        whole = data.load_folder(settings.image_folder, width=width, hold_out=False, **limits)
     else:
         whole = data.load_cifar10(data_dir, classes=settings.classes, hold_out=False)
+        if whole.images.nbytes > memory_limit(settings):
+            whole = data.store(whole, cache_folder(settings))
     train, holdout = data.divide(whole)
     counts = np.bincount(holdout.labels, minlength=len(holdout.class_names))
     if not counts.all():
         name = holdout.class_names[counts.argmin()]
         raise InputError(f"Ten images a class are required: every tenth is held out. Received: fewer of {name}")
     return train if settings.hold_out else whole, holdout
+
+
+def memory_limit(settings):
+    """Bytes of decoded images that may be kept in memory; while they are loaded they take three times as much."""
+    gib = settings.get("memory_limit_gib", -1.0)
+    return gib * 2**30 if gib >= 0 else memory.total() / 4
+
+
+def cache_folder(settings):
+    default = os.path.join(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "pegasus-acai")
+    return settings.get("cache_folder") or default
 
 
 def line_images(split, shift, width, count=256):

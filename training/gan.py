@@ -95,7 +95,7 @@ def fixed_inputs(released, count):
 @functools.cache
 def pixel_deviation(dataset):
     """Standard deviation of a pixel over a data set's images in [-1, 1], a mean over the pixels."""
-    return float((dataset.images / np.float32(127.5)).std(0).mean())
+    return float((np.asarray(dataset.images) / np.float32(127.5)).std(0).mean())
 
 
 @functools.cache
