@@ -120,7 +120,7 @@ def draw_flow(axes, sizes):
     arrow(axes, (3.55, top + 0.24), (3.55, top + 0.46), COLOURS["classifier"])
     if kind is not KINDS["plain"]:
         summary = kind.__doc__.splitlines()[0].replace("`strength`", f"{sizes['bottleneck_strength']:g}")
-        write_text(axes, 0.35, 0.3, summary, size=9, ha="left")
+        write_text(axes, 0.35, 0.3 if blended else middle, summary, size=10, ha="left")
     if blended:
         data(axes, 4.75, middle, r"$z_\alpha$", r"$\alpha z + (1-\alpha) z'$")
         data(axes, 7.45, middle, r"$\hat{x}_\alpha$", "blend")

@@ -1,18 +1,21 @@
 """The paper's other autoencoders: each bottleneck by hand, who learns from what, exact resume, and release."""
 
+from types import SimpleNamespace
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from test_model import SMALL, batch, first_gradients, same, values
 
-from acai import bottlenecks
+from acai import bottlenecks, explore
 from acai.autoencoder import Autoencoder, name_in_paper
 from acai.bottlenecks import KINDS
 from acai.model import ACAI
 from acai.released import ReleasedACAI
 from common import release
 from common.checkpoints import pack, restore, unpack
+from common.command import InputError
 from configs import acai as configs
 from configs.check import CHOICES
 
@@ -357,6 +360,17 @@ def test_a_release_encodes_and_decodes_as_the_average_does(name, tmp_path):
         assert distances.max() < 1e-6
         nudged = codes + 1e-3 * np.random.default_rng(0).normal(size=codes.shape)
         np.testing.assert_allclose(released.decode(nudged), released.decode(codes), **close)
+
+
+@pytest.mark.parametrize("name", ["vae", "vqvae"])
+def test_the_page_that_runs_the_decoder_alone_refuses_those_that_need_more(name, tmp_path):
+    kind, strength = configs.OTHERS[name]
+    sizes = SIZES | {"bottleneck": kind, "bottleneck_strength": strength, "mix_weight": 0.0}
+    weights = {part: np.asarray(v) for part, v in make(name).release_state().items()}
+    source = SimpleNamespace(sizes=sizes, weights=weights, folder="a/run")
+    with pytest.raises(InputError, match=f"required. Received: a/run, a {name_in_paper(sizes)}$"):
+        explore.write(str(tmp_path / "page.html"), {}, source)
+    assert not list(tmp_path.iterdir())
 
 
 def test_old_releases_have_no_bottleneck():

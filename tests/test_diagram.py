@@ -28,7 +28,29 @@ def test_layers_by_hand():
     assert diagram.layers_of(diagram.networks_of(SIZES | {"critic_depth": None})["critic"])[0][2] == 4
 
 
-@pytest.mark.parametrize("changes", [{}, {"realism_weight": 0.0, "latent_width": 2, "colours": 1}])
+def test_networks_of_the_papers_others():
+    """No critic; the encoder of means and variances has twice the channels; a codebook is 7 vectors of 5."""
+    others = SIZES | {"mix_weight": 0.0, "realism_weight": 0.0, "bottleneck_strength": 1.0, "codes": 7}
+    found = {kind: diagram.networks_of(others | {"bottleneck": kind}) for kind in ("plain", "vae", "aae", "vqvae")}
+    assert list(found["plain"]) == list(found["vae"]) == ["encoder", "decoder"]
+    assert [diagram.layers_of(found[kind]["encoder"])[-1][2] for kind in ("plain", "vae")] == [5, 10]
+    assert found["vqvae"]["codebook"].count_params() == 7 * 5
+    assert found["aae"]["code_discriminator"].count_params() == 321 * 100 + 101 * 100 + 101
+
+
+OTHERS = dict(mix_weight=0.0, realism_weight=0.0, codes=7)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"realism_weight": 0.0, "latent_width": 2, "colours": 1},
+        OTHERS,
+        OTHERS | {"bottleneck": "vae", "bottleneck_strength": 0.375},
+        OTHERS | {"bottleneck": "vqvae", "bottleneck_strength": 10.0},
+    ],
+)
 def test_every_word_is_inside_and_the_numbers_are_there(changes, tmp_path, monkeypatch):
     figures, saved = [], Figure.savefig
 
@@ -55,8 +77,14 @@ def test_every_word_is_inside_and_the_numbers_are_there(changes, tmp_path, monke
             assert any(b.y0 <= extent.y0 and extent.y1 <= b.y1 for b in inside), text
     words = " ".join(text.get_text() for text in texts)
     found = diagram.networks_of(sizes)
-    for network in found.values():
+    for name in found.keys() & {"encoder", "decoder", "critic", "discriminator"}:
+        network = found[name]
         assert f"{network.count_params():,}" in words
     assert f"{sum(n.count_params() for n in found.values()):,} parameters" in words
-    assert "0.5 mean" in words and r"d(0.25\,x + 0.75\,\hat{x})" in words
+    for critics in ("0.5 mean", r"d(0.25\,x + 0.75\,\hat{x})", "blend"):
+        assert (critics in words) == bool(sizes["mix_weight"])
+    assert ("cross-entropy of $x$" in words and "`0.375`" not in words and "0.375 weighs" in words) == (
+        "vae" in changes.values()
+    )
+    assert words.startswith(f"{diagram.name_in_paper(sizes)} · a name")
     assert ("0.125 mean $D" in words) == ("hinge" in words) == (not changes)

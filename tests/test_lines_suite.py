@@ -20,13 +20,13 @@ def perfect():
     )
 
 
-def figures(model):
-    section = suite.evaluate(model, pairs=PAIRS)
+def figures(model, **options):
+    section = suite.evaluate(model, pairs=PAIRS, **options)
     return {figure.name.removesuffix(f"_{PAIRS}"): figure for figure in section.figures}, section
 
 
 def test_a_perfect_model_is_perfect():
-    found, section = figures(perfect())
+    found, section = figures(perfect(), name="VAE")
     assert found["lines_mean_distance"].value < 1e-5 and found["lines_smoothness"].value < 0.01
     assert found["lines_smoothness_nan_share"].value == 0
     assert found["lines_smoothness_official"].value == pytest.approx(found["lines_smoothness"].value)
@@ -35,6 +35,7 @@ def test_a_perfect_model_is_perfect():
     assert picture.shape == (8 * 32, 16 * 32, 3)
     assert section.table[0]["mean distance"] == found["lines_mean_distance"].value
     assert [row["model"] for row in section.table].count("ACAI, the paper's") == 1
+    assert section.table[0]["model"] == "VAE, this one"
 
 
 def test_a_cross_fade_neither_looks_like_lines_nor_turns():
