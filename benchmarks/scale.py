@@ -1,8 +1,8 @@
 """How costs grow, and where they stop being linear: python benchmarks/scale.py --plot=scale.png
 
 Times the step of an ACAI against batch, depth and width of the images, from memory and from disk; the search for
-blends against its candidates; the decoding of a picture. Prints one table in markdown; every point has a process of
-its own, so that its peak memory is its own. --quick takes tiny sizes: it shows that all of it runs.
+blends against its candidates; the decoding of a picture. Prints one table in markdown; every point has a process
+of its own, so that its peak memory is its own. --quick takes tiny sizes: it shows that all of it runs.
 """
 
 import itertools

@@ -53,7 +53,8 @@ def test_the_plot_has_a_panel_a_part(scale, tmp_path):
         {"part": "depth", "at": 9, "what": "failed"},
     ]
     scale.draw(rows, tmp_path / "plot.png")
-    assert Image.open(tmp_path / "plot.png").size == (800, 350)
+    with Image.open(tmp_path / "plot.png") as picture:
+        assert picture.size == (800, 350)
 
 
 def run(*words):
