@@ -95,7 +95,12 @@ def fixed_inputs(released, count):
 @functools.cache
 def pixel_deviation(dataset):
     """Standard deviation of a pixel over a data set's images in [-1, 1], a mean over the pixels."""
-    return float((np.asarray(dataset.images) / np.float32(127.5)).std(0).mean())
+    total, squares = np.zeros(()), np.zeros(())
+    for images in batches.in_order(dataset):  # a part at a time: they may lie on disk
+        total = total + images.sum(0, dtype=np.float64)
+        squares = squares + np.square(images, dtype=np.float64).sum(0)
+    mean = total / len(dataset)
+    return float(np.sqrt(np.maximum(squares / len(dataset) - mean**2, 0)).mean())
 
 
 @functools.cache

@@ -1,0 +1,251 @@
+"""How costs grow, and where they stop being linear: python benchmarks/scale.py --plot=scale.png
+
+Times the step of an ACAI against batch, depth and width of the images, from memory and from disk; the search for
+blends against its candidates; the decoding of a picture. Prints one table in markdown; every point has a process
+of its own, so that its peak memory is its own. --quick takes tiny sizes: it shows that all of it runs.
+"""
+
+import itertools
+import json
+import math
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from absl import flags
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from common import batches, command, compiler, data, images, memory
+from common.command import InputError
+
+STEP = dict(batch=64, depth=16, width=32, latent=16)  # what the others vary one of
+QUICK = dict(batch=4, depth=2, width=32, latent=2)
+POINTS = {  # what each is measured at, and with --quick
+    "batch": ((8, 16, 32, 64, 128, 256, 512), (2, 4)),
+    "depth": ((8, 16, 32, 64), (2, 4)),
+    "width": ((32, 64), (32, 64)),
+    "disk": ((32, 64), (32,)),  # widths
+    "candidates": ((250, 500, 1_000, 2_000, 4_000, 8_000, 16_000), (8, 16)),
+    "decode": ((128, 256, 512, 1_024), (64, 128)),  # sides of pictures in pixels
+}
+flags.DEFINE_bool("quick", False, "tiny sizes and few steps")
+flags.DEFINE_string("plot", None, "a PNG file to draw to")
+flags.DEFINE_list("parts", list(POINTS), "which of them to measure")
+flags.DEFINE_string("point", None, "used by itself: the point to measure in this process, JSON")
+FLAGS = flags.FLAGS
+
+
+def main():
+    if FLAGS.point:
+        part, value, quick = json.loads(FLAGS.point)
+        print(json.dumps(measure(part, value, quick)))
+        return
+    unknown = set(FLAGS.parts) - set(POINTS)
+    if unknown:
+        raise InputError(f"--parts: some of {', '.join(POINTS)} are required. Received: {', '.join(unknown)}")
+    rows = []
+    for part in FLAGS.parts:
+        mine = []
+        for value in POINTS[part][FLAGS.quick]:
+            print(f"measuring {part} {value}", file=sys.stderr)
+            mine += in_a_child(part, value, FLAGS.quick)
+        rows += with_growth(mine)
+    print(table(rows))
+    if FLAGS.plot:
+        draw(rows, FLAGS.plot)
+
+
+def in_a_child(part, value, quick):
+    """What `measure` gives in a process of its own: [{"part", "at", "seconds", ..., "peak_mib"}]."""
+    point = json.dumps([part, value, quick])
+    made = subprocess.run([sys.executable, __file__, f"--point={point}"], stdout=subprocess.PIPE, text=True)
+    if made.returncode:
+        return [{"part": part, "at": value, "what": f"failed with status {made.returncode}"}]
+    return json.loads(made.stdout.splitlines()[-1])
+
+
+def measure(part, value, quick):
+    """The rows of one point. "seconds" are a median step's, a whole search's or one picture's."""
+    memory.keep_freed_memory()
+    command.import_tensorflow()
+    if part == "candidates":
+        found = [search(value, quick)]
+    elif part == "decode":
+        found = [decode(value, quick)]
+    elif part == "disk":
+        found = from_memory_and_disk(value, quick)
+    else:
+        found = [step_cost((QUICK if quick else STEP) | {part: value}, quick)]
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # Linux counts in KiB
+    return [{"part": part, "at": value, **row, "peak_mib": round(peak)} for row in found]
+
+
+def acai(sizes):
+    """(compiled step, operations an image) of an ACAI."""
+    import tensorflow as tf
+    from train_step import acai_flops
+
+    from acai.model import ACAI
+
+    model = ACAI(width=sizes["width"], depth=sizes["depth"], latent_channels=sizes["latent"], classes=2)
+    model.compile()
+    return tf.function(model.train_step, jit_compile=compiler.resolve("auto", "float32")), acai_flops(model)
+
+
+def noise(width, count=2_000):
+    pixels = np.random.default_rng(0).integers(0, 256, (count, width, width, 3), dtype=np.uint8)
+    return data.ImageDataset(pixels, np.arange(count, dtype=np.int32) % 2, np.arange(count), ("a", "b"), "train")
+
+
+def timed(step, stream):
+    """(seconds of a step with its wait for data, seconds of the wait)."""
+    start = time.perf_counter()
+    batch = next(stream)
+    waited = time.perf_counter() - start
+    [float(value) for value in step(batch).values()]
+    return time.perf_counter() - start, waited
+
+
+def row_of(times, sizes, flops):
+    """A step's row of [(seconds, seconds waited)] of which the first three compile."""
+    seconds, waited = (statistics.median(column) for column in zip(*times[3:], strict=True))
+    rate = sizes["batch"] / seconds
+    figures = {"seconds": seconds, "images_per_second": rate, "waiting": waited / seconds}
+    return figures | {"gflops": rate * flops / 1e9, "what": "step"}
+
+
+def step_cost(sizes, quick):
+    step, flops = acai(sizes)
+    stream = iter(batches.batches(noise(sizes["width"]), sizes["batch"], seed=0, flip=True))
+    times, begun = [], time.perf_counter()
+    while len(times) < (5 if quick else 8) or (
+        not quick and time.perf_counter() - begun < 30 and len(times) < 100
+    ):
+        times.append(timed(step, stream))
+    return row_of(times, sizes, flops)
+
+
+def from_memory_and_disk(width, quick):
+    """Steps from memory and from disk in alternation, so that both meet the same machine."""
+    sizes = (QUICK if quick else STEP) | {"width": width}
+    step, flops = acai(sizes)
+    in_memory = noise(width, 200 if quick else 20_000)
+    with tempfile.TemporaryDirectory() as cache:
+        sources = {"from memory": in_memory, "from disk": data.store(in_memory, cache)}
+        streams = {
+            name: iter(batches.batches(source, sizes["batch"], seed=0, flip=True))
+            for name, source in sources.items()
+        }
+        times = {name: [] for name in streams}
+        for _ in range(5 if quick else 103):
+            for name, stream in streams.items():
+                times[name].append(timed(step, stream))
+    return [row_of(times[name], sizes, flops) | {"what": f"step {name}"} for name in streams]
+
+
+def search(candidates, quick):
+    """One search of generate.py --blend --candidates, after its programs are compiled."""
+    from acai import masks, search
+    from acai.bank import LatentBank
+    from acai.released import ReleasedACAI
+    from common import release
+    from judge.released import Judge
+
+    config, weights, arrays, _ = release.read(release.BUNDLED / "acai")
+    judge_config, judge_weights, *_ = release.read(release.BUNDLED / "classifier", "classifier")
+    scorer = search.Scorer(
+        ReleasedACAI(config["model"], weights, "acai"),
+        Judge(judge_config["model"], judge_weights, "classifier"),
+        ("horse", "bird"),
+    )
+    bank = LatentBank.from_arrays(arrays)
+    rows = [bank.rows(name)[: 64 if quick else None] for name in ("horse", "bird")]
+    parents = search.prepare(scorer, bank, rows)
+    search.find(scorer, parents, 1, 1, 0, masks.WEIGHTS)
+    start = time.perf_counter()
+    search.find(scorer, parents, candidates, min(64, candidates), 1, masks.WEIGHTS)
+    seconds = time.perf_counter() - start
+    return {"seconds": seconds, "images_per_second": candidates / seconds, "what": "search"}
+
+
+def decode(side, quick):
+    """A JPEG of noise on a slope, `side` pixels wide, read as a folder's are: one after the other, to 64x64."""
+    from PIL import Image
+
+    slope = np.linspace(0, 200, side)[:, None, None] + np.random.default_rng(0).integers(0, 40, (side, side, 3))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "picture.jpg"
+        Image.fromarray(slope.astype(np.uint8)).save(path, quality=90)
+        times = []
+        for _ in range(3 if quick else 100):
+            start = time.perf_counter()
+            images.read_picture(path, 64)
+            times.append(time.perf_counter() - start)
+    seconds = statistics.median(times)
+    return {"seconds": seconds, "images_per_second": 1 / seconds, "what": "picture"}
+
+
+def with_growth(rows):
+    """Adds "growth" to all rows but the first of each kind: the power of the size that the seconds grew with."""
+    rows = [dict(row) for row in rows]
+    for kind in {row["what"] for row in rows if "seconds" in row}:
+        for last, row in itertools.pairwise(row for row in rows if row["what"] == kind):
+            row["growth"] = math.log(row["seconds"] / last["seconds"]) / math.log(row["at"] / last["at"])
+    return rows
+
+
+COLUMNS = {  # title: (name, form)
+    "what grows": ("part", "{}"),
+    "to": ("at", "{}"),
+    "timed": ("what", "{}"),
+    "seconds": ("seconds", "{:.4g}"),
+    "images/s": ("images_per_second", "{:.4g}"),
+    "grew with the power": ("growth", "{:.2f}"),
+    "GFLOP/s": ("gflops", "{:.3g}"),
+    "waiting for data": ("waiting", "{:.1%}"),
+    "peak MiB": ("peak_mib", "{}"),
+}
+
+
+def table(rows):
+    """Markdown; a figure that a row lacks stays empty."""
+    lines = [" | ".join(COLUMNS), " | ".join("---" for _ in COLUMNS)]
+    for row in rows:
+        lines.append(" | ".join(form.format(row[n]) if n in row else "" for n, form in COLUMNS.values()))
+    return "\n".join(f"| {line} |" for line in lines)
+
+
+def draw(rows, path):
+    """One panel a part, seconds and peak memory on logarithmic axes; dashed: linear from the first point."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    rows = [row for row in rows if "seconds" in row]
+    parts = list(dict.fromkeys(row["part"] for row in rows))
+    figure = Figure(figsize=(4 * len(parts), 3.5), layout="constrained")
+    FigureCanvasAgg(figure)
+    for axes, part in zip(figure.subplots(1, len(parts), squeeze=False)[0], parts, strict=True):
+        mine = [row for row in rows if row["part"] == part]
+        for kind in dict.fromkeys(row["what"] for row in mine):
+            at, seconds = zip(*((row["at"], row["seconds"]) for row in mine if row["what"] == kind), strict=True)
+            axes.plot(at, seconds, "o-", label=f"seconds a {kind}")
+        axes.plot(at, [mine[0]["seconds"] * value / at[0] for value in at], "k--", label="linear")
+        other = axes.twinx()
+        other.plot([row["at"] for row in mine], [row["peak_mib"] for row in mine], "s:", color="tab:red")
+        other.set_ylabel("peak MiB", color="tab:red")
+        for drawn in (axes, other):
+            drawn.set_xscale("log", base=2)
+            drawn.set_yscale("log")
+        axes.set_xlabel(part)
+        axes.legend(fontsize="small")
+    figure.savefig(path, dpi=100)
+
+
+if __name__ == "__main__":
+    command.run(main)
