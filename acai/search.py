@@ -184,7 +184,11 @@ class CrossFade:
     def encode(pictures):
         return pictures
 
-    decoder = decode = encode
+    decode = encode
+
+    @property
+    def autoencoder(self):
+        return self
 
 
 def prepare(scorer, bank, rows, confident=CONFIDENT, path=interpolation.slerp, cell=1):

@@ -167,7 +167,8 @@ def test_thorough_recognition_is_the_mean_over_flips_and_shifts():
 
     judge = SimpleNamespace(class_names=("bird", "cat", "horse"), temperature=2.0, network=network)
     judge.seen = lambda pictures: pictures
-    model = SimpleNamespace(decoder=lambda codes: 3 * codes, critic=None)
+    decoder = SimpleNamespace(decode=lambda codes: 3 * codes)
+    model = SimpleNamespace(autoencoder=decoder, critic=None)
     random = np.random.default_rng(6)
     codes = random.uniform(-0.5, 0.5, size=(3, 8, 8, 3)).astype(np.float32)
     scorer = search.Scorer(model, judge, ("horse", "bird"))
