@@ -11,6 +11,7 @@ import keras
 import tensorflow as tf
 
 from acai import losses, networks
+from common import distribution
 
 
 class ACAI(keras.Model):
@@ -133,8 +134,13 @@ class ACAI(keras.Model):
         """
         discriminator = bool(self.realism_weight) if discriminator is None else discriminator
         images, labels = data["image"], data["label"]
-        mix = tf.random.stateless_uniform(
-            tf.shape(images)[:1], self._random_seed(stream=0), 0.0, 0.5, alg="philox"
+        mix = distribution.draw(
+            tf.random.stateless_uniform,
+            tf.shape(images)[:1],
+            self._random_seed(stream=0),
+            minval=0.0,
+            maxval=0.5,
+            alg="philox",
         )
         with tf.GradientTape() as autoencoder_tape:
             latents = self.encoder(images, training=True)
@@ -207,6 +213,7 @@ class ACAI(keras.Model):
 
     def _apply(self, gradients):
         """Steps every optimizer and the EMA; under loss scaling all of them or, after an overflow, none."""
+        gradients = {name: distribution.average(network) for name, network in gradients.items()}
         finite = tf.constant(True)
         if self.dtype_policy.name == "mixed_float16":
             sums = [tf.reduce_sum(gradient) for network in gradients.values() for gradient in network]

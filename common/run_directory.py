@@ -9,7 +9,7 @@ from common import lock
 from common.checkpoints import NAME, UNFINISHED, Checkpoints, remove_unfinished, write_atomically
 from common.command import InputError
 
-MAY_CHANGE = ("train.total_kimg", "data.image_folder")  # and all that ends as below
+MAY_CHANGE = ("train.total_kimg", "data.image_folder", "train.strategy")  # and all that ends as below
 MAY_CHANGE_ENDINGS = ("_every_kimg", "_from_kimg", "keep_checkpoints")
 
 
