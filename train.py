@@ -43,7 +43,7 @@ def main():
 
 
 def train(config, run, machines=1):
-    """Trains from the newest checkpoint of a run to the end of its config. `run`: None on others than the chief."""
+    """Trains from the newest checkpoint of a run to the end of its config. `run`: the chief's, else None."""
     step, arrays = run.checkpoints.load_latest() if run else (0, None)
     if machines == 1 and step >= steps(config, config.train.total_kimg):
         print(f"{run.path} is finished at {kimg(config, step):.1f} kimg")

@@ -1,9 +1,9 @@
 """Several devices train as one would: the same batch gives the same step, within float32 rounding.
 
-A step of R replicas shares out the rows of its batch of B: replica r has rows r h to (r + 1) h - 1, h = B / 2R, and
-their mirrors B - 1 - i, in their order. So its part reversed pairs the rows that the whole batch reversed does, which
-is how ACAI mixes. What is random is drawn for the whole batch, of which each replica takes its rows. Means over the
-batch are means of the replicas' means, since the parts are of one size.
+A step of R replicas shares out the rows of its batch of B: replica r has rows r h to (r + 1) h - 1, h = B / 2R,
+and their mirrors B - 1 - i, in order. So its part reversed pairs the rows that the whole batch reversed does,
+which is how ACAI mixes. What is random is drawn for the whole batch, of which each replica takes its rows. Means
+over the batch are means of the replicas' means, since the parts are of one size.
 
 In a step of one replica every function here hands back what it got and adds no operation.
 """
@@ -55,8 +55,8 @@ def check_batch(strategy, batch_size):
     replicas = strategy.num_replicas_in_sync
     if replicas > 1 and batch_size % (2 * replicas):
         raise InputError(
-            f"--config.train.batch_size is required to be a multiple of {2 * replicas}, two for each of {replicas} "
-            f"devices. Received: {batch_size}"
+            f"--config.train.batch_size is required to be a multiple of {2 * replicas}, two for each of "
+            f"{replicas} devices. Received: {batch_size}"
         )
 
 
@@ -110,7 +110,7 @@ def copy_from_chief(strategy, variables):
 
 
 def agreement(strategy):
-    """A function of a signal or None: it, or what another machine has. All have to call it and wait for the last."""
+    """A function of a signal or None: it, or another machine's. All have to call it, and wait for the last one."""
 
     @tf.function
     def share(number):
@@ -175,13 +175,17 @@ def replicas():
     return context.num_replicas_in_sync if context else 1
 
 
+def own_number():
+    """The number of the replica whose step this is, an int."""
+    return int(tf.get_static_value(tf.distribute.get_replica_context().replica_id_in_sync_group))
+
+
 def own_rows(values, axis=0):
     """This replica's rows of what stands for a whole batch along `axis`."""
-    context = several()
-    if not context:
+    if not several():
         return values
-    parts, number = tf.split(values, 2 * replicas(), axis), context.replica_id_in_sync_group
-    return tf.concat([parts[number], parts[-1 - number]], axis)
+    parts, own = tf.split(values, 2 * replicas(), axis), own_number()
+    return tf.concat([parts[own], parts[-1 - own]], axis)
 
 
 def draw(function, shape, seed, axis=0, **options):
@@ -224,8 +228,7 @@ def first_half(values):
 
 def own_second_half(values):
     """The second half [h, ...] of this replica's part, from what stands for the whole batch's [B / 2, ...]."""
-    context = several()
-    return tf.split(values, replicas())[-1 - context.replica_id_in_sync_group] if context else values
+    return tf.split(values, replicas())[-1 - own_number()] if several() else values
 
 
 def average(gradients):

@@ -52,9 +52,7 @@ def draw_targets(count, seed, softness=0.0, flip_probability=0.0):
 
 def add_instance_noise(images, deviation, seed):
     """Images with Gaussian noise of a standard deviation [], in units of [-1, 1]."""
-    return images + deviation * distribution.draw(
-        tf.random.stateless_normal, tf.shape(images), seed, alg="philox"
-    )
+    return images + deviation * distribution.draw(tf.random.stateless_normal, tf.shape(images), seed, alg="philox")
 
 
 def decayed(start, step, steps):
