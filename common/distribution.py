@@ -93,33 +93,34 @@ def on_machines(strategy):
 def copy_from_chief(strategy, variables):
     """Gives variables everywhere the values that the first replica has: those of the chief's checkpoint."""
 
-    @tf.function
     def chiefs(values):
-        def own(values):
-            context = tf.distribute.get_replica_context()
-            mine = float(context.replica_id_in_sync_group == 0)
-            return context.all_reduce(tf.distribute.ReduceOp.SUM, [mine * value for value in values])
-
-        return [strategy.experimental_local_results(value)[0] for value in strategy.run(own, args=(values,))]
+        values = tf.identity(values) if own_number() == 0 else tf.zeros_like(values)
+        return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, values)
 
     if on_machines(strategy):
-        held = [tf.convert_to_tensor(variable) for variable in variables]
-        values = [tf.cast(value, tf.float64 if value.dtype.is_integer else value.dtype) for value in held]
-        for variable, value in zip(variables, chiefs(values), strict=True):
-            variable.assign(tf.cast(value, variable.dtype))
+        held = [tf.reshape(tf.cast(v, tf.float64), [-1]) for v in variables]  # which holds float32 and steps
+        values = strategy.run(chiefs, args=(tf.concat(held, 0),))
+        values = tf.split(strategy.experimental_local_results(values)[0], [len(part) for part in held])
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(tf.cast(tf.reshape(value, variable.shape), variable.dtype))
 
 
 def agreement(strategy):
-    """A function of a signal or None: it, or another machine's. All have to call it, and wait for the last one."""
+    """A function of a signal or None: it or, on several machines, what any of them has received.
+
+    They only speak of it where its second argument says so, at the same moments on all; elsewhere it is None.
+    """
 
     @tf.function
     def share(number):
         return strategy.experimental_local_results(strategy.run(mean, args=(number,)))[0]
 
-    def any_says(received):
+    def any_says(received, asked=True):
         if not on_machines(strategy):
             return received
-        somewhere = share(tf.constant(float(bool(received)))) > 0
+        if not asked:
+            return None
+        somewhere = share(tf.constant(float(received is not None))) > 0
         return received or (signal.SIGTERM if somewhere else None)
 
     return any_says

@@ -67,10 +67,10 @@ def train(model, batches, total_steps, batch_size, log_every_steps, callbacks, j
             logs = train_step(next(iterator), **model.static_arguments(step - 1))
             unchecked.append((step, logs))
             logging_due = step % log_every_steps == 0
-            stopping = any_says(stop.received) if logging_due or not distribution.on_machines(strategy) else None
-            ending = step == total_steps or stopping
+            stopped_by = any_says(stop.received, logging_due)
+            ending = step == total_steps or stopped_by is not None
             due = [c for c in callbacks if c.every_steps and step % c.every_steps == 0 or ending]
-            logging_due |= ending
+            logging_due = logging_due or ending
             if due or logging_due:
                 window += [check_finite(*entry) for entry in unchecked]
                 unchecked = []
@@ -85,7 +85,7 @@ def train(model, batches, total_steps, batch_size, log_every_steps, callbacks, j
                 callback.on_interval(step)
             clock.start()
             if ending:
-                return stopping if step < total_steps else None
+                return stopped_by if step < total_steps else None
     return None
 
 
