@@ -34,23 +34,28 @@ def main():
     if config.data.source == "cifar10":
         data.check_cifar10(DATA_DIR.value)
     logging.set_verbosity(logging.INFO)
-    number, machines = cluster.place() if config.train.get("strategy") == "multi_worker" else (0, 1)
-    if number:  # the chief alone, number 0, writes
+    machines = config.train.get("strategy") == "multi_worker"
+    if machines and cluster.place() > 0:  # number 0, the chief, alone writes
         train(config, None, machines)
         return
     with RunDirectory(WORKDIR.value, json.loads(config.to_json()), config.train.keep_checkpoints) as run:
         train(config, run, machines)
 
 
-def train(config, run, machines=1):
-    """Trains from the newest checkpoint of a run to the end of its config. `run`: the chief's, else None."""
+def train(config, run, machines=False):
+    """Trains from the newest checkpoint of a run to the end of its config.
+
+    Args:
+        config: checked.
+        run: the RunDirectory; None on machines other than the chief.
+        machines: whether several train together.
+    """
     step, arrays = run.checkpoints.load_latest() if run else (0, None)
-    if machines == 1 and step >= steps(config, config.train.total_kimg):
-        print(f"{run.path} is finished at {kimg(config, step):.1f} kimg")
+    if is_finished(config, run, step) and not machines:
         return
 
     memory.keep_freed_memory()
-    command.import_tensorflow(machines > 1)
+    command.import_tensorflow(machines)
     import keras
 
     from common import checkpoints, distribution
@@ -69,8 +74,18 @@ def train(config, run, machines=1):
             checkpoints.restore(model.state(), arrays, run.checkpoints.folder)
             logging.info("resuming %s at %.1f kimg", run.path, kimg(config, step))
         distribution.copy_from_chief(strategy, [*model.state().values()])
-        take_steps(config, run, family, model, images, strategy)
+        step = distribution.number(model.step)
+        if step < steps(config, config.train.total_kimg):
+            take_steps(config, run, family, model, images, strategy)
         distribution.wait_for_all(strategy)  # also for the chief's last file
+
+
+def is_finished(config, run, step):
+    """Whether a run needs no more steps; says so."""
+    finished = step >= steps(config, config.train.total_kimg)
+    if finished:
+        print(f"{run.path} is finished at {kimg(config, step):.1f} kimg")
+    return finished
 
 
 def take_steps(config, run, family, model, images, strategy):

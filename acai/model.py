@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 
 from acai import losses, networks
-from common import distribution
+from common import replicas
 
 
 class ACAI(keras.Model):
@@ -134,7 +134,7 @@ class ACAI(keras.Model):
         """
         discriminator = bool(self.realism_weight) if discriminator is None else discriminator
         images, labels = data["image"], data["label"]
-        mix = distribution.draw(
+        mix = replicas.draw(
             tf.random.stateless_uniform,
             tf.shape(images)[:1],
             self._random_seed(stream=0),
@@ -213,7 +213,7 @@ class ACAI(keras.Model):
 
     def _apply(self, gradients):
         """Steps every optimizer and the EMA; under loss scaling all of them or, after an overflow, none."""
-        gradients = {name: distribution.average(network) for name, network in gradients.items()}
+        gradients = {name: replicas.average(network) for name, network in gradients.items()}
         finite = tf.constant(True)
         if self.dtype_policy.name == "mixed_float16":
             sums = [tf.reduce_sum(gradient) for network in gradients.values() for gradient in network]

@@ -10,7 +10,7 @@ EXAMPLE = '{"cluster": {"worker": ["10.0.0.1:2222", "10.0.0.2:2222"]}, "task": {
 
 
 def place(text=None):
-    """(index, count): which of how many workers this process is; number 0 is the chief, who alone writes.
+    """The number of this process among the workers; 0 is the chief, who alone writes.
 
     Args:
         text: what TF_CONFIG holds; None: the environment's.
@@ -33,7 +33,7 @@ def place(text=None):
             f"TF_CONFIG is required to name every worker and which one this is, such as {EXAMPLE}, with "
             f"--config.train.strategy=multi_worker. Received: {text[:200] or 'nothing'}"
         )
-    return task["index"], len(workers)
+    return task["index"]
 
 
 def _is_address(text):

@@ -1,11 +1,7 @@
-"""Several devices train as one would: the same batch gives the same step, within float32 rounding.
+"""Training on several devices of one machine, or on several machines, as on one: who takes part, and when.
 
-A step of R replicas shares out the rows of its batch of B: replica r has rows r h to (r + 1) h - 1, h = B / 2R,
-and their mirrors B - 1 - i, in order. So its part reversed pairs the rows that the whole batch reversed does,
-which is how ACAI mixes. What is random is drawn for the whole batch, of which each replica takes its rows. Means
-over the batch are means of the replicas' means, since the parts are of one size.
-
-In a step of one replica every function here hands back what it got and adds no operation.
+The same batch gives the same step, within float32 rounding; how, stands in `common.replicas`. Several machines run
+the same program, each on the whole stream of batches; the chief, number 0, alone has a run directory.
 """
 
 import contextlib
@@ -14,7 +10,8 @@ import zlib
 
 import tensorflow as tf
 
-from common.command import InputError
+from common import replicas
+from common.command import InputError, one_line
 
 LOST = (  # what TensorFlow says of a worker that is no longer there
     tf.errors.UnavailableError,
@@ -27,21 +24,29 @@ LOST = (  # what TensorFlow says of a worker that is no longer there
 )
 
 
-def make(name, devices=None):
+def make(name):
     """The tf.distribute.Strategy of a name: of one device, of all of this machine, or of TF_CONFIG's workers.
 
     "multi_worker" is made before anything else wakes TensorFlow's devices, and waits for all workers.
 
     Args:
-        name: of common.cluster.STRATEGIES.
-        devices: of "mirrored"; None: all GPUs or, without any, all logical CPUs, of which there is one.
+        name: of common.cluster.STRATEGIES. "mirrored" is of all GPUs or, without any, of all logical CPUs.
+
+    Raises:
+        InputError: for workers that do not find together.
     """
     tf.get_logger().setLevel("ERROR")  # it would tell of every reduction
     if name == "multi_worker":
-        return tf.distribute.MultiWorkerMirroredStrategy()
+        try:
+            return tf.distribute.MultiWorkerMirroredStrategy()
+        except tf.errors.OpError as error:
+            raise InputError(
+                "A free port here and every other worker's answer are required by TF_CONFIG. Received: "
+                f"{one_line(error)[:300]}"
+            ) from error
     if name == "mirrored":
         found = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
-        return tf.distribute.MirroredStrategy(devices or [device.name for device in found])
+        return tf.distribute.MirroredStrategy([device.name for device in found])
     return tf.distribute.get_strategy()
 
 
@@ -52,11 +57,11 @@ def may_compile(strategy):
 
 def check_batch(strategy, batch_size):
     """InputError unless a batch can be shared out in pairs of rows."""
-    replicas = strategy.num_replicas_in_sync
-    if replicas > 1 and batch_size % (2 * replicas):
+    devices = strategy.num_replicas_in_sync
+    if devices > 1 and batch_size % (2 * devices):
         raise InputError(
-            f"--config.train.batch_size is required to be a multiple of {2 * replicas}, two for each of "
-            f"{replicas} devices. Received: {batch_size}"
+            f"--config.train.batch_size is required to be a multiple of {2 * devices}, two for each of "
+            f"{devices} devices. Received: {batch_size}"
         )
 
 
@@ -68,10 +73,10 @@ def run(strategy, step, batch, **static):
 
     def part(batch):
         with tf.device("CPU:0"):  # only the replica's own rows go to its device
-            rows = {name: own_rows(values) for name, values in batch.items()}
+            rows = {name: replicas.own_rows(values) for name, values in batch.items()}
         logs = step(rows, **static)
         names[:] = logs
-        return mean(tf.stack([tf.cast(value, tf.float32) for value in logs.values()]))
+        return replicas.mean(tf.stack([tf.cast(value, tf.float32) for value in logs.values()]))
 
     means = strategy.experimental_local_results(strategy.run(part, args=(batch,)))[0]
     return dict(zip(names, tf.unstack(means), strict=True))
@@ -94,7 +99,7 @@ def copy_from_chief(strategy, variables):
     """Gives variables everywhere the values that the first replica has: those of the chief's checkpoint."""
 
     def chiefs(values):
-        values = tf.identity(values) if own_number() == 0 else tf.zeros_like(values)
+        values = tf.identity(values) if replicas.own_number() == 0 else tf.zeros_like(values)
         return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, values)
 
     if on_machines(strategy):
@@ -113,7 +118,7 @@ def agreement(strategy):
 
     @tf.function
     def share(number):
-        return strategy.experimental_local_results(strategy.run(mean, args=(number,)))[0]
+        return strategy.experimental_local_results(strategy.run(replicas.mean, args=(number,)))[0]
 
     def any_says(received, asked=True):
         if not on_machines(strategy):
@@ -135,7 +140,7 @@ def check_same(strategy, text):
     """InputError unless all machines call this with the same text: what has to be equal for one training."""
     digest = zlib.crc32(text.encode())
     if on_machines(strategy):
-        shares = strategy.run(mean, args=(tf.constant(digest, tf.float64),))
+        shares = strategy.run(replicas.mean, args=(tf.constant(digest, tf.float64),))
         if float(strategy.experimental_local_results(shares)[0]) != digest:
             raise InputError(
                 "The same config and number of images are required on every machine of TF_CONFIG. Received: "
@@ -159,87 +164,3 @@ def together(strategy):
             f"All workers of TF_CONFIG are required until the end. Received: the end of another one ({cause}). "
             "Start all again with the same command: they go on from the last checkpoint."
         ) from error
-
-
-# Within a step
-
-
-def several():
-    """The replica context of a step of several replicas, else None."""
-    context = tf.distribute.get_replica_context()
-    return context if context and context.num_replicas_in_sync > 1 else None
-
-
-def replicas():
-    """How many there are in the step that calls, else 1."""
-    context = several()
-    return context.num_replicas_in_sync if context else 1
-
-
-def own_number():
-    """The number of the replica whose step this is, an int."""
-    return int(tf.get_static_value(tf.distribute.get_replica_context().replica_id_in_sync_group))
-
-
-def own_rows(values, axis=0):
-    """This replica's rows of what stands for a whole batch along `axis`."""
-    if not several():
-        return values
-    parts, own = tf.split(values, 2 * replicas(), axis), own_number()
-    return tf.concat([parts[own], parts[-1 - own]], axis)
-
-
-def draw(function, shape, seed, axis=0, **options):
-    """`function(shape, seed, **options)`, one of tf.random.stateless_*, at this replica's rows of the whole batch.
-
-    Args:
-        function: it.
-        shape: of what is wanted here.
-        seed: int64 [2].
-        axis: of the rows in `shape`.
-    """
-    if several():
-        shape = tf.unstack(shape)
-        shape[axis] *= replicas()
-    return own_rows(function(shape, seed, **options), axis)
-
-
-def mean(values):
-    """The mean over replicas of what each has in `values`; gradients pass."""
-    context = several()
-    return context.all_reduce(tf.distribute.ReduceOp.MEAN, tf.identity(values)) if context else values
-
-
-def moments(values, axes):
-    """(mean, variance) over `axes` of the whole batch, the first of them its rows; gradients pass."""
-    middle = mean(tf.reduce_mean(values, axes))  # two passes: a mean square less a squared mean loses digits
-    return middle, mean(tf.reduce_mean(tf.square(values - middle), axes))
-
-
-def variance(values):
-    """The variance over the rows of the whole batch; gradients pass."""
-    return moments(values, [0])[1] if several() else tf.math.reduce_variance(values, 0)
-
-
-def first_half(values):
-    """The first half [B / 2, ...] of the whole batch, from the first half [h, ...] of this replica's part."""
-    context = several()
-    return context.all_gather(tf.identity(values), 0) if context else values
-
-
-def own_second_half(values):
-    """The second half [h, ...] of this replica's part, from what stands for the whole batch's [B / 2, ...]."""
-    return tf.split(values, replicas())[-1 - own_number()] if several() else values
-
-
-def average(gradients):
-    """The gradients of one network, such that an optimizer, which adds them up over replicas, gets their mean.
-
-    One that is not finite on any replica is NaN on all, so that under loss scaling all of them skip the step.
-    """
-    context = several()
-    if not context:
-        return gradients
-    total = mean(tf.add_n([tf.reduce_sum(tf.cast(gradient, tf.float32)) for gradient in gradients]))
-    share = tf.where(tf.math.is_finite(total), 1 / replicas(), float("nan"))
-    return [tf.cast(share, gradient.dtype) * gradient for gradient in gradients]

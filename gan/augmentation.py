@@ -8,7 +8,7 @@ column an image.
 
 import tensorflow as tf
 
-from common import distribution
+from common import replicas
 
 TRANSLATION = 1 / 8  # of the width, at most
 CUTOUT = 1 / 2  # of the width
@@ -27,7 +27,7 @@ def augment(images, policy, seed):
     """
     check_policy(policy)
     shape = len(POLICIES), 3, tf.shape(images)[0]
-    draws = distribution.draw(tf.random.stateless_uniform, shape, seed, axis=2, alg="philox")
+    draws = replicas.draw(tf.random.stateless_uniform, shape, seed, axis=2, alg="philox")
     for name, own in zip(POLICIES, tf.unstack(draws), strict=True):
         if name in policy:
             images = POLICIES[name](images, own)

@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from common import distribution
+from common import replicas
 
 
 def power_iteration(network):
@@ -165,15 +165,16 @@ class BatchNorm(keras.layers.Layer):
         if not training:
             factor = scale * ops.rsqrt(self.moving_variance + self.epsilon)
             return inputs * factor + (shift - self.moving_mean * factor)
-        if distribution.replicas() > 1:
-            mean, variance = distribution.moments(inputs, (0, 1, 2))
-            outputs, share = tf.nn.batch_normalization(inputs, mean, variance, shift, scale, self.epsilon), 1.0
+        if replicas.count() > 1:
+            mean, variance = replicas.moments(inputs, (0, 1, 2))
+            outputs = tf.nn.batch_normalization(inputs, mean, variance, shift, scale, self.epsilon)
         else:
             outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(inputs, scale, shift, epsilon=self.epsilon)
-            share = None
         if self.moves:
-            share = share or 1 - 1 / ops.cast(ops.size(inputs[..., 0]), "float32")
-            for moving, new in ((self.moving_mean, mean), (self.moving_variance, variance * share)):
+            if replicas.count() == 1:
+                count = ops.cast(ops.size(inputs[..., 0]), "float32")
+                variance = variance * (1 - 1 / count)
+            for moving, new in ((self.moving_mean, mean), (self.moving_variance, variance)):
                 moving.assign(self.momentum * moving + (1 - self.momentum) * new)
         return outputs
 
@@ -188,7 +189,7 @@ class MinibatchDeviation(keras.layers.Layer):
         super().__init__(dtype="float32", **options)
 
     def call(self, inputs):
-        deviation = ops.mean(ops.sqrt(distribution.variance(inputs) + 1e-8))
+        deviation = ops.mean(ops.sqrt(replicas.variance(inputs) + 1e-8))
         return ops.concatenate([inputs, deviation * ops.ones_like(inputs[..., :1])], axis=-1)
 
 
