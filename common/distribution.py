@@ -5,7 +5,10 @@ the same program, each on the whole stream of batches; the chief, number 0, alon
 """
 
 import contextlib
+import faulthandler
+import os
 import signal
+import sys
 import zlib
 
 import tensorflow as tf
@@ -13,6 +16,7 @@ import tensorflow as tf
 from common import replicas
 from common.command import InputError, one_line
 
+WAIT_SECONDS = 600  # for all workers to come
 LOST = (  # what TensorFlow says of a worker that is no longer there
     tf.errors.UnavailableError,
     tf.errors.AbortedError,
@@ -27,7 +31,8 @@ LOST = (  # what TensorFlow says of a worker that is no longer there
 def make(name):
     """The tf.distribute.Strategy of a name: of one device, of all of this machine, or of TF_CONFIG's workers.
 
-    "multi_worker" is made before anything else wakes TensorFlow's devices, and waits for all workers.
+    "multi_worker" is made before anything else wakes TensorFlow's devices. It waits for all workers and, as nothing
+    in Python runs meanwhile, says beforehand for how long: after that the process ends, with status 1.
 
     Args:
         name: of common.cluster.STRATEGIES. "mirrored" is of all GPUs or, without any, of all logical CPUs.
@@ -37,13 +42,18 @@ def make(name):
     """
     tf.get_logger().setLevel("ERROR")  # it would tell of every reduction
     if name == "multi_worker":
-        try:
-            return tf.distribute.MultiWorkerMirroredStrategy()
-        except tf.errors.OpError as error:
-            raise InputError(
-                "A free port here and every other worker's answer are required by TF_CONFIG. Received: "
-                f"{one_line(error)[:300]}"
-            ) from error
+        print(f"waiting for all workers of TF_CONFIG, {WAIT_SECONDS} seconds at most", file=sys.stderr, flush=True)
+        with open(os.devnull, "w") as nowhere:
+            faulthandler.dump_traceback_later(WAIT_SECONDS, exit=True, file=nowhere)
+            try:
+                return tf.distribute.MultiWorkerMirroredStrategy()
+            except tf.errors.OpError as error:
+                raise InputError(
+                    "A free port here and every other worker's answer are required by TF_CONFIG. Received: "
+                    f"{one_line(error)[:300]}"
+                ) from error
+            finally:
+                faulthandler.cancel_dump_traceback_later()
     if name == "mirrored":
         found = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
         return tf.distribute.MirroredStrategy([device.name for device in found])
@@ -159,8 +169,7 @@ def together(strategy):
     except LOST as error:
         if not on_machines(strategy):
             raise
-        cause = str(error).strip().splitlines()[-1][:200]
         raise InputError(
-            f"All workers of TF_CONFIG are required until the end. Received: the end of another one ({cause}). "
-            "Start all again with the same command: they go on from the last checkpoint."
+            f"All workers of TF_CONFIG are required until the end. Received: {type(error).__name__}, the end of "
+            "another, which says why; start all again with the same command: they go on from the last checkpoint."
         ) from error
