@@ -31,8 +31,8 @@ LOST = (  # what TensorFlow says of a worker that is no longer there
 def make(name):
     """The tf.distribute.Strategy of a name: of one device, of all of this machine, or of TF_CONFIG's workers.
 
-    "multi_worker" is made before anything else wakes TensorFlow's devices. It waits for all workers and, as nothing
-    in Python runs meanwhile, says beforehand for how long: after that the process ends, with status 1.
+    "multi_worker" is made before anything else wakes TensorFlow's devices. It waits for all workers and, as
+    nothing in Python runs meanwhile, says beforehand for how long: after that the process ends, with status 1.
 
     Args:
         name: of common.cluster.STRATEGIES. "mirrored" is of all GPUs or, without any, of all logical CPUs.
