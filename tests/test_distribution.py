@@ -1,4 +1,4 @@
-"""Several devices and machines: what one device must not notice, and the tests that need processes of their own."""
+"""Several devices and machines: what one device must not notice; tests that need processes of their own."""
 
 import subprocess
 import sys
