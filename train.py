@@ -11,7 +11,7 @@ import json
 from absl import flags, logging
 from ml_collections import config_flags
 
-from common import command, compiler, data, memory
+from common import cluster, command, compiler, data, memory
 from common.command import InputError
 from common.run_directory import RunDirectory
 from configs.check import check
@@ -34,47 +34,84 @@ def main():
     if config.data.source == "cifar10":
         data.check_cifar10(DATA_DIR.value)
     logging.set_verbosity(logging.INFO)
+    machines = config.train.get("strategy") == "multi_worker"
+    if machines and cluster.place() > 0:  # number 0, the chief, alone writes
+        train(config, None, machines)
+        return
     with RunDirectory(WORKDIR.value, json.loads(config.to_json()), config.train.keep_checkpoints) as run:
-        train(config, run)
+        train(config, run, machines)
 
 
-def train(config, run):
-    """Trains from the newest checkpoint of a run to the end of its config."""
-    step, arrays = run.checkpoints.load_latest()
-    total_steps = steps(config, config.train.total_kimg)
-    if step >= total_steps:
-        print(f"{run.path} is finished at {kimg(config, step):.1f} kimg")
+def train(config, run, machines=False):
+    """Trains from the newest checkpoint of a run to the end of its config.
+
+    Args:
+        config: checked.
+        run: the RunDirectory; None on machines other than the chief.
+        machines: whether several train together.
+    """
+    step, arrays = run.checkpoints.load_latest() if run else (0, None)
+    if is_finished(config, run, step) and not machines:
         return
 
     memory.keep_freed_memory()
-    command.import_tensorflow()
+    command.import_tensorflow(machines)
     import keras
 
-    from common import checkpoints, loop, stored
+    from common import checkpoints, distribution
     from training import datasets
 
+    strategy = distribution.make(config.train.get("strategy", "default"))
+    distribution.check_batch(strategy, config.train.batch_size)
     family = importlib.import_module(f"training.{config.family}")  # how each family is built and shown
     keras.utils.set_random_seed(config.train.seed)
     images = datasets.load(config.data, config.model.width, DATA_DIR.value)
-    model = family.build(config, images[0])
-    if arrays:
-        checkpoints.restore(model.state(), arrays, run.checkpoints.folder)
-        logging.info("resuming %s at %.1f kimg", run.path, kimg(config, step))
+    with distribution.together(strategy):
+        distribution.check_same(strategy, f"{shared(config)} {len(images[0])}")
+        with strategy.scope():
+            model = family.build(config, images[0])
+        if arrays:
+            checkpoints.restore(model.state(), arrays, run.checkpoints.folder)
+            logging.info("resuming %s at %.1f kimg", run.path, kimg(config, step))
+        distribution.copy_from_chief(strategy, [*model.state().values()])
+        step = distribution.number(model.step)
+        if step < steps(config, config.train.total_kimg):
+            take_steps(config, run, family, model, images, strategy)
+        distribution.wait_for_all(strategy)  # also for the chief's last file
+
+
+def is_finished(config, run, step):
+    """Whether a run needs no more steps; says so."""
+    finished = step >= steps(config, config.train.total_kimg)
+    if finished:
+        print(f"{run.path} is finished at {kimg(config, step):.1f} kimg")
+    return finished
+
+
+def take_steps(config, run, family, model, images, strategy):
+    """The steps of a model from its own on, and what happens beside them."""
+    from common import distribution, loop, stored
+
+    step = distribution.number(model.step)
     try:
-        run.rewind(step)
         with contextlib.ExitStack() as stack:  # which closes all, also where closing one fails
             stack.enter_context(stored.explained(images[0].images))
-            observers = callbacks(config, run, family, model, images)
+            observers = []
+            if run:
+                run.rewind(step)
+                observers = callbacks(config, run, family, model, images, step)
             for observer in observers:
                 stack.callback(observer.close)
             stopped_by = loop.train(
                 model,
                 family.stream(config, images[0], step),
-                total_steps,
+                steps(config, config.train.total_kimg),
                 config.train.batch_size,
                 steps(config, config.train.log_every_kimg),
                 observers,
-                compiler.resolve(config.train.jit_compile, model.dtype_policy.name),
+                distribution.may_compile(strategy)
+                and compiler.resolve(config.train.jit_compile, model.dtype_policy.name),
+                strategy,
             )
     except loop.NonFiniteError as error:
         raise InputError(
@@ -90,11 +127,18 @@ def train(config, run):
         print(f"stopped by {stopped_by.name}; saved: the same command goes on from there")
 
 
-def callbacks(config, run, family, model, datasets):
+def shared(config):
+    """What of a config is the same on all machines, as text."""
+    settings = config.to_dict()
+    settings["data"].pop("image_folder", None)
+    return json.dumps(settings, sort_keys=True)
+
+
+def callbacks(config, run, family, model, datasets, start):
     """What happens beside the steps, in its order: a checkpoint comes after what was logged."""
     from common import callbacks as c
 
-    batch_size, start = config.train.batch_size, int(model.step)
+    batch_size = config.train.batch_size
     scalars = c.ScalarWriter(run, batch_size, "" if start else str(config))
 
     def every(name):

@@ -12,6 +12,7 @@ int64 [2] for stateless draws. A trained model only encodes and decodes: nothing
 import tensorflow as tf
 
 from acai import losses, networks
+from common import replicas
 
 
 class Bottleneck:
@@ -92,7 +93,7 @@ class Dropout(Bottleneck):
             raise ValueError(f"bottleneck_strength of dropout is required to be below 1. Received: {strength}.")
 
     def latents(self, encoded, seed):
-        kept = tf.random.stateless_uniform(tf.shape(encoded), seed, alg="philox") >= self.strength
+        kept = replicas.draw(tf.random.stateless_uniform, tf.shape(encoded), seed, alg="philox") >= self.strength
         return tf.where(kept, encoded / (1 - self.strength), 0.0)
 
 
@@ -220,4 +221,4 @@ def make(kind, *arguments):
 
 def normal(like, seed):
     """Standard normal numbers in the shape of a tensor, a function of the seed."""
-    return tf.random.stateless_normal(tf.shape(like), seed, alg="philox")
+    return replicas.draw(tf.random.stateless_normal, tf.shape(like), seed, alg="philox")

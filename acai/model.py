@@ -10,6 +10,7 @@ import tensorflow as tf
 from acai import losses, networks
 from acai.autoencoder import Autoencoder
 from acai.realism import Realism
+from common import replicas
 
 
 class ACAI(keras.Model):
@@ -158,8 +159,13 @@ class ACAI(keras.Model):
         """
         discriminator = bool(self.realism_weight) if discriminator is None else discriminator
         images, labels, bottleneck = data["image"], data["label"], self.bottleneck
-        mix = tf.random.stateless_uniform(
-            tf.shape(images)[:1], self._random_seed(stream=0), 0.0, 0.5, alg="philox"
+        mix = replicas.draw(
+            tf.random.stateless_uniform,
+            tf.shape(images)[:1],
+            self._random_seed(stream=0),
+            minval=0.0,
+            maxval=0.5,
+            alg="philox",
         )
         with tf.GradientTape() as tape:
             encoded = self.encoder(bottleneck.corrupt(images, self._random_seed(stream=1)), training=True)
@@ -250,6 +256,7 @@ class ACAI(keras.Model):
 
     def _apply(self, gradients):
         """Steps every optimizer and the EMA; under loss scaling all of them or, after an overflow, none."""
+        gradients = {name: replicas.average(network) for name, network in gradients.items()}
         finite = tf.constant(True)
         if self.dtype_policy.name == "mixed_float16":
             sums = [tf.reduce_sum(gradient) for network in gradients.values() for gradient in network]

@@ -62,7 +62,7 @@ class Realism:
         with tf.GradientTape(persistent=True) as tape:
             tape.watch(decoded)
             real_logits, fake_logits = tf.split(
-                self._judge(tf.concat([images, decoded], 0), shares, seed), [count, 2 * count]
+                self._judge([images, *tf.split(decoded, 2)], shares, seed), [count, 2 * count]
             )  # [B, h, w], [2B, h, w]
             discriminator_loss = total = self.discriminator_loss(real_logits, fake_logits)
             realism_loss = tf.where(step >= self.from_step, self.weight, 0.0) * self.realism_loss(fake_logits)
@@ -78,13 +78,16 @@ class Realism:
         shares = shares if shares is None else shares[: tf.shape(images)[0]]
         with tf.GradientTape() as tape:
             tape.watch(images)
-            logits = self._judge(images, shares, seed)
+            logits = self._judge([images], shares, seed)
         slopes = tape.gradient(logits, images)
         return tf.reduce_mean(tf.reduce_sum(tf.square(slopes), (1, 2, 3))) / 2
 
-    def _judge(self, images, shares, seed):
+    def _judge(self, parts, shares, seed):
+        """Logits of images in parts of [B, H, W, C], each with draws of its own."""
         if self.augment:
-            images = augmentation.augment(images, self.augment, seed)
+            seeds = tf.unstack(tf.random.experimental.stateless_split(seed, len(parts)))
+            parts = [augmentation.augment(part, self.augment, own) for part, own in zip(parts, seeds, strict=True)]
+        images = tf.concat(parts, 0)
         return self.network(images if shares is None else [images, shares], training=True)
 
     def _class_shares(self, labels, mix):

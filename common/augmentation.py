@@ -8,6 +8,8 @@ column an image.
 
 import tensorflow as tf
 
+from common import replicas
+
 TRANSLATION = 1 / 8  # of the width, at most
 CUTOUT = 1 / 2  # of the width
 
@@ -24,7 +26,8 @@ def augment(images, policy, seed):
         ValueError: for another name.
     """
     check_policy(policy)
-    draws = tf.random.stateless_uniform((len(POLICIES), 3, tf.shape(images)[0]), seed, alg="philox")
+    shape = len(POLICIES), 3, tf.shape(images)[0]
+    draws = replicas.draw(tf.random.stateless_uniform, shape, seed, axis=2, alg="philox")
     for name, own in zip(POLICIES, tf.unstack(draws), strict=True):
         if name in policy:
             images = POLICIES[name](images, own)

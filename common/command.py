@@ -63,19 +63,21 @@ def parse_flags(argv):
         raise InputError(f"Flags are required as --name=value. Received: {rest[1]!r}; --help lists them.")
 
 
-def import_tensorflow():
+def import_tensorflow(machines=False):
     """Imports TensorFlow and Keras and wakes the devices, without their start-up chatter on stderr.
 
-    Who sets TF_CPP_MIN_LOG_LEVEL hears it all.
+    Who sets TF_CPP_MIN_LOG_LEVEL hears it all. With `machines`, which train together, the devices sleep on:
+    TensorFlow takes a cluster only before that, and what it says of a lost one we say in one line.
     """
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     quiet = contextlib.nullcontext() if "TF_CPP_MIN_LOG_LEVEL" in os.environ else _held_stderr()
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3" if machines else "2")
     with quiet:
         import keras  # noqa: F401
         import tensorflow as tf
 
-        tf.config.list_logical_devices()
+        if not machines:
+            tf.config.list_logical_devices()
 
 
 @contextlib.contextmanager

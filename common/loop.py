@@ -10,6 +10,8 @@ import time
 
 import tensorflow as tf
 
+from common import distribution
+
 
 class NonFiniteError(ArithmeticError):
     """A loss became NaN or infinite. Attributes: `step`, `name`."""
@@ -45,7 +47,8 @@ def train(model, batches, total_steps, batch_size, log_every_steps, callbacks, j
         log_every_steps: the interval of `on_scalars`.
         callbacks: of Callback, called in this order.
         jit_compile: compile the step with XLA.
-        strategy: tf.distribute.Strategy; None: the default one, for one device.
+        strategy: tf.distribute.Strategy, see common.distribution; None: the default one, for one device. On
+            several machines each runs this loop; a signal to one stops all at the next logging interval.
 
     Raises:
         NonFiniteError: before any callback sees the step, so that no checkpoint of it is ever written.
@@ -54,17 +57,20 @@ def train(model, batches, total_steps, batch_size, log_every_steps, callbacks, j
 
     @tf.function(jit_compile=jit_compile)
     def train_step(batch, **static):
-        return strategy.run(model.train_step, args=(batch,), kwargs=static)
+        return distribution.run(strategy, model.train_step, batch, **static)
 
+    any_says = distribution.agreement(strategy)
     iterator = iter(batches)
     unchecked, window, clock = [], [], Stopwatch()
     with StopSignal() as stop:
-        for step in range(int(model.step) + 1, total_steps + 1):
+        for step in range(distribution.number(model.step) + 1, total_steps + 1):
             logs = train_step(next(iterator), **model.static_arguments(step - 1))
             unchecked.append((step, logs))
-            ending = step == total_steps or stop.received
+            logging_due = step % log_every_steps == 0
+            stopped_by = any_says(stop.received, logging_due)
+            ending = step == total_steps or stopped_by is not None
             due = [c for c in callbacks if c.every_steps and step % c.every_steps == 0 or ending]
-            logging_due = step % log_every_steps == 0 or ending
+            logging_due = logging_due or ending
             if due or logging_due:
                 window += [check_finite(*entry) for entry in unchecked]
                 unchecked = []
@@ -79,7 +85,7 @@ def train(model, batches, total_steps, batch_size, log_every_steps, callbacks, j
                 callback.on_interval(step)
             clock.start()
             if ending:
-                return stop.received if step < total_steps else None
+                return stopped_by if step < total_steps else None
     return None
 
 

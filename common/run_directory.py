@@ -14,6 +14,7 @@ MAY_CHANGE = (
     "data.image_folder",
     "data.memory_limit_gib",
     "data.cache_folder",
+    "train.strategy",
 )  # and all that ends as below
 MAY_CHANGE_ENDINGS = ("_every_kimg", "_from_kimg", "keep_checkpoints")
 SCHEDULES = ("train.schedule", "train.critic_schedule")  # of learning rates: "cosine" ones fall up to total_kimg

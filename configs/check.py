@@ -3,7 +3,7 @@
 import math
 import os
 
-from common import compiler, data
+from common import cluster, compiler, data
 from common.command import InputError
 from common.precision import PRECISIONS
 
@@ -24,6 +24,7 @@ CHOICES = {
     "train.critic_schedule": ("constant", "cosine"),
     "train.precision": PRECISIONS,
     "train.jit_compile": compiler.CHOICES,
+    "train.strategy": cluster.STRATEGIES,
 }
 ARCHITECTURES = {"classifier": ("plain", "residual"), "gan": ("dcgan", "residual")}
 AUGMENTATIONS = ("flip", "colour", "translation", "cutout")
@@ -62,6 +63,9 @@ def check(config):
             require(name, f"finite and at least {least}", lambda value, least=least: least <= value < math.inf)
     for name in SHARES.split():
         require(name, "at least 0 and below 1", lambda value: 0 <= value < 1)
+    if config.train.get("strategy", "default") != "default":
+        require("train.jit_compile", "auto or off for several devices", lambda choice: choice != "on")
+        require("train.batch_size", "even for several devices", lambda size: size % 2 == 0)
     require("train.schedule_floor", "in [0, 1]", lambda share: 0 <= share <= 1)
     if config.model.get("bottleneck") == "dropout":
         require("model.bottleneck_strength", "below 1 for dropout", lambda share: share < 1)

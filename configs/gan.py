@@ -75,6 +75,7 @@ def base():
     train.ema_rate = 0.999  # kept a generator step by the averaged generator; 0: no average
     train.precision = "auto"  # float32, mixed_bfloat16, mixed_float16
     train.jit_compile = "auto"  # XLA: on, off; auto: where it is faster
+    train.strategy = "default"  # one device; "mirrored": all GPUs; "multi_worker": the machines of TF_CONFIG
     train.seed = 0
     train.log_every_kimg = 3.2
     train.pictures_every_kimg = 64.0

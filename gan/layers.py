@@ -11,6 +11,8 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from common import replicas
+
 
 def power_iteration(network):
     """One power iteration of every spectrally normalised layer of a network (Miyato et al., algorithm 1)."""
@@ -156,14 +158,23 @@ class BatchNorm(keras.layers.Layer):
         return self._normalised(inputs, ones, zeros, training) * scale + shift  # these are [B, 1, 1, C]
 
     def _normalised(self, inputs, scale, shift, training):
-        """TensorFlow's one operation for all of it, whose moving variance is of a sample: here it is not."""
+        """TensorFlow's one operation for all of it, whose moving variance is of a sample: here it is not.
+
+        Replicas share the moments of the whole batch, for which there is no such operation.
+        """
         if not training:
             factor = scale * ops.rsqrt(self.moving_variance + self.epsilon)
             return inputs * factor + (shift - self.moving_mean * factor)
-        outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(inputs, scale, shift, epsilon=self.epsilon)
+        if replicas.count() > 1:
+            mean, variance = replicas.moments(inputs, (0, 1, 2))
+            outputs = tf.nn.batch_normalization(inputs, mean, variance, shift, scale, self.epsilon)
+        else:
+            outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(inputs, scale, shift, epsilon=self.epsilon)
         if self.moves:
-            count = ops.cast(ops.size(inputs[..., 0]), "float32")
-            for moving, new in ((self.moving_mean, mean), (self.moving_variance, variance * (1 - 1 / count))):
+            if replicas.count() == 1:
+                count = ops.cast(ops.size(inputs[..., 0]), "float32")
+                variance = variance * (1 - 1 / count)
+            for moving, new in ((self.moving_mean, mean), (self.moving_variance, variance)):
                 moving.assign(self.momentum * moving + (1 - self.momentum) * new)
         return outputs
 
@@ -178,7 +189,7 @@ class MinibatchDeviation(keras.layers.Layer):
         super().__init__(dtype="float32", **options)
 
     def call(self, inputs):
-        deviation = ops.mean(ops.sqrt(ops.var(inputs, axis=0) + 1e-8))
+        deviation = ops.mean(ops.sqrt(replicas.variance(inputs) + 1e-8))
         return ops.concatenate([inputs, deviation * ops.ones_like(inputs[..., :1])], axis=-1)
 
 

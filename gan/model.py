@@ -8,7 +8,7 @@ images seen; every `critic_steps`-th trains the generator too, with the fakes th
 import keras
 import tensorflow as tf
 
-from common import augmentation
+from common import augmentation, replicas
 from gan import layers, losses, networks, tricks
 
 STREAMS = ("noise", "targets", "replay", "share", "real", "fake", "generated")  # of randomness, one for each use
@@ -171,7 +171,7 @@ class GAN(keras.Model):
         logs = self._train_discriminator(images, tf.stop_gradient(fakes), labels)
         if generator:
             logs |= self._train_generator(tape, fakes, labels)
-        logs["diversity"] = tf.reduce_mean(tf.math.reduce_std(fakes, axis=0))  # 0: all fakes are the same
+        logs["diversity"] = tf.reduce_mean(tf.sqrt(replicas.variance(fakes)))  # 0: all fakes are the same
         self.step.assign_add(1)
         return logs | self._optimizer_logs()
 
@@ -193,7 +193,7 @@ class GAN(keras.Model):
                 logs["gradient_penalty"] = self._gradient_penalty(real, fake, labels, fake_labels)
                 total = loss + self.gradient_penalty * logs["gradient_penalty"]
             scaled = optimizer.scale_loss(total)
-        optimizer.apply(tape.gradient(scaled, weights), weights)
+        optimizer.apply(replicas.average(tape.gradient(scaled, weights)), weights)
         if self.weight_clip:
             for weight in weights:
                 weight.assign(tf.clip_by_value(weight, -self.weight_clip, self.weight_clip))
@@ -210,7 +210,7 @@ class GAN(keras.Model):
             scaled = optimizer.scale_loss(loss)
         pixel_gradient = pixel_tape.gradient(scaled, fakes)
         before = tf.identity(optimizer.iterations)
-        optimizer.apply(tape.gradient(fakes, weights, pixel_gradient), weights)
+        optimizer.apply(replicas.average(tape.gradient(fakes, weights, pixel_gradient)), weights)
         if self.ema_rate:
             steps = tf.cast(optimizer.iterations, tf.float32)
             rate = tf.minimum(self.ema_rate, (1 + steps) / (10 + steps))  # forgets the random start
@@ -238,7 +238,8 @@ class GAN(keras.Model):
 
     def _gradient_penalty(self, real, fake, real_labels, fake_labels):
         """[]: how far the critic's slope is from 1 between real images and fakes, and between their classes."""
-        share = tf.random.stateless_uniform(tf.shape(real)[:1], self._seed("share"), alg="philox")
+        shape, seed = tf.shape(real)[:1], self._seed("share")
+        share = replicas.draw(tf.random.stateless_uniform, shape, seed, alg="philox")
         between, class_weights = losses.interpolate(real, fake, share), None
         if self.classes:
             real_weights, fake_weights = self._class_weights(real_labels), self._class_weights(fake_labels)

@@ -8,6 +8,7 @@ Chintala et al., "How to train a GAN?" (spherical noise, soft and flipped labels
 import keras
 import tensorflow as tf
 
+from common import replicas
 from gan.losses import LABELLED
 
 
@@ -28,7 +29,7 @@ def check_tricks(loss, soft_labels, flipped_labels, instance_noise, instance_noi
 
 def draw_noise(count, size, seed, spherical=False):
     """The generator's input, float32 [count, size]: Gaussian, or uniform on the sphere of radius sqrt(size)."""
-    noise = tf.random.stateless_normal((count, size), seed, alg="philox")
+    noise = replicas.draw(tf.random.stateless_normal, (count, size), seed, alg="philox")
     return on_sphere(noise) if spherical else noise
 
 
@@ -43,14 +44,15 @@ def draw_targets(count, seed, softness=0.0, flip_probability=0.0):
     Those of real images are uniform in [1 - softness, 1], those of fakes in [0, softness]; then each is flipped,
     t to 1 - t, with `flip_probability`.
     """
-    soft, flips = tf.unstack(tf.random.stateless_uniform((2, 2, count), seed, alg="philox"))  # [2, count]
+    draws = replicas.draw(tf.random.stateless_uniform, (2, 2, count), seed, axis=2, alg="philox")
+    soft, flips = tf.unstack(draws)  # [2, count]
     targets = tf.stack([1 - softness * soft[0], softness * soft[1]])
     return tf.unstack(tf.where(flips < flip_probability, 1 - targets, targets))
 
 
 def add_instance_noise(images, deviation, seed):
     """Images with Gaussian noise of a standard deviation [], in units of [-1, 1]."""
-    return images + deviation * tf.random.stateless_normal(tf.shape(images), seed, alg="philox")
+    return images + deviation * replicas.draw(tf.random.stateless_normal, tf.shape(images), seed, alg="philox")
 
 
 def decayed(start, step, steps):
@@ -84,16 +86,19 @@ class ReplayBuffer(keras.layers.Layer):
             ValueError: for a batch whose half does not fit in.
         """
         half = fakes.shape[0] // 2
-        if half > self.capacity:
-            raise ValueError(f"A replay buffer of {half} images or more is required. Received: {self.capacity}.")
+        count = half * replicas.count()  # stored are those of the whole batch
+        if count > self.capacity:
+            raise ValueError(f"A replay buffer of {count} images or more is required. Received: {self.capacity}.")
         filled = tf.minimum(tf.convert_to_tensor(self.stored), self.capacity)
-        draws = tf.random.stateless_uniform((fakes.shape[0] - half,), seed, alg="philox")
+        shape = ((fakes.shape[0] - half) * replicas.count(),)
+        draws = replicas.own_second_half(tf.random.stateless_uniform(shape, seed, alg="philox"))
         old = tf.cast(draws * tf.cast(filled, tf.float32), tf.int64)  # rows in [0, filled)
         some = filled > 0
         shown = tf.concat([fakes[:half], tf.where(some, tf.gather(self.images, old), fakes[half:])], 0)
         shown_labels = tf.concat([labels[:half], tf.where(some, tf.gather(self.labels, old), labels[half:])], 0)
-        places = ((self.stored + tf.range(half, dtype=tf.int64)) % self.capacity)[:, None]
-        self.images.assign(tf.tensor_scatter_nd_update(self.images, places, fakes[:half]))
-        self.labels.assign(tf.tensor_scatter_nd_update(self.labels, places, labels[:half]))
-        self.stored.assign_add(half)
+        places = ((self.stored + tf.range(count, dtype=tf.int64)) % self.capacity)[:, None]
+        new_images, new_labels = (replicas.first_half(values[:half]) for values in (fakes, labels))
+        self.images.assign(tf.tensor_scatter_nd_update(self.images, places, new_images))
+        self.labels.assign(tf.tensor_scatter_nd_update(self.labels, places, new_labels))
+        self.stored.assign_add(count)
         return shown, shown_labels

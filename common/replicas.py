@@ -1,0 +1,88 @@
+"""Within a training step: what the replicas of a batch, one a device, have to do as one.
+
+The batch's rows are shared out in pairs: of R replicas and B rows replica r has rows r h to (r + 1) h - 1, with
+h = B / 2R, and their mirrors B - 1 - i, in order. So its part reversed pairs the rows that the whole batch
+reversed does, which is how ACAI mixes. What is random is drawn for the whole batch, of which each replica takes
+its rows. The parts are of one size, so a mean over the batch is the mean of the replicas' means.
+
+In a step of one replica every function here hands back what it got and adds no operation.
+"""
+
+import tensorflow as tf
+
+
+def context():
+    """The replica context of a step of several replicas, else None."""
+    found = tf.distribute.get_replica_context()
+    return found if found and found.num_replicas_in_sync > 1 else None
+
+
+def count():
+    """How many there are in the step that calls, else 1."""
+    return context().num_replicas_in_sync if context() else 1
+
+
+def own_number():
+    """The number of the replica whose step it is, an int below `count`."""
+    return int(tf.get_static_value(tf.distribute.get_replica_context().replica_id_in_sync_group))
+
+
+def own_rows(values, axis=0):
+    """This replica's rows of what stands for a whole batch along `axis`."""
+    if not context():
+        return values
+    parts, own = tf.split(values, 2 * count(), axis), own_number()
+    return tf.concat([parts[own], parts[-1 - own]], axis)
+
+
+def draw(function, shape, seed, axis=0, **options):
+    """`function(shape, seed, **options)`, one of tf.random.stateless_*, at this replica's rows of the whole batch.
+
+    Args:
+        function: it.
+        shape: of what is wanted here.
+        seed: int64 [2].
+        axis: of the rows in `shape`.
+    """
+    if context():
+        shape = tf.unstack(shape)
+        shape[axis] *= count()
+    return own_rows(function(shape, seed, **options), axis)
+
+
+def first_half(values):
+    """The first half [B / 2, ...] of the whole batch, from the first half [h, ...] of this replica's part."""
+    return context().all_gather(tf.identity(values), 0) if context() else values
+
+
+def own_second_half(values):
+    """The second half [h, ...] of this replica's part, from what stands for the whole batch's [B / 2, ...]."""
+    return tf.split(values, count())[-1 - own_number()] if context() else values
+
+
+def mean(values):
+    """The mean over replicas of what each has in `values`; gradients pass."""
+    return context().all_reduce(tf.distribute.ReduceOp.MEAN, tf.identity(values)) if context() else values
+
+
+def moments(values, axes):
+    """(mean, variance) over `axes` of the whole batch, the first of them its rows; gradients pass."""
+    middle = mean(tf.reduce_mean(values, axes))  # two passes: a mean square less a squared mean loses digits
+    return middle, mean(tf.reduce_mean(tf.square(values - middle), axes))
+
+
+def variance(values):
+    """The variance over the rows of the whole batch; gradients pass."""
+    return moments(values, [0])[1] if context() else tf.math.reduce_variance(values, 0)
+
+
+def average(gradients):
+    """One network's gradients, such that a Keras optimizer, which adds them up over replicas, gets their mean.
+
+    One that is not finite on any replica is NaN on all, so that under loss scaling all of them skip the step.
+    """
+    if not context():
+        return gradients
+    total = mean(tf.add_n([tf.reduce_sum(tf.cast(gradient, tf.float32)) for gradient in gradients]))
+    share = tf.where(tf.math.is_finite(total), 1 / count(), float("nan"))
+    return [tf.cast(share, gradient.dtype) * gradient for gradient in gradients]

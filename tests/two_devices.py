@@ -1,0 +1,284 @@
+"""On two logical CPU devices, which are set before TensorFlow wakes: tests/test_distribution.py runs these tests.
+
+python -m pytest tests/two_devices.py
+"""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from acai.model import ACAI
+from common import checkpoints, distribution, loop, replicas
+from common.command import InputError
+from gan.layers import BatchNorm, MinibatchDeviation
+from gan.model import GAN
+
+PROCESSOR = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(PROCESSOR, [tf.config.LogicalDeviceConfiguration()] * 2)
+ONE, TWO = distribution.make("default"), distribution.make("mirrored")  # once: reductions are numbered by process
+RATE = 1e-3
+ACAI_OPTIONS = dict(width=8, latent_width=4, latent_channels=2, depth=2, classes=3, discriminator_channels=2)
+ACAI_OPTIONS |= dict(mix_weight=3.0, realism_weight=0.3, ema_rate=0.2)
+GAN_OPTIONS = dict(noise_size=4, generator_channels=2, discriminator_channels=2)
+TRICKS = dict(classes=3, ema_rate=0.5, replay_images=9, minibatch_deviation=True, soft_labels=0.2)
+TRICKS |= dict(flipped_labels=0.3, instance_noise=0.3, instance_noise_steps=10, join_batches=True)
+TRICKS |= dict(augment=("flip", "colour", "translation", "cutout"))
+
+
+def on_both(function, *arrays):
+    """What each of the two replicas gets from a function of arrays, as numpy."""
+
+    @tf.function
+    def run(*tensors):
+        results = TWO.run(function, args=tensors)
+        return tf.nest.map_structure(TWO.experimental_local_results, results)
+
+    found = run(*map(tf.constant, arrays))
+    return tf.nest.map_structure(np.asarray, found)
+
+
+def batches(count, width, seed=0, size=8):
+    rng = np.random.default_rng(seed)
+    for _ in range(count):
+        images = rng.uniform(-1, 1, (size, width, width, 3)).astype(np.float32)
+        yield {"image": tf.constant(images), "label": tf.constant(rng.integers(0, 3, size), tf.int32)}
+
+
+def build(strategy, family, options, **settings):
+    """A compiled model, with biases that are not 0 and so scores of a critic that are not."""
+    keras.utils.set_random_seed(1)
+    with strategy.scope():
+        model = family(**options)
+        model.compile(RATE, **settings)
+    for optimizer in model.optimizers.values():
+        if not hasattr(optimizer, "inner_optimizer"):
+            optimizer.epsilon = 1e-3  # else a weight of almost no gradient moves by the sign of its rounding
+    rng = np.random.default_rng(1)
+    for variable in model.trainable_variables:
+        if len(variable.shape) == 1:
+            variable.assign(variable + rng.normal(0, 0.2, variable.shape))
+    return model
+
+
+def stepped(strategy, model, data):
+    """The logs of a step on each batch, and {name: array} of the state after them."""
+    step = tf.function(lambda batch, **static: distribution.run(strategy, model.train_step, batch, **static))
+    logs = [step(batch, **model.static_arguments(number)) for number, batch in enumerate(data)]
+    state = {name: np.asarray(value) for name, value in model.state().items()}
+    return [{name: float(value) for name, value in log.items()} for log in logs], state
+
+
+def assert_same_training(family, options, width, steps, **settings):
+    """Losses, weights, averages and moments of two devices are those of one, but for rounding."""
+    models = [build(strategy, family, options, **settings) for strategy in (ONE, TWO)]
+    start = {name: np.asarray(value).copy() for name, value in models[0].state().items()}
+    (logs, state), (others, other_state) = (
+        stepped(strategy, model, batches(steps, width)) for strategy, model in zip((ONE, TWO), models, strict=True)
+    )
+    for log, other in zip(logs, others, strict=True):
+        assert log.keys() == other.keys()
+        for name, value in log.items():
+            assert other[name] == pytest.approx(value, rel=2e-5, abs=2e-6), name
+    assert state.keys() == other_state.keys()
+    for name, array in state.items():
+        least = 2e-5 * np.abs(array).max()
+        np.testing.assert_allclose(other_state[name], array, rtol=1e-4, atol=least, err_msg=name)
+    moved = [name for name in state if np.any(state[name] != start[name])]
+    assert len(moved) > 0.8 * len(state)
+    for variable in models[1].trainable_variables:  # both devices hold the same
+        first, second = (np.asarray(copy) for copy in variable.value.values)
+        np.testing.assert_array_equal(first, second)
+
+
+# Rows
+
+
+def test_rows_are_shared_out_in_pairs():
+    first, second = on_both(replicas.own_rows, np.arange(12))
+    assert first.tolist() == [0, 1, 2, 9, 10, 11] and second.tolist() == [3, 4, 5, 6, 7, 8]
+    for rows in (first, second):
+        assert (rows + rows[::-1] == 11).all()  # row i beside 11 - i
+
+
+def test_halves():
+    """The first halves of both parts are the whole first half; of the second each has its mirrors."""
+    for rows in on_both(lambda rows: replicas.first_half(replicas.own_rows(rows)[:3]), np.arange(12)):
+        assert rows.tolist() == [0, 1, 2, 3, 4, 5]
+    first, second = on_both(replicas.own_second_half, np.arange(6, 12))
+    assert first.tolist() == [9, 10, 11] and second.tolist() == [6, 7, 8]
+
+
+def test_draws_are_those_of_the_whole_batch():
+    def draw(images):
+        kind, shape = tf.random.stateless_uniform, (2, tf.shape(images)[0])
+        return replicas.draw(kind, shape, tf.constant([3, 4]), axis=1, minval=1.0, maxval=2.0, alg="philox")
+
+    whole = tf.random.stateless_uniform((2, 8), [3, 4], 1.0, 2.0, alg="philox").numpy()
+    first, second = on_both(draw, np.zeros((4, 5)))
+    np.testing.assert_array_equal(first, whole[:, [0, 1, 6, 7]])
+    np.testing.assert_array_equal(second, whole[:, [2, 3, 4, 5]])
+
+
+# Moments and gradients
+
+
+def test_moments_of_the_whole_batch():
+    """A mean far from 0, where a mean square less a squared mean would have no digit left."""
+    values = np.random.default_rng(0).normal(1000, 1, (8, 3, 2)).astype(np.float32)
+    found = on_both(lambda values: replicas.moments(replicas.own_rows(values), (0, 1)), values)
+    expected = np.float64(values)
+    for means, variances in zip(*found, strict=True):
+        np.testing.assert_allclose(means, expected.mean((0, 1)), rtol=1e-6)
+        np.testing.assert_allclose(variances, expected.var((0, 1)), rtol=1e-3)
+
+
+@pytest.mark.parametrize("classes", [0, 3])
+def test_batch_norm_and_deviation_see_the_whole_batch(classes):
+    """Outputs, moving statistics and the gradient at the inputs, which passes through the other's rows too."""
+    rng = np.random.default_rng(0)
+    inputs, weights = rng.normal(2, 3, (8, 2, 2, 4)), rng.normal(0, 1, (8, 2, 2, 5))
+    inputs, weights = inputs.astype(np.float32), weights.astype(np.float32)
+    labels = rng.integers(0, 3, 8).astype(np.int32)
+
+    def layers():
+        norm, deviation = BatchNorm(classes), MinibatchDeviation()
+        norm.build((None, 2, 2, 4))
+        return norm, deviation
+
+    def gradient(norm, deviation, inputs, weights, labels):
+        inputs, weights, labels = (replicas.own_rows(values) for values in (inputs, weights, labels))
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            normed = norm(inputs, labels, training=True) if classes else norm(inputs, training=True)
+            outputs = deviation(normed)
+            loss = tf.reduce_sum(weights * outputs)
+        return outputs, tape.gradient(loss, inputs)
+
+    alone = layers()
+    tensors = (tf.constant(array) for array in (inputs, weights, labels))
+    expected = [np.asarray(value) for value in gradient(*alone, *tensors)]
+    with TWO.scope():
+        shared = layers()
+    found = on_both(lambda *arrays: gradient(*shared, *arrays), inputs, weights, labels)
+    for both, whole in zip(found, expected, strict=True):
+        for part, rows in zip(both, ([0, 1, 6, 7], [2, 3, 4, 5]), strict=True):
+            np.testing.assert_allclose(part, whole[rows], rtol=1e-4, atol=1e-5)
+    for name in ("moving_mean", "moving_variance"):
+        np.testing.assert_allclose(getattr(shared[0], name), getattr(alone[0], name), rtol=1e-5)
+
+
+def test_average_is_what_the_optimizer_needs():
+    """Which adds up: gradients 1 and 3 of a rate of 0.5 move a weight by 0.5 * 2."""
+    with TWO.scope():
+        weight = keras.Variable([10.0])
+        optimizer = keras.optimizers.SGD(0.5)
+        optimizer.build([weight])
+    gradients = np.float32([[1], [1], [1], [3], [3], [1]])
+
+    def step(gradients):
+        own = tf.reduce_mean(replicas.own_rows(gradients[:4]), 0)  # of rows 0, 3 and of rows 1, 2
+        optimizer.apply(replicas.average([2 * own - 1]), [weight])
+        return own
+
+    assert [part.item() for part in on_both(step, gradients)] == [2, 1]
+    assert np.asarray(weight).item() == 10 - 0.5 * (3 + 1) / 2
+
+
+def test_what_overflows_on_one_is_skipped_by_all():
+    def gradients():
+        own = tf.where(replicas.own_number() == 1, np.float32(np.inf), 1.0)
+        return replicas.average([tf.stack([own, 1.0]), tf.ones(2)])
+
+    for both in on_both(gradients):
+        assert np.isnan(both).all()
+
+
+# Models
+
+
+def test_acai_trains_as_on_one_device():
+    assert_same_training(ACAI, ACAI_OPTIONS, 8, steps=3)
+
+
+def test_conditional_gan_with_every_trick_trains_as_on_one_device():
+    assert_same_training(GAN, GAN_OPTIONS | TRICKS, 32, steps=3)
+
+
+@pytest.mark.slow
+def test_gan_with_separate_batches_trains_as_on_one_device():
+    assert_same_training(GAN, GAN_OPTIONS | dict(spherical_noise=True), 32, steps=2)
+
+
+@pytest.mark.slow
+def test_wasserstein_gan_trains_as_on_one_device():
+    options = dict(
+        normalisation="none", loss="wasserstein", gradient_penalty=10.0, critic_steps=2, weight_clip=0.2
+    )
+    assert_same_training(GAN, GAN_OPTIONS | options, 32, steps=4, optimizer="rmsprop")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("family", "options"), [(ACAI, ACAI_OPTIONS), (GAN, GAN_OPTIONS | dict(normalisation="none"))]
+)
+def test_loss_scaling(family, options):
+    """Row 3 is the second device's: an overflow there keeps both from the step, and halves both scales."""
+    model = build(TWO, family, options | dict(precision="mixed_float16"))
+    good, bad = batches(2, options.get("width", 32))
+    image = bad["image"].numpy()
+    image[3] = 1e6
+    start = {name: np.asarray(value).copy() for name, value in model.state().items()}
+    logs, state = stepped(TWO, model, [bad | {"image": tf.constant(image)}])
+    kept = [name for name in start if "optimizer" not in name and "moving" not in name and name != "step"]
+    if family is GAN:  # its generator sees what the discriminator says, which has not moved either
+        assert not np.isfinite(logs[0]["discriminator_loss"])
+        kept = [name for name in kept if name.startswith("discriminator")]
+    for name in kept:
+        np.testing.assert_array_equal(state[name], start[name], err_msg=name)
+    assert int(state["step"]) == 1
+    scales = [np.asarray(optimizer.dynamic_scale) for optimizer in model.optimizers.values()]
+    assert scales[-1] == 2**14  # from 2^15
+    logs, state = stepped(TWO, model, [good])
+    assert np.isfinite([*logs[0].values()]).all()
+    assert all(np.isfinite(array).all() for array in state.values())
+    assert sum(np.any(state[name] != start[name]) for name in kept) > 0.8 * len(kept)
+
+
+# The loop
+
+
+def test_loop_and_checkpoints(tmp_path):
+    """Trained on one device, saved, restored on two; all copies are restored, and the logs are numbers."""
+    data = [*batches(4, 8)]
+    stream = tf.data.Dataset.from_tensor_slices({n: tf.stack([b[n] for b in data]) for n in data[0]})
+    models = [build(strategy, ACAI, ACAI_OPTIONS) for strategy in (ONE, TWO)]
+    logged = []
+
+    class Recorder(loop.Callback):
+        def on_scalars(self, step, scalars):
+            logged.append((step, scalars))
+
+    loop.train(models[0], stream, 2, 8, 1, [], False, ONE)
+    files = checkpoints.Checkpoints(tmp_path / "checkpoints")
+    files.save(2, models[0].state())
+    checkpoints.restore(models[1].state(), files.load_latest()[1], "the test")
+    loop.train(models[1], stream.skip(2), 4, 8, 1, [Recorder()], False, TWO)
+    loop.train(models[0], stream.skip(2), 4, 8, 1, [Recorder()], False, ONE)
+    assert [step for step, _ in logged] == [3, 4, 3, 4]
+    for (_, two), (_, one) in zip(logged[:2], logged[2:], strict=True):
+        del one["images_per_second"], two["images_per_second"]
+        assert two == pytest.approx(one, rel=2e-5, abs=2e-6)
+    assert files.save(4, models[1].state())
+    assert int(files.load_latest()[1]["step"]) == 4
+
+
+def test_batches_that_cannot_be_shared_out():
+    distribution.check_batch(TWO, 8)
+    distribution.check_batch(ONE, 7)
+    with pytest.raises(InputError, match="multiple of 4.*2 devices.*6"):
+        distribution.check_batch(TWO, 6)
+
+
+def test_xla_is_for_one_device():
+    assert distribution.may_compile(ONE) and not distribution.may_compile(TWO)
