@@ -119,6 +119,8 @@ def take_steps(config, run, family, model, images, strategy):
             "--config.train.learning_rate or another --config.train.seed"
         ) from error
     except OSError as error:
+        if not run:
+            raise
         raise InputError(
             f"--workdir is required to be a folder with room that can be written. Received: {run.path} "
             f"({error}); what was saved is kept and the same command goes on from there."

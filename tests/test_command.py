@@ -58,6 +58,8 @@ def assert_refused(result, *words):
         ([LINES, "--config.train.total_kimg=many"], ["train.total_kimg", "'many'"]),
         ([LINES, "--config.train.batch_size=2.5"], ["train.batch_size", "2.5"]),
         ([LINES, "--config.train.jit_compile=perhaps"], ["train.jit_compile", "perhaps"]),
+        ([LINES, "--config.train.strategy=all"], ["train.strategy", "mirrored, multi_worker", "all"]),
+        ([LINES, "--config.train.strategy=multi_worker"], ["TF_CONFIG", "nothing"]),
         ([LINES, "--config.train.seed"], ["train.seed"]),
         ([f"--config={ROOT}/configs/acai.py:dragon"], ["'dragon'", "paper, pegasus, small, small_1024, lines"]),
         (["--config=configs/none.py"], ["configs/none.py", "No such file"]),

@@ -3,19 +3,28 @@
 python -m pytest tests/two_devices.py
 """
 
+import importlib
+import json
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from absl import flags
 
+import train
 from acai.model import ACAI
 from common import checkpoints, distribution, loop, replicas
 from common.command import InputError
+from common.images import write_png
+from common.run_directory import RunDirectory
+from configs.check import check
 from gan.layers import BatchNorm, MinibatchDeviation
 from gan.model import GAN
 
 PROCESSOR = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(PROCESSOR, [tf.config.LogicalDeviceConfiguration()] * 2)
+flags.FLAGS.mark_as_parsed()
 ONE, TWO = distribution.make("default"), distribution.make("mirrored")  # once: reductions are numbered by process
 RATE = 1e-3
 ACAI_OPTIONS = dict(width=8, latent_width=4, latent_channels=2, depth=2, classes=3, discriminator_channels=2)
@@ -271,6 +280,36 @@ def test_loop_and_checkpoints(tmp_path):
         assert two == pytest.approx(one, rel=2e-5, abs=2e-6)
     assert files.save(4, models[1].state())
     assert int(files.load_latest()[1]["step"]) == 4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("variant", ["acai.py:lines", "gan.py:cgan"])
+def test_the_command(variant, tmp_path, monkeypatch):
+    """Two steps on one device, resumed on two, with all that is shown and written beside them."""
+    monkeypatch.setattr(distribution, "make", {"default": ONE, "mirrored": TWO}.get)
+    for name in ("bird", "horse"):
+        (tmp_path / "images" / name).mkdir(parents=True)
+        for number in range(20):
+            pixels = np.random.default_rng(number).integers(0, 256, (32, 32, 3), np.uint8)
+            write_png(tmp_path / "images" / name / f"{number:02d}.png", pixels)
+    file, _, argument = variant.partition(":")
+    config = importlib.import_module(f"configs.{file[:-3]}").get_config(argument)
+    config.train.update(dict(batch_size=8, log_every_kimg=0.008, pictures_every_kimg=0.016, precision="float32"))
+    if config.family == "gan":
+        config.data.source, config.data.image_folder = "folder", str(tmp_path / "images")
+        config.model.update(dict(generator_channels=2, discriminator_channels=2, noise_size=4))
+    else:
+        config.model.depth = config.model.critic_depth = config.model.latent_channels = 2
+        config.train.bank_per_class = (6, 2)
+    for strategy, kimg in (("default", 0.016), ("mirrored", 0.032)):
+        config.train.strategy, config.train.total_kimg = strategy, kimg
+        check(config)
+        with RunDirectory(str(tmp_path / "run"), json.loads(config.to_json())) as run:
+            train.train(config, run)
+    lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in lines] == [1, 2, 3, 4]
+    assert (tmp_path / "run" / "release" / "weights.npz").exists()
+    assert len([*(tmp_path / "run" / "pictures").glob("*-000000004.png")]) > 1
 
 
 def test_batches_that_cannot_be_shared_out():
