@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+pytestmark = pytest.mark.slow  # two trainings through the real commands
 ROOT = Path(__file__).parents[1]
 CLASSES = ("bird", "horse")
 TRAINING = "--config.model.width=64 --config.train.batch_size=8 --config.train.total_kimg=0.4".split()
