@@ -196,9 +196,10 @@ SMALL = {
 
 
 def one_of_each():
-    """All variants; the paper's other autoencoders on CIFAR-10 are slow ones, as those on lines take the same step."""
+    """All variants; where a variant's step is another's as well, it is a slow test."""
     for (module, variant), name in zip(VARIANTS, NAMES, strict=True):
         twice = module is acai and f"lines_{variant}" in NAMES
+        twice = twice or name in ("small_1024", "lines_baseline", "lines_dropout", "lines_denoising")
         yield pytest.param(module, variant, id=name, marks=[pytest.mark.slow] if twice else [])
 
 

@@ -25,6 +25,7 @@ def run_tests(file, marker, before=()):
     assert " passed" in result.stdout and "skipped" not in result.stdout
 
 
+@pytest.mark.slow
 def test_two_devices():
     run_tests("two_devices.py", "not slow")
 

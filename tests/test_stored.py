@@ -254,6 +254,7 @@ def test_a_cache_that_cannot_be_a_folder(tmp_path):
 ROOT = Path(__file__).parents[1]
 
 
+@pytest.mark.slow
 def test_a_training_from_disk_ends_with_the_same_bits(tmp_path):
     """Half of it from disk and the other half, resumed, from memory; beside one all in memory."""
     random = np.random.default_rng(0)
