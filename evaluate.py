@@ -23,6 +23,7 @@ from absl import flags
 from common import command, data, memory, release
 from common.command import InputError
 from evaluation import features, report
+from judge import JURORS
 
 # What each suits: (kinds of model, sources of its data, least number of classes). The first is the default.
 OF_IMAGES = ("cifar10", "folder")
@@ -36,11 +37,13 @@ SUITES = {
 }
 JUDGED = ("blend", "gan", "search")  # the suites that score pictures, of classes of CIFAR-10, by these judges:
 HELD_OUT = 20  # images at least, for their distances' intervals
-JUDGES = ("referee", "classifier")  # the referee first: it does nothing else
+REFEREE = "referee"  # does nothing else
+JUDGES = (REFEREE, "classifier")  # the first is the one that counts; a search has judge.JURORS besides
 flags.DEFINE_string("source", "acai", "a bundled model's name, a run directory or a release folder")
 flags.DEFINE_enum("suite", None, [*SUITES, "all"], "what to measure; default: the first that suits")
 flags.DEFINE_integer("samples", 1000, "pictures of each kind", lower_bound=100, upper_bound=20_000)
 flags.DEFINE_integer("candidates", 20_000, "of each search of the suite search", lower_bound=64)
+flags.DEFINE_integer("refine", 100, "steps of gradient ascent on what a search keeps", lower_bound=0)
 flags.DEFINE_string("first", "horse", "class of the first parent")
 flags.DEFINE_string("second", "bird", "class of the second parent")
 flags.DEFINE_string("features", "classifier", "classifier, inception or a .keras file")
@@ -65,7 +68,7 @@ def main():
     judges = {}
     if set(suites) & set(JUDGED):
         features.check(FLAGS.features)
-        judges = {name: release.read(release.BUNDLED / name, "classifier") for name in JUDGES}
+        judges = {name: release.read(release.BUNDLED / name, "classifier") for name in (REFEREE, *JURORS)}
         facts |= {"samples": FLAGS.samples, "features": FLAGS.features}
         facts |= {name: digest for name, (*_, digest) in judges.items()}
     if config["data"]["source"] == "cifar10":
@@ -133,10 +136,12 @@ def blend(config, weights, judges):
 def search(config, weights, judges, bank):
     from acai.bank import LatentBank
     from evaluation import search
+    from judge.released import Jury
 
-    *models, _, seed, folder = judged(config, judges, FLAGS.first, FLAGS.second)
-    bank = LatentBank.from_arrays(bank)
-    return search.evaluate(released_acai(config, weights), *models, bank, FLAGS.candidates, seed, folder)
+    judges, *shared, _, seed, folder = judged(config, judges, FLAGS.first, FLAGS.second, names=(REFEREE, *JURORS))
+    sides = judges.pop(REFEREE), Jury(judges.values())
+    model, bank = released_acai(config, weights), LatentBank.from_arrays(bank)
+    return search.evaluate(model, *sides, *shared, bank, FLAGS.candidates, FLAGS.refine, seed, folder)
 
 
 def gan(config, weights, judges):
@@ -151,7 +156,7 @@ def morphs(config, weights, judges):
     return gan.evaluate_morphs(released_gan(config, weights), *judged(config, judges, FLAGS.first, FLAGS.second))
 
 
-def judged(config, judges, *parents):
+def judged(config, judges, *parents, names=JUDGES):
     """What the suites that score pictures take beside the model; InputError where too few images are held out."""
     from judge.released import Judge
 
@@ -163,7 +168,7 @@ def judged(config, judges, *parents):
         )
 
     return (
-        {name: Judge(parts[0]["model"], parts[1], name) for name, parts in judges.items()},
+        {name: Judge(judges[name][0]["model"], judges[name][1], name) for name in names},
         features.extractor(FLAGS.features),
         images("train", config),
         images("holdout", config),

@@ -109,7 +109,7 @@ def main():
     source = recipes.load(folder, recipe)
     if "blends" in drawn:
         source = found.attach(source, recipe, manifest)
-    scoring = judge_of(recipe, source) if recipe["candidates"] and "blends" not in recipe else None
+    scoring = jury_of(recipe, source) if recipe["candidates"] and "blends" not in recipe else None
     out = FLAGS.out or os.path.join("out", recipe["action"])
     try:
         os.makedirs(out, exist_ok=True)
@@ -160,48 +160,47 @@ def show(recipe, source, out):
 
         return diagram.write(os.path.join(out, "architecture.png"), source.sizes, recipe["source"])
     from acai import explore
-    from judge.released import Judge
+    from judge import released
 
-    config, weights, _, _ = release.read(release.BUNDLED / "classifier", "classifier")
-    sizes, judge = config["model"], None
+    judge, sizes = None, release.read(release.BUNDLED / "classifier", "classifier")[0]["model"]
     classes = {recipe["first"], recipe["second"]}
     fit = all(sizes[name] == source.sizes[name] for name in ("width", "colours"))
     if fit and classes <= set(sizes["class_names"]) and len(classes) == 2:
-        judge = Judge(sizes, weights, "classifier")
+        judge = released.bundled("classifier")
     return explore.write(os.path.join(out, "explore.html"), recipe, source, judge)
 
 
-def judge_of(recipe, source):
+def jury_of(recipe, source):
     """A function that gives what a search scores with, see acai.recipes.render; all checks are made before.
 
-    Wider pictures than the classifier's are none of CIFAR-10: no training image is looked for.
+    Wider pictures than the judges' are none of CIFAR-10: no training image is looked for.
     """
-    config, weights, _, _ = release.read(release.BUNDLED / "classifier", "classifier")
+    judged = release.read(release.BUNDLED / "classifier", "classifier")[0]["model"]  # all see such pictures
     classes = (recipe["first"], recipe["second"])
-    unknown = set(classes) - set(config["model"]["class_names"])
+    unknown = set(classes) - set(judged["class_names"])
     if unknown or classes[0] == classes[1]:
         raise InputError(
             f"--candidates: two different classes that the classifier knows are required. Received: {classes}"
         )
-    own, judged = source.sizes["width"], config["model"]["width"]
-    if own % judged or source.sizes["colours"] != config["model"]["colours"]:
+    own = source.sizes["width"]
+    if own % judged["width"] or source.sizes["colours"] != judged["colours"]:
         raise InputError(
-            f"--candidates: a model of colour pictures {judged} pixels wide, or a whole number of times that, is "
-            f"required. Received: {source.folder} with {own} pixels, {source.sizes['colours']} channels"
+            f"--candidates: a model of colour pictures {judged['width']} pixels wide, or a whole number of times "
+            f"that, is required. Received: {source.folder} with {own} pixels, {source.sizes['colours']} channels"
         )
     try:
         data.check_cifar10(FLAGS.data_dir, download=False)
-        prepared = own == judged
+        prepared = own == judged["width"]
     except InputError:
         if FLAGS.data_dir is not None:
             raise
         prepared = False
 
     def scoring():
-        from judge.released import Judge
+        from judge import released
 
         training = data.load_cifar10(FLAGS.data_dir, "train", classes, download=False) if prepared else None
-        return {"judge": Judge(config["model"], weights, "classifier"), "training": training}
+        return {"judge": released.bundled_jury(), "training": training}
 
     return scoring
 

@@ -204,7 +204,7 @@ def render(recipe, source, judge=None, training=None):
     Args:
         recipe: with "candidates" and no "blends" it is completed by a search.
         source: of `load`.
-        judge: judge.released.Judge that scores a search's candidates; of a search only.
+        judge: judge.released.Jury that scores a search's candidates; of a search only.
         training: common.data.ImageDataset to find a search's nearest images in; None: no such picture.
     """
     from acai.released import ReleasedACAI

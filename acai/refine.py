@@ -2,7 +2,7 @@
 
 The score sees the picture as it is, shifted anew in every step, and both mirrored, so that no single pattern of
 pixels pays; its terms "typical" and "realism" hold code and picture to what the bank's are like. What is gained is
-the classifier's opinion: ask a judge that took no part before believing it.
+the judges' opinion: ask one that took no part before believing it.
 """
 
 import numpy as np

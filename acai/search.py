@@ -3,13 +3,13 @@
 Candidate k is a function of (seed, k) and the parents. Nothing of it is stored but its scores while it is among
 the best, so memory does not grow with the number of candidates. The scores' terms, the higher the better:
 
-    recognised   log sqrt(P(first) P(second)) by the classifier, mean over views (mirrored, shifted)
-    realism      minus the squared Mahalanobis distance, over its dimensions, of the classifier's features to a
+    recognised   log sqrt(P(first) P(second)), mean over judges and views (mirrored, shifted)
+    realism      minus the squared Mahalanobis distance, over its dimensions, of the judges' features to a
                  Gaussian of those of the parents' reconstructions, beyond their own mean (1)
     critic       minus the critic's guess of the mix
     sharpness    log of high-frequency energy over the reconstructions', at most 0
     typical      minus the same distance as `realism` of the code to a Gaussian of the bank's codes
-    unlike       log of the distance to the nearest reconstruction in the classifier's features over the median of
+    unlike       log of the distance to the nearest reconstruction in the judges' features over the median of
                  what reconstructions have among themselves, at most 0
 """
 
@@ -27,7 +27,7 @@ from common.gallery import in_batches
 
 MIXES = (0.3, 0.7)  # of the second parent
 STRENGTHS = (0.1, 0.5)  # of a mask
-CONFIDENT = 0.5  # share of each class's parents that are drawn from: those the classifier recognises best
+CONFIDENT = 0.5  # share of each class's parents that are drawn from: those the judges recognise best
 RIVALS = 16  # second parents that are looked at for each first one; the one with the most similar border stays
 POOL = 2000  # best candidates that are seen in all views
 USES = 3  # of one row of the bank among the kept
@@ -61,7 +61,7 @@ class Scorer:
 
     Args:
         model: acai.released.ReleasedACAI.
-        judge: judge.released.Judge, the classifier.
+        judge: judge.released.Jury, or one Judge.
         classes: the names of the two that a blend shall show.
     """
 
@@ -81,8 +81,7 @@ class Scorer:
 
     def see(self, pictures):
         """(log probabilities [B, classes], features [B, d]) of pictures [B, H, W, C]; tensors."""
-        seen = self.judge.network(self.judge.seen(pictures))
-        return tf.nn.log_softmax(seen["logits"] / self.judge.temperature), seen["features"]
+        return self.judge.look(pictures)
 
     @functools.cached_property
     def look(self):
@@ -150,7 +149,7 @@ def energy(pictures):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Parents:
-    """The codes that are blended, of two classes, and what the classifier makes of their reconstructions.
+    """The codes that are blended, of two classes, and what the judges make of their reconstructions.
 
     Attributes:
         rows: two int [N], of the bank.
@@ -287,7 +286,7 @@ def complete(recipe, model, judge, bank, rows, training=None):
 
     Returns:
         (refined codes float16 [count, h, w, c] or None, [{"score", "terms", "nearest", ...} of each kept], and
-        with `training` {"nearest": images [count, H, W, C]}, the nearest of them by the classifier's features).
+        with `training` {"nearest": images [count, H, W, C]}, the nearest of them by the judges' features).
     """
     scorer = Scorer(model, judge, (recipe["first"], recipe["second"]))
     parents = prepare(scorer, bank, rows)

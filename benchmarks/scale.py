@@ -155,15 +155,10 @@ def search(candidates, quick):
     from acai.bank import LatentBank
     from acai.released import ReleasedACAI
     from common import release
-    from judge.released import Judge
+    from judge.released import bundled_jury
 
     config, weights, arrays, _ = release.read(release.BUNDLED / "acai")
-    judge_config, judge_weights, *_ = release.read(release.BUNDLED / "classifier", "classifier")
-    scorer = search.Scorer(
-        ReleasedACAI(config["model"], weights, "acai"),
-        Judge(judge_config["model"], judge_weights, "classifier"),
-        ("horse", "bird"),
-    )
+    scorer = search.Scorer(ReleasedACAI(config["model"], weights, "acai"), bundled_jury(), ("horse", "bird"))
     bank = LatentBank.from_arrays(arrays)
     rows = [bank.rows(name)[: 64 if quick else None] for name in ("horse", "bird")]
     parents = search.prepare(scorer, bank, rows)

@@ -59,6 +59,15 @@ class ImageDataset:
         labels = renumbered[self.labels]
         return dataclasses.replace(self, labels=labels, class_names=classes)._keep(labels >= 0)
 
+    def thin(self, per_class):
+        """Returns at most `per_class` images of each class, at even distances in its order."""
+        places = np.zeros(len(self), bool)
+        for label in range(len(self.class_names)):
+            own = np.flatnonzero(self.labels == label)
+            count = min(per_class, len(own))
+            places[own[np.arange(count) * len(own) // max(1, count)]] = True
+        return self._keep(places)
+
     def _keep(self, rows):
         images = self.images.keep(rows) if isinstance(self.images, StoredImages) else self.images[rows]
         return dataclasses.replace(self, images=images, labels=self.labels[rows], ids=self.ids[rows])

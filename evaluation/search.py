@@ -1,7 +1,7 @@
 """The suite "search": are the best of many blends better than the best of as many controls?
 
 Blends by slerp of codes, by lerp of codes and cross-fades of the pixels of the same real images go through one
-search each, with the same candidates, masks and weights; 64 are kept of each, and 64 drawn at random stand beside.
+search each, with the same pairs, mixes and weights; 64 are kept of each, and 64 drawn at random stand beside.
 """
 
 import dataclasses
@@ -9,55 +9,66 @@ import dataclasses
 import numpy as np
 
 from acai import masks, search
+from acai import refine as ascent
 from common import images, interpolation, intervals, metrics
 from evaluation.blend import Neighbours, jackknife
 from evaluation.report import Figure, Section
 
 KEPT = 64
 TEXT = (
-    "Of each kind of blends the same search keeps 64 of the candidates by the classifier's score; the referee, "
-    "which takes no part in it, says how well they are recognised as both classes and how far they are from real "
-    "images in its features (kernel distance to the hold-out of both classes). At random: as many pairs at one "
-    "half, without a search. Cross-fades are of the real images whose codes the bank holds."
+    "Of each kind of blends the same search keeps 64 of the candidates by the jury's score; the referee, which "
+    "takes no part in it, says how well they are recognised as both classes and how far they are from real "
+    "images in its features (kernel distance to the hold-out of both classes). Refined: gradient ascent of the "
+    "kept codes on the same score. At random: as many pairs at one half, without a search. Cross-fades are of "
+    "the real images whose codes the bank holds; with masks they are collages of photographs. The first "
+    "figures are those of what generate.py makes."
 )
 
 
-def evaluate(model, judges, extract, train, holdout, first, second, bank, candidates, seed=0, folder=None):
+def evaluate(
+    model, referee, jury, extract, train, holdout, first, second, bank, candidates, refine=0, seed=0, folder=None
+):
     """The Section of an ACAI with a bank of codes.
 
     Args:
         model, train, holdout, first, second, seed, folder: as of `evaluation.blend.evaluate`.
-        judges: {"referee" and "classifier": judge.released.Judge}; the latter searches.
+        referee: judge.released.Judge that says how good what is found is.
+        jury: judge.released.Jury, or one Judge, that searches.
         extract: function, images [N, H, W, C] -> features [N, d], in which the nearest training image is sought.
         bank: acai.bank.LatentBank.
         candidates: of each search.
+        refine: steps of gradient ascent on the codes that are kept; 0: there is no such row.
     """
     train, holdout = train.select((first, second)), holdout.select((first, second))
     rows = [bank.rows(name) for name in (first, second)]
-    real = pictures_of(bank, train, holdout)
-    cell = train.images.shape[1] // bank.latents.shape[1]
+    pixels = dataclasses.replace(bank, latents=pictures_of(bank, train, holdout))
+    fade, cell = search.CrossFade(), train.images.shape[1] // bank.latents.shape[1]
     kinds = {
-        "slerp": (model, bank, interpolation.slerp, 1),
-        "lerp": (model, bank, interpolation.lerp, 1),
-        "cross-fade": (search.CrossFade(), dataclasses.replace(bank, latents=real), interpolation.lerp, cell),
+        "slerp": (model, bank, interpolation.slerp, 1, masks.KINDS),
+        "lerp": (model, bank, interpolation.lerp, 1, masks.KINDS),
+        "cross-fade": (fade, pixels, interpolation.lerp, cell, ("uniform",)),
+        "cross-fade with masks": (fade, pixels, interpolation.lerp, cell, masks.KINDS),
     }
-    measured = Measure(judges["referee"], extract, train, holdout, (first, second), seed, folder)
-    table, figures = [], []
-    for name, (decoder, codes, path, side) in kinds.items():
-        scorer = search.Scorer(decoder, judges["classifier"], (first, second))
+    measured = Measure(referee, extract, train, holdout, (first, second), seed, folder)
+    table = []
+    for name, (decoder, codes, path, side, allowed) in kinds.items():
+        scorer = search.Scorer(decoder, jury, (first, second))
         parents = search.prepare(scorer, codes, rows, path=path, cell=side)
         weights = masks.WEIGHTS if decoder is model else masks.WEIGHTS | {"critic": 0.0}
-        best = search.find(scorer, parents, candidates, KEPT, seed, weights)[1]
-        random = np.random.default_rng(seed)
-        pairs = [c[random.choice(len(c), KEPT, replace=False), 0] for c in parents.codes]
-        halves = masks.blend(*pairs, np.full((KEPT, *pairs[0].shape[1:3]), 0.5), path)
-        for kind, found in (("kept", best), ("random", halves)):
-            pictures = np.clip(np.asarray(decoder.decode(found)), -1, 1)
-            row = measured(pictures)
-            table.append({"blends": f"{name}, {kind}", **{figure.name: figure for figure in row}})
-            figures = row if (name, kind) == ("slerp", "kept") else figures
+        kept = search.find(scorer, parents, candidates, KEPT, seed, weights, allowed)[1]
+        found = {"kept": kept}
+        if refine and decoder is model:
+            found["kept and refined"] = ascent.refine(scorer, kept, weights, refine, seed).astype(np.float32)
+        if allowed == masks.KINDS[:1] or decoder is model:
+            random = np.random.default_rng(seed)
+            pairs = [c[random.choice(len(c), KEPT, replace=False), 0] for c in parents.codes]
+            found["random"] = masks.blend(*pairs, np.full((KEPT, *pairs[0].shape[1:3]), 0.5), path)
+        for kind, codes_found in found.items():
+            pictures = np.clip(np.asarray(decoder.decode(codes_found)), -1, 1)
+            table.append({"blends": f"{name}, {kind}", **{figure.name: figure for figure in measured(pictures)}})
+    ours = table[1 if refine else 0]
     title = f"Best {KEPT} of {candidates:,} blends of {first} and {second}"
-    return Section(title, figures, table, {}, TEXT)
+    return Section(title, [v for name, v in ours.items() if name != "blends"], table, {}, TEXT)
 
 
 def pictures_of(bank, *datasets):

@@ -1,12 +1,13 @@
-"""A released classifier as a judge: class probabilities and features of pictures, numpy arrays in and out."""
+"""Released classifiers as judges: class probabilities and features of pictures."""
 
 import keras
 import numpy as np
 from scipy.special import softmax
 
-from common import progress
+from common import progress, release
 from common.checkpoints import restore
 from common.command import InputError
+from judge import JURORS
 from judge.networks import ARCHITECTURES
 
 
@@ -45,6 +46,13 @@ class Judge:
         logits, features = (np.concatenate([part[name] for part in parts]) for name in ("logits", "features"))
         return softmax(logits / self.temperature, axis=1), features
 
+    def look(self, images):
+        """As a call, of the images as they are, not mirrored, and with the probabilities' logarithms: tensors that
+        have gradients.
+        """
+        seen = self.network(self.seen(images))
+        return keras.ops.log_softmax(seen["logits"] / self.temperature), seen["features"]
+
     def seen(self, images):
         """What the network is shown of images [N, W, W, colours]: [N, width, width, colours], means of squares.
 
@@ -64,3 +72,36 @@ class Judge:
         return {
             name: np.mean(np.split(keras.ops.convert_to_numpy(value), 2), axis=0) for name, value in both.items()
         }
+
+
+def bundled(name):
+    """The Judge of a name in pretrained/."""
+    config, weights, *_ = release.read(release.BUNDLED / name, "classifier")
+    return Judge(config["model"], weights, name)
+
+
+def bundled_jury():
+    """The Jury of those that may search."""
+    return Jury([bundled(name) for name in JURORS])
+
+
+class Jury:
+    """Judges that answer together for a search, since what fools one of them seldom fools another.
+
+    Args:
+        judges: of the same classes in the same order.
+
+    Raises:
+        ValueError: for judges of different classes.
+    """
+
+    def __init__(self, judges):
+        self.judges = tuple(judges)
+        self.class_names = self.judges[0].class_names
+        if any(judge.class_names != self.class_names for judge in self.judges):
+            raise ValueError("Judges of the same classes are required. Received: different ones.")
+
+    def look(self, images):
+        """As `Judge.look`: the mean of their logarithms, and their features side by side."""
+        logs, features = zip(*[judge.look(images) for judge in self.judges], strict=True)
+        return sum(logs) / len(logs), keras.ops.concatenate(features, axis=-1)

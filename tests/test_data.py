@@ -35,6 +35,14 @@ def test_select_orders_and_renumbers():
     assert dataset.class_names == ("c", "a") and len(dataset) == 4 and dataset.split == "train"
 
 
+def test_thin_takes_even_places_of_each_class():
+    labels = np.array([0, 1, 0, 0, 0, 1, 0, 0, 0])  # class 0 at 0, 2, 3, 4, 6, 7, 8
+    images = np.arange(9, dtype=np.uint8)[:, None, None, None]
+    thinned = data.ImageDataset(images, labels, np.arange(9), ("a", "b"), "holdout").thin(3)
+    assert thinned.ids.tolist() == [0, 1, 3, 5, 6]  # the 0th, 2nd and 4th of seven; both of two
+    assert thinned.images.ravel().tolist() == thinned.ids.tolist() and thinned.labels.tolist() == [0, 1, 0, 1, 0]
+
+
 @pytest.mark.parametrize("classes", [("pegasus",), ("bird", "bird"), (), "bird"])
 def test_wrong_classes_list_the_valid_ones(classes):
     with pytest.raises(InputError) as error:

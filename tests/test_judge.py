@@ -11,7 +11,7 @@ from common.command import InputError
 from judge.calibration import fit_temperature
 from judge.model import Classifier
 from judge.networks import ARCHITECTURES, HalvedByMax
-from judge.released import Judge
+from judge.released import Judge, Jury
 
 SMALL = dict(width=16, channels=(2, 3, 4), classes=3)
 
@@ -172,6 +172,34 @@ def test_judge_does_not_depend_on_order_or_batch():
     straight, backward = judge(images), judge(images[::-1])
     for ours, other in zip(straight, backward, strict=True):
         np.testing.assert_allclose(ours, other[::-1], rtol=1e-4, atol=1e-6)
+
+
+def test_a_look_is_the_call_without_the_mirror_image():
+    _, judge, _, _ = released(temperature=2.0)
+    images = np.asarray(batch(9)["image"])
+    looks = [judge.look(images), judge.look(images[:, :, ::-1])]
+    logs = (np.asarray(looks[0][0]) + np.asarray(looks[1][0])) / 2  # of mean logits, but for a shift
+    probabilities, features = judge(images)
+    np.testing.assert_allclose(softmax(logs, axis=1), probabilities, rtol=1e-4)
+    np.testing.assert_allclose((looks[0][1] + looks[1][1]) / 2, features, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(np.exp(looks[0][0]).sum(axis=1), 1, rtol=1e-5)
+
+
+def test_a_jury_answers_with_the_mean_logarithm_and_all_features():
+    one, other = released(temperature=1.0)[1], released(temperature=3.0)[1]
+    images = np.asarray(batch(9)["image"])
+    logs, features = Jury([one, other]).look(images)
+    apart = [judge.look(images) for judge in (one, other)]
+    np.testing.assert_allclose(logs, (np.asarray(apart[0][0]) + np.asarray(apart[1][0])) / 2, rtol=1e-5)
+    np.testing.assert_allclose(features, np.concatenate([apart[0][1], apart[1][1]], axis=1), rtol=1e-5)
+    assert not np.allclose(apart[0][0], apart[1][0], rtol=1e-2)
+
+
+def test_a_jury_of_different_classes_is_refused():
+    one, other = released()[1], released()[1]
+    other.class_names = ("b", "a", "c")
+    with pytest.raises(ValueError, match="same classes"):
+        Jury([one, other])
 
 
 def test_judge_of_other_sizes_is_refused():

@@ -51,10 +51,11 @@ def decode(codes):
 class Judge:
     """Sees how bright each half is; its features are the means of 2x2 squares."""
 
-    class_names, temperature = ("cat", *CLASSES), 1.0
+    class_names = ("cat", *CLASSES)
 
-    def seen(self, pictures):
-        return pictures
+    def look(self, pictures):
+        seen = self.network(pictures)
+        return keras.ops.log_softmax(seen["logits"]), seen["features"]
 
     def network(self, pictures):
         halves = keras.ops.stack(
@@ -106,14 +107,17 @@ def section():
     features = SimpleNamespace(name="squares", comparable="")
     extract = lambda pictures: Judge()(pictures)[1]  # noqa: E731
     extract.name, extract.comparable = features.name, features.comparable
-    judges = {"referee": Judge(), "classifier": Judge()}
-    return suite.evaluate(model, judges, extract, TRAIN, HOLDOUT, *CLASSES, bank(), candidates=300)
+    return suite.evaluate(
+        model, Judge(), Judge(), extract, TRAIN, HOLDOUT, *CLASSES, bank(), candidates=300, refine=3
+    )
 
 
-def test_three_searches_beside_three_random_draws(section):
+def test_searches_with_and_without_refinement_beside_random_draws(section):
     rows = {row["blends"]: row for row in section.table}
-    assert list(rows) == [f"{n}, {k}" for n in ("slerp", "lerp", "cross-fade") for k in ("kept", "random")]
-    assert section.figures == [v for v in rows["slerp, kept"].values() if not isinstance(v, str)]
+    of_codes = [f"{n}, {k}" for n in ("slerp", "lerp") for k in ("kept", "kept and refined", "random")]
+    assert list(rows) == [*of_codes, "cross-fade, kept", "cross-fade, random", "cross-fade with masks, kept"]
+    ours = rows["slerp, kept and refined"]
+    assert section.figures == [v for v in ours.values() if not isinstance(v, str)]
     for figure in section.figures:
         assert figure.count == 64
 
@@ -121,7 +125,7 @@ def test_three_searches_beside_three_random_draws(section):
 def test_lerp_of_codes_that_are_pixels_finds_what_the_cross_fade_finds(section):
     """Same pairs, masks, shares and scores; the Gaussian of "typical" sees the same numbers in another order."""
     rows = {row["blends"]: row for row in section.table}
-    for kind in ("kept", "random"):
-        one, other = rows[f"lerp, {kind}"], rows[f"cross-fade, {kind}"]
+    for kind, control in (("kept", "cross-fade with masks, kept"), ("random", "cross-fade, random")):
+        one, other = rows[f"lerp, {kind}"], rows[control]
         name = "recognisability_referee_64"
         assert one[name].value == pytest.approx(other[name].value, abs=0.01)

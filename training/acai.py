@@ -12,7 +12,7 @@ from common.callbacks import RunawayWatch
 from common.cifar10 import CIFAR10_CLASSES
 from common.images import to_uint8
 from evaluation import watch
-from judge.released import Judge
+from judge.released import bundled
 from training.schedule import cosine, steps
 
 
@@ -56,8 +56,7 @@ def judge_features():
     """A function of images -> the maps that each block of the bundled classifier leaves."""
     import keras
 
-    settings, weights, *_ = release.read(release.BUNDLED / "classifier", "classifier")
-    network = Judge(settings["model"], weights, "classifier").network
+    network = bundled("classifier").network
     maps = [layer.output for layer in network.layers if isinstance(layer, keras.layers.Activation)]
     inner = keras.Model(network.input, maps[::2])
     return lambda images: inner(images, training=False)
@@ -96,10 +95,7 @@ def evaluate(config, model, datasets):
 @functools.cache
 def blend_watch(holdout, classes, count=256):
     """Scores blends of the first images of two classes by both judges. Kept: a training asks for it often."""
-    judges = {}
-    for name in ("referee", "classifier"):
-        settings, weights, *_ = release.read(release.BUNDLED / name, "classifier")
-        judges[name] = Judge(settings["model"], weights, name)
+    judges = {name: bundled(name) for name in ("referee", "classifier")}
     sides = (picture_images(holdout, name, count) for name in classes)
     return watch.BlendWatch(judges, *sides, classes)
 

@@ -12,7 +12,7 @@ from common.loop import Callback
 from gan.model import GAN
 from gan.pictures import training_pictures
 from gan.released import ReleasedGAN
-from judge.released import Judge
+from judge.released import bundled
 from training.schedule import steps
 
 
@@ -106,8 +106,7 @@ def pixel_deviation(dataset):
 @functools.cache
 def judge_and_features(holdout):
     """The bundled classifier and its features of the hold-out. Kept: a training asks for them often."""
-    settings, weights, *_ = release.read(release.BUNDLED / "classifier", "classifier")
-    judge = Judge(settings["model"], weights, "classifier")
+    judge = bundled("classifier")
     return judge, np.concatenate([judge(images)[1] for images in batches.in_order(holdout)])
 
 
