@@ -1,6 +1,7 @@
 """The judges: CIFAR-10 classifiers trained from scratch, whose probabilities and features score every model.
 
 python train.py --config=configs/classifier.py --workdir=runs/classifier        scores, searches, gives features
+python train.py --config=configs/classifier.py:juror --workdir=runs/juror       searches beside the first
 python train.py --config=configs/classifier.py:referee --workdir=runs/referee   only scores
 """
 
@@ -8,13 +9,13 @@ import ml_collections
 
 
 def get_config(variant="classifier"):
-    """The named variant: "classifier" or "referee"."""
-    variants = {"classifier": classifier, "referee": referee}
+    """The named variant: "classifier", "juror" or "referee"."""
+    variants = {"classifier": classifier, "juror": juror, "referee": referee}
     if variant not in variants:
         raise ValueError(f"configs/classifier.py has the variants {', '.join(variants)}. Received: {variant!r}")
     config = classifier()
-    if variant == "referee":
-        referee(config)
+    if variant != "classifier":
+        variants[variant](config)
     return config
 
 
@@ -64,8 +65,19 @@ def classifier():
     return config
 
 
+def juror(config):
+    """A residual network, as the referee but of another seed: a second opinion in searches.
+
+    Command:   python train.py --config=configs/classifier.py:juror --workdir=runs/juror
+    Time:      17 minutes on 2 cores (560 images/s); on a GPU not measured.
+    Figures:   90.5% of the hold-out, 90.6% of the first 1,000 test images, a picture judged with its mirror image.
+    """
+    referee(config)
+    config.train.seed = 2
+
+
 def referee(config):
-    """A residual network of another seed; no search, refinement, loss or ranking may use it.
+    """A residual network of another seed than all others; no search, refinement, loss or ranking may use it.
 
     Command:   python train.py --config=configs/classifier.py:referee --workdir=runs/referee
     Time:      23 minutes on 2 cores (up to 427 images/s); on a GPU not measured.

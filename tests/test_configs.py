@@ -141,11 +141,19 @@ def test_judge_and_referee_have_nothing_in_common():
     assert one.data.hold_out and other.data.hold_out
 
 
+def test_the_juror_is_a_referee_of_another_seed():
+    seeds = [classifier.get_config(name).train.seed for name in ("classifier", "juror", "referee")]
+    assert len(set(seeds)) == 3
+    juror = classifier.get_config("juror")
+    juror.train.seed = seeds[2]
+    assert juror == classifier.get_config("referee")
+
+
 @pytest.mark.parametrize(
     ("module", "names"),
     [
         (acai, "paper, pegasus, small, small_1024, lines, baseline, dropout, .*, lines_aae, lines_vqvae"),
-        (classifier, "classifier, referee"),
+        (classifier, "classifier, juror, referee"),
         (gan, "dcgan, cgan, sngan, wgan, wgan_gp"),
     ],
 )
