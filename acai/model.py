@@ -35,6 +35,7 @@ class ACAI(keras.Model):
         feature_weight: of that in the autoencoder's loss.
         realism_weight: of the patch discriminator in the autoencoder's loss; 0: there is none, as in the paper.
         realism_from_step: the step from which the autoencoder's loss has it.
+        realism_ramp_steps: in which its weight then rises.
         discriminator_from_step: the step from which the patch discriminator itself trains.
         discriminator_channels: of the patch discriminator's first layer.
         realism_loss, realism_penalty, realism_augment, realism_by_class: see `acai.realism.Realism`.
@@ -70,6 +71,7 @@ class ACAI(keras.Model):
         feature_weight=0.0,
         realism_weight=0.0,
         realism_from_step=0,
+        realism_ramp_steps=0,
         discriminator_from_step=0,
         discriminator_channels=48,
         realism_loss="hinge",
@@ -106,7 +108,7 @@ class ACAI(keras.Model):
         if realism_weight:
             choices = realism_loss, realism_penalty, realism_augment, classes if realism_by_class else 0
             image = width, discriminator_channels, colours, precision
-            self.realism = Realism(realism_weight, realism_from_step, *choices, *image)
+            self.realism = Realism(realism_weight, realism_from_step, realism_ramp_steps, *choices, *image)
             self.discriminator = self.realism.network
             self.trained["discriminator"] = [self.discriminator]
         if ema_rate:

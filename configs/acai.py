@@ -90,7 +90,8 @@ def paper():
     train.critic_schedule = "constant"  # the same of the critic
     train.schedule_floor = 0.0  # share of the learning rate that a cosine ends at
     train.discriminator_from_kimg = 0.0  # it trains alone, until
-    train.realism_from_kimg = 0.0  # the autoencoder's loss has it, with
+    train.realism_from_kimg = 0.0  # the autoencoder's loss has it, with a weight that rises in
+    train.realism_ramp_kimg = 0.0  # to the whole one, and with
     train.realism_learning_rate = 1e-4  # for autoencoder, critic and latent classifier
     train.ema_rate = 0.0  # kept a step by the averaged autoencoder; 0: no average
     train.precision = "auto"  # float32, mixed_bfloat16, mixed_float16

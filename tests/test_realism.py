@@ -62,6 +62,13 @@ def test_before_its_step_the_autoencoder_does_not_hear_of_it():
         np.testing.assert_array_equal(before, after)
 
 
+def test_the_weight_rises_in_even_steps_to_the_whole_one():
+    ramped, at_once = make(from_step=6, ramp_steps=4), make(from_step=6)  # both of weight 0.5
+    weights = [float(ramped.weight_at(tf.constant(step, tf.int64))) for step in (0, 5, 6, 7, 8, 9, 10, 1000)]
+    assert weights == pytest.approx([0, 0, 0.125, 0.25, 0.375, 0.5, 0.5, 0.5])
+    assert [float(at_once.weight_at(tf.constant(step, tf.int64))) for step in (5, 6, 7)] == [0, 0.5, 0.5]
+
+
 def test_penalty_of_a_linear_discriminator_is_half_its_squared_weights():
     realism = make(loss="non_saturating", gradient_penalty=3.0)
     weights = noise(8 * 8 * 3, 1, seed=2)

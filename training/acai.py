@@ -39,6 +39,7 @@ def build(config, train):
         colours=train.images.shape[-1],
         classes=len(train.class_names),
         realism_from_step=steps(config, config.train.realism_from_kimg),
+        realism_ramp_steps=steps(config, config.train.realism_ramp_kimg),
         discriminator_from_step=steps(config, config.train.discriminator_from_kimg),
         ema_rate=config.train.ema_rate,
         precision=precision.resolve(config.train.precision),
