@@ -1,8 +1,9 @@
 """Codes made better by gradient ascent on a search's score.
 
 The score sees the picture as it is, shifted anew in every step, and both mirrored, so that no single pattern of
-pixels pays; its terms "typical" and "realism" hold code and picture to what the bank's are like. What is gained is
-the judges' opinion: ask one that took no part before believing it.
+pixels pays; its terms "typical" and "realism" hold code and picture to what the bank's are like, each for itself.
+All pictures together are held to it by the kernel distance of their features to those of the reconstructions. What
+is gained is the judges' opinion: ask one that took no part before believing it.
 """
 
 import numpy as np
@@ -12,9 +13,10 @@ from acai.search import SHIFTS, total
 from common import progress
 
 RATE = 0.02  # of Adam, in standard deviations of the codes
+TOGETHER = 1.0  # weight of the kernel distance in the score of each
 
 
-def refine(scorer, codes, weights, steps, seed):
+def refine(scorer, codes, weights, steps, seed, together=TOGETHER):
     """Codes float16 [N, h, w, c], each moved uphill by `steps` of Adam.
 
     Args:
@@ -23,16 +25,19 @@ def refine(scorer, codes, weights, steps, seed):
         weights: {term: weight}; "unlike" has no gradient and is left out.
         steps: how many.
         seed: of the views.
+        together: weight of what holds all pictures together to the reconstructions.
     """
     start = tf.constant(codes)
     spread = float(np.std(codes))
     offset, first, second = (tf.Variable(tf.zeros_like(start)) for _ in range(3))
+    apart = KernelDistance(scorer.reference)
 
     @tf.function(jit_compile=True)
     def gradient(shift):
         with tf.GradientTape() as tape:
-            terms, _ = scorer.terms(start + spread * offset, (SHIFTS[0], tf.unstack(shift)), mirrored=True)
-            score = tf.reduce_sum(total(terms, weights))
+            views = SHIFTS[0], tf.unstack(shift)
+            terms, features = scorer.terms(start + spread * offset, views, mirrored=True)
+            score = tf.reduce_mean(total(terms, weights)) - together * apart(features)
         return tape.gradient(score, offset)
 
     random = np.random.default_rng(seed)
@@ -42,3 +47,25 @@ def refine(scorer, codes, weights, steps, seed):
         second.assign(0.99 * second + 0.01 * tf.square(gradients))
         offset.assign_add(RATE * (first / (1 - 0.9**step)) / (tf.sqrt(second / (1 - 0.99**step)) + 1e-8))
     return (start + spread * offset).numpy().astype(np.float16)
+
+
+class KernelDistance:
+    """Of features [N, d] to a reference [M, d], as `common.metrics.kernel_distance` in tensors, in the reference's
+    standard deviations and without what the reference has within itself, which is constant.
+    """
+
+    def __init__(self, reference):
+        self.mean, self.deviation = reference.mean(axis=0), reference.std(axis=0) + 1e-3
+        self.reference = (reference - self.mean) / self.deviation
+
+    def __call__(self, features):
+        features = (features - self.mean) / self.deviation
+        within = kernel(features, features)
+        others = tf.reduce_sum(within) - tf.linalg.trace(within)
+        pairs = max(1, features.shape[0] * (features.shape[0] - 1))
+        return others / pairs - 2 * tf.reduce_mean(kernel(features, self.reference))
+
+
+def kernel(first, second):
+    """(x.y / d + 1)^3 of all rows of [N, d] and [M, d]: [N, M]."""
+    return (tf.matmul(first, second, transpose_b=True) / first.shape[1] + 1) ** 3

@@ -73,11 +73,8 @@ class Scorer:
 
     def refer_to(self, codes, features, energy):
         """Makes what reconstructions are like the measure: their codes, features [N, d] and mean energy."""
-        self.codes, self.features, self.energy = (
-            Gaussian(codes.reshape(len(codes), -1)),
-            Gaussian(features),
-            energy,
-        )
+        self.codes, self.features = Gaussian(codes.reshape(len(codes), -1)), Gaussian(features)
+        self.reference, self.energy = np.asarray(features, np.float32), energy
 
     def see(self, pictures):
         """(log probabilities [B, classes], features [B, d]) of pictures [B, H, W, C]; tensors."""

@@ -119,10 +119,12 @@ def pegasus(config):
     config.data.pairing, config.data.groups = "across", (("horse",), ("bird",))
     config.data.flip = True
     config.model.depth, config.model.critic_depth = 16, 8
-    config.model.realism_weight = 0.01
-    config.train.discriminator_from_kimg, config.train.realism_from_kimg = 1_190.0, 1_200.0
-    config.train.discriminator_learning_rate = 5e-4
-    config.train.total_kimg = 1_500.0
+    config.model.realism_weight, config.model.realism_loss = 0.1, "non_saturating"
+    config.model.realism_penalty = 0.03
+    config.train.discriminator_from_kimg, config.train.realism_from_kimg = 2_990.0, 3_000.0
+    config.train.realism_ramp_kimg = 100.0
+    config.train.discriminator_learning_rate, config.train.realism_learning_rate = 5e-4, 2e-4
+    config.train.total_kimg = 4_000.0
     config.train.learning_rate = config.train.critic_learning_rate = 5e-4
     config.train.ema_rate = 0.999
     config.train.bank_per_class = (2_000, 500)
