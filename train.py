@@ -11,7 +11,7 @@ import json
 from absl import flags, logging
 from ml_collections import config_flags
 
-from common import cluster, command, compiler, data, memory
+from common import cluster, command, compiler, data, memory, release
 from common.command import InputError
 from common.run_directory import RunDirectory
 from configs.check import check
@@ -51,7 +51,7 @@ def train(config, run, machines=False):
         machines: whether several train together.
     """
     step, arrays = run.checkpoints.load_latest() if run else (0, None)
-    if is_finished(config, run, step) and not machines:
+    if is_finished(config, run, step) and not machines and has_release(config, run):
         return
 
     memory.keep_freed_memory()
@@ -77,6 +77,8 @@ def train(config, run, machines=False):
         step = distribution.number(model.step)
         if step < steps(config, config.train.total_kimg):
             take_steps(config, run, family, model, images, strategy)
+        elif run:
+            family.write_release(config, model, images, run.file("release"))
         distribution.wait_for_all(strategy)  # also for the chief's last file
 
 
@@ -86,6 +88,16 @@ def is_finished(config, run, step):
     if finished:
         print(f"{run.path} is finished at {kimg(config, step):.1f} kimg")
     return finished
+
+
+def has_release(config, run):
+    """Whether a finished run's release is whole; a damaged one is written anew from the checkpoint."""
+    try:
+        release.read(run.file("release"), config.family)
+    except InputError as error:
+        logging.warning("%s", error)
+        return False
+    return True
 
 
 def take_steps(config, run, family, model, images, strategy):

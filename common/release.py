@@ -43,8 +43,9 @@ def write(folder, config, weights, bank=None):
         bank: {name: array}, without "weights_digest", which ties it to the weights; None: there is none.
     """
     os.makedirs(folder, exist_ok=True)
-    weights = pack({name: _half(value) for name, value in weights.items()})
     contents = {"config.json": (json.dumps(config, indent=2, sort_keys=True) + "\n").encode()}
+    tied = {"config_digest": digest(contents["config.json"])}
+    weights = pack({name: _half(value) for name, value in weights.items()} | tied)
     if bank is not None:
         codes = {name: _half(value) for name, value in bank.items()}
         contents["bank.npz"] = pack(codes | {"weights_digest": digest(weights)})
@@ -62,15 +63,20 @@ def read(folder, family="acai"):
 
     Raises:
         InputError: when a file is missing, damaged or of a newer format, the model is of another family, or
-            the bank is of other weights.
+            the bank or the config is of other weights.
     """
-    config, _ = _content(folder, "config.json", _parse_config)
+    config, text = _content(folder, "config.json", _parse_config)
     if config.get("family", family) != family:
         raise InputError(
             f"A model of the family {family} is required. Received: {folder} of the family {config['family']}"
         )
     weights, data = _content(folder, "weights.npz", unpack)
     weights_digest, bank = digest(data), {}
+    if str(weights.pop("config_digest", digest(text))) != digest(text):  # releases before 0.1.0 lack it
+        raise InputError(
+            f"A config.json of the same weights is required. Received: {folder}/config.json, of others or changed; train "
+            "on or fetch it again."
+        )
     if family == "acai":
         bank, _ = _content(folder, "bank.npz", unpack)
         if str(bank.get("weights_digest")) != weights_digest:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from common import release
 from common.checkpoints import Checkpoints
 from common.command import InputError, one_line
 from configs.acai import get_config
@@ -169,6 +170,7 @@ def test_finished_run_says_so(train, old_run):
     config = get_config("lines")
     config.train.total_kimg = 64.0
     (old_run / "config.json").write_text(json.dumps(json.loads(config.to_json())))
+    release.write(old_run / "release", {"family": "acai"}, {}, {})
     result = train(LINES, f"--workdir={old_run}", "--config.train.total_kimg=64")
     assert (result.returncode, result.stderr) == (0, "")
     assert str(old_run) in result.stdout and "finished" in result.stdout and "64.0 kimg" in result.stdout

@@ -8,6 +8,7 @@ import pytest
 from acai import bank as banks
 from acai.bank import LatentBank
 from common import release
+from common.checkpoints import pack
 from common.command import InputError
 from common.data import ImageDataset
 
@@ -77,6 +78,19 @@ def test_one_changed_byte_is_noticed(folder, name):
     (folder / name).write_bytes(data)
     with pytest.raises(InputError, match=name):
         release.read(folder)
+
+
+def test_a_changed_config_is_noticed_where_it_is_still_json(folder, tmp_path):
+    changed = json.loads((folder / "config.json").read_text()) | {"depth": 17}
+    (folder / "config.json").write_text(json.dumps(changed))
+    with pytest.raises(InputError, match="config.json of the same weights"):
+        release.read(folder)
+
+
+def test_weights_of_a_time_without_config_digests_are_read(tmp_path):
+    (tmp_path / "config.json").write_text('{"family": "gan"}')
+    (tmp_path / "weights.npz").write_bytes(pack({"a": np.float16([1])}))
+    assert release.read(tmp_path, "gan")[1] == {"a": np.float16([1])}
 
 
 def test_a_newer_format_and_pickles_are_refused(folder):

@@ -232,3 +232,7 @@ def test_a_finished_run_says_so_and_changes_nothing(runs, images):
     result = finish(images, folder, runs["steps"])
     assert "finished" in result.stdout and str(folder) in result.stdout and result.stdout.count("\n") == 1
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    weights = folder / "release" / "weights.npz"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    finish(images, folder, runs["steps"])  # writes it anew from the checkpoint, and nothing else
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
