@@ -74,8 +74,8 @@ def read(folder, family="acai"):
     weights_digest, bank = digest(data), {}
     if str(weights.pop("config_digest", digest(text))) != digest(text):  # releases before 0.1.0 lack it
         raise InputError(
-            f"A config.json of the same weights is required. Received: {folder}/config.json, of others or changed; train "
-            "on or fetch it again."
+            f"A config.json of the same weights is required. Received: {folder}/config.json, of others or "
+            "changed; train on or fetch it again."
         )
     if family == "acai":
         bank, _ = _content(folder, "bank.npz", unpack)
