@@ -269,7 +269,8 @@ def recipes_of(folder, recipe):
 
 def read_manifest(path):
     """Sets the flags to those of a manifest, so that both pass the same checks; returns what it had drawn."""
-    beside = [name for name in (*ACTIONS, *RECIPE_FLAGS) if FLAGS[name].present and name not in MOVABLE]
+    named = {*ACTIONS, *RECIPE_FLAGS, "bundle", "data_dir"} - {*MOVABLE}
+    beside = sorted(name for name in named if FLAGS[name].present)
     if beside and FLAGS.from_manifest is not None:
         movable = ", ".join(f"--{name}" for name in MOVABLE)
         raise InputError(f"Beside --from_manifest only {movable} are required. Received: --{beside[0]}")

@@ -211,6 +211,8 @@ FLAGS = {
     "--from_manifest=": ["--from_manifest"],
     "--from_manifest=file --mix=0.5": ["--mix", "Beside --from_manifest"],
     "--from_manifest=file --blend": ["--blend"],
+    "--from_manifest=file --data_dir=file": ["--data_dir", "Beside --from_manifest"],
+    "--from_manifest=file --bundle": ["--bundle", "Beside --from_manifest"],
 }
 
 
