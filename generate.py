@@ -74,7 +74,7 @@ for _name, _weight in masks.WEIGHTS.items():
     flags.DEFINE_float(
         f"{_name}_weight",
         _weight,
-        f"of the term {_name} in a candidate's score, see acai/search.py",
+        f"of the term {_name} in a candidate's score, see acai/scores.py",
         lower_bound=-1000,
         upper_bound=1000,
     )

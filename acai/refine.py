@@ -9,7 +9,7 @@ is gained is the judges' opinion: ask one that took no part before believing it.
 import numpy as np
 import tensorflow as tf
 
-from acai.search import SHIFTS, total
+from acai.scores import SHIFTS, total
 from common import progress
 
 RATE = 0.02  # of Adam, in standard deviations of the codes
@@ -20,7 +20,7 @@ def refine(scorer, codes, weights, steps, seed, together=TOGETHER):
     """Codes float16 [N, h, w, c], each moved uphill by `steps` of Adam.
 
     Args:
-        scorer: acai.search.Scorer that refers to a bank.
+        scorer: acai.scores.Scorer that refers to a bank.
         codes: float32 [N, h, w, c].
         weights: {term: weight}; "unlike" has no gradient and is left out.
         steps: how many.

@@ -153,15 +153,17 @@ def search(candidates, quick):
     """One search of generate.py --blend --candidates, after its programs are compiled."""
     from acai import masks, search
     from acai.bank import LatentBank
+    from acai.candidates import prepare
     from acai.released import ReleasedACAI
+    from acai.scores import Scorer
     from common import release
     from judge.released import bundled_jury
 
     config, weights, arrays, _ = release.read(release.BUNDLED / "acai")
-    scorer = search.Scorer(ReleasedACAI(config["model"], weights, "acai"), bundled_jury(), ("horse", "bird"))
+    scorer = Scorer(ReleasedACAI(config["model"], weights, "acai"), bundled_jury(), ("horse", "bird"))
     bank = LatentBank.from_arrays(arrays)
     rows = [bank.rows(name)[: 64 if quick else None] for name in ("horse", "bird")]
-    parents = search.prepare(scorer, bank, rows)
+    parents = prepare(scorer, bank, rows)
     search.find(scorer, parents, 1, 1, 0, masks.WEIGHTS)
     start = time.perf_counter()
     search.find(scorer, parents, candidates, min(64, candidates), 1, masks.WEIGHTS)

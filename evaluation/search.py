@@ -10,6 +10,8 @@ import numpy as np
 
 from acai import masks, search
 from acai import refine as ascent
+from acai.candidates import prepare
+from acai.scores import Scorer
 from common import images, interpolation, intervals, metrics
 from evaluation.blend import Neighbours, jackknife
 from evaluation.report import Figure, Section
@@ -42,7 +44,7 @@ def evaluate(
     train, holdout = train.select((first, second)), holdout.select((first, second))
     rows = [bank.rows(name) for name in (first, second)]
     pixels = dataclasses.replace(bank, latents=pictures_of(bank, train, holdout))
-    fade, cell = search.CrossFade(), train.images.shape[1] // bank.latents.shape[1]
+    fade, cell = CrossFade(), train.images.shape[1] // bank.latents.shape[1]
     kinds = {
         "slerp": (model, bank, interpolation.slerp, 1, masks.KINDS),
         "lerp": (model, bank, interpolation.lerp, 1, masks.KINDS),
@@ -52,8 +54,8 @@ def evaluate(
     measured = Measure(referee, extract, train, holdout, (first, second), seed, folder)
     table = []
     for name, (decoder, codes, path, side, allowed) in kinds.items():
-        scorer = search.Scorer(decoder, jury, (first, second))
-        parents = search.prepare(scorer, codes, rows, path=path, cell=side)
+        scorer = Scorer(decoder, jury, (first, second))
+        parents = prepare(scorer, codes, rows, path=path, cell=side)
         weights = masks.WEIGHTS if decoder is model else masks.WEIGHTS | {"critic": 0.0}
         kept = search.find(scorer, parents, candidates, KEPT, seed, weights, allowed)[1]
         found = {"kept": kept}
@@ -111,3 +113,19 @@ class Measure:
             note = "share nearer to a training image than 99% of the hold-out"
             found.append(Figure(f"copies_{space}_{count}", closer, count=count, better="lower", note=note))
         return found
+
+
+class CrossFade:
+    """In place of a model, the control: a picture is its own code, so that blending codes fades pixels."""
+
+    critic = None
+
+    @staticmethod
+    def encode(pictures):
+        return pictures
+
+    decode = encode
+
+    @property
+    def autoencoder(self):
+        return self

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from acai import masks, search
+from acai import candidates, masks, scores
 from acai.bank import LatentBank
 from common import data
 from common.images import to_float
@@ -80,10 +80,10 @@ def test_a_cross_fade_by_cells_is_one_of_pixels():
     """Each square of 2x2 pixels is faded at its own share, parents mirrored as drawn."""
     codes, kinds = bank(), ("random",)
     pixels = LatentBank(suite.pictures_of(codes, TRAIN, HOLDOUT), *list(codes.arrays().values())[1:])
-    scorer = search.Scorer(search.CrossFade(), Judge(), CLASSES)
-    parents = search.prepare(scorer, pixels, [codes.rows(name) for name in CLASSES], path=lerp, cell=2)
-    drawn = [search.draw(parents, 0, k, kinds) for k in range(5)]
-    faded = search.codes_of(parents, drawn)
+    scorer = scores.Scorer(suite.CrossFade(), Judge(), CLASSES)
+    parents = candidates.prepare(scorer, pixels, [codes.rows(name) for name in CLASSES], path=lerp, cell=2)
+    drawn = [candidates.draw(parents, 0, k, kinds) for k in range(5)]
+    faded = candidates.codes_of(parents, drawn)
     for candidate, picture in zip(drawn, faded, strict=True):
         first, second = (
             pixels.latents[parents.rows[side][candidate.places[side]]][:, :: -1 if candidate.mirrored[side] else 1]

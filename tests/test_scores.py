@@ -1,0 +1,79 @@
+"""The scores' terms: Gaussians, views and energy against plain numpy."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from acai import masks, scores
+from common import metrics
+
+
+def test_the_distance_to_a_gaussian_is_mahalanobis():
+    random = np.random.default_rng(0)
+    vectors = random.normal(size=(300, 4)) @ random.normal(size=(4, 4)) + 5
+    gaussian = scores.Gaussian(vectors, shrinkage=0)
+    away = vectors - vectors.mean(axis=0)
+    expected = np.einsum("ni,ij,nj->n", away, np.linalg.inv(np.cov(vectors.T)), away) / 4
+    np.testing.assert_allclose(gaussian.distance(vectors.astype(np.float32)), expected, rtol=1e-3)
+    assert np.mean(expected) == pytest.approx(299 / 300)
+
+
+def test_shrinkage_bounds_the_distance_where_nothing_varied():
+    vectors = np.random.default_rng(1).normal(size=(200, 2)) * [1, 0]
+    far = np.array([[vectors[:, 0].mean(), 1]], np.float32)
+    variance = vectors[:, 0].var(ddof=1)
+    assert float(scores.Gaussian(vectors, 0.1).distance(far)[0]) == pytest.approx(
+        1 / (0.1 * variance / 2) / 2, rel=1e-3
+    )
+
+
+@pytest.mark.parametrize(("down", "right"), [(0, 0), (2, 0), (-2, 0), (0, 2), (1, -2)])
+def test_views_are_moved_and_filled_by_mirroring(down, right):
+    images = np.random.default_rng(2).normal(size=(2, 6, 7, 3)).astype(np.float32)
+    padded = np.pad(images, ((0, 0), (2, 2), (2, 2), (0, 0)), "reflect")
+    expected = padded[:, 2 - down : 8 - down, 2 - right : 9 - right]
+    moved = np.asarray(scores.shifted(images, down, right))
+    np.testing.assert_array_equal(moved, expected)
+    if down == 2:
+        np.testing.assert_array_equal(moved[:, 2:], images[:, :-2])
+
+
+def test_energy_is_that_of_the_metrics():
+    images = np.random.default_rng(3).uniform(-1, 1, size=(3, 8, 9, 3)).astype(np.float32)
+    np.testing.assert_allclose(scores.energy(images), metrics.high_frequency_energy(images), rtol=1e-4)
+
+
+def test_scores_weigh_the_terms_there_are():
+    terms = {"recognised": np.array([-1.0, -2.0]), "typical": np.array([-3.0, 0.0])}
+    np.testing.assert_allclose(scores.total(terms, masks.WEIGHTS | {"typical": 0.5}), [-2.5, -2])
+
+
+def test_thorough_recognition_is_the_mean_over_flips_and_shifts():
+    def look(pictures):
+        corner = tf.reshape(pictures[:, :2, :2, 0], (-1, 4))
+        return tf.nn.log_softmax(2 * corner[:, :3]), corner
+
+    judge = SimpleNamespace(class_names=("bird", "cat", "horse"), look=look)
+    decoder = SimpleNamespace(decode=lambda codes: 3 * codes)
+    model = SimpleNamespace(autoencoder=decoder, critic=None)
+    random = np.random.default_rng(6)
+    codes = random.uniform(-0.5, 0.5, size=(3, 8, 8, 3)).astype(np.float32)
+    scorer = scores.Scorer(model, judge, ("horse", "bird"))
+    scorer.refer_to(random.normal(size=(500, 8, 8, 3)), random.normal(size=(500, 4)), 0.5)
+    expected = []
+    for side in (codes, codes[:, :, ::-1]):
+        padded = np.pad(np.clip(3 * side, -1, 1), ((0, 0), (2, 2), (2, 2), (0, 0)), mode="reflect")
+        for down, right in ((0, 0), (2, 0), (-2, 0), (0, 2), (0, -2)):
+            view = padded[:, 2 - down : 10 - down, 2 - right : 10 - right, 0]
+            logits = 2 * np.stack([view[:, 0, 0], view[:, 0, 1], view[:, 1, 0]], axis=1)
+            logs = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+            expected.append((logs[:, 2] + logs[:, 0]) / 2)
+    terms, _ = scorer(codes, thorough=True)
+    np.testing.assert_allclose(terms["recognised"], np.mean(expected, axis=0), rtol=1e-4)
+    quick, features = scorer(codes)
+    np.testing.assert_allclose(quick["recognised"], expected[0], rtol=1e-4)
+    np.testing.assert_allclose(features, np.clip(3 * codes, -1, 1)[:, :2, :2, 0].reshape(3, 4), rtol=1e-5)
+    sharpness = np.log(metrics.high_frequency_energy(np.clip(3 * codes, -1, 1)) / 0.5)
+    np.testing.assert_allclose(terms["sharpness"], np.minimum(sharpness, 0), atol=1e-4)
