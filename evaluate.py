@@ -43,7 +43,7 @@ flags.DEFINE_string("source", "acai", "a bundled model's name, a run directory o
 flags.DEFINE_enum("suite", None, [*SUITES, "all"], "what to measure; default: the first that suits")
 flags.DEFINE_integer("samples", 1000, "pictures of each kind", lower_bound=100, upper_bound=20_000)
 flags.DEFINE_integer("candidates", 20_000, "of each search of the suite search", lower_bound=64)
-flags.DEFINE_integer("refine", 100, "steps of gradient ascent on what a search keeps", lower_bound=0)
+flags.DEFINE_integer("refine", 40, "steps of gradient ascent on what a search keeps", lower_bound=0)
 flags.DEFINE_string("first", "horse", "class of the first parent")
 flags.DEFINE_string("second", "bird", "class of the second parent")
 flags.DEFINE_string("features", "classifier", "classifier, inception or a .keras file")
