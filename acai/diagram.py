@@ -139,9 +139,13 @@ def draw_flow(axes, sizes):
     if sizes.get("realism_weight"):
         block(axes, 4.9, low, "discriminator $D$", "discriminator", 1.5)
         arrow(axes, (7.15, middle - 0.14), (5.68, low + 0.2))
-        hinge = r"hinge of $D(x)$ against $D(\hat{x})$, $D(\hat{x}_\alpha)$"
-        loss(axes, 2.1, low - 0.25, "", hinge, "discriminator", 3.2, 0.4)
-        realism = rf"realism: $-${sizes['realism_weight']:g} mean $D(\hat{{x}})$, $D(\hat{{x}}_\alpha)$"
+        hinge = sizes.get("realism_loss", "hinge") == "hinge"
+        name, penalty = "hinge" if hinge else "logistic", ", R1" if sizes.get("realism_penalty") else ""
+        own = name + r" of $D(x)$ against $D(\hat{x})$, $D(\hat{x}_\alpha)$" + penalty
+        loss(axes, 2.1, low - 0.25, "", own, "discriminator", 3.2, 0.4)
+        of_each = "-D" if hinge else r"\log(1+e^{-D})"
+        of_both = r"mean $" + of_each + r"$ of $\hat{x}, \hat{x}_\alpha$"
+        realism = f"realism: {sizes['realism_weight']:g} {of_both}"
         loss(axes, 2.1, low + 0.25, "", realism, "autoencoder", 3.2, 0.4)
         arrow(axes, (4.13, low + 0.1), (3.73, low + 0.25))
         arrow(axes, (4.13, low - 0.1), (3.73, low - 0.25))

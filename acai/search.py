@@ -43,25 +43,23 @@ def complete(recipe, model, judge, bank, rows, training=None):
         refined = refine(scorer, codes, recipe["weights"], recipe["refine"], recipe["seed"])
         codes = refined.astype(np.float32)
     terms, features = thorough(scorer, parents, codes)
-    scores = total(terms, recipe["weights"])
-    order = np.argsort(-scores, kind="stable")
-    chosen, refined = [chosen[i] for i in order], refined if refined is None else refined[order]
+    scores = total(terms, recipe["weights"])  # refined ones are nearly equal: the order stays that of the search
     recipe["rows"] = [[int(parents.rows[side][c.places[side]]) for side in (0, 1)] for c in chosen]
     recipe["blends"] = [
         {"mirrored": list(c.mirrored), "mask": c.mask, "shares": c.shares.tolist()} for c in chosen
     ]
     rows = np.concatenate(parents.rows)
-    near, away = metrics.nearest(features[order], parents.features)
+    near, away = metrics.nearest(features, parents.features)
     entries = [
-        {"score": round(float(scores[i]), 4), "terms": {n: round(float(v[i]), 4) for n, v in terms.items()}}
+        {"score": round(float(scores[k]), 4), "terms": {n: round(float(v[k]), 4) for n, v in terms.items()}}
         | {"nearest": bank.describe(int(rows[near[k]])) | {"distance": round(float(away[k]), 4)}}
-        for k, i in enumerate(order)
+        for k in range(len(chosen))
     ]
     if training is None:
         return refined, entries, {}
     pictures = images.to_float(training.images)
     seen = in_batches(lambda part: scorer.look(part)[1], pictures)
-    near, away = metrics.nearest(features[order], seen)
+    near, away = metrics.nearest(features, seen)
     for entry, i, distance in zip(entries, near, away, strict=True):
         image = {"class": training.class_names[training.labels[i]], "id": int(training.ids[i])}
         entry["nearest_training_image"] = image | {"distance": round(float(distance), 4)}
