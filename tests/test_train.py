@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from common.checkpoints import Checkpoints
+from common.checkpoints import Checkpoints, digest
 
 ROOT = Path(__file__).parents[1]
 PATIENCE = 1800  # seconds, for a busy machine; a few where nothing else runs
@@ -214,7 +214,8 @@ def test_release_is_the_averaged_model_in_float16(runs):
     _, arrays = Checkpoints(runs["interrupted"] / "checkpoints").load_latest()
     with np.load(folder / "weights.npz") as weights:
         assert {name.partition("/")[0] for name in weights} >= {"encoder", "decoder", "critic"}
-        for name in weights:
+        assert str(weights["config_digest"]) == digest((folder / "config.json").read_bytes())
+        for name in set(weights) - {"config_digest"}:
             assert weights[name].dtype == np.float16
             np.testing.assert_array_equal(weights[name], arrays[name].astype(np.float16))
     with np.load(folder / "bank.npz") as bank:
