@@ -102,7 +102,7 @@ def draw_flow(axes, sizes):
     axes.plot([0.35, WIDTH - 0.35], [3.62, 3.62], color="#d9dce0", lw=1)
     top, middle, low = 2.8, 1.85, 0.72
     kind = KINDS[sizes.get("bottleneck", "plain")]
-    blended = mix_weight(sizes) or sizes.get("realism_weight")
+    blended = mix_weight(sizes) or sizes.get("realism_weight") or sizes.get("recognition_weight")
     for y, prime in ((top, ""), (middle, "'"))[: 2 if blended else 1]:
         data(axes, 0.75, y, f"$x{prime}$", images if not prime else "batch reversed")
         block(axes, 2.15, y, "encoder", "autoencoder")
@@ -136,6 +136,10 @@ def draw_flow(axes, sizes):
         mixed = rf"$(d(\hat{{x}}_\alpha)-\alpha)^2 + d({gamma:g}\,x + {1 - gamma:g}\,\hat{{x}})^2$"
         loss(axes, 9.48, low, "critic's loss", mixed, "critic")
         arrow(axes, (8.0, low), (8.3, low))
+    if weight := sizes.get("recognition_weight"):
+        said = rf"judges of $\hat{{x}}_\alpha$: {weight:g} cross-entropy"
+        loss(axes, 9.48, (top + middle) / 2, "", said, "autoencoder", 2.36, 0.3)
+        arrow(axes, (7.75, middle + 0.12), (8.3, (top + middle) / 2 - 0.06))
     if sizes.get("realism_weight"):
         block(axes, 4.9, low, "discriminator $D$", "discriminator", 1.5)
         arrow(axes, (7.15, middle - 0.14), (5.68, low + 0.2))

@@ -16,6 +16,23 @@ def mix_latents(latents, mix):
     return mix * latents + (1 - mix) * ops.flip(latents, axis=0)
 
 
+def slerp_latents(latents, mix):
+    """As `mix_latents`, but on a sphere, as `common.interpolation.slerp` blends (arXiv 1609.04468).
+
+    The angle of codes that point nearly the same way is kept above 0.0014, which gives a lerp to float32 rounding;
+    that of nearly opposite ones below 3.0, so that weights stay below 8.
+    """
+    codes = ops.reshape(latents, (ops.shape(latents)[0], -1))
+    lengths = ops.sqrt(ops.maximum(ops.sum(ops.square(codes), axis=1, keepdims=True), 1e-12))
+    directions = codes / lengths
+    cosines = ops.sum(directions * ops.flip(directions, axis=0), axis=1)
+    angles = ops.arccos(ops.clip(cosines, -0.99, 1 - 1e-6))
+    own, others = (ops.sin(share * angles) / ops.sin(angles) for share in (mix, 1 - mix))
+    return ops.reshape(own, (-1, 1, 1, 1)) * latents + ops.reshape(others, (-1, 1, 1, 1)) * ops.flip(
+        latents, axis=0
+    )
+
+
 def reconstruction_loss(images, reconstructions):
     """Trains the autoencoder: mean squared error over all pixels and colours (equation 2, first term)."""
     return ops.mean(ops.square(images - reconstructions))
@@ -57,6 +74,18 @@ def feature_loss(features, reconstructed):
     """Trains the autoencoder: squared error of lists of feature maps over the mean square of the images' own."""
     pairs = zip(features, reconstructed, strict=True)
     return sum(ops.mean(ops.square(f - r)) / ops.mean(ops.square(f)) for f, r in pairs) / len(features)
+
+
+def recognition_loss(log_probabilities, classes, mix):
+    """Trains the autoencoder: cross-entropy of what a judge says of blends and their labels, mixed as they are.
+
+    - alpha log p(c_i) - (1 - alpha) log p(c_j), mean over blends, with j the row from the end (arXiv 1710.09412).
+    Log probabilities are [B, classes], classes int [B] of the images.
+    """
+    classes = ops.reshape(classes, (-1, 1))
+    own = ops.take_along_axis(log_probabilities, classes, axis=1)[:, 0]
+    others = ops.take_along_axis(log_probabilities, ops.flip(classes, axis=0), axis=1)[:, 0]
+    return -ops.mean(mix * own + (1 - mix) * others)
 
 
 def hinge_discriminator_loss(real_logits, fake_logits):

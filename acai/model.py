@@ -10,6 +10,8 @@ import tensorflow as tf
 from acai import losses, networks
 from acai.autoencoder import Autoencoder
 from acai.realism import Realism
+from acai.recognition import Recognition
+from acai.rise import Rise
 from common import replicas
 
 
@@ -28,11 +30,16 @@ class ACAI(keras.Model):
         critic_depth: the same for the critic; None: `depth`.
         classes: how many the latent classifier tells apart.
         mix_weight: lambda, the weight of the critic in the autoencoder's loss; 0: there is no critic.
+        slerp_from_step: the step from which codes are blended on a sphere, as for pictures; None: never, as in the
+            paper.
         regularisation: gamma, the share of the image in what the critic sees as unmixed.
         reconstruction: "squared", the paper's error of the pixels, or "absolute".
         features: function of images [B, width, width, colours] -> list of feature maps, in which reconstructions
             are to be like the images as well; None: there is none, as in the paper.
         feature_weight: of that in the autoencoder's loss.
+        judge, judge_classes: see `acai.recognition.Recognition`; None: there is none, as in the paper.
+        recognition_weight: of that in the autoencoder's loss.
+        recognition_from_step, recognition_ramp_steps: as of the discriminator, below.
         realism_weight: of the patch discriminator in the autoencoder's loss; 0: there is none, as in the paper.
         realism_from_step: the step from which the autoencoder's loss has it.
         realism_ramp_steps: in which its weight then rises.
@@ -65,10 +72,16 @@ class ACAI(keras.Model):
         critic_depth=None,
         classes=10,
         mix_weight=0.5,
+        slerp_from_step=None,
         regularisation=0.2,
         reconstruction="squared",
         features=None,
         feature_weight=0.0,
+        judge=None,
+        judge_classes=None,
+        recognition_weight=0.0,
+        recognition_from_step=0,
+        recognition_ramp_steps=0,
         realism_weight=0.0,
         realism_from_step=0,
         realism_ramp_steps=0,
@@ -108,9 +121,13 @@ class ACAI(keras.Model):
         if realism_weight:
             choices = realism_loss, realism_penalty, realism_augment, classes if realism_by_class else 0
             image = width, discriminator_channels, colours, precision
-            self.realism = Realism(realism_weight, realism_from_step, realism_ramp_steps, *choices, *image)
+            rise = Rise(realism_weight, realism_from_step, realism_ramp_steps)
+            self.realism = Realism(rise, *choices, *image)
             self.discriminator = self.realism.network
             self.trained["discriminator"] = [self.discriminator]
+        if recognition_weight:
+            rise = Rise(recognition_weight, recognition_from_step, recognition_ramp_steps)
+            self.recognition = Recognition(rise, judge, judge_classes)
         if ema_rate:
             self.released = Autoencoder(*sizes, prefix="ema_")
             self.averages = [*self.released.networks.values()]  # which Keras then finds
@@ -118,10 +135,12 @@ class ACAI(keras.Model):
                 network.trainable = False
             for average, weight in self._averaged_weights():
                 average.assign(weight)
+        self.slerp_from_step = slerp_from_step
         self.mix_weight, self.regularisation = mix_weight, regularisation
         self.absolute = reconstruction == "absolute"
         self.features, self.feature_weight = features, feature_weight
         self.realism_weight, self.discriminator_from_step = realism_weight, discriminator_from_step
+        self.recognition_weight, self.recognition_from_step = recognition_weight, recognition_from_step
         self.ema_rate, self.seed = ema_rate, seed
         self.one_backward_pass = one_backward_pass and precision != "mixed_float16"
         self.step = self.add_weight((), "zeros", dtype="int64", trainable=False, name="step")
@@ -151,15 +170,21 @@ class ACAI(keras.Model):
 
     def static_arguments(self, step):
         """Python arguments of `train_step` at a step; each value of them is a program of its own."""
-        return {"discriminator": bool(self.realism_weight) and step >= self.discriminator_from_step}
+        return {
+            "discriminator": bool(self.realism_weight) and step >= self.discriminator_from_step,
+            "recognition": bool(self.recognition_weight) and step >= self.recognition_from_step,
+            "slerp": self.slerp_from_step is not None and step >= self.slerp_from_step,
+        }
 
-    def train_step(self, data, discriminator=None):
+    def train_step(self, data, discriminator=None, recognition=None, slerp=False):
         """One step on {"image": [B, H, W, C] in [-1, 1], "label": [B]}; returns a dict of float32 scalars.
 
         All gradients are taken at the same weights, then every optimizer steps. Row i is blended with row
-        B - 1 - i. `discriminator` says whether the patch discriminator takes part; None: when there is one.
+        B - 1 - i, on a sphere if `slerp`. `discriminator` and `recognition` say whether those take part; None:
+        when there are any.
         """
         discriminator = bool(self.realism_weight) if discriminator is None else discriminator
+        recognition = bool(self.recognition_weight) if recognition is None else recognition
         images, labels, bottleneck = data["image"], data["label"], self.bottleneck
         mix = replicas.draw(
             tf.random.stateless_uniform,
@@ -172,8 +197,9 @@ class ACAI(keras.Model):
         with tf.GradientTape() as tape:
             encoded = self.encoder(bottleneck.corrupt(images, self._random_seed(stream=1)), training=True)
             latents = bottleneck.latents(encoded, self._random_seed(stream=2))
-            if self.mix_weight or discriminator:  # blends are wanted
-                latents = tf.concat([latents, losses.mix_latents(latents, mix)], 0)
+            if self.mix_weight or discriminator or recognition:  # blends are wanted
+                blend = losses.slerp_latents if slerp else losses.mix_latents
+                latents = tf.concat([latents, blend(latents, mix)], 0)
             decoded = self.decoder(latents, training=True)  # [2B or B, H, W, C]
             pictures = bottleneck.to_images(decoded)
             code_regulariser = bottleneck.regulariser(encoded)
@@ -193,6 +219,12 @@ class ACAI(keras.Model):
             )
             at_pictures.append(gradient)
             logs |= found
+        if recognition:
+            seed, scale = self._random_seed(stream=5), self._loss_scale("autoencoder")
+            blends = tf.split(pictures, 2)[1]
+            found, gradient = self.recognition.gradient(blends, labels, mix, self.step, seed, scale)
+            at_pictures.append(tf.concat([tf.zeros_like(images), gradient], 0))
+            logs |= found
         if bottleneck.network:
             found, gradients[bottleneck.network.name] = self._bottleneck_gradients(encoded)
             logs |= found
@@ -204,7 +236,8 @@ class ACAI(keras.Model):
         logs |= found
         if bottleneck.regularises:
             logs["code_regulariser"] = code_regulariser
-        logs["autoencoder_loss"] = own_loss + logs.get("mix_regulariser", 0.0) + logs.get("realism_loss", 0.0)
+        others = ("mix_regulariser", "realism_loss", "recognition_loss")
+        logs["autoencoder_loss"] = own_loss + sum(logs[name] for name in others if name in logs)
         return logs | self._optimizer_logs()
 
     def _errors(self, images, decoded, reconstructions):

@@ -15,10 +15,7 @@ class Realism:
     """The discriminator, its options and both sides' gradients.
 
     Args:
-        weight: of the discriminator in the autoencoder's loss, above 0.
-        from_step: the step from which the autoencoder's loss has it.
-        ramp_steps: in which the weight then rises from 0; 0: at once. Adam divides by the root of what squared
-            gradients were over a thousand steps, so that gradients which come at once are steps far too long.
+        rise: acai.rise.Rise, of the discriminator's weight in the autoencoder's loss.
         loss: a name in `acai.losses.REALISM_LOSSES`.
         gradient_penalty: weight of R1 on real images (Mescheder et al., arXiv 1801.04406); 0: none.
         augment: names of `common.augmentation.POLICIES`: what the discriminator sees is changed so.
@@ -29,9 +26,7 @@ class Realism:
 
     def __init__(
         self,
-        weight,
-        from_step=0,
-        ramp_steps=0,
+        rise,
         loss="hinge",
         gradient_penalty=0.0,
         augment=(),
@@ -42,8 +37,7 @@ class Realism:
         precision="float32",
     ):
         augmentation.check_policy(augment)
-        self.weight, self.gradient_penalty = weight, gradient_penalty
-        self.from_step, self.ramp_steps = from_step, ramp_steps
+        self.rise, self.gradient_penalty = rise, gradient_penalty
         self.discriminator_loss, self.realism_loss = losses.REALISM_LOSSES[loss]
         self.augment, self.classes = augment, classes
         self.network = networks.patch_discriminator(width, channels, colours, classes, precision)
@@ -69,18 +63,13 @@ class Realism:
                 self._judge([images, *tf.split(decoded, 2)], shares, seed), [count, 2 * count]
             )  # [B, h, w], [2B, h, w]
             discriminator_loss = total = self.discriminator_loss(real_logits, fake_logits)
-            realism_loss = self.weight_at(step) * self.realism_loss(fake_logits)
+            realism_loss = self.rise(step) * self.realism_loss(fake_logits)
             logs = {"discriminator_loss": discriminator_loss, "realism_loss": realism_loss}
             if self.gradient_penalty:
                 logs["gradient_penalty"] = self._gradient_penalty(images, shares, seed)
                 total += self.gradient_penalty * logs["gradient_penalty"]
         gradients = tape.gradient(total, weights, scales[0])
         return logs, gradients, tape.gradient(realism_loss, decoded, scales[1])
-
-    def weight_at(self, step):
-        """Of the discriminator in the autoencoder's loss, float32 [], at a step, int64 []."""
-        since = tf.cast(step - self.from_step + 1, tf.float32)
-        return self.weight * tf.clip_by_value(since / max(1, self.ramp_steps), 0.0, 1.0)
 
     def _gradient_penalty(self, images, shares, seed):
         """R1: half of the squared length of the summed logits' gradient at the pixels, mean over real images."""

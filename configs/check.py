@@ -29,16 +29,17 @@ CHOICES = {
 ARCHITECTURES = {"classifier": ("plain", "residual"), "gan": ("dcgan", "residual")}
 AUGMENTATIONS = ("flip", "colour", "translation", "cutout")
 LEAST = {
-    -1: "data.memory_limit_gib",
+    -1: "data.memory_limit_gib train.slerp_from_kimg",
     1: "model.codes model.depth model.critic_depth model.latent_channels model.discriminator_channels "
     "model.generator_channels model.noise_size model.critic_steps train.batch_size train.keep_checkpoints",
     0.001: "train.total_kimg train.log_every_kimg",
     0: "model.bottleneck_strength model.mix_weight model.regularisation model.realism_weight "
-    "model.realism_penalty model.feature_weight train.learning_rate train.critic_learning_rate "
-    "train.discriminator_learning_rate train.pictures_every_kimg train.save_every_kimg train.release_every_kimg "
-    "train.discriminator_from_kimg train.realism_from_kimg train.realism_ramp_kimg train.realism_learning_rate "
-    "train.weight_decay train.seed data.shift model.gradient_penalty model.weight_clip model.instance_noise "
-    "model.replay_images train.instance_noise_kimg",
+    "model.realism_penalty model.feature_weight model.recognition_weight train.learning_rate "
+    "train.critic_learning_rate train.discriminator_learning_rate train.pictures_every_kimg train.save_every_kimg "
+    "train.release_every_kimg train.recognition_from_kimg train.recognition_ramp_kimg "
+    "train.discriminator_from_kimg train.realism_from_kimg train.realism_ramp_kimg "
+    "train.realism_learning_rate train.weight_decay train.seed data.shift model.gradient_penalty "
+    "model.weight_clip model.instance_noise model.replay_images train.instance_noise_kimg",
 }
 SHARES = "train.ema_rate train.momentum train.warmup model.label_smoothing train.beta_1 train.beta_2"  # in [0, 1)
 

@@ -78,7 +78,8 @@ def test_pegasus_pairs_horses_with_birds():
     assert config.data.hold_out and config.model.realism_weight > 0 and 0.9 < config.train.ema_rate < 1
     training = config.train
     assert training.total_kimg >= 1500
-    assert 0 < training.discriminator_from_kimg < training.realism_from_kimg < training.total_kimg
+    assert 0 < training.discriminator_from_kimg < training.realism_from_kimg < training.recognition_from_kimg
+    assert training.recognition_from_kimg == training.slerp_from_kimg < training.total_kimg
 
 
 def test_rate_falls_where_the_autoencoder_listens_to_the_discriminator():
@@ -198,6 +199,7 @@ SMALL = {
     "train.pictures_every_kimg": 0.004,
     "train.discriminator_from_kimg": 0.0,
     "train.realism_from_kimg": 0.0,
+    "train.recognition_from_kimg": 0.0,
     "train.jit_compile": "off",
     "train.bank_per_class": (3, 1),
 }
@@ -253,7 +255,8 @@ def check_losses(config, logs):
     realism = config.model.realism_weight
     assert ("discriminator_loss" in logs) == bool(realism)
     assert ("critic_loss" in logs) == bool(config.model.mix_weight)
-    parts = ("reconstruction_loss", "mix_regulariser", "realism_loss", "code_regulariser")
+    assert ("recognition_loss" in logs) == bool(config.model.recognition_weight)
+    parts = ("reconstruction_loss", "mix_regulariser", "realism_loss", "recognition_loss", "code_regulariser")
     total = sum(logs.get(name, 0.0) for name in parts)
     assert logs["autoencoder_loss"] == pytest.approx(total, rel=1e-5)
     rate = config.train.realism_learning_rate if realism else config.train.learning_rate

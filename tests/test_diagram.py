@@ -46,7 +46,7 @@ OTHERS = dict(mix_weight=0.0, realism_weight=0.0, codes=7)
     [
         {},
         {"realism_weight": 0.0, "latent_width": 2, "colours": 1},
-        {"realism_loss": "non_saturating", "realism_penalty": 0.5},
+        {"realism_loss": "non_saturating", "realism_penalty": 0.5, "recognition_weight": 0.0625},
         OTHERS,
         OTHERS | {"bottleneck": "vae", "bottleneck_strength": 0.375},
         OTHERS | {"bottleneck": "vqvae", "bottleneck_strength": 10.0},
@@ -89,7 +89,8 @@ def test_every_word_is_inside_and_the_numbers_are_there(changes, tmp_path, monke
     )
     assert words.startswith(f"{diagram.name_in_paper(sizes)} · a name")
     assert ("0.125 mean $-D" in words) == ("hinge" in words) == (not changes)
-    logistic = {"realism_loss": "non_saturating", "realism_penalty": 0.5}
+    logistic = {"realism_loss": "non_saturating", "realism_penalty": 0.5, "recognition_weight": 0.0625}
+    assert ("judges of $\\hat{x}_\\alpha$: 0.0625 cross-entropy" in words) == (changes == logistic)
     assert (
         ("0.125 mean $\\log(1+e^{-D})" in words)
         == ("logistic" in words)

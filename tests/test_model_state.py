@@ -83,7 +83,7 @@ def test_the_autoencoder_listens_to_it_only_later():
 
 
 def test_without_a_discriminator_it_never_takes_part():
-    assert make(realism_weight=0.0).static_arguments(10**9) == {"discriminator": False}
+    assert not any(make(realism_weight=0.0).static_arguments(10**9).values())
 
 
 # State

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from acai import losses, networks
 from acai.realism import Realism
+from acai.rise import Rise
 
 SEED = tf.constant([0, 0], tf.int64)
 
@@ -22,9 +23,9 @@ def call(realism, step=5, images=2, scales=(1.0, 1.0)):
     return realism.gradients(noise(images, 8, 8, 3), decoded, labels, mix, step, SEED, scales)
 
 
-def make(**options):
+def make(from_step=0, **options):
     keras.utils.set_random_seed(0)
-    return Realism(0.5, width=8, channels=2, **options)
+    return Realism(Rise(0.5, from_step), width=8, channels=2, **options)
 
 
 def test_shares_of_classes_by_hand():
@@ -63,10 +64,10 @@ def test_before_its_step_the_autoencoder_does_not_hear_of_it():
 
 
 def test_the_weight_rises_in_even_steps_to_the_whole_one():
-    ramped, at_once = make(from_step=6, ramp_steps=4), make(from_step=6)  # both of weight 0.5
-    weights = [float(ramped.weight_at(tf.constant(step, tf.int64))) for step in (0, 5, 6, 7, 8, 9, 10, 1000)]
+    rising, at_once = Rise(0.5, 6, 4), Rise(0.5, 6)
+    weights = [float(rising(tf.constant(step, tf.int64))) for step in (0, 5, 6, 7, 8, 9, 10, 1000)]
     assert weights == pytest.approx([0, 0, 0.125, 0.25, 0.375, 0.5, 0.5, 0.5])
-    assert [float(at_once.weight_at(tf.constant(step, tf.int64))) for step in (5, 6, 7)] == [0, 0.5, 0.5]
+    assert [float(at_once(tf.constant(step, tf.int64))) for step in (5, 6, 7)] == [0, 0.5, 0.5]
 
 
 def test_penalty_of_a_linear_discriminator_is_half_its_squared_weights():

@@ -19,7 +19,7 @@ from common.checkpoints import Checkpoints, digest
 ROOT = Path(__file__).parents[1]
 PATIENCE = 1800  # seconds, for a busy machine; a few where nothing else runs
 PICTURES_EVERY = 50
-DISCRIMINATOR_FROM, REALISM_FROM = 25, 31
+DISCRIMINATOR_FROM, REALISM_FROM, RECOGNITION_FROM, SLERP_FROM = 25, 31, 34, 37
 COMMAND = (
     f"--config={ROOT}/configs/acai.py:pegasus",
     "--config.data.source=folder",
@@ -34,6 +34,8 @@ COMMAND = (
     "--config.train.batch_size=8",
     f"--config.train.discriminator_from_kimg={DISCRIMINATOR_FROM * 8 / 1000}",
     f"--config.train.realism_from_kimg={REALISM_FROM * 8 / 1000}",
+    f"--config.train.recognition_from_kimg={RECOGNITION_FROM * 8 / 1000}",
+    f"--config.train.slerp_from_kimg={SLERP_FROM * 8 / 1000}",
     "--config.train.log_every_kimg=0.016",  # 2 steps
     "--config.train.save_every_kimg=0.04",  # 5 steps
     f"--config.train.pictures_every_kimg={PICTURES_EVERY * 8 / 1000}",
@@ -177,8 +179,9 @@ def test_each_step_is_logged_once(runs):
         assert set(found.values()) == {1}, [key for key, count in found.items() if count > 1]
         assert [step for tag, step in sorted(found) if tag == "critic_loss"] == logged
         assert ("config", 0) in found
-        realism = [step for tag, step in sorted(found) if tag == "realism_loss"]
-        assert realism == [step for step in logged if step > DISCRIMINATOR_FROM]
+        for loss, begins in (("realism_loss", DISCRIMINATOR_FROM), ("recognition_loss", RECOGNITION_FROM)):
+            seen = [step for tag, step in sorted(found) if tag == loss]
+            assert seen == [step for step in logged if step > begins]
         assert {step for tag, step in found if tag == "blends"} >= {*range(50, steps, PICTURES_EVERY), steps}
 
 

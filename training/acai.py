@@ -10,9 +10,10 @@ from acai.released import ReleasedACAI
 from common import batches, lines, precision, release
 from common.callbacks import RunawayWatch
 from common.cifar10 import CIFAR10_CLASSES
+from common.command import InputError
 from common.images import to_uint8
 from evaluation import watch
-from judge.released import bundled
+from judge.released import bundled, bundled_jury
 from training.schedule import cosine, steps
 
 
@@ -33,11 +34,18 @@ def stream(config, train, step):
 
 def build(config, train):
     """The configured model with its optimizers."""
+    judge, judge_classes = jury(train.class_names) if config.model.recognition_weight else (None, None)
+    slerp_from = config.train.slerp_from_kimg
     model = ACAI(
         **config.model,
+        judge=judge,
+        judge_classes=judge_classes,
         features=judge_features() if config.model.feature_weight else None,
         colours=train.images.shape[-1],
         classes=len(train.class_names),
+        slerp_from_step=None if slerp_from < 0 else steps(config, slerp_from),
+        recognition_from_step=steps(config, config.train.recognition_from_kimg),
+        recognition_ramp_steps=steps(config, config.train.recognition_ramp_kimg),
         realism_from_step=steps(config, config.train.realism_from_kimg),
         realism_ramp_steps=steps(config, config.train.realism_ramp_kimg),
         discriminator_from_step=steps(config, config.train.discriminator_from_kimg),
@@ -61,6 +69,22 @@ def judge_features():
     maps = [layer.output for layer in network.layers if isinstance(layer, keras.layers.Activation)]
     inner = keras.Model(network.input, maps[::2])
     return lambda images: inner(images, training=False)
+
+
+def jury(class_names):
+    """(a function of images -> log probabilities by those that may search, which of its classes the names are).
+
+    Raises:
+        InputError: for a class that they do not know.
+    """
+    judges = bundled_jury()
+    unknown = [name for name in class_names if name not in judges.class_names]
+    if unknown:
+        raise InputError(
+            "--config.model.recognition_weight is required to be 0 for classes that the bundled judges do not "
+            f"know. Received: the class {unknown[0]!r}"
+        )
+    return (lambda images: judges.look(images)[0]), [judges.class_names.index(name) for name in class_names]
 
 
 def rate(config, learning_rate, schedule):
