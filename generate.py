@@ -69,6 +69,9 @@ flags.DEFINE_string("second_image", None, "and one as the second")
 flags.DEFINE_enum("mask", None, masks.KINDS, "of --blend: where the second parent weighs more; of a search: all")
 flags.DEFINE_integer("candidates", 0, "of --blend: how many to draw and score; 0: no search", lower_bound=0)
 flags.DEFINE_integer("keep", 64, "how many of the candidates stay", lower_bound=1)
+for _name, _default in (("first", "light horses: light"), ("second", "birds with spread wings: airplane")):
+    _help = f"of a search: only {_name} parents most like that class, or light in the middle; e.g. {_default}"
+    flags.DEFINE_string(f"{_name}_like", None, _help)
 flags.DEFINE_integer("refine", 0, "steps of gradient ascent on the kept codes", lower_bound=0)
 for _name, _weight in masks.WEIGHTS.items():
     flags.DEFINE_float(
@@ -87,9 +90,10 @@ flags.DEFINE_integer("scale", 4, "nearest-neighbour enlargement", lower_bound=1,
 flags.DEFINE_string("from_manifest", None, "a manifest.json, whose pictures are made again")
 FLAGS = flags.FLAGS
 WEIGHTS = [f"{name}_weight" for name in masks.WEIGHTS]
-SEARCH = ["mask", "candidates", "keep", "refine", *WEIGHTS]
+LIKES = ["first_like", "second_like"]
+SEARCH = ["mask", "candidates", "keep", "refine", *LIKES, *WEIGHTS]
 OPTIONAL = "first second mix strip path layout bandwidth first_image second_image".split()  # not of every action
-OPTIONAL += ["mask", "candidates", "refine"]
+OPTIONAL += ["mask", "candidates", "refine", *LIKES]
 DRAWING = "count seed scale".split()  # of every action but those that SHOWS
 RECIPE_FLAGS = [*OPTIONAL, *"source count seed scale keep".split(), *WEIGHTS]
 MOVABLE = "source first_image second_image scale out".split()  # may be given beside --from_manifest
@@ -182,6 +186,10 @@ def jury_of(recipe, source):
         raise InputError(
             f"--candidates: two different classes that the classifier knows are required. Received: {classes}"
         )
+    for name in LIKES:
+        if recipe[name] not in (None, "light", *judged["class_names"]):
+            known = ", ".join(judged["class_names"])
+            raise InputError(f"--{name} is required to be light or one of {known}. Received: {recipe[name]}")
     own = source.sizes["width"]
     if own % judged["width"] or source.sizes["colours"] != judged["colours"]:
         raise InputError(
@@ -233,7 +241,7 @@ def recipe_of_flags():
             raise InputError(f"--keep is required with --candidates, not --count. Received: --count={FLAGS.count}")
         recipe["count"] = recipe["keep"]
     else:
-        idle = [n for n in ("keep", "bundle", "data_dir", *WEIGHTS) if FLAGS[n].value != FLAGS[n].default]
+        idle = [n for n in ("keep", "bundle", "data_dir", *LIKES, *WEIGHTS) if FLAGS[n].value != FLAGS[n].default]
         if idle:
             raise InputError(f"--{idle[0]} is required with --candidates. Received: --{idle[0]} alone")
     if recipe["layout"] != "strip" and not FLAGS["count"].present and FLAGS.from_manifest is None:

@@ -17,6 +17,8 @@ from common.gallery import in_batches
 MIXES = (0.3, 0.7)  # of the second parent
 STRENGTHS = (0.1, 0.5)  # of a mask
 CONFIDENT = 0.5  # share of each class's parents that are drawn from: those the judges recognise best
+LIKE = 0.25  # share of those, where parents like something are asked for
+LIGHT = "light"  # what, but for a class, parents may be like: bright in the middle of the picture
 RIVALS = 16  # second parents that are looked at for each first one; the one with the most similar border stays
 
 
@@ -47,10 +49,20 @@ class Parents:
     cell: int = 1
 
 
-def prepare(scorer, bank, rows, confident=CONFIDENT, path=interpolation.slerp, cell=1):
-    """The Parents of two lists of rows; makes the scorer refer to them."""
-    codes, confidence, features, energies = [], [], [], []
-    see = tf.function(lambda pictures: (*scorer.see(pictures), energy(pictures)))
+def prepare(scorer, bank, rows, confident=CONFIDENT, likes=(None, None), path=interpolation.slerp, cell=1):
+    """The Parents of two lists of rows; makes the scorer refer to them.
+
+    Args:
+        scorer: acai.scores.Scorer.
+        bank: acai.bank.LatentBank.
+        rows: its rows of either class.
+        confident: share of each class's parents that are drawn from: those the judges recognise best.
+        likes: for either class None, or what only the parents most like it, LIKE of those, are drawn for: a class
+            that the judges know (birds like airplanes spread their wings), or "light".
+        path, cell: see `Parents`.
+    """
+    codes, chosen, features, energies = [], [], [], []
+    see = tf.function(lambda pictures: (*scorer.see(pictures), energy(pictures), lightness(pictures)))
     for side, mine in enumerate(rows):
         plain = bank.latents[mine].astype(np.float32)
         codes.append(np.stack([plain, masks.mirrored(scorer.model, plain)], axis=1))
@@ -65,11 +77,15 @@ def prepare(scorer, bank, rows, confident=CONFIDENT, path=interpolation.slerp, c
             )
 
         seen = in_batches(look, plain)
-        classes = len(scorer.judge.class_names)
-        confidence.append(seen[:, scorer.pair[side]])
-        features.append(seen[:, classes:-1])
-        energies.append(seen[:, -1])
-    chosen = [np.sort(np.argsort(-c, kind="stable")[: max(1, round(confident * len(c)))]) for c in confidence]
+        names = scorer.judge.class_names
+        logs, like = seen[:, : len(names)], likes[side]
+        best = favourites(logs[:, scorer.pair[side]], confident)
+        if like is not None:
+            likeness = seen[:, -1] if like == LIGHT else logs[:, names.index(like)]
+            best = best[favourites(likeness[best], LIKE)]
+        chosen.append(best)
+        features.append(seen[:, len(names) : -2])
+        energies.append(seen[:, -2])
     both = np.concatenate(features)
     scorer.refer_to(np.concatenate([c[:, 0] for c in codes]), both, np.mean(np.concatenate(energies)))
     learned = masks.Evidence(codes[0][:, 0], codes[1][:, 0])
@@ -77,6 +93,18 @@ def prepare(scorer, bank, rows, confident=CONFIDENT, path=interpolation.slerp, c
     spacing = float(np.median(nearest_other(both)))
     borders = [border(c) for c in codes]
     return Parents(list(rows), codes, chosen, borders, evidence, both, spacing, path, cell)
+
+
+def favourites(values, share):
+    """Places of that share of [N] values, one at least, that are highest; in rising order."""
+    return np.sort(np.argsort(-values, kind="stable")[: max(1, round(share * len(values)))])
+
+
+def lightness(pictures):
+    """Mean of the middle quarter of pictures [B, H, W, C], [B]; tensors."""
+    height, width = pictures.shape[1:3]
+    middle = pictures[:, height // 4 : -(height // 4), width // 4 : -(width // 4)]
+    return tf.reduce_mean(middle, axis=(1, 2, 3))
 
 
 def nearest_other(features):

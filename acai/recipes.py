@@ -20,7 +20,7 @@ from common.gallery import in_batches, pin
 from common.interpolation import analogy, surface
 
 ACTIONS = {  # and the flags that each takes
-    "blend": "first second mix strip path first_image second_image mask candidates refine",
+    "blend": "first second mix strip path first_image second_image mask candidates refine first_like second_like",
     "reconstruct": "first second",
     "interpolate": "first second strip path layout",
     "sample": "first second bandwidth",

@@ -23,7 +23,8 @@ def complete(recipe, model, judge, bank, rows, training=None):
     """Searches: adds "rows" and "blends", and "count" of them, to a recipe (see acai.recipes).
 
     Args:
-        recipe: with "candidates", "count", "seed", "weights", "refine", perhaps "mask", "first" and "second".
+        recipe: with "candidates", "count", "seed", "weights", "refine", "first" and "second", perhaps "mask",
+            "first_like" and "second_like" (see `acai.candidates.prepare`).
         model, judge: see `acai.scores.Scorer`.
         bank, rows: a LatentBank and its rows of either class.
         training: common.data.ImageDataset of both classes; None: there is none.
@@ -33,7 +34,7 @@ def complete(recipe, model, judge, bank, rows, training=None):
         with `training` {"nearest": images [count, H, W, C]}, the nearest of them by the judges' features).
     """
     scorer = Scorer(model, judge, (recipe["first"], recipe["second"]))
-    parents = prepare(scorer, bank, rows)
+    parents = prepare(scorer, bank, rows, likes=[recipe.get(f"{side}_like") for side in ("first", "second")])
     kinds = (recipe["mask"],) if recipe["mask"] else masks.KINDS
     chosen, codes = find(
         scorer, parents, recipe["candidates"], recipe["count"], recipe["seed"], recipe["weights"], kinds

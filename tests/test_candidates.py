@@ -1,6 +1,8 @@
 """Candidates: what they are drawn from, and that each is a function of the seed and its number."""
 
 import numpy as np
+import pytest
+import tensorflow as tf
 
 from acai import candidates, masks
 
@@ -32,3 +34,49 @@ def test_the_rival_with_the_most_similar_border_is_taken(parents):
         mine = parents.borders[0][c.places[0], c.mirrored[0]]
         away = np.linalg.norm(parents.borders[1] - mine, axis=-1)  # [9, 2]
         assert away[c.places[1], c.mirrored[1]] == away.min()
+
+
+class Lightness:
+    """In place of a model and its judge: a code is its picture, and the mean of each of its channels the logarithm
+    of one of the classes "a", "b" and "c"."""
+
+    class_names, pair, judge, critic = ("a", "b", "c"), [0, 1], None, None
+
+    def __init__(self):
+        self.model = self.judge = self.autoencoder = self
+        self.encode = self.decode = lambda codes: codes
+        self.refer_to = lambda codes, features, energy: None
+
+    def see(self, pictures):
+        logs = tf.reduce_mean(pictures, axis=(1, 2))
+        return logs, logs
+
+
+class Bank:
+    """Sixteen codes a class. Row k is white in the middle by k percent; k + 16, of class b, likewise. Class c says
+    of them 0 to 15 in an order of its own."""
+
+    said = np.random.default_rng(3).permutation(32) % 16
+    latents = np.zeros((32, 8, 8, 3), np.float32)
+    latents[..., 2] = said[:, None, None] / 100
+    latents[:, 2:6, 2:6] = (np.arange(32) % 16)[:, None, None, None] / 100
+
+
+@pytest.mark.parametrize(
+    ("likes", "expected"),
+    [
+        ((None, None), [range(8, 16), range(8, 16)]),  # the whiter half is what the judge takes for its class
+        (("light", None), [(14, 15), range(8, 16)]),  # a quarter of those
+    ],
+)
+def test_parents_are_the_confident_ones_and_among_them_those_asked_for(likes, expected):
+    rows = [np.arange(16), np.arange(16, 32)]
+    found = candidates.prepare(Lightness(), Bank(), rows, likes=likes)
+    assert [[*side] for side in found.chosen] == [[*side] for side in expected]
+
+
+def test_parents_like_a_class_are_those_the_judge_finds_most_like_it():
+    rows = [np.arange(16), np.arange(16, 32)]
+    found = candidates.prepare(Lightness(), Bank(), rows, likes=(None, "c"))
+    whole = Bank.latents[24:, :, :, 2].mean(axis=(1, 2))  # of class b's confident half, the last eight
+    assert [*found.chosen[1]] == sorted(8 + np.argsort(-whole)[:2])

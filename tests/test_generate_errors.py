@@ -194,6 +194,13 @@ FLAGS = {
     "--blend --source=run --refine=3": ["--refine is required with --candidates"],
     "--blend --source=run --keep=3": ["--keep is required with --candidates"],
     "--blend --source=run --bundle": ["--bundle is required with --candidates"],
+    "--blend --source=run --second_like=airplane": ["--second_like is required with --candidates"],
+    "--blend --source=run --candidates=99 --second_like=cloud": [
+        "--second_like",
+        "light or one of airplane, ",
+        "cloud",
+    ],
+    "--reconstruct --source=run --first_like=light": ["--first_like"],
     "--blend --source=run --mask=left": ["uniform|top"],
     "--blend --source=run --mask=top --mix=0": ["above 0 and below 1"],
     "--blend --source=cgan --mask=top": ["without --mask"],
