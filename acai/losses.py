@@ -16,23 +16,6 @@ def mix_latents(latents, mix):
     return mix * latents + (1 - mix) * ops.flip(latents, axis=0)
 
 
-def slerp_latents(latents, mix):
-    """As `mix_latents`, but on a sphere, as `common.interpolation.slerp` blends (arXiv 1609.04468).
-
-    The angle of codes that point nearly the same way is kept above 0.0014, which gives a lerp to float32 rounding;
-    that of nearly opposite ones below 3.0, so that weights stay below 8.
-    """
-    codes = ops.reshape(latents, (ops.shape(latents)[0], -1))
-    lengths = ops.sqrt(ops.maximum(ops.sum(ops.square(codes), axis=1, keepdims=True), 1e-12))
-    directions = codes / lengths
-    cosines = ops.sum(directions * ops.flip(directions, axis=0), axis=1)
-    angles = ops.arccos(ops.clip(cosines, -0.99, 1 - 1e-6))
-    own, others = (ops.sin(share * angles) / ops.sin(angles) for share in (mix, 1 - mix))
-    return ops.reshape(own, (-1, 1, 1, 1)) * latents + ops.reshape(others, (-1, 1, 1, 1)) * ops.flip(
-        latents, axis=0
-    )
-
-
 def reconstruction_loss(images, reconstructions):
     """Trains the autoencoder: mean squared error over all pixels and colours (equation 2, first term)."""
     return ops.mean(ops.square(images - reconstructions))

@@ -30,8 +30,6 @@ class ACAI(keras.Model):
         critic_depth: the same for the critic; None: `depth`.
         classes: how many the latent classifier tells apart.
         mix_weight: lambda, the weight of the critic in the autoencoder's loss; 0: there is no critic.
-        slerp_from_step: the step from which codes are blended on a sphere, as for pictures; None: never, as in the
-            paper.
         regularisation: gamma, the share of the image in what the critic sees as unmixed.
         reconstruction: "squared", the paper's error of the pixels, or "absolute".
         features: function of images [B, width, width, colours] -> list of feature maps, in which reconstructions
@@ -72,7 +70,6 @@ class ACAI(keras.Model):
         critic_depth=None,
         classes=10,
         mix_weight=0.5,
-        slerp_from_step=None,
         regularisation=0.2,
         reconstruction="squared",
         features=None,
@@ -135,7 +132,6 @@ class ACAI(keras.Model):
                 network.trainable = False
             for average, weight in self._averaged_weights():
                 average.assign(weight)
-        self.slerp_from_step = slerp_from_step
         self.mix_weight, self.regularisation = mix_weight, regularisation
         self.absolute = reconstruction == "absolute"
         self.features, self.feature_weight = features, feature_weight
@@ -173,15 +169,13 @@ class ACAI(keras.Model):
         return {
             "discriminator": bool(self.realism_weight) and step >= self.discriminator_from_step,
             "recognition": bool(self.recognition_weight) and step >= self.recognition_from_step,
-            "slerp": self.slerp_from_step is not None and step >= self.slerp_from_step,
         }
 
-    def train_step(self, data, discriminator=None, recognition=None, slerp=False):
+    def train_step(self, data, discriminator=None, recognition=None):
         """One step on {"image": [B, H, W, C] in [-1, 1], "label": [B]}; returns a dict of float32 scalars.
 
         All gradients are taken at the same weights, then every optimizer steps. Row i is blended with row
-        B - 1 - i, on a sphere if `slerp`. `discriminator` and `recognition` say whether those take part; None:
-        when there are any.
+        B - 1 - i. `discriminator` and `recognition` say whether those take part; None: when there are any.
         """
         discriminator = bool(self.realism_weight) if discriminator is None else discriminator
         recognition = bool(self.recognition_weight) if recognition is None else recognition
@@ -198,8 +192,7 @@ class ACAI(keras.Model):
             encoded = self.encoder(bottleneck.corrupt(images, self._random_seed(stream=1)), training=True)
             latents = bottleneck.latents(encoded, self._random_seed(stream=2))
             if self.mix_weight or discriminator or recognition:  # blends are wanted
-                blend = losses.slerp_latents if slerp else losses.mix_latents
-                latents = tf.concat([latents, blend(latents, mix)], 0)
+                latents = tf.concat([latents, losses.mix_latents(latents, mix)], 0)
             decoded = self.decoder(latents, training=True)  # [2B or B, H, W, C]
             pictures = bottleneck.to_images(decoded)
             code_regulariser = bottleneck.regulariser(encoded)

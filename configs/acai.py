@@ -94,7 +94,6 @@ def paper():
     train.realism_from_kimg = 0.0  # the autoencoder's loss has it, with a weight that rises in
     train.realism_ramp_kimg = 0.0  # to the whole one, and with
     train.realism_learning_rate = 1e-4  # for autoencoder, critic and latent classifier
-    train.slerp_from_kimg = -1.0  # blends of codes are spherical from here on; below 0: never, as in the paper
     train.recognition_from_kimg = 0.0  # the autoencoder's loss has the judges', with a weight that rises in
     train.recognition_ramp_kimg = 0.0  # to the whole one
     train.ema_rate = 0.0  # kept a step by the averaged autoencoder; 0: no average
@@ -130,10 +129,10 @@ def pegasus(config):
     config.train.discriminator_from_kimg, config.train.realism_from_kimg = 2_990.0, 3_000.0
     config.train.realism_ramp_kimg = 100.0
     config.train.discriminator_learning_rate, config.train.realism_learning_rate = 5e-4, 2e-4
-    config.model.recognition_weight = 0.02
-    config.train.slerp_from_kimg = config.train.recognition_from_kimg = 4_000.0
-    config.train.recognition_ramp_kimg = 50.0
-    config.train.total_kimg = 4_300.0
+    config.model.recognition_weight = 0.015
+    config.train.recognition_from_kimg = 4_000.0
+    config.train.recognition_ramp_kimg = 20.0
+    config.train.total_kimg = 4_200.0
     config.train.learning_rate = config.train.critic_learning_rate = 5e-4
     config.train.ema_rate = 0.999
     config.train.bank_per_class = (2_000, 500)

@@ -29,7 +29,7 @@ CHOICES = {
 ARCHITECTURES = {"classifier": ("plain", "residual"), "gan": ("dcgan", "residual")}
 AUGMENTATIONS = ("flip", "colour", "translation", "cutout")
 LEAST = {
-    -1: "data.memory_limit_gib train.slerp_from_kimg",
+    -1: "data.memory_limit_gib",
     1: "model.codes model.depth model.critic_depth model.latent_channels model.discriminator_channels "
     "model.generator_channels model.noise_size model.critic_steps train.batch_size train.keep_checkpoints",
     0.001: "train.total_kimg train.log_every_kimg",

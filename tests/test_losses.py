@@ -5,7 +5,6 @@ import pytest
 import tensorflow as tf
 
 from acai import losses
-from common import interpolation
 
 
 def images(*values):
@@ -132,24 +131,3 @@ def test_clamped_ratio_never_magnifies_and_never_flips():
         critic_gradient = 2 * (score - mix)
         rescaled = critic_gradient * np.asarray(losses.regulariser_per_critic_gradient(score, mix, 0.5))
         assert np.isfinite(rescaled) and 0 <= rescaled <= 0.5 * 2 * score * (1 + 1e-6)
-
-
-def test_slerp_latents_is_the_interpolation_of_pictures():
-    """Random codes of several lengths, and one row with itself in the middle of the batch."""
-    random = np.random.default_rng(0)
-    codes = (random.normal(size=(5, 2, 2, 3)) * np.array([1, 2, 3, 0.5, 1]).reshape(-1, 1, 1, 1)).astype(
-        np.float32
-    )
-    mix = random.uniform(0, 0.5, 5).astype(np.float32)
-    expected = interpolation.slerp(codes[::-1], codes, mix)
-    close(losses.slerp_latents(codes, mix), expected, 1e-4)
-
-
-def test_slerp_latents_of_nearly_parallel_and_opposite_codes_is_finite_with_its_gradient():
-    code = np.ones((1, 1, 1, 4), np.float32)
-    for other in (code, 2 * code, code + 1e-4, -code, 0 * code):
-        both = tf.constant(np.concatenate([code, other]))
-        with tf.GradientTape() as tape:
-            tape.watch(both)
-            total = tf.reduce_sum(losses.slerp_latents(both, tf.constant([0.5, 0.2])))
-        assert np.isfinite(total) and np.all(np.isfinite(tape.gradient(total, both)))

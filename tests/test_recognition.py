@@ -101,16 +101,3 @@ def test_it_joins_at_its_step():
     model = ACAI(depth=4, judge=white, judge_classes=[0, 1], recognition_weight=1.0, recognition_from_step=3)
     assert [model.static_arguments(step)["recognition"] for step in (2, 3)] == [False, True]
     assert not ACAI(depth=4).static_arguments(10**9)["recognition"]
-
-
-def test_codes_are_blended_on_a_sphere_from_their_step(monkeypatch):
-    model, called = ACAI(depth=4, latent_channels=2, slerp_from_step=3), []
-    model.compile()
-    for name in ("mix_latents", "slerp_latents"):
-        original = getattr(losses, name)
-        monkeypatch.setattr(losses, name, lambda *a, n=name, f=original: called.append(n) or f(*a))
-    data = {"image": tf.zeros((4, 32, 32, 3)), "label": tf.constant([0, 1, 0, 1])}
-    for step in (2, 3):
-        model.train_step(data, **model.static_arguments(step))
-    assert called == ["mix_latents", "slerp_latents"]
-    assert not ACAI(depth=4).static_arguments(10**9)["slerp"]

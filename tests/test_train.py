@@ -19,7 +19,7 @@ from common.checkpoints import Checkpoints, digest
 ROOT = Path(__file__).parents[1]
 PATIENCE = 1800  # seconds, for a busy machine; a few where nothing else runs
 PICTURES_EVERY = 50
-DISCRIMINATOR_FROM, REALISM_FROM, RECOGNITION_FROM, SLERP_FROM = 25, 31, 34, 37
+DISCRIMINATOR_FROM, REALISM_FROM, RECOGNITION_FROM = 25, 31, 34
 COMMAND = (
     f"--config={ROOT}/configs/acai.py:pegasus",
     "--config.data.source=folder",
@@ -35,7 +35,6 @@ COMMAND = (
     f"--config.train.discriminator_from_kimg={DISCRIMINATOR_FROM * 8 / 1000}",
     f"--config.train.realism_from_kimg={REALISM_FROM * 8 / 1000}",
     f"--config.train.recognition_from_kimg={RECOGNITION_FROM * 8 / 1000}",
-    f"--config.train.slerp_from_kimg={SLERP_FROM * 8 / 1000}",
     "--config.train.log_every_kimg=0.016",  # 2 steps
     "--config.train.save_every_kimg=0.04",  # 5 steps
     f"--config.train.pictures_every_kimg={PICTURES_EVERY * 8 / 1000}",

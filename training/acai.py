@@ -35,7 +35,6 @@ def stream(config, train, step):
 def build(config, train):
     """The configured model with its optimizers."""
     judge, judge_classes = jury(train.class_names) if config.model.recognition_weight else (None, None)
-    slerp_from = config.train.slerp_from_kimg
     model = ACAI(
         **config.model,
         judge=judge,
@@ -43,7 +42,6 @@ def build(config, train):
         features=judge_features() if config.model.feature_weight else None,
         colours=train.images.shape[-1],
         classes=len(train.class_names),
-        slerp_from_step=None if slerp_from < 0 else steps(config, slerp_from),
         recognition_from_step=steps(config, config.train.recognition_from_kimg),
         recognition_ramp_steps=steps(config, config.train.recognition_ramp_kimg),
         realism_from_step=steps(config, config.train.realism_from_kimg),
