@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from acai import losses, networks
 from acai.autoencoder import Autoencoder
+from acai.criticism import Criticism
 from acai.realism import Realism
 from acai.recognition import Recognition
 from acai.rise import Rise
@@ -102,6 +103,7 @@ class ACAI(keras.Model):
                 "Weights are required to be at least 0 and ema_rate to be in [0, 1). Received: "
                 f"{mix_weight=}, {regularisation=}, {realism_weight=}, {ema_rate=}."
             )
+        self.one_backward_pass = one_backward_pass and precision != "mixed_float16"
         code = (width, latent_width, latent_channels)
         sizes = (*code, depth, colours, bottleneck, bottleneck_strength, codes)
         self.autoencoder = self.released = Autoencoder(*sizes, precision)
@@ -110,6 +112,7 @@ class ACAI(keras.Model):
         self.trained = {"autoencoder": [self.encoder, self.decoder]}
         if mix_weight:
             self.critic = networks.critic(*code, critic_depth or depth, colours, precision)
+            self.criticism = Criticism(self.critic, mix_weight, regularisation, self.one_backward_pass)
             self.trained["critic"] = [self.critic]
         self.classifier = networks.classifier(latent_width, latent_channels, classes)
         self.trained["classifier"] = [self.classifier]
@@ -132,13 +135,12 @@ class ACAI(keras.Model):
                 network.trainable = False
             for average, weight in self._averaged_weights():
                 average.assign(weight)
-        self.mix_weight, self.regularisation = mix_weight, regularisation
+        self.mix_weight = mix_weight
         self.absolute = reconstruction == "absolute"
         self.features, self.feature_weight = features, feature_weight
         self.realism_weight, self.discriminator_from_step = realism_weight, discriminator_from_step
         self.recognition_weight, self.recognition_from_step = recognition_weight, recognition_from_step
         self.ema_rate, self.seed = ema_rate, seed
-        self.one_backward_pass = one_backward_pass and precision != "mixed_float16"
         self.step = self.add_weight((), "zeros", dtype="int64", trainable=False, name="step")
         self.built = True
 
@@ -200,8 +202,8 @@ class ACAI(keras.Model):
             own_loss = error + code_regulariser
         logs, gradients, at_pictures = found, {}, []
         if self.mix_weight:
-            halves = tf.split(pictures, 2)
-            found, gradients["critic"], gradient = self._critic_gradients(images, *halves, mix)
+            scale, halves = self._loss_scale("critic"), tf.split(pictures, 2)
+            found, gradients["critic"], gradient = self.criticism.gradients(images, *halves, mix, scale)
             at_pictures.append(tf.concat([tf.zeros_like(images), gradient], 0))
             logs |= found
         if discriminator:
@@ -243,28 +245,6 @@ class ACAI(keras.Model):
             logs["feature_loss"] = losses.feature_loss(self.features(images), self.features(reconstructions))
             error += self.feature_weight * logs["feature_loss"]
         return logs, error
-
-    def _critic_gradients(self, images, reconstructions, blends, mix):
-        """Logs, the critic's gradients and the autoencoder's at `blends`, of one pass (equations 1 to 3)."""
-        weights = self.weights_of("critic")
-        softened = losses.soften(images, reconstructions, self.regularisation)
-        with tf.GradientTape(persistent=True) as tape:
-            tape.watch(blends)
-            scores = self.critic(tf.concat([blends, tf.stop_gradient(softened)], 0), training=True)  # [2B]
-            blend_scores, softened_scores = tf.split(scores, 2)
-            critic_loss = losses.critic_loss(blend_scores, mix, softened_scores)
-            mix_regulariser = losses.mix_regulariser(blend_scores, self.mix_weight)
-        scale = self._loss_scale("critic")
-        if self.one_backward_pass:
-            *critic_gradients, blend_gradient = tape.gradient(critic_loss, [*weights, blends], scale)
-            ratio = losses.regulariser_per_critic_gradient(blend_scores, mix, self.mix_weight)
-            blend_gradient *= ratio[:, None, None, None]
-        else:
-            critic_gradients = tape.gradient(critic_loss, weights, scale)
-            blend_gradient = tape.gradient(mix_regulariser, blends, scale)
-        logs = {"critic_loss": critic_loss, "mix_regulariser": mix_regulariser}
-        logs["critic_error_ratio"] = critic_loss / losses.CONSTANT_GUESS_LOSS
-        return logs, critic_gradients, blend_gradient
 
     def _bottleneck_gradients(self, encoded):
         """Logs and gradients of the network that the bottleneck trains beside the autoencoder."""

@@ -1,5 +1,7 @@
 """One ACAI step against a slow plain version, who learns from what, and what a checkpoint must hold."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -200,11 +202,9 @@ def change_labels(model, data):
 
 
 def change_attribute(name, value):
-    return lambda model, data: setattr(model, name, value)
-
-
-def change_realism(weight):
-    return lambda model, data: setattr(model.realism, "weight", weight)
+    """`name` may be one of a part: "realism.rise.weight"."""
+    *parts, last = name.split(".")
+    return lambda model, data: setattr(functools.reduce(getattr, parts, model), last, value)
 
 
 def change_weights(name):
@@ -220,10 +220,13 @@ def change_weights(name):
     [
         (change_labels, {"classifier"}),  # never the encoder
         (change_weights("classifier"), {"classifier"}),
-        (change_attribute("mix_weight", 0.1), {"autoencoder"}),
-        (change_attribute("regularisation", 0.6), {"critic"}),  # softened reconstructions carry no gradient
+        (change_attribute("criticism.mix_weight", 0.1), {"autoencoder"}),
+        (
+            change_attribute("criticism.regularisation", 0.6),
+            {"critic"},
+        ),  # softened reconstructions carry no gradient
         (change_weights("critic"), {"autoencoder", "critic"}),
-        (change_realism(0.1), {"autoencoder"}),
+        (change_attribute("realism.rise.weight", 0.1), {"autoencoder"}),
         (change_weights("discriminator"), {"autoencoder", "discriminator"}),
         (change_attribute("seed", 7), {"autoencoder", "critic", "discriminator"}),  # other blends
         (change_weights("autoencoder"), set(NETWORKS)),
