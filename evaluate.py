@@ -39,7 +39,7 @@ JUDGED = ("blend", "gan", "search")  # the suites that score pictures, of classe
 HELD_OUT = 20  # images at least, for their distances' intervals
 REFEREE = "referee"  # does nothing else
 JUDGES = (REFEREE, "classifier")  # the first is the one that counts; a search has judge.JURORS besides
-flags.DEFINE_string("source", "acai", "a bundled model's name, a run directory or a release folder")
+flags.DEFINE_string("source", "pegasus", "a bundled model's name, a run directory or a release folder")
 flags.DEFINE_enum("suite", None, [*SUITES, "all"], "what to measure; default: the first that suits")
 flags.DEFINE_integer("samples", 1000, "pictures of each kind", lower_bound=100, upper_bound=20_000)
 flags.DEFINE_integer("candidates", 20_000, "of each search of the suite search", lower_bound=64)

@@ -47,7 +47,7 @@ SHOWS = {  # what is made without a manifest, and why only of an ACAI
 }
 for _name, _text in ACTIONS.items():
     flags.DEFINE_bool(_name, False, _text)
-flags.DEFINE_string("source", "acai", "a bundled model's name, a run directory or a release folder")
+flags.DEFINE_string("source", "pegasus", "a bundled model's name, a run directory or a release folder")
 flags.DEFINE_string("first", None, "class of the first parent; default: horse, or of a GAN's --sample all in turn")
 flags.DEFINE_string("second", None, "class of the second parent; default: bird")
 flags.DEFINE_integer("count", 64, "how many pictures, or strips; default of diagrams: 4", lower_bound=1)

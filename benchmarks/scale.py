@@ -159,8 +159,8 @@ def search(candidates, quick):
     from common import release
     from judge.released import bundled_jury
 
-    config, weights, arrays, _ = release.read(release.BUNDLED / "acai")
-    scorer = Scorer(ReleasedACAI(config["model"], weights, "acai"), bundled_jury(), ("horse", "bird"))
+    config, weights, arrays, _ = release.read(release.BUNDLED / "pegasus")
+    scorer = Scorer(ReleasedACAI(config["model"], weights, "pegasus"), bundled_jury(), ("horse", "bird"))
     bank = LatentBank.from_arrays(arrays)
     rows = [bank.rows(name)[: 64 if quick else None] for name in ("horse", "bird")]
     parents = prepare(scorer, bank, rows)

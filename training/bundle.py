@@ -1,4 +1,4 @@
-"""Bundles a run's release with golden outputs: python -m training.bundle runs/pegasus pretrained/acai
+"""Bundles a run's release with golden outputs: python -m training.bundle runs/pegasus pretrained/pegasus
 
 More words name networks to leave out: python -m training.bundle runs/lines pretrained/acai_lines critic
 Golden outputs are what the released networks make of fixed inputs; a test makes them again.
