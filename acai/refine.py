@@ -13,7 +13,7 @@ from acai.scores import SHIFTS, total
 from common import progress
 
 RATE = 0.02  # of Adam, in standard deviations of the codes
-TOGETHER = 1.0  # weight of the kernel distance in the score of each
+TOGETHER = 0.5  # weight of the kernel distance in the score of each
 
 
 def refine(scorer, codes, weights, steps, seed, together=TOGETHER):

@@ -222,7 +222,7 @@ class Explorer:
 
 @pytest.fixture(scope="module")
 def horses(browser, tmp_path_factory):
-    return Explorer(browser, "acai", tmp_path_factory.mktemp("explore"))
+    return Explorer(browser, "pegasus", tmp_path_factory.mktemp("explore"))
 
 
 def assert_probabilities(page):
