@@ -18,7 +18,6 @@ MIXES = (0.3, 0.7)  # of the second parent
 STRENGTHS = (0.1, 0.5)  # of a mask
 CONFIDENT = 0.5  # share of each class's parents that are drawn from: those the judges recognise best
 LIKE = 0.25  # share of those, where parents like something are asked for
-LIGHT = "light"  # what, but for a class, parents may be like: bright in the middle of the picture
 RIVALS = 16  # second parents that are looked at for each first one; the one with the most similar border stays
 
 
@@ -81,7 +80,7 @@ def prepare(scorer, bank, rows, confident=CONFIDENT, likes=(None, None), path=in
         logs, like = seen[:, : len(names)], likes[side]
         best = favourites(logs[:, scorer.pair[side]], confident)
         if like is not None:
-            likeness = seen[:, -1] if like == LIGHT else logs[:, names.index(like)]
+            likeness = seen[:, -1] if like == masks.LIGHT else logs[:, names.index(like)]
             best = best[favourites(likeness[best], LIKE)]
         chosen.append(best)
         features.append(seen[:, len(names) : -2])

@@ -10,8 +10,9 @@ from common.gallery import in_batches
 from common.interpolation import slerp
 
 KINDS = ("uniform", "top", "bottom", "soft_top", "random", "learned")
-# Of a search's terms, see acai.scores: this module is light, so that flags can show them.
+# Of a search's terms, see acai.scores; here, where no TensorFlow is imported, for flags to show.
 WEIGHTS = dict(recognised=1.0, realism=0.5, critic=0.0, sharpness=0.2, typical=0.2, unlike=0.5)
+LIGHT = "light"  # what, but for a class, a search's parents may be like, see acai.candidates
 RIDGE = 1.0  # of the class direction, in units of the codes' mean variance
 
 

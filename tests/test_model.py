@@ -221,10 +221,8 @@ def change_weights(name):
         (change_labels, {"classifier"}),  # never the encoder
         (change_weights("classifier"), {"classifier"}),
         (change_attribute("criticism.mix_weight", 0.1), {"autoencoder"}),
-        (
-            change_attribute("criticism.regularisation", 0.6),
-            {"critic"},
-        ),  # softened reconstructions carry no gradient
+        # Softened reconstructions carry no gradient.
+        (change_attribute("criticism.regularisation", 0.6), {"critic"}),
         (change_weights("critic"), {"autoencoder", "critic"}),
         (change_attribute("realism.rise.weight", 0.1), {"autoencoder"}),
         (change_weights("discriminator"), {"autoencoder", "discriminator"}),
