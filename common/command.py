@@ -3,10 +3,13 @@
 import contextlib
 import errno
 import os
+import platform
 import sys
 import tempfile
 
 from absl import flags
+
+from common import compiler
 
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM)
 
@@ -70,6 +73,8 @@ def import_tensorflow(machines=False):
     TensorFlow takes a cluster only before that, and what it says of a lost one we say in one line.
     """
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    if platform.machine().lower() in compiler.X86:  # by itself TensorFlow uses oneDNN on AVX-512 only
+        os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     quiet = contextlib.nullcontext() if "TF_CPP_MIN_LOG_LEVEL" in os.environ else _held_stderr()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3" if machines else "2")
     with quiet:

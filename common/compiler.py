@@ -3,6 +3,7 @@
 import platform
 
 CHOICES = ("auto", "on", "off")
+X86 = ("x86_64", "amd64")  # what platform.machine() says, in small letters, where TensorFlow has oneDNN
 
 
 def resolve(jit_compile, policy):
@@ -18,5 +19,5 @@ def resolve(jit_compile, policy):
         return jit_compile == "on"
     import tensorflow as tf
 
-    has_onednn = platform.machine().lower() in ("x86_64", "amd64")
+    has_onednn = platform.machine().lower() in X86
     return policy != "float32" or not has_onednn or bool(tf.config.list_physical_devices("GPU"))

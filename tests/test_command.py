@@ -225,6 +225,20 @@ def test_chatter_of_tensorflow(tmp_path, level, heard):
     assert result.returncode == 1 and "chatter\n" in result.stderr and "ImportError" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("processor", "own", "expected"),
+    [("x86_64", None, "1"), ("AMD64", None, "1"), ("x86_64", "0", "0"), ("arm64", None, "None")],
+)
+def test_onednn_is_on_where_tensorflow_has_it(tmp_path, processor, own, expected):
+    """By itself TensorFlow turns it on with AVX-512 only. Who has said so keeps it off."""
+    (tmp_path / "keras.py").write_text("")
+    (tmp_path / "tensorflow.py").write_text("import os\nprint(os.environ.get('TF_ENABLE_ONEDNN_OPTS'))\n")
+    environment = {k: v for k, v in os.environ.items() if k != "TF_ENABLE_ONEDNN_OPTS"}
+    environment |= {"PYTHONPATH": str(tmp_path)} | ({"TF_ENABLE_ONEDNN_OPTS": own} if own else {})
+    pretend = f"import platform\nplatform.machine = lambda: '{processor}'\n"
+    assert program(pretend + "command.import_tensorflow(True)", environment).stdout == f"{expected}\n"
+
+
 def test_one_line():
     assert one_line(KeyError("no 'depht'\nDid you mean \"depth\"?")) == "no 'depht' Did you mean \"depth\"?"
     assert one_line(InputError("Received: 'x'")) == "Received: 'x'"
