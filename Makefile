@@ -15,7 +15,7 @@ TESTABLE := .venv/.installed-dev
 help:
 	@echo "make pegasus   install, then blend horses and birds with the bundled model (ARGS=\"--seed=1\" adds flags)"
 	@echo "make install   create .venv and install the project with the tested versions"
-	@echo "make test      install the test extra, then run pytest (ARGS=\"-k slerp\" adds flags)"
+	@echo "make test      install the test extra, then run pytest, a process a core (ARGS=\"-k slerp\" adds flags)"
 	@echo "make lint      ruff check and ruff format --check"
 	@echo "make format    let ruff fix and format"
 	@echo "make clean     remove .venv and caches; runs/ and out/ stay"
@@ -28,7 +28,7 @@ pegasus: $(INSTALLED)
 	@$(BIN)/python generate.py --blend $(ARGS)
 
 test: $(TESTABLE)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n auto --maxprocesses=4 --dist loadfile $(ARGS)
 
 lint: $(TESTABLE)
 	@$(BIN)/ruff check .

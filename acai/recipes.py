@@ -12,12 +12,11 @@ import typing
 
 import numpy as np
 
-from acai import found, interpolation, masks
+from acai import decoding, found, interpolation, masks
 from acai.bank import LatentBank
 from common import checkpoints, gallery, images, release
 from common.command import InputError
 from common.gallery import in_batches, pin
-from common.interpolation import analogy, surface
 
 ACTIONS = {  # and the flags that each takes
     "blend": "first second mix strip path first_image second_image mask candidates refine first_like second_like",
@@ -221,16 +220,16 @@ def render(recipe, source, judge=None, training=None):
         refined, entries, real = search.complete(recipe, model, judge, source.bank, rows, training)
         source = source._replace(refined=refined)
     if recipe["layout"] != "strip":
-        rendered = {"diagrams": diagrams(recipe, model, source.bank)}
+        rendered = {"diagrams": decoding.diagrams(recipe, model, source.bank)}
     elif "blends" in recipe:
         first, code, second = blended(recipe, model, source)
-        rendered = through(recipe, model, first, code, second)
+        rendered = decoding.through(recipe, model, first, code, second)
         if recipe["candidates"]:
             nearest = in_batches(model.decode, nearest_code(code[0], source.bank, recipe["rows"][0])[None])
             rendered["best"] = np.concatenate([rendered["pictures"][:1], rendered["parents"][0], nearest])
     else:
         own = [model.encode(images.to_float(picture[None])) for picture in source.own]
-        rendered = decoded(recipe, model, *(own or parents(recipe, source.bank)))
+        rendered = decoding.decoded(recipe, model, *(own or parents(recipe, source.bank)))
     entries = entries or source.scores or [{} for _ in next(iter(rendered.values()))]
     if "pictures" in rendered and model.critic:
         scores = in_batches(model.predict_mix, rendered["pictures"])
@@ -270,20 +269,6 @@ def nearest_code(code, bank, parents):
     return bank.latents[np.argmin(away)].astype(np.float32)
 
 
-def through(recipe, model, first, code, second):
-    """As `decoded`, of ways from the first to `code` at the recipe's mix, and on from there to the second."""
-    mix = recipe["mix"]
-
-    def at(share):
-        if share <= mix:
-            codes = interpolation.slerp(first, code, share / mix)
-        else:
-            codes = interpolation.slerp(code, second, (share - mix) / (1 - mix))
-        return in_batches(model.decode, codes)
-
-    return gallery.between(recipe, lambda shares: [at(share) for share in shares])
-
-
 def parents(recipe, bank):
     """(first, second): latents float32 [count, h, w, c] each; the second is None but for pairs."""
     if recipe["action"] == "sample":
@@ -293,49 +278,3 @@ def parents(recipe, bank):
         ), None
     columns = [bank.latents[list(column)].astype(np.float32) for column in zip(*recipe["rows"], strict=True)]
     return columns[0], columns[1] if len(columns) > 1 else None
-
-
-def decoded(recipe, model, first, second):
-    """Decodes codes and what lies between them.
-
-    Args:
-        recipe: see the module.
-        model: has `decode`, latents [BATCH_SIZE, h, w, c] -> images [BATCH_SIZE, H, W, C].
-        first, second: latents [N, h, w, c]; `second` may be None.
-
-    Returns:
-        {"pictures": float32 [N, H, W, C]}, or of pairs as `common.gallery.between`.
-    """
-    if second is None:
-        return {"pictures": in_batches(model.decode, first)}
-    return gallery.between(recipe, lambda mixes: blend(model, first, second, mixes, recipe["path"]))
-
-
-def blend(model, first, second, mixes, path):
-    """Images, a list of [N, H, W, C], on the way between codes [N, h, w, c]: one for each of the second's shares.
-
-    `path` is "slerp", "lerp" or "pixel", the cross-fade of the reconstructions.
-    """
-    if path == "pixel":
-        first, second = in_batches(model.decode, first), in_batches(model.decode, second)
-        return [interpolation.lerp(first, second, mix) for mix in mixes]
-    between = {"slerp": interpolation.slerp, "lerp": interpolation.lerp}[path]
-    return [in_batches(model.decode, between(first, second, mix)) for mix in mixes]
-
-
-def diagrams(recipe, model, bank):
-    """J-diagrams or MINE grids (White 2016, arXiv 1609.04468) of a recipe's rows.
-
-    A J-diagram has three codes in its corners, the fourth by analogy. A MINE grid has a code and its nearest
-    neighbours, all of them real images, at every second place.
-    Returns images [N, strip, strip, H, W, C].
-    """
-    side, gap = gallery.map_side(recipe)
-    codes = bank.latents[np.array(recipe["rows"])].astype(np.float32)  # [N, 3 or side * side, h, w, c]
-    if recipe["layout"] == "j":
-        anchors = analogy(*np.moveaxis(codes, 1, 0))
-    else:
-        anchors = codes.reshape(-1, side, side, *codes.shape[2:])
-    cells = surface(anchors, gap, recipe["path"])
-    pictures = in_batches(model.decode, cells.reshape(-1, *cells.shape[3:]))
-    return pictures.reshape(*cells.shape[:3], *pictures.shape[1:])

@@ -1,6 +1,7 @@
 """Times the real training step: python benchmarks/train_step.py --depth=16 --latent=16 --batch=64
 
-Of a GAN: python benchmarks/train_step.py --model=dcgan --width=64, or another variant of configs/gan.py.
+Of a GAN: python benchmarks/train_step.py --model=dcgan --width=64, or another variant of configs/gan.py; with
+--noaugment without its augmentation.
 
 Burns in, then alternates steps with one large convolution, and prints medians: images/s, the share of time
 spent waiting for data, and GFLOP/s beside the convolution's. Only the work that the algorithm needs counts, with
@@ -28,6 +29,7 @@ flags.DEFINE_integer("batch", 64, "images a step")
 flags.DEFINE_integer("steps", 30, "timed steps")
 flags.DEFINE_float("realism", 0.0, "weight of the patch discriminator; 0: the paper's step")
 flags.DEFINE_float("ema", 0.0, "rate of the averaged weights; 0: none")
+flags.DEFINE_bool("augment", True, "augment for a GAN's discriminator, where its variant does")
 flags.DEFINE_string("precision", "float32", "Keras dtype policy")
 flags.DEFINE_enum("jit_compile", "auto", compiler.CHOICES, "compile the step with XLA; auto: as a training does")
 FLAGS = flags.FLAGS
@@ -93,6 +95,8 @@ def gan(images):
     config.train.update(batch_size=FLAGS.batch, precision=FLAGS.precision, ema_rate=FLAGS.ema)
     if FLAGS.width:
         config.model.generator_channels = config.model.discriminator_channels = FLAGS.width
+    if not FLAGS.augment:
+        config.model.augment = ()
     model = build(config, images)
     sizes = f"width {config.model.generator_channels}, {config.model.discriminator_channels}"
     return model, f"{FLAGS.model} {sizes} noise {config.model.noise_size}", gan_flops(model)

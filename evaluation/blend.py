@@ -7,7 +7,7 @@ and the cross-fade of the pixels. A model is only worth its training where it be
 import numpy as np
 
 from acai import interpolation
-from common import images, intervals, metrics, progress
+from common import class_metrics, images, intervals, metrics, progress
 from evaluation import plots
 from evaluation.features import cached
 from evaluation.report import Figure, Section
@@ -89,8 +89,8 @@ class Judged:
         for name, judge in judges.items():
             probabilities, _ = judge(pictures)
             pair = [judge.class_names.index(c) for c in classes]
-            self.recognisability[name] = metrics.recognisability(probabilities, *pair)
-            self.balance[name] = metrics.balance(probabilities, *pair)
+            self.recognisability[name] = class_metrics.recognisability(probabilities, *pair)
+            self.balance[name] = class_metrics.balance(probabilities, *pair)
 
 
 def figures(judged, extract, near, seed):

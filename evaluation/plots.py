@@ -51,7 +51,7 @@ def reliability_diagram(confidence, accuracy, count):
     The diagonal is a perfectly calibrated classifier. Guo et al. 2017, arXiv 1706.04599, section 2.
 
     Args:
-        confidence, accuracy, count: [bins] of equal width in [0, 1], as from common.metrics.reliability;
+        confidence, accuracy, count: [bins] of equal width in [0, 1], as from common.class_metrics.reliability;
             bins with a NaN are left out.
 
     Returns:

@@ -12,7 +12,7 @@ from acai import masks, search
 from acai import refine as ascent
 from acai.candidates import prepare
 from acai.scores import Scorer
-from common import images, interpolation, intervals, metrics
+from common import class_metrics, images, interpolation, intervals, metrics
 from evaluation.blend import Neighbours, jackknife
 from evaluation.report import Figure, Section
 
@@ -92,7 +92,7 @@ class Measure:
 
     def __call__(self, pictures):
         probabilities, features = self.referee(pictures)
-        recognised = metrics.recognisability(probabilities, *self.pair)
+        recognised = class_metrics.recognisability(probabilities, *self.pair)
         stage = "kernel distance and its interval"
         kd = jackknife(metrics.kernel_distance, self.real, features, seed=self.seed, stage=stage)
         energy = metrics.high_frequency_energy(pictures) / self.near.real_energy

@@ -6,7 +6,7 @@ They are those of the suites "blend" and "lines" on fixed pairs, so that one see
 import numpy as np
 
 from acai import interpolation, line_metrics
-from common import metrics
+from common import class_metrics, metrics
 
 
 class BlendWatch:
@@ -38,7 +38,7 @@ class BlendWatch:
         for name, judge in self.judges.items():
             probabilities, features = judge(blends)
             pair = [judge.class_names.index(c) for c in self.classes]
-            found[f"blend_recognisability_{name}"] = metrics.recognisability(probabilities, *pair).mean()
+            found[f"blend_recognisability_{name}"] = class_metrics.recognisability(probabilities, *pair).mean()
         found[f"blend_kd_{name}"] = metrics.kernel_distance(self.real_features, features)
         return {name: float(value) for name, value in found.items()}
 

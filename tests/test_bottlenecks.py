@@ -51,10 +51,11 @@ def make(name, seed=0, **options):
 def test_every_kind_has_a_config_and_the_check_knows_it():
     assert CHOICES["model.bottleneck"] == tuple(KINDS)
     assert {kind for kind, _ in configs.OTHERS.values()} == set(KINDS)
-    for name, setting in configs.OTHERS.items():
-        for variant in (name, f"lines_{name}"):
+    for name, (kind, strength) in configs.OTHERS.items():
+        on_lines = 0.001 if name == "aae" else strength
+        for variant, expected in ((name, strength), (f"lines_{name}", on_lines)):
             model = configs.get_config(variant).model
-            assert (model.bottleneck, model.bottleneck_strength) == setting and model.mix_weight == 0
+            assert (model.bottleneck, model.bottleneck_strength, model.mix_weight) == (kind, expected, 0)
 
 
 def test_on_lines_all_see_as_many_images_by_the_settings_of_lines():

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from common import intervals
+from common.class_metrics import expected_calibration_error
 from common.intervals import bootstrap_mean, jackknife
-from common.metrics import expected_calibration_error, frechet_distance, kernel_distance
+from common.metrics import frechet_distance, kernel_distance
 
 T_95 = {4: 2.776445, 9: 2.262157, 19: 2.093024}  # Student's t, 97.5%, by degrees of freedom: from a table
 T_50_OF_9 = 0.702722  # 75%

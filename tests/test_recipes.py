@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from acai import interpolation, recipes
+from acai import decoding, interpolation, recipes
 from acai.bank import LatentBank
 from common import gallery
 from common.command import InputError
@@ -136,10 +136,10 @@ def test_blends_in_closed_form(mix):
     first, second = pair()
     weights = {"lerp": (1 - mix, mix), "slerp": (np.cos(np.pi / 2 * mix), np.sin(np.pi / 2 * mix))}
     for path, (a, b) in weights.items():
-        pictures = recipes.decoded(recipe(path=path, mix=mix), Squares(), first, second)["pictures"]
+        pictures = decoding.decoded(recipe(path=path, mix=mix), Squares(), first, second)["pictures"]
         expected = np.square(a * first + b * second).repeat(3, -1)
         np.testing.assert_allclose(pictures, expected, atol=1e-6)
-    pictures = recipes.decoded(recipe(path="pixel", mix=mix), Squares(), first, second)["pictures"]
+    pictures = decoding.decoded(recipe(path="pixel", mix=mix), Squares(), first, second)["pictures"]
     faded = (1 - mix) * np.square(first) + mix * np.square(second)  # of the decoded ends
     np.testing.assert_allclose(pictures, faded.repeat(3, -1), atol=1e-6)
 
@@ -148,7 +148,7 @@ def test_blends_in_closed_form(mix):
 @pytest.mark.parametrize("count", [1, 64, 70])
 def test_strips_lead_from_parent_to_parent_through_the_picture(path, count):
     first, second = np.random.default_rng(0).normal(size=(2, count, 2, 2, 3)).astype(np.float32)
-    rendered = recipes.decoded(recipe(path=path, strip=5, mix=0.75), Squares(), first, second)
+    rendered = decoding.decoded(recipe(path=path, strip=5, mix=0.75), Squares(), first, second)
     assert rendered["strips"].shape == (count, 5, 2, 2, 3) and rendered["parents"].shape == (count, 2, 2, 2, 3)
     np.testing.assert_array_equal(rendered["strips"][:, [0, 4]], rendered["parents"])
     np.testing.assert_array_equal(rendered["strips"][:, 3], rendered["pictures"])
@@ -159,12 +159,12 @@ def test_strips_lead_from_parent_to_parent_through_the_picture(path, count):
 
 def test_each_action_renders_its_own(bank):
     first, second = pair()
-    assert set(recipes.decoded(recipe(), Squares(), first, second)) == {"parents", "pictures"}
-    assert set(recipes.decoded(recipe(action="interpolate", strip=3), Squares(), first, second)) == {
+    assert set(decoding.decoded(recipe(), Squares(), first, second)) == {"parents", "pictures"}
+    assert set(decoding.decoded(recipe(action="interpolate", strip=3), Squares(), first, second)) == {
         "parents",
         "strips",
     }
-    assert set(recipes.decoded(recipe(action="sample"), Squares(), first, None)) == {"pictures"}
+    assert set(decoding.decoded(recipe(action="sample"), Squares(), first, None)) == {"pictures"}
 
 
 # Diagrams
@@ -176,7 +176,7 @@ def test_corners_are_three_codes_of_both_classes_and_the_fourth_by_analogy(bank)
     assert rows.shape == (20, 3) and 4 not in rows
     assert all(len(set(entry)) == 3 for entry in rows.tolist())
     assert drawn(bank, action="interpolate", layout="j", strip=3, count=5)["rows"] == made["rows"][:5]
-    pictures = recipes.diagrams(made, Squares(), bank)
+    pictures = decoding.diagrams(made, Squares(), bank)
     assert pictures.shape == (20, 3, 3, 2, 2, 3)
     a, b, c = (bank.latents[column].astype(np.float32) for column in rows.T)
     for place, codes in (((0, 0), a), ((0, 2), b), ((2, 0), c), ((2, 2), b + c - a)):
@@ -191,7 +191,7 @@ def pad(codes):
 
 def test_a_mine_grid_has_the_nearest_codes_at_every_second_place(bank):
     made = drawn(bank, action="interpolate", layout="mine", path="slerp", strip=3, count=6)
-    pictures = recipes.diagrams(made, Squares(), bank)
+    pictures = decoding.diagrams(made, Squares(), bank)
     flat = bank.latents.astype(float).reshape(10, -1)
     for entry, picture in zip(made["rows"], pictures, strict=True):
         from_each = np.linalg.norm(flat[entry][:, None] - flat[None], axis=-1)
@@ -206,7 +206,7 @@ def test_a_diagram_has_the_path_that_is_asked_for(bank):
     made = drawn(bank, action="interpolate", layout="j", path="lerp", strip=3, count=1)
     a, b, c = bank.latents[made["rows"][0]].astype(np.float32)
     centre = Squares.decode(None, pad(((b + c) / 2)[None]))[0]  # of a, b, c and b + c - a
-    np.testing.assert_allclose(recipes.diagrams(made, Squares(), bank)[0, 1, 1], centre, atol=1e-5)
+    np.testing.assert_allclose(decoding.diagrams(made, Squares(), bank)[0, 1, 1], centre, atol=1e-5)
 
 
 @pytest.mark.parametrize(
