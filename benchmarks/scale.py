@@ -219,15 +219,19 @@ def table(rows):
 
 
 def draw(rows, path):
-    """One panel a part, seconds and peak memory on logarithmic axes; dashed: linear from the first point."""
+    """One panel a part: seconds on logarithmic axes, peak memory; dashed: linear from the first point."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     rows = [row for row in rows if "seconds" in row]
     parts = list(dict.fromkeys(row["part"] for row in rows))
-    figure = Figure(figsize=(4 * len(parts), 3.5), layout="constrained")
+    height = math.ceil(len(parts) / 3)
+    figure = Figure(figsize=(12, 3.2 * height), layout="constrained")
     FigureCanvasAgg(figure)
-    for axes, part in zip(figure.subplots(1, len(parts), squeeze=False)[0], parts, strict=True):
+    panels = figure.subplots(height, 3, squeeze=False).ravel()
+    for axes in panels[len(parts) :]:
+        axes.set_axis_off()
+    for axes, part in zip(panels, parts, strict=False):
         mine = [row for row in rows if row["part"] == part]
         for kind in dict.fromkeys(row["what"] for row in mine):
             at, seconds = zip(*((row["at"], row["seconds"]) for row in mine if row["what"] == kind), strict=True)
@@ -235,12 +239,12 @@ def draw(rows, path):
         axes.plot(at, [mine[0]["seconds"] * value / at[0] for value in at], "k--", label="linear")
         other = axes.twinx()
         other.plot([row["at"] for row in mine], [row["peak_mib"] for row in mine], "s:", color="tab:red")
+        other.set_ylim(0, 1.5 * max(row["peak_mib"] for row in mine))
         other.set_ylabel("peak MiB", color="tab:red")
-        for drawn in (axes, other):
-            drawn.set_xscale("log", base=2)
-            drawn.set_yscale("log")
+        axes.set_xscale("log", base=2)
+        axes.set_yscale("log")
         axes.set_xlabel(part)
-        axes.legend(fontsize="small")
+        axes.legend(fontsize="small", loc="upper left")
     figure.savefig(path, dpi=100)
 
 

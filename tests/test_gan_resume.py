@@ -102,7 +102,7 @@ def newest(workdir):
 
 @pytest.mark.slow
 def test_the_real_command_stopped_and_resumed_is_the_same_to_the_bit(images, tmp_path):
-    """As a training runs its steps, with batch norm, spectral norm, replay, the average, two critic steps and all tricks."""
+    """With batch norm, spectral norm, replay, the average, two critic steps and all tricks."""
     stopped, straight = tmp_path / "stopped", tmp_path / "straight"
     options = dict(cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     with subprocess.Popen(command(images, stopped, 10**6), **options) as process:
