@@ -205,15 +205,16 @@ SMALL = {
 }
 
 
+USUAL = "paper pegasus lines lines_vae classifier referee dcgan sngan wgan_gp".split()
+
+
 def one_of_each():
-    """All variants; where a variant's step is another's as well, it is a slow test."""
+    """All variants; where a variant's step is much like another's, or tested elsewhere, it is a slow test."""
     for (module, variant), name in zip(VARIANTS, NAMES, strict=True):
-        twice = module is acai and f"lines_{variant}" in NAMES
-        twice = twice or name in ("small_1024", "lines_baseline", "lines_dropout", "lines_denoising")
-        yield pytest.param(module, variant, id=name, marks=[pytest.mark.slow] if twice else [])
+        yield pytest.param(module, variant, id=name, marks=[] if name in USUAL else [pytest.mark.slow])
 
 
-@pytest.mark.parametrize(("module", "variant"), one_of_each())
+@pytest.mark.parametrize(("module", "variant"), [*one_of_each()])
 def test_one_real_step(module, variant, tmp_path, monkeypatch):
     """All of train.main on mocked CIFAR-10 (lines need none): a step, logs, pictures, release, checkpoint."""
     tfds = pytest.importorskip("tensorflow_datasets")

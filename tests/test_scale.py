@@ -54,7 +54,7 @@ def test_the_plot_has_a_panel_a_part(scale, tmp_path):
     ]
     scale.draw(rows, tmp_path / "plot.png")
     with Image.open(tmp_path / "plot.png") as picture:
-        assert picture.size == (800, 350)
+        assert picture.size == (1200, 320)  # of one row
 
 
 def run(*words):

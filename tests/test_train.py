@@ -34,17 +34,22 @@ COMMAND = (
     "--config.train.batch_size=8",
     f"--config.train.discriminator_from_kimg={DISCRIMINATOR_FROM * 8 / 1000}",
     f"--config.train.realism_from_kimg={REALISM_FROM * 8 / 1000}",
-    f"--config.train.recognition_from_kimg={RECOGNITION_FROM * 8 / 1000}",
     "--config.train.log_every_kimg=0.016",  # 2 steps
     "--config.train.save_every_kimg=0.04",  # 5 steps
     f"--config.train.pictures_every_kimg={PICTURES_EVERY * 8 / 1000}",
     "--config.train.release_every_kimg=0",  # at the end
     "--config.train.bank_per_class=(6,2)",
 )
+CLASSES = {  # with judges, who know no ponies, and without
+    "judged": ("bird", "horse", (f"--config.train.recognition_from_kimg={RECOGNITION_FROM * 8 / 1000}",)),
+    "unjudged": ("bird", "pony", ("--config.model.recognition_weight=0.0", "--config.data.first=pony")),
+}
 
 
 def command(images, workdir, steps):
-    flags = (*COMMAND, f"--config.data.image_folder={images}", f"--config.train.total_kimg={steps * 8 / 1000}")
+    first, second, more = CLASSES[images.name]
+    flags = (*COMMAND, *more, f"--config.data.groups=(('{second}',),('{first}',))")
+    flags += (f"--config.data.image_folder={images}", f"--config.train.total_kimg={steps * 8 / 1000}")
     return [sys.executable, ROOT / "train.py", *flags, f"--workdir={workdir}"]
 
 
@@ -98,12 +103,12 @@ def events(workdir):
     return Counter((value.tag, event.step) for event in loaded for value in event.summary.value)
 
 
-@pytest.fixture(scope="module")
-def images(tmp_path_factory):
+@pytest.fixture(scope="module", params=["unjudged", pytest.param("judged", marks=pytest.mark.slow)])
+def images(request, tmp_path_factory):
     """Noise, 25 pictures a class, so two of each are held out."""
-    folder, rng = tmp_path_factory.mktemp("images"), np.random.default_rng(0)
-    for name in ("bird", "horse"):
-        (folder / name).mkdir()
+    folder, rng = tmp_path_factory.mktemp("images") / request.param, np.random.default_rng(0)
+    for name in CLASSES[request.param][:2]:
+        (folder / name).mkdir(parents=True)
         for number in range(25):
             pixels = rng.integers(0, 256, (32, 32, 3), np.uint8)
             Image.fromarray(pixels).save(folder / name / f"{number:02d}.png")
@@ -115,7 +120,8 @@ def runs(images, tmp_path_factory):
     """A run stopped by SIGTERM, resumed, killed by SIGKILL and resumed; and one of as many steps at a stretch."""
     folder = tmp_path_factory.mktemp("runs")
     interrupted, straight = folder / "interrupted", folder / "straight"
-    facts = {"interrupted": interrupted, "straight": straight}
+    facts = {"interrupted": interrupted, "straight": straight, "classes": CLASSES[images.name][:2]}
+    facts["judged"] = images.name == "judged"
     with started(images, interrupted, 10**6) as process:
         facts["before_signal"] = wait_for_checkpoint(process, interrupted, 0)
         process.send_signal(signal.SIGTERM)
@@ -178,7 +184,8 @@ def test_each_step_is_logged_once(runs):
         assert set(found.values()) == {1}, [key for key, count in found.items() if count > 1]
         assert [step for tag, step in sorted(found) if tag == "critic_loss"] == logged
         assert ("config", 0) in found
-        for loss, begins in (("realism_loss", DISCRIMINATOR_FROM), ("recognition_loss", RECOGNITION_FROM)):
+        joined = [("realism_loss", DISCRIMINATOR_FROM)] + [("recognition_loss", RECOGNITION_FROM)] * runs["judged"]
+        for loss, begins in joined:
             seen = [step for tag, step in sorted(found) if tag == loss]
             assert seen == [step for step in logged if step > begins]
         assert {step for tag, step in found if tag == "blends"} >= {*range(50, steps, PICTURES_EVERY), steps}
@@ -222,7 +229,7 @@ def test_release_is_the_averaged_model_in_float16(runs):
             np.testing.assert_array_equal(weights[name], arrays[name].astype(np.float16))
     with np.load(folder / "bank.npz") as bank:
         assert bank["latents"].dtype == np.float16 and bank["latents"].shape == (16, 16, 16, 2)
-        assert list(bank["class_names"]) == ["bird", "horse"]
+        assert tuple(bank["class_names"]) == runs["classes"]
         assert Counter(zip(bank["labels"], bank["splits"], strict=True)) == {
             **{(0, "train"): 6, (1, "train"): 6},
             **{(0, "holdout"): 2, (1, "holdout"): 2},
