@@ -3,7 +3,6 @@
 import contextlib
 import errno
 import os
-import platform
 import sys
 import tempfile
 
@@ -73,7 +72,7 @@ def import_tensorflow(machines=False):
     TensorFlow takes a cluster only before that, and what it says of a lost one we say in one line.
     """
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    if platform.machine().lower() in compiler.X86:  # by itself TensorFlow uses oneDNN on AVX-512 only
+    if compiler.has_onednn():  # which TensorFlow by itself uses with AVX-512 only
         os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     quiet = contextlib.nullcontext() if "TF_CPP_MIN_LOG_LEVEL" in os.environ else _held_stderr()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3" if machines else "2")

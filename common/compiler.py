@@ -3,7 +3,6 @@
 import platform
 
 CHOICES = ("auto", "on", "off")
-X86 = ("x86_64", "amd64")  # what platform.machine() says, in small letters, where TensorFlow has oneDNN
 
 
 def resolve(jit_compile, policy):
@@ -19,5 +18,9 @@ def resolve(jit_compile, policy):
         return jit_compile == "on"
     import tensorflow as tf
 
-    has_onednn = platform.machine().lower() in X86
-    return policy != "float32" or not has_onednn or bool(tf.config.list_physical_devices("GPU"))
+    return policy != "float32" or not has_onednn() or bool(tf.config.list_physical_devices("GPU"))
+
+
+def has_onednn():
+    """Whether TensorFlow can run its convolutions by oneDNN: on x86 processors."""
+    return platform.machine().lower() in ("x86_64", "amd64")
