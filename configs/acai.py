@@ -12,7 +12,7 @@ Those are baseline, dropout, denoising, vae, aae and vqvae; with lines_ before t
 
 import ml_collections
 
-AAE_ON_LINES = 0.001  # strength; at 1, 0.1 and 0.01 all codes became one, see `other`
+AAE_ON_LINES = 0.001  # strength; at 1 all codes became one, see `other`
 OTHERS = {  # the paper's other autoencoders: bottleneck, and its strength in the official code
     "baseline": ("plain", 1.0),
     "dropout": ("dropout", 0.5),
@@ -200,9 +200,9 @@ def other(config, bottleneck, strength, on_lines):
 
     On lines with the settings of `lines` for 300 kimg, so that all of them see as many images. The AAE is weaker
     there than the official code's: codes of lines differ so little at first that its discriminator pushes all of
-    them about as one, to a norm of 100 a number, until none says anything about its image. Arms of 25 kimg did at
-    strengths of 1, 0.1 and 0.01, rates of 1e-4 and 5e-4, a discriminator as fast and ten times as fast; so did one
-    of 82 kimg with the official batch of 64 and rate of 1e-4. At 0.001 images are told apart from 33 kimg on.
+    them about as one, and none says anything about its image. So at a strength of 1 after 300 kimg, after 82 with
+    the official batch of 64 and rate of 1e-4, and after 25 with a discriminator ten times as fast; at 0.1 after 40.
+    At 0.01 images were told apart from 20 kimg on in an arm of 50 kimg, at 0.001 from 33 on in the whole training.
 
     Command:   python train.py --config=configs/acai.py:lines_vae --workdir=runs/lines_vae
     """
