@@ -201,7 +201,7 @@ def other(config, bottleneck, strength, on_lines):
     On lines with the settings of `lines` for 300 kimg, so that all of them see as many images. The AAE is weaker
     there than the official code's: codes of lines differ so little at first that its discriminator pushes all of
     them about as one, and none says anything about its image. So at a strength of 1 after 300 kimg, after 82 with
-    the official batch of 64 and rate of 1e-4, and after 25 with a discriminator ten times as fast; at 0.1 after 40.
+    the official batch of 64 and rate of 1e-4, after 25 with a discriminator ten times as fast; at 0.1 after 40.
     At 0.01 images were told apart from 20 kimg on in an arm of 50 kimg, at 0.001 from 33 on in the whole training.
 
     Command:   python train.py --config=configs/acai.py:lines_vae --workdir=runs/lines_vae
