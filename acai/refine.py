@@ -2,7 +2,7 @@
 
 The score sees the picture as it is, shifted anew in every step, and both mirrored, so that no single pattern of
 pixels pays; its terms "typical" and "realism" hold code and picture to what the bank's are like, each for itself.
-All pictures together are held to it by the kernel distance of their features to those of the reconstructions. What
+All pictures together are held to it by the kernel distance of `acai.selection`. What
 is gained is the judges' opinion: ask one that took no part before believing it.
 """
 
@@ -10,10 +10,10 @@ import numpy as np
 import tensorflow as tf
 
 from acai.scores import SHIFTS, total
-from common import progress
+from acai.selection import TOGETHER, KernelDistance
+from common import compiler, progress
 
 RATE = 0.02  # of Adam, in standard deviations of the codes
-TOGETHER = 0.5  # weight of the kernel distance in the score of each
 
 
 def refine(scorer, codes, weights, steps, seed, together=TOGETHER):
@@ -25,14 +25,14 @@ def refine(scorer, codes, weights, steps, seed, together=TOGETHER):
         weights: {term: weight}; "unlike" has no gradient and is left out.
         steps: how many.
         seed: of the views.
-        together: weight of what holds all pictures together to the reconstructions.
+        together: weight of what holds all pictures together to the reference.
     """
     start = tf.constant(codes)
     spread = float(np.std(codes))
     offset, first, second = (tf.Variable(tf.zeros_like(start)) for _ in range(3))
     apart = KernelDistance(scorer.reference)
 
-    @tf.function(jit_compile=True)
+    @tf.function(jit_compile=compiler.resolve("auto", "float32"))
     def gradient(shift):
         with tf.GradientTape() as tape:
             views = SHIFTS[0], tf.unstack(shift)
@@ -47,25 +47,3 @@ def refine(scorer, codes, weights, steps, seed, together=TOGETHER):
         second.assign(0.99 * second + 0.01 * tf.square(gradients))
         offset.assign_add(RATE * (first / (1 - 0.9**step)) / (tf.sqrt(second / (1 - 0.99**step)) + 1e-8))
     return (start + spread * offset).numpy().astype(np.float16)
-
-
-class KernelDistance:
-    """Of features [N, d] to a reference [M, d], as `common.metrics.kernel_distance` in tensors, in the reference's
-    standard deviations and without what the reference has within itself, which is constant.
-    """
-
-    def __init__(self, reference):
-        self.mean, self.deviation = reference.mean(axis=0), reference.std(axis=0) + 1e-3
-        self.reference = (reference - self.mean) / self.deviation
-
-    def __call__(self, features):
-        features = (features - self.mean) / self.deviation
-        within = kernel(features, features)
-        others = tf.reduce_sum(within) - tf.linalg.trace(within)
-        pairs = max(1, features.shape[0] * (features.shape[0] - 1))
-        return others / pairs - 2 * tf.reduce_mean(kernel(features, self.reference))
-
-
-def kernel(first, second):
-    """(x.y / d + 1)^3 of all rows of [N, d] and [M, d]: [N, M]."""
-    return (tf.matmul(first, second, transpose_b=True) / first.shape[1] + 1) ** 3

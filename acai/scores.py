@@ -55,7 +55,10 @@ class Scorer:
         self.energy = 1.0
 
     def refer_to(self, codes, features, energy):
-        """Makes what reconstructions are like the measure: their codes, features [N, d] and mean energy."""
+        """Makes what reconstructions are like the measure: their codes, features [N, d] and mean energy.
+
+        Their features are also the `reference` that the kept are to be like as a whole, see `acai.selection`.
+        """
         self.codes, self.features = Gaussian(codes.reshape(len(codes), -1)), Gaussian(features)
         self.reference, self.energy = np.asarray(features, np.float32), energy
 

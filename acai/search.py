@@ -3,19 +3,17 @@
 Nothing of a candidate is stored but its score while it is among the best: memory does not grow with their number.
 """
 
-import collections
-
 import numpy as np
 
 from acai import masks
 from acai.candidates import codes_of, draw, prepare
 from acai.refine import refine
 from acai.scores import BATCH_SIZE, Scorer, total
+from acai.selection import KernelDistance, select
 from common import images, metrics, progress
 from common.gallery import in_batches
 
 POOL = 2000  # best candidates that are seen in all views
-USES = 3  # of one row of the bank among the kept
 NEAR = 0.5  # of the typical distance between reconstructions: nearer ones are duplicates
 
 
@@ -27,7 +25,8 @@ def complete(recipe, model, judge, bank, rows, training=None):
             "first_like" and "second_like" (see `acai.candidates.prepare`).
         model, judge: see `acai.scores.Scorer`.
         bank, rows: a LatentBank and its rows of either class.
-        training: common.data.ImageDataset of both classes; None: there is none.
+        training: common.data.ImageDataset of both classes, which what is kept shall be like as a whole; None: it
+            shall be like the bank's reconstructions.
 
     Returns:
         (refined codes float16 [count, h, w, c] or None, [{"score", "terms", "nearest", ...} of each kept], and
@@ -35,6 +34,9 @@ def complete(recipe, model, judge, bank, rows, training=None):
     """
     scorer = Scorer(model, judge, (recipe["first"], recipe["second"]))
     parents = prepare(scorer, bank, rows, likes=[recipe.get(f"{side}_like") for side in ("first", "second")])
+    if training is not None:
+        real = images.to_float(training.images)
+        scorer.reference = in_batches(lambda part: scorer.look(part)[1], real)
     kinds = (recipe["mask"],) if recipe["mask"] else masks.KINDS
     chosen, codes = find(
         scorer, parents, recipe["candidates"], recipe["count"], recipe["seed"], recipe["weights"], kinds
@@ -58,13 +60,11 @@ def complete(recipe, model, judge, bank, rows, training=None):
     ]
     if training is None:
         return refined, entries, {}
-    pictures = images.to_float(training.images)
-    seen = in_batches(lambda part: scorer.look(part)[1], pictures)
-    near, away = metrics.nearest(features, seen)
+    near, away = metrics.nearest(features, scorer.reference)
     for entry, i, distance in zip(entries, near, away, strict=True):
         image = {"class": training.class_names[training.labels[i]], "id": int(training.ids[i])}
         entry["nearest_training_image"] = image | {"distance": round(float(distance), 4)}
-    return refined, entries, {"nearest": pictures[near]}
+    return refined, entries, {"nearest": real[near]}
 
 
 def find(scorer, parents, candidates, keep, seed, weights, kinds=masks.KINDS):
@@ -93,7 +93,8 @@ def find(scorer, parents, candidates, keep, seed, weights, kinds=masks.KINDS):
     codes = codes_of(parents, drawn)
     terms, features = thorough(scorer, parents, codes)
     places = [c.places for c in drawn]
-    chosen = select(total(terms, weights), features, places, keep, NEAR * parents.spacing)
+    apart = KernelDistance(scorer.reference)
+    chosen = select(total(terms, weights), features, places, keep, NEAR * parents.spacing, apart)
     return [drawn[i] for i in chosen], codes[chosen]
 
 
@@ -102,25 +103,3 @@ def thorough(scorer, parents, codes):
     terms, features = scorer(codes, thorough=True)
     _, distances = metrics.nearest(features, parents.features)
     return terms | {"unlike": np.minimum(np.log(np.maximum(distances, 1e-6) / parents.spacing), 0)}, features
-
-
-def select(scores, features, parents, keep, near, uses=USES):
-    """Indices of `keep` of N, best first: by score, leaving out what is too much like what is already chosen.
-
-    That is: a pair chosen before, a parent chosen `uses` times, or features [N, d] nearer than `near`. Where that
-    leaves too few, the best of those left out come last.
-
-    Args:
-        parents: N pairs (first, second).
-    """
-    order = np.argsort(-np.asarray(scores), kind="stable").tolist()
-    chosen, used = [], collections.Counter()
-    for i in order:
-        sides = [*enumerate(parents[i])]
-        distances = np.linalg.norm(features[chosen] - features[i], axis=1)
-        if len(chosen) < keep and max(used[side] for side in sides) < uses and not np.any(distances < near):
-            if not any(tuple(parents[i]) == tuple(parents[j]) for j in chosen):
-                chosen.append(i)
-                used.update(sides)
-    taken = set(chosen)
-    return (chosen + [i for i in order if i not in taken])[:keep]

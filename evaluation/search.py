@@ -7,18 +7,21 @@ search each, with the same pairs, mixes and weights; 64 are kept of each, and 64
 import dataclasses
 
 import numpy as np
+import tensorflow as tf
 
 from acai import masks, search
 from acai import refine as ascent
 from acai.candidates import prepare
 from acai.scores import Scorer
 from common import class_metrics, images, interpolation, intervals, metrics
+from common.gallery import in_batches
 from evaluation.blend import Neighbours, jackknife
 from evaluation.report import Figure, Section
 
 KEPT = 64
 TEXT = (
-    "Of each kind of blends the same search keeps 64 of the candidates by the jury's score; the referee, which "
+    "Of each kind of blends the same search keeps 64 of the candidates by the jury's score and by what they are "
+    "like together, against the training images; the referee, which "
     "takes no part in it, says how well they are recognised as both classes and how far they are from real "
     "images in its features (kernel distance to the hold-out of both classes). Refined: gradient ascent of the "
     "kept codes on the same score. At random: as many pairs at one half, without a search. Cross-fades are of "
@@ -51,11 +54,13 @@ def evaluate(
         "cross-fade": (fade, pixels, interpolation.lerp, cell, ("uniform",)),
         "cross-fade with masks": (fade, pixels, interpolation.lerp, cell, masks.KINDS),
     }
+    seen = in_batches(tf.function(lambda part: jury.look(part)[1]), images.to_float(train.images))
     measured = Measure(referee, extract, train, holdout, (first, second), seed, folder)
     table = []
     for name, (decoder, codes, path, side, allowed) in kinds.items():
         scorer = Scorer(decoder, jury, (first, second))
         parents = prepare(scorer, codes, rows, path=path, cell=side)
+        scorer.reference = seen
         weights = masks.WEIGHTS if decoder is model else masks.WEIGHTS | {"critic": 0.0}
         kept = search.find(scorer, parents, candidates, KEPT, seed, weights, allowed)[1]
         found = {"kept": kept}

@@ -1,30 +1,11 @@
-"""The search: selection by hand; the best are found; what is measured in typical distances."""
+"""The search: the best are found; what is measured in typical distances."""
 
 import dataclasses
+import functools
 
 import numpy as np
 
 from acai import masks, search
-
-
-def kept(scores, features, parents, keep, near=1.0, uses=3):
-    features = np.array(features, float)[:, None]
-    return search.select(np.array(scores), features, parents, keep, near, uses)
-
-
-def test_the_best_come_first():
-    assert kept([1, 3, 2], [0, 10, 20], [(0, 0), (1, 1), (2, 2)], 2) == [1, 2]
-
-
-def test_near_duplicates_and_equal_pairs_are_left_out_while_others_are_there():
-    pairs = [(0, 0), (1, 1), (2, 2), (0, 0), (4, 4)]
-    assert kept([5, 4, 3, 2, 1], [0, 0.5, 10, 20, 30], pairs, 3) == [0, 2, 4]
-    assert kept([5, 4, 3, 2, 1], [0, 0.5, 10, 20, 30], pairs, 5) == [0, 2, 4, 1, 3]
-
-
-def test_a_parent_is_used_a_few_times_on_each_side():
-    pairs = [(7, 0), (7, 1), (7, 2), (0, 7), (1, 7)]
-    assert kept([5, 4, 3, 2, 1], [0, 10, 20, 30, 40], pairs, 4, uses=2) == [0, 1, 3, 4]
 
 
 class Best:
@@ -32,6 +13,7 @@ class Best:
 
     def __init__(self, target):
         self.target, self.sizes = target, []
+        self.reference = np.zeros((2, 5), np.float32)
 
     def __call__(self, codes, thorough=False):
         self.sizes.append(len(codes))
@@ -43,7 +25,7 @@ def test_the_best_of_all_are_found_whatever_the_batches(parents, monkeypatch):
     monkeypatch.setattr(search, "POOL", 20)
     monkeypatch.setattr(search, "BATCH_SIZE", 32)
     monkeypatch.setattr(search, "NEAR", 0)
-    monkeypatch.setattr(search, "USES", 1000)
+    monkeypatch.setattr(search, "select", functools.partial(search.select, uses=1000, together=0.0))
     scorer = Best(search.codes_of(parents, [search.draw(parents, 0, 123)])[0])
     drawn, codes = search.find(scorer, parents, 200, 3, 0, masks.WEIGHTS)
     assert max(scorer.sizes) <= 32 and scorer.sizes[:7] == [32] * 6 + [8]
@@ -66,6 +48,6 @@ def test_unlike_is_the_distance_in_typical_ones(parents):
 
 def test_duplicates_are_measured_in_typical_distances(parents, monkeypatch):
     seen = []
-    monkeypatch.setattr(search, "select", lambda *args: seen.append(args[-1]) or [0])
+    monkeypatch.setattr(search, "select", lambda *args: seen.append(args[-2]) or [0])
     search.find(Best(0), dataclasses.replace(parents, spacing=3.0), 8, 1, 0, masks.WEIGHTS)
     assert seen == [search.NEAR * 3]

