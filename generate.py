@@ -83,7 +83,10 @@ for _name, _weight in masks.WEIGHTS.items():
     )
 flags.DEFINE_bool("bundle", False, "of a search: what it finds becomes what a bare --blend of the source shows")
 flags.DEFINE_string(
-    "data_dir", None, "of a search: where CIFAR-10 may be prepared, for the nearest training images"
+    "data_dir",
+    None,
+    "of a search: where CIFAR-10 may be prepared, whose training images the kept are to be like as a whole (else: "
+    "their reconstructions) and the nearest of which are shown; default: TFDS_DATA_DIR, else its own",
 )
 flags.DEFINE_string("out", None, "the folder to write to; default: out/ and the action")
 flags.DEFINE_integer("scale", 4, "nearest-neighbour enlargement", lower_bound=1, upper_bound=32)
