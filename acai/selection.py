@@ -2,7 +2,8 @@
 
 Scores alone choose pictures of one kind, at which all judges agree. What is looked for is a whole: the mean score
 of those that are kept less TOGETHER times the kernel distance of their features to the reference's, that of
-`common.metrics.kernel_distance` (Binkowski et al. 2018, arXiv 1801.01401).
+`common.metrics.kernel_distance` (Binkowski et al. 2018, arXiv 1801.01401). To choose one after the other by what it
+adds to that is kernel herding (Chen, Welling and Smola 2010, arXiv 1203.3472), with scores.
 """
 
 import collections
@@ -57,14 +58,10 @@ def select(scores, features, parents, keep, near, apart, together=TOGETHER, uses
     scores = np.asarray(scores, np.float64)
     among, reached = (np.asarray(kernels, np.float64) for kernels in apart.kernels(features))
     fit, chosen, used = np.ones(len(scores), bool), [], collections.Counter()
-    with_chosen, inner = np.zeros(len(scores)), 0.0  # sums of kernels: with all chosen, and of these among them
+    with_chosen = np.zeros(len(scores))  # sums of kernels
     while len(chosen) < keep and fit.any():
-        count = len(chosen) + 1  # with one of them more
-        inner_each = (inner + 2 * with_chosen) / max(1, count * (count - 1))
-        distances = inner_each - 2 * (np.sum(reached[chosen]) + reached) / count
-        wholes = (np.sum(scores[chosen]) + scores) / count - together * distances
-        best = int(np.argmax(np.where(fit, wholes, -np.inf)))
-        inner += 2 * with_chosen[best]
+        gains = scores + 2 * together * (reached - with_chosen / max(1, len(chosen)))
+        best = int(np.argmax(np.where(fit, gains, -np.inf)))
         with_chosen += among[best]
         chosen.append(best)
         used.update(enumerate(parents[best]))

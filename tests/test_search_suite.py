@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from acai import candidates, masks, scores
+from acai import candidates, masks, scores, search
 from acai.bank import LatentBank
 from common import data
 from common.images import to_float
@@ -101,14 +101,48 @@ def test_blends_of_cells_by_lerp_are_on_the_line():
     np.testing.assert_allclose(masks.blend(first, second, shares, lerp), expected, rtol=1e-6)
 
 
+MODEL = SimpleNamespace(encode=encode, decode=decode, autoencoder=SimpleNamespace(decode=decode), critic=None)
+
+
+@pytest.mark.parametrize("training", [TRAIN, None])
+def test_the_kept_are_to_be_like_training_images_where_there_are_any(training, monkeypatch):
+    seen, own = [], search.KernelDistance
+    monkeypatch.setattr(search, "KernelDistance", lambda reference: seen.append(reference) or own(reference))
+    codes, recipe = bank(), dict(zip(("first", "second"), CLASSES, strict=True))
+    recipe |= dict(candidates=70, count=3, seed=0, weights=masks.WEIGHTS | {"critic": 0}, mask=None, refine=0)
+    rows = [codes.rows(name) for name in CLASSES]
+    _, entries, found = search.complete(recipe, MODEL, Judge(), codes, rows, training)
+    real = to_float(TRAIN.images)
+    like = real if training else np.asarray(decode(codes.latents[np.concatenate(rows)].astype(np.float32)))
+    np.testing.assert_allclose(seen[0], Judge()(like)[1], atol=1e-5)
+    assert len(entries) == 3 and set(found) == ({"nearest"} if training else set())
+    if training:
+        blends = [masks.blend(*sides, np.array([b["shares"]])) for sides, b in blended(codes, recipe)]
+        pictures = np.asarray(decode(np.concatenate(blends).astype(np.float32)))
+        features = Judge()(np.clip(pictures, -1, 1))[1]
+        away = np.linalg.norm(features[:, None] - Judge()(real)[1], axis=2)
+        near = away.argmin(axis=1)
+        np.testing.assert_array_equal(found["nearest"], real[near])
+        assert [e["nearest_training_image"]["id"] for e in entries] == TRAIN.ids[near].tolist()
+        distances = [e["nearest_training_image"]["distance"] for e in entries]
+        np.testing.assert_allclose(distances, away.min(axis=1), atol=2e-3)
+
+
+def blended(codes, recipe):
+    """Of each blend of a recipe: its parents' codes [1, h, w, c], mirrored as it says, and itself."""
+    for rows, blend in zip(recipe["rows"], recipe["blends"], strict=True):
+        pictures = [np.asarray(decode(codes.latents[[row]].astype(np.float32))) for row in rows]
+        turned = [p[:, :, :: -1 if m else 1] for p, m in zip(pictures, blend["mirrored"], strict=True)]
+        yield [encode(picture) for picture in turned], blend
+
+
 @pytest.fixture(scope="module")
 def section():
-    model = SimpleNamespace(encode=encode, decode=decode, autoencoder=SimpleNamespace(decode=decode), critic=None)
     features = SimpleNamespace(name="squares", comparable="")
     extract = lambda pictures: Judge()(pictures)[1]  # noqa: E731
     extract.name, extract.comparable = features.name, features.comparable
     return suite.evaluate(
-        model, Judge(), Judge(), extract, TRAIN, HOLDOUT, *CLASSES, bank(), candidates=300, refine=3
+        MODEL, Judge(), Judge(), extract, TRAIN, HOLDOUT, *CLASSES, bank(), candidates=300, refine=3
     )
 
 
