@@ -2,8 +2,8 @@
 
 Scores alone choose pictures of one kind, at which all judges agree. What is looked for is a whole: the mean score
 of those that are kept less TOGETHER times the kernel distance of their features to the reference's, that of
-`common.metrics.kernel_distance` (Binkowski et al. 2018, arXiv 1801.01401). To choose one after the other by what it
-adds to that is kernel herding (Chen, Welling and Smola 2010, arXiv 1203.3472), with scores.
+`common.metrics.kernel_distance` (Binkowski et al. 2018, arXiv 1801.01401). To choose one after the other by what
+it adds to that is kernel herding (Chen, Welling and Smola 2010, arXiv 1203.3472), with scores.
 """
 
 import collections
