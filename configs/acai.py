@@ -12,7 +12,7 @@ Those are baseline, dropout, denoising, vae, aae and vqvae; with lines_ before t
 
 import ml_collections
 
-AAE_ON_LINES = 0.001  # strength; at 1 all codes became one, see `other`
+AAE_ON_LINES = 0.01  # strength; at 1 all codes became one, see `other`
 OTHERS = {  # the paper's other autoencoders: bottleneck, and its strength in the official code
     "baseline": ("plain", 1.0),
     "dropout": ("dropout", 0.5),
@@ -202,7 +202,7 @@ def other(config, bottleneck, strength, on_lines):
     there than the official code's: codes of lines differ so little at first that its discriminator pushes all of
     them about as one, and none says anything about its image. So at a strength of 1 after 300 kimg, after 82 with
     the official batch of 64 and rate of 1e-4, after 25 with a discriminator ten times as fast; at 0.1 after 40.
-    At 0.01 images were told apart from 20 kimg on in an arm of 50 kimg, at 0.001 from 33 on in the whole training.
+    At 0.01 images were told apart from 20 kimg on, at 0.001 from 33 on.
 
     Command:   python train.py --config=configs/acai.py:lines_vae --workdir=runs/lines_vae
     """

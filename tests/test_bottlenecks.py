@@ -52,7 +52,7 @@ def test_every_kind_has_a_config_and_the_check_knows_it():
     assert CHOICES["model.bottleneck"] == tuple(KINDS)
     assert {kind for kind, _ in configs.OTHERS.values()} == set(KINDS)
     for name, (kind, strength) in configs.OTHERS.items():
-        on_lines = 0.001 if name == "aae" else strength
+        on_lines = 0.01 if name == "aae" else strength
         for variant, expected in ((name, strength), (f"lines_{name}", on_lines)):
             model = configs.get_config(variant).model
             assert (model.bottleneck, model.bottleneck_strength, model.mix_weight) == (kind, expected, 0)
