@@ -2,8 +2,8 @@
 
 The score sees the picture as it is, shifted anew in every step, and both mirrored, so that no single pattern of
 pixels pays; its terms "typical" and "realism" hold code and picture to what the bank's are like, each for itself.
-All pictures together are held to it by the kernel distance of `acai.selection`. What
-is gained is the judges' opinion: ask one that took no part before believing it.
+All pictures together are held to the reference by the kernel distance of `acai.selection`. What is gained is the
+judges' opinion: ask one that took no part before believing it.
 """
 
 import numpy as np
