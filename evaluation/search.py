@@ -20,9 +20,9 @@ from evaluation.report import Figure, Section
 
 KEPT = 64
 TEXT = (
-    "Of each kind of blends the same search keeps 64 of the candidates, by the jury's score and by how near they are "
-    "to the training images as a whole; the referee, which takes no part in it, says how well they are recognised "
-    "as both classes and how far they are from real "
+    "Of each kind of blends the same search keeps 64 of the candidates, by the jury's score and by how near they "
+    "are to the training images as a whole; the referee, which takes no part in it, says how well they are "
+    "recognised as both classes and how far they are from real "
     "images in its features (kernel distance to the hold-out of both classes). Refined: gradient ascent of the "
     "kept codes on the same score. At random: as many pairs at one half, without a search. Cross-fades are of "
     "the real images whose codes the bank holds; with masks they are collages of photographs. The first "
