@@ -122,7 +122,9 @@ def take_steps(config, run, family, model, images, strategy):
                 steps(config, config.train.log_every_kimg),
                 observers,
                 distribution.may_compile(strategy)
-                and compiler.resolve(config.train.jit_compile, model.dtype_policy.name),
+                and compiler.resolve(
+                    config.train.jit_compile, model.dtype_policy.name, getattr(model, "winograd", False)
+                ),
                 strategy,
             )
     except loop.NonFiniteError as error:

@@ -43,7 +43,14 @@ def main():
 
     images = noise_images(10_000)
     model, name, flops = acai() if FLAGS.model == "acai" else gan(images)
-    step = tf.function(model.train_step, jit_compile=compiler.resolve(FLAGS.jit_compile, model.dtype_policy.name))
+    winograd = getattr(model, "winograd", False)
+    compiled = compiler.resolve(FLAGS.jit_compile, model.dtype_policy.name, winograd)
+
+    @tf.function(jit_compile=compiled)
+    def step(batch, **static):
+        with compiler.tracing(compiled):
+            return model.train_step(batch, **static)
+
     stream = iter(batches.batches(images, FLAGS.batch, seed=0, flip=True))
     convolve = {compiled: large_convolution(tf, compiled) for compiled in (True, False)}
     turn = getattr(model, "critic_steps", 1)  # so many steps are measured as one

@@ -10,7 +10,7 @@ import time
 
 import tensorflow as tf
 
-from common import distribution
+from common import compiler, distribution
 
 
 class NonFiniteError(ArithmeticError):
@@ -57,7 +57,8 @@ def train(model, batches, total_steps, batch_size, log_every_steps, callbacks, j
 
     @tf.function(jit_compile=jit_compile)
     def train_step(batch, **static):
-        return distribution.run(strategy, model.train_step, batch, **static)
+        with compiler.tracing(jit_compile):
+            return distribution.run(strategy, model.train_step, batch, **static)
 
     any_says = distribution.agreement(strategy)
     iterator = iter(batches)

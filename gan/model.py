@@ -117,6 +117,7 @@ class GAN(keras.Model):
         self.soft_labels, self.flipped_labels, self.augment = soft_labels, flipped_labels, tuple(augment)
         self.instance_noise, self.instance_noise_steps = instance_noise, instance_noise_steps
         self.joined = join_batches or not mixes_images  # without a look across the batch one pass is the same
+        self.winograd = architecture == "dcgan" and normalisation != "spectral"  # see `common.compiler.resolve`
         self.step = self.add_weight((), "zeros", dtype="int64", trainable=False, name="step")
         self.built = True
 

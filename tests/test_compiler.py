@@ -36,6 +36,27 @@ def test_auto(processor, gpus, policy, expected, machine):
     assert compiler.resolve("auto", policy) is expected
 
 
+def test_auto_compiles_what_winograd_speeds_up(machine):
+    machine("x86_64")
+    assert compiler.resolve("auto", "float32", winograd=True) is True
+    assert compiler.resolve("off", "float32", winograd=True) is False
+
+
+def test_what_is_traced_knows_of_xla_on_a_cpu(machine):
+    machine("x86_64")
+    assert not compiler.for_cpu_with_xla()
+    with compiler.tracing(True):
+        assert compiler.for_cpu_with_xla()
+        with pytest.raises(KeyError), compiler.tracing(False):
+            assert not compiler.for_cpu_with_xla()
+            raise KeyError
+        assert compiler.for_cpu_with_xla()
+        machine("x86_64", gpus=1)
+        assert not compiler.for_cpu_with_xla()
+    machine("x86_64")
+    assert not compiler.for_cpu_with_xla()
+
+
 @pytest.mark.parametrize(("choice", "expected"), [("on", True), ("off", False)])
 def test_a_choice_is_kept(choice, expected, machine):
     for gpus in (0, 1):

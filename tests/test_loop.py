@@ -8,7 +8,7 @@ import time
 import pytest
 
 tf = pytest.importorskip("tensorflow")
-from common import loop  # noqa: E402
+from common import compiler, loop  # noqa: E402
 
 
 class Counter(tf.Module):
@@ -211,3 +211,15 @@ def test_the_strategy_runs_the_step():
     strategy = tf.distribute.OneDeviceStrategy("CPU:0")
     train(Watching(), [], total=2, strategy=strategy)
     assert replicas and all(each is strategy for each in replicas)
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_the_step_knows_while_it_is_traced_whether_xla_compiles_it(compiled):
+    class Told(Counter):
+        def train_step(self, batch, late):
+            return super().train_step(batch, late) | {"told": tf.constant(float(compiler.for_cpu_with_xla()))}
+
+    events, model = [], Told()
+    loop.train(model, numbers(), 2, 5, 2, [Recorder(events)], jit_compile=compiled)
+    assert events[0][2]["told"] == compiled
+    assert not compiler.for_cpu_with_xla()
