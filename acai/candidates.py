@@ -61,7 +61,9 @@ def prepare(scorer, bank, rows, confident=CONFIDENT, likes=(None, None), path=in
         path, cell: see `Parents`.
     """
     codes, chosen, features, energies = [], [], [], []
-    see = tf.function(lambda pictures: (*scorer.see(pictures), energy(pictures), lightness(pictures)))
+    see = tf.function(
+        lambda pictures: (*scorer.see(pictures), energy(pictures), lightness(pictures)), autograph=False
+    )
     for side, mine in enumerate(rows):
         plain = bank.latents[mine].astype(np.float32)
         codes.append(np.stack([plain, masks.mirrored(scorer.model, plain)], axis=1))

@@ -32,7 +32,7 @@ def refine(scorer, codes, weights, steps, seed, together=TOGETHER):
     offset, first, second = (tf.Variable(tf.zeros_like(start)) for _ in range(3))
     apart = KernelDistance(scorer.reference)
 
-    @tf.function(jit_compile=compiler.resolve("auto", "float32"))
+    @tf.function(jit_compile=compiler.resolve("auto", "float32"), autograph=False)
     def gradient(shift):
         with tf.GradientTape() as tape:
             views = SHIFTS[0], tf.unstack(shift)

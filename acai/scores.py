@@ -69,7 +69,7 @@ class Scorer:
     @functools.cached_property
     def look(self):
         """`see` as one program."""
-        return tf.function(self.see)
+        return tf.function(self.see, autograph=False)
 
     def recognised(self, pictures):
         return 0.5 * tf.reduce_sum(tf.gather(self.see(pictures)[0], self.pair, axis=1), axis=1)
@@ -95,11 +95,11 @@ class Scorer:
 
     @functools.cached_property
     def quick(self):
-        return tf.function(self.terms)
+        return tf.function(self.terms, autograph=False)
 
     @functools.cached_property
     def thorough(self):
-        return tf.function(functools.partial(self.terms, shifts=SHIFTS, mirrored=True))
+        return tf.function(functools.partial(self.terms, shifts=SHIFTS, mirrored=True), autograph=False)
 
     def __call__(self, codes, thorough=False):
         """Numpy ({term: [N]}, features [N, d]) of codes [N, h, w, c]."""

@@ -55,7 +55,7 @@ def train(model, batches, total_steps, batch_size, log_every_steps, callbacks, j
     """
     strategy = strategy or tf.distribute.get_strategy()
 
-    @tf.function(jit_compile=jit_compile)
+    @tf.function(jit_compile=jit_compile, autograph=False)  # nothing in it branches on tensors
     def train_step(batch, **static):
         with compiler.tracing(jit_compile):
             return distribution.run(strategy, model.train_step, batch, **static)

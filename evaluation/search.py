@@ -54,7 +54,8 @@ def evaluate(
         "cross-fade": (fade, pixels, interpolation.lerp, cell, ("uniform",)),
         "cross-fade with masks": (fade, pixels, interpolation.lerp, cell, masks.KINDS),
     }
-    seen = in_batches(tf.function(lambda part: jury.look(part)[1]), images.to_float(train.images))
+    look = tf.function(lambda part: jury.look(part)[1], autograph=False)
+    seen = in_batches(look, images.to_float(train.images))
     measured = Measure(referee, extract, train, holdout, (first, second), seed, folder)
     table = []
     for name, (decoder, codes, path, side, allowed) in kinds.items():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 
 @pytest.fixture(scope="module")
@@ -19,3 +20,22 @@ def parents():
     chosen, rows = [np.array([1, 3, 5]), np.arange(9)], [np.arange(9), np.arange(9, 18)]
     borders = [candidates.border(side) for side in codes]
     return candidates.Parents(rows, codes, chosen, borders, evidence, random.normal(size=(18, 5)), 1.0)
+
+
+@pytest.fixture
+def small_judges(monkeypatch):
+    """In place of the bundled judges, small ones with random weights that wake in a tenth of the time."""
+    from judge.networks import ARCHITECTURES
+    from judge.released import Judge
+    from training import acai, gan
+
+    classes = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+    sizes = dict(architecture="plain", width=32, channels=(2, 2, 2), classes=10, colours=3)
+
+    def bundled(name):
+        network = ARCHITECTURES["plain"](32, sizes["channels"], len(classes))
+        weights = {f"network/{i:02d}_{v.name}": v.numpy() for i, v in enumerate(network.variables)}
+        return Judge(sizes | {"class_names": classes, "temperature": 1.0}, weights, name)
+
+    for user in (acai, gan):
+        monkeypatch.setattr(user, "bundled", bundled)

@@ -261,6 +261,7 @@ def test_slider_blends_as_the_model_does_and_fetches_nothing(horses):
     assert horses.complaints() == []
 
 
+@pytest.mark.slow
 def test_parents_are_picked_drawn_and_shared_by_link(horses):
     before = horses.settle()
     horses.browser.find_element("css selector", ".second .bank button:nth-child(7)").send_keys("\n")
@@ -281,6 +282,7 @@ def test_parents_are_picked_drawn_and_shared_by_link(horses):
     assert os.path.getsize(horses.path) < 6_000_000
 
 
+@pytest.mark.slow
 def test_lines_have_no_classes(browser, tmp_path):
     page = Explorer(browser, "acai_lines", tmp_path)
     first, second, mix = page.settle()

@@ -47,7 +47,8 @@ def test_a_restored_model_goes_on_bit_for_bit(options, compiler):
     """Spectral norm, replay, EMA and the generator's batch norm; then the discriminator's batch norm."""
     model, fresh = make(**options), make(seed=5, **options)
     steps = [
-        m.train_step if compiler == "none" else tf.function(m.train_step, jit_compile=True) for m in (model, fresh)
+        m.train_step if compiler == "none" else tf.function(m.train_step, jit_compile=True, autograph=False)
+        for m in (model, fresh)
     ]
     for step in range(2):
         steps[0](batch(step), **model.static_arguments(step))
@@ -120,7 +121,7 @@ def test_precisions_agree_under_xla(variant, precision, monkeypatch):
     exact, model = (make(**PRECISE, **VARIANTS[variant], precision=p) for p in ("float32", precision))
     monkeypatch.setattr(tf.random, "stateless_uniform", lambda *_, **__: tf.constant([0.1, 0.9, 0.4, 0.6]))
     set_scales(model, 2.0**6)
-    train_step = tf.function(model.train_step, jit_compile=True)
+    train_step = tf.function(model.train_step, jit_compile=True, autograph=False)
     for step in range(2):
         expected, found = (losses_of(run(batch(step))) for run in (exact.train_step, train_step))
         assert expected.keys() == found.keys() and len(expected) >= 3
@@ -136,7 +137,7 @@ def test_precisions_agree_under_xla(variant, precision, monkeypatch):
 @pytest.fixture(scope="module")
 def float16():
     model = make(**PRECISE, precision="mixed_float16")
-    return model, tf.function(model.train_step, jit_compile=True), snapshot(model)
+    return model, tf.function(model.train_step, jit_compile=True, autograph=False), snapshot(model)
 
 
 @pytest.fixture
