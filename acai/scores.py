@@ -1,6 +1,8 @@
 """What a search finds good about a blend. A score is the weighted sum of terms, the higher the better:
 
 recognised   log sqrt(P(first) P(second)), mean over judges and views (mirrored, shifted)
+above        the same of the second class in the upper half of the picture and the first in the lower, the other
+             half blurred: wings are above legs; one view, and only where it is asked for
 realism      minus the squared Mahalanobis distance, over its dimensions, of the judges' features to a
              Gaussian of those of the parents' reconstructions, beyond their own mean (1)
 critic       minus the critic's guess of the mix
@@ -46,10 +48,11 @@ class Scorer:
         model: acai.released.ReleasedACAI.
         judge: judge.released.Jury, or one Judge.
         classes: the names of the two that a blend shall show.
+        above: whether there is a term "above".
     """
 
-    def __init__(self, model, judge, classes):
-        self.model, self.judge = model, judge
+    def __init__(self, model, judge, classes, above=False):
+        self.model, self.judge, self.above = model, judge, above
         self.pair = [judge.class_names.index(name) for name in classes]
         self.features = self.codes = None
         self.energy = 1.0
@@ -89,6 +92,10 @@ class Scorer:
             "sharpness": tf.minimum(tf.math.log(energy(pictures) / self.energy + 1e-6), 0),
             "typical": -tf.nn.relu(self.codes.distance(flat) - 1),
         }
+        if self.above:
+            first, second = self.pair
+            upper, lower = halves(pictures)
+            found["above"] = 0.5 * (self.see(upper)[0][:, second] + self.see(lower)[0][:, first])
         if self.model.critic:
             found["critic"] = -self.model.critic(pictures)
         return found, features
@@ -121,6 +128,19 @@ def shifted(pictures, down, right):
     """Pictures [B, H, W, C] moved by at most REACH pixels, numbers or tensors, mirrored at the edge."""
     padded = tf.pad(pictures, ((0, 0), (REACH, REACH), (REACH, REACH), (0, 0)), "REFLECT")
     return tf.slice(padded, (0, REACH - down, REACH - right, 0), pictures.shape)
+
+
+def halves(pictures):
+    """Pictures [B, H, W, C] twice: sharp in the upper half and sharp in the lower, else blurred to 4x4 squares.
+
+    The two shares change over 3 / 16 of the height, so that no edge shows.
+    """
+    height, width = pictures.shape[1:3]
+    blurred = tf.nn.avg_pool2d(pictures, (height // 4, width // 4), (height // 4, width // 4), "VALID")
+    blurred = tf.image.resize(blurred, (height, width))
+    rows = (np.arange(height) + 0.5) / height - 0.5
+    share = np.clip(0.5 - rows / (3 / 16), 0, 1).astype(np.float32)[:, None, None]  # of what is sharp above
+    return share * pictures + (1 - share) * blurred, (1 - share) * pictures + share * blurred
 
 
 def energy(pictures):

@@ -32,7 +32,8 @@ def complete(recipe, model, judge, bank, rows, training=None):
         (refined codes float16 [count, h, w, c] or None, [{"score", "terms", "nearest", ...} of each kept], and
         with `training` {"nearest": images [count, H, W, C]}, the nearest of them by the judges' features).
     """
-    scorer = Scorer(model, judge, (recipe["first"], recipe["second"]))
+    classes, above = (recipe["first"], recipe["second"]), bool(recipe["weights"].get("above"))
+    scorer = Scorer(model, judge, classes, above)
     parents = prepare(scorer, bank, rows, likes=[recipe.get(f"{side}_like") for side in ("first", "second")])
     if training is not None:
         real = images.to_float(training.images)

@@ -77,3 +77,41 @@ def test_thorough_recognition_is_the_mean_over_flips_and_shifts():
     np.testing.assert_allclose(features, np.clip(3 * codes, -1, 1)[:, :2, :2, 0].reshape(3, 4), rtol=1e-5)
     sharpness = np.log(metrics.high_frequency_energy(np.clip(3 * codes, -1, 1)) / 0.5)
     np.testing.assert_allclose(terms["sharpness"], np.minimum(sharpness, 0), atol=1e-4)
+
+
+def test_halves_are_sharp_above_and_below():
+    """Of 32 rows the first 13 and the last 13 are one or the other; both add up to the picture and its blur."""
+    pictures = np.random.default_rng(7).uniform(-1, 1, size=(2, 32, 16, 3)).astype(np.float32)
+    upper, lower = (np.asarray(half) for half in scores.halves(pictures))
+    np.testing.assert_array_equal(upper[:, :13], pictures[:, :13])
+    np.testing.assert_array_equal(lower[:, 19:], pictures[:, 19:])
+    blurred = upper + lower - pictures
+    np.testing.assert_allclose(upper[:, 19:], blurred[:, 19:], atol=1e-6)
+    np.testing.assert_allclose(lower[:, :13], blurred[:, :13], atol=1e-6)
+    squares = pictures.reshape(2, 4, 8, 4, 4, 3).mean(axis=(2, 4))
+    np.testing.assert_allclose(blurred[:, 0, 0], squares[:, 0, 0], atol=1e-6)  # corners are not interpolated
+    np.testing.assert_allclose(blurred[:, -1, -1], squares[:, -1, -1], atol=1e-6)
+
+
+@pytest.mark.parametrize("above", [False, True])
+def test_above_is_the_second_class_over_the_first(above):
+    """A judge that looks at two corners: a light one on top is a bird (class 0), one at the bottom a horse (1)."""
+
+    def look(pictures):
+        corners = tf.stack([pictures[:, 0, 0, 0], pictures[:, -1, -1, 0]], axis=1)
+        return tf.nn.log_softmax(corners), pictures[:, 0, 0]
+
+    pictures = np.random.default_rng(9).uniform(-1, 1, size=(3, 8, 8, 3)).astype(np.float32)
+    model = SimpleNamespace(autoencoder=SimpleNamespace(decode=lambda codes: codes), critic=None)
+    scorer = scores.Scorer(
+        model, SimpleNamespace(class_names=("bird", "horse"), look=look), ("horse", "bird"), above
+    )
+    random = np.random.default_rng(8)
+    scorer.refer_to(random.normal(size=(500, 8, 8, 3)), random.normal(size=(500, 3)), 0.5)
+    terms, _ = scorer(pictures)
+    if not above:
+        assert "above" not in terms
+        return
+    upper, lower = scores.halves(pictures)
+    expected = 0.5 * (np.asarray(look(upper)[0])[:, 0] + np.asarray(look(lower)[0])[:, 1])
+    np.testing.assert_allclose(terms["above"], expected, rtol=1e-5)
