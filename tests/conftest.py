@@ -5,8 +5,11 @@ import os
 import numpy as np
 import pytest
 
+from common import compiler
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+if compiler.has_onednn():  # as the commands have it
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 
 @pytest.fixture(scope="module")
