@@ -1,5 +1,6 @@
 """What holds for every test: TensorFlow's start-up chatter is silenced before anything imports it."""
 
+import gc
 import os
 
 import numpy as np
@@ -10,6 +11,7 @@ from common import compiler
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 if compiler.has_onednn():  # as the commands have it
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+gc.set_threshold(100_000, 50, 100)  # traced graphs are many small objects, and few of them are garbage
 
 
 @pytest.fixture(scope="module")

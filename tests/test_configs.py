@@ -205,7 +205,7 @@ SMALL = {
 }
 
 
-USUAL = "paper pegasus lines classifier dcgan wgan_gp".split()
+USUAL = "pegasus lines classifier dcgan".split()
 
 
 def one_of_each():

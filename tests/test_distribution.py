@@ -69,8 +69,8 @@ def test_a_step_of_one_replica_reduces_nothing(family):
     width = options.get("width", 32)
     batch = {"image": tf.TensorSpec((8, width, width, 3)), "label": tf.TensorSpec((8,), tf.int32)}
     strategy = distribution.make("default")
-    plain = tf.function(lambda batch: model.train_step(batch)).get_concrete_function(batch)
-    run = tf.function(lambda batch: distribution.run(strategy, model.train_step, batch))
+    plain = tf.function(lambda batch: model.train_step(batch), autograph=False).get_concrete_function(batch)
+    run = tf.function(lambda batch: distribution.run(strategy, model.train_step, batch), autograph=False)
     kinds = [sorted(op.type for op in f.graph.get_operations()) for f in (plain, run.get_concrete_function(batch))]
     assert kinds[0] == kinds[1] and not [kind for kind in kinds[0] if "Collective" in kind]
 

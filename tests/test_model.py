@@ -134,7 +134,11 @@ def plain_run():
 
 @pytest.mark.parametrize(
     ("one_backward_pass", "compiler"),
-    [(True, "none"), (False, "graph"), (True, "xla"), pytest.param(False, "xla", marks=pytest.mark.slow)],
+    [
+        (True, "none"),
+        (False, "graph"),
+        *(pytest.param(one, "xla", marks=pytest.mark.slow) for one in (True, False)),
+    ],
 )
 def test_the_fast_step_equals_the_plain_step(plain_run, one_backward_pass, compiler, monkeypatch):
     model = make(one_backward_pass=one_backward_pass)

@@ -101,6 +101,7 @@ def test_used_where_xla_compiles_for_a_cpu(monkeypatch):
     assert traced(True).count("MatMul") == 0
 
 
+@pytest.mark.slow
 def test_a_gans_step_is_the_plain_one(monkeypatch):
     """Two steps with XLA, which convolve by Winograd's way, against two without: the same states."""
     rng = np.random.default_rng(3)
