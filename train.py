@@ -73,6 +73,8 @@ def train(config, run, machines=False):
         if arrays:
             checkpoints.restore(model.state(), arrays, run.checkpoints.folder)
             logging.info("resuming %s at %.1f kimg", run.path, kimg(config, step))
+        elif config.train.get("start_from"):
+            family.start(config, model)
         distribution.copy_from_chief(strategy, [*model.state().values()])
         step = distribution.number(model.step)
         if step < steps(config, config.train.total_kimg):

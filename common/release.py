@@ -16,8 +16,12 @@ FILES = ("config.json", "bank.npz", "weights.npz")  # the bank of an ACAI only
 BUNDLED = Path(__file__).resolve().parent.parent / "pretrained"
 
 
-def resolve(source):
+def resolve(source, flag="--source"):
     """A bundled model's name, a run directory or a release folder -> the release folder (Path).
+
+    Args:
+        source: which.
+        flag: what an error calls it.
 
     Raises:
         InputError: naming the bundled models, when it is none of them.
@@ -28,7 +32,7 @@ def resolve(source):
     bundled = sorted(path.parent.name for path in BUNDLED.glob("*/weights.npz"))
     state = "a run without a release yet" if os.path.isdir(source) else "no such folder"
     raise InputError(
-        f"--source is required to be a run directory or a bundled model ({', '.join(bundled) or 'none yet'}). "
+        f"{flag} is required to be a run directory or a bundled model ({', '.join(bundled) or 'none yet'}). "
         f"Received: {source}, {state}."
     )
 

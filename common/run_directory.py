@@ -15,6 +15,7 @@ MAY_CHANGE = (
     "data.memory_limit_gib",
     "data.cache_folder",
     "train.strategy",
+    "train.start_from",
 )  # and all that ends as below
 MAY_CHANGE_ENDINGS = ("_every_kimg", "_from_kimg", "keep_checkpoints")
 SCHEDULES = ("train.schedule", "train.critic_schedule")  # of learning rates: "cosine" ones fall up to total_kimg

@@ -83,6 +83,7 @@ def paper():
     model.codes = 512  # of the vqvae's codebook
 
     config.train = train = ml_collections.ConfigDict()
+    train.start_from = ""  # a bundled model or a run to begin with, whose networks may have fewer channels
     train.total_kimg = 16_777.0  # the paper's 2^24 images
     train.batch_size = 64
     train.learning_rate = 1e-4

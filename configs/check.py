@@ -3,7 +3,7 @@
 import math
 import os
 
-from common import cluster, compiler, data
+from common import cluster, compiler, data, release
 from common.command import InputError
 from common.precision import PRECISIONS
 
@@ -67,6 +67,9 @@ def check(config):
     if config.train.get("strategy", "default") != "default":
         require("train.jit_compile", "auto or off for several devices", lambda choice: choice != "on")
         require("train.batch_size", "even for several devices", lambda size: size % 2 == 0)
+    if config.train.get("start_from"):
+        release.resolve(config.train.start_from, "--config.train.start_from")
+        require("model.bottleneck", "plain to start from another model", lambda kind: kind == "plain")
     require("train.schedule_floor", "in [0, 1]", lambda share: 0 <= share <= 1)
     if config.model.get("bottleneck") == "dropout":
         require("model.bottleneck_strength", "below 1 for dropout", lambda share: share < 1)

@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 
-from acai import bank, pictures
+from acai import bank, pictures, widening
 from acai.model import ACAI
 from acai.released import ReleasedACAI
 from common import batches, lines, precision, release
@@ -57,6 +57,13 @@ def build(config, train):
         discriminator_learning_rate=config.train.discriminator_learning_rate,
     )
     return model
+
+
+def start(config, model):
+    """Gives a new model the weights of a released one, see `acai.widening`."""
+    folder = release.resolve(config.train.start_from, "--config.train.start_from")
+    _, weights, *_ = release.read(folder)
+    widening.begin_with(model, weights, folder)
 
 
 def judge_features():
