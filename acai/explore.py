@@ -1,6 +1,6 @@
 """One page of HTML in which any two codes of a latent bank are mixed: nothing to install, nothing to fetch.
 
-The page (acai/explore.html) holds codes and the decoder's weights, not decoded frames: 0.2 MB of weights show each
+The page (acai/explore.html) holds codes and the decoder's weights, not decoded frames: 0.7 MB of weights show each
 pair at every mix, which no sheet of frames could. A network goes into it as a list of steps and a heap of arrays
 (`Packer`), which a few dozen lines of JavaScript run. Parents are shown as what the decoder makes of their codes.
 """

@@ -62,7 +62,10 @@ def assert_refused(result, *words):
         ([LINES, "--config.train.strategy=all"], ["train.strategy", "mirrored, multi_worker", "all"]),
         ([LINES, "--config.train.strategy=multi_worker"], ["TF_CONFIG", "nothing"]),
         ([LINES, "--config.train.seed"], ["train.seed"]),
-        ([f"--config={ROOT}/configs/acai.py:dragon"], ["'dragon'", "paper, pegasus, small, small_1024, lines"]),
+        (
+            [f"--config={ROOT}/configs/acai.py:dragon"],
+            ["'dragon'", "paper, pegasus, narrow, small"],
+        ),
         (["--config=configs/none.py"], ["configs/none.py", "No such file"]),
         ([f"--config={ROOT}/common/lines.py"], ["get_config"]),
         (["--config="], ["config"]),

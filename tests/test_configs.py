@@ -10,6 +10,7 @@ import pytest
 import requests
 
 import train
+from common import release
 from configs import acai, classifier, gan
 from training import acai as training_acai
 from training.schedule import cosine
@@ -17,6 +18,7 @@ from training.schedule import cosine
 VARIANTS = [
     (acai, "paper"),
     (acai, "pegasus"),
+    (acai, "narrow"),
     (acai, "small"),
     (acai, "small_1024"),
     (acai, "lines"),
@@ -71,19 +73,29 @@ def test_small_is_the_papers_recipe_but_for_what_it_says(variant, latents):
     assert config.model.depth == config.model.critic_depth == 16 and config.train.total_kimg == 600
 
 
-def test_pegasus_pairs_horses_with_birds():
-    config = acai.get_config("pegasus")
+@pytest.mark.parametrize("variant", ["narrow", "pegasus"])
+def test_pegasus_pairs_horses_with_birds(variant):
+    config = acai.get_config(variant)
     assert set(config.data.classes) == {"bird", "horse"} and config.data.pairing == "across"
     assert sorted(config.data.groups) == [("bird",), ("horse",)]
     assert config.data.hold_out and config.model.realism_weight > 0 and 0.9 < config.train.ema_rate < 1
     training = config.train
-    assert training.total_kimg >= 1500
-    assert 0 < training.discriminator_from_kimg < training.realism_from_kimg < training.recognition_from_kimg
-    assert training.recognition_from_kimg < training.total_kimg
+    assert 0 < training.discriminator_from_kimg < training.realism_from_kimg < training.total_kimg
+    judged = training.realism_from_kimg < training.recognition_from_kimg < training.total_kimg
+    assert (config.model.recognition_weight > 0) == judged == (variant == "pegasus")
+
+
+def test_pegasus_begins_with_the_bundled_narrow_one():
+    wide, narrow = acai.get_config("pegasus"), acai.get_config("narrow")
+    sizes = release.read(release.resolve(wide.train.start_from))[0]["model"]
+    for name in ("depth", "critic_depth", "latent_channels", "latent_width", "width"):
+        assert sizes[name] == narrow.model[name]
+    assert wide.model.depth % sizes["depth"] == wide.model.latent_channels % sizes["latent_channels"] == 0
+    assert wide.data == narrow.data
 
 
 def test_rate_falls_where_the_autoencoder_listens_to_the_discriminator():
-    config = acai.get_config("pegasus")
+    config = acai.get_config("narrow")
     config.train.realism_from_kimg, config.train.realism_learning_rate = 0.64, 1e-5  # step 10
     schedule = training_acai.rate(config, 1e-3, "constant")
     assert [float(schedule(step)) for step in (0, 9, 10, 11)] == pytest.approx([1e-3, 1e-3, 1e-5, 1e-5])
@@ -153,7 +165,7 @@ def test_the_juror_is_a_referee_of_another_seed():
 @pytest.mark.parametrize(
     ("module", "names"),
     [
-        (acai, "paper, pegasus, small, small_1024, lines, baseline, dropout, .*, lines_aae, lines_vqvae"),
+        (acai, "paper, pegasus, narrow, small, small_1024, lines, baseline, dropout, .*, lines_aae, lines_vqvae"),
         (classifier, "classifier, juror, referee"),
         (gan, "dcgan, cgan, sngan, wgan, wgan_gp"),
     ],
@@ -189,6 +201,7 @@ def test_gans_have_their_papers_settings():
 
 
 SMALL = {
+    "train.start_from": "",
     "model.depth": 2,
     "model.critic_depth": 2,
     "model.discriminator_channels": 2,

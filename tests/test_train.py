@@ -22,6 +22,7 @@ PICTURES_EVERY = 50
 DISCRIMINATOR_FROM, REALISM_FROM, RECOGNITION_FROM = 25, 31, 34
 COMMAND = (
     f"--config={ROOT}/configs/acai.py:pegasus",
+    "--config.train.start_from=",
     "--config.data.source=folder",
     "--config.data.classes=()",
     "--config.model.depth=2",
