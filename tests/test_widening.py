@@ -1,4 +1,4 @@
-"""An ACAI that begins with a smaller one's weights makes the same pictures, and learns what the smaller cannot."""
+"""An ACAI that begins with a smaller one's weights makes the same pictures."""
 
 import keras
 import numpy as np
@@ -119,6 +119,14 @@ def test_a_training_starts_from_a_release(small, tmp_path):
     model = make(seed=1, depth=4)
     training.start(config, model)
     np.testing.assert_allclose(model(IMAGES), small(IMAGES), rtol=0, atol=0.05)  # released as float16
+
+
+def test_codes_that_the_encoder_only_hints_at_are_refused(small, tmp_path):
+    config = configs.get_config("vae")
+    release.write(tmp_path, config.to_dict(), small.release_state(), {"latents": np.zeros((1, 2, 2, 2))})
+    config.train.start_from = str(tmp_path)
+    with pytest.raises(InputError, match="start_from is required .* of a plain bottleneck. Received: .*, vae"):
+        training.start(config, make(seed=1))
 
 
 @pytest.mark.parametrize(("changes", "named"), [({}, "start_from"), ({"bottleneck": "vae"}, "model.bottleneck")])

@@ -60,9 +60,18 @@ def build(config, train):
 
 
 def start(config, model):
-    """Gives a new model the weights of a released one, see `acai.widening`."""
+    """Gives a new model the weights of a released one, see `acai.widening`.
+
+    Raises:
+        InputError: for one whose codes are not what its encoder says, or that cannot be widened to the model.
+    """
     folder = release.resolve(config.train.start_from, "--config.train.start_from")
-    _, weights, *_ = release.read(folder)
+    settings, weights, *_ = release.read(folder)
+    kind = settings["model"].get("bottleneck", "plain")
+    if kind != "plain":
+        raise InputError(
+            f"--config.train.start_from is required to be of a plain bottleneck. Received: {folder}, {kind}"
+        )
     widening.begin_with(model, weights, folder)
 
 
