@@ -1,12 +1,16 @@
 """An ACAI that begins with a smaller one's weights makes the same pictures."""
 
+from types import SimpleNamespace
+
 import keras
 import numpy as np
 import pytest
 
+import train
 from acai import widening
 from acai.model import ACAI
 from common import release
+from common.checkpoints import Checkpoints
 from common.command import InputError
 from configs import acai as configs
 from configs.check import check
@@ -136,3 +140,28 @@ def test_configs_that_start_from_nothing(changes, named):
     config.train.start_from = "nowhere" if named == "start_from" else "acai"
     with pytest.raises(InputError, match=f"--config.(train.)?{named} is required"):
         check(config)
+
+
+def test_the_command_starts_from_it_once(small, tmp_path, monkeypatch):
+    """A run that stands still keeps the source's weights; when it goes on, the source may be another by then."""
+    config = configs.get_config("lines")
+    sizes = dict(width=32, latent_width=2, latent_channels=2, depth=2, critic_depth=2)
+    config.model.update(sizes)
+    config.train.update(
+        dict(batch_size=4, schedule="constant", learning_rate=0.0, critic_learning_rate=0.0, jit_compile="off")
+    )
+    config.train.update(dict(start_from=str(tmp_path / "source"), pictures_every_kimg=0.0, release_every_kimg=0.0))
+    monkeypatch.setattr(train, "WORKDIR", SimpleNamespace(value=str(tmp_path / "run")))
+    monkeypatch.setattr(train, "DATA_DIR", SimpleNamespace(value=None))
+    monkeypatch.setattr(training, "evaluate", lambda *_: {})
+    first = None
+    for step in (1, 2):
+        source = make(seed=step, colours=1, **sizes)
+        release.write(tmp_path / "source", config.to_dict(), source.release_state(), {"latents": np.zeros((1, 2))})
+        first = first or weights(source)
+        config.train.total_kimg = step * 0.004
+        monkeypatch.setattr(train, "CONFIG", SimpleNamespace(value=config))
+        train.main()
+        arrays = Checkpoints(tmp_path / "run" / "checkpoints").load_latest()[1]
+        for name in ("encoder/00_linear_kernel", "critic/00_linear_kernel"):
+            np.testing.assert_array_equal(arrays[name], first[name].astype(np.float16), err_msg=name)
