@@ -11,7 +11,7 @@ import json
 from absl import flags, logging
 from ml_collections import config_flags
 
-from common import cluster, command, compiler, data, memory, release
+from common import cluster, command, compiler, data, memory, release, towers
 from common.command import InputError
 from common.run_directory import RunDirectory
 from configs.check import check
@@ -55,7 +55,7 @@ def train(config, run, machines=False):
         return
 
     memory.keep_freed_memory()
-    command.import_tensorflow(machines)
+    command.import_tensorflow(machines, one_core=towers.wanted(config.train) > 1)
     import keras
 
     from common import checkpoints, distribution

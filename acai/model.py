@@ -4,6 +4,8 @@ Berthelot, Raffel, Roy and Goodfellow (arXiv 1807.07543), section 3. Letters: se
 With `realism_weight` above 0 a patch discriminator joins it: see `acai.realism`.
 """
 
+import functools
+
 import keras
 import tensorflow as tf
 
@@ -47,6 +49,7 @@ class ACAI(keras.Model):
         realism_loss, realism_penalty, realism_augment, realism_by_class: see `acai.realism.Realism`.
         bottleneck, bottleneck_strength, codes: what stands between encoder and decoder, see `acai.bottlenecks`.
         ema_rate: share kept a step by the moving average of the autoencoder's weights; 0: there is none.
+        towers: parts of a batch that a step takes beside each other on a CPU, see `common.towers`.
         precision: Keras dtype policy, "float32", "mixed_bfloat16" or "mixed_float16".
         seed: of the mixes, which are a function of (seed, step), one with XLA and another without.
         one_backward_pass: take the blends' gradient for both losses from one pass back through the critic.
@@ -93,6 +96,7 @@ class ACAI(keras.Model):
         bottleneck_strength=1.0,
         codes=512,
         ema_rate=0.0,
+        towers=1,
         precision="float32",
         seed=0,
         one_backward_pass=True,
@@ -140,7 +144,7 @@ class ACAI(keras.Model):
         self.features, self.feature_weight = features, feature_weight
         self.realism_weight, self.discriminator_from_step = realism_weight, discriminator_from_step
         self.recognition_weight, self.recognition_from_step = recognition_weight, recognition_from_step
-        self.ema_rate, self.seed = ema_rate, seed
+        self.ema_rate, self.towers, self.seed = ema_rate, towers, seed
         self.step = self.add_weight((), "zeros", dtype="int64", trainable=False, name="step")
         self.built = True
 
@@ -181,6 +185,13 @@ class ACAI(keras.Model):
         """
         discriminator = bool(self.realism_weight) if discriminator is None else discriminator
         recognition = bool(self.recognition_weight) if recognition is None else recognition
+        gradients = functools.partial(self._gradients, discriminator=discriminator, recognition=recognition)
+        logs, gradients = replicas.by_towers(gradients, self.towers, data)
+        self._apply(gradients)
+        return logs | self._optimizer_logs()
+
+    def _gradients(self, data, discriminator, recognition):
+        """Logs, and each network's gradients at the weights as they are: those of the algorithm."""
         images, labels, bottleneck = data["image"], data["label"], self.bottleneck
         mix = replicas.draw(
             tf.random.stateless_uniform,
@@ -193,47 +204,48 @@ class ACAI(keras.Model):
         with tf.GradientTape() as tape:
             encoded = self.encoder(bottleneck.corrupt(images, self._random_seed(stream=1)), training=True)
             latents = bottleneck.latents(encoded, self._random_seed(stream=2))
-            if self.mix_weight or discriminator or recognition:  # blends are wanted
+            blending = bool(self.mix_weight) or discriminator or recognition
+            if blending:
                 latents = tf.concat([latents, losses.mix_latents(latents, mix)], 0)
-            decoded = self.decoder(latents, training=True)  # [2B or B, H, W, C]
-            pictures = bottleneck.to_images(decoded)
+            decoded = tf.split(self.decoder(latents, training=True), 1 + blending)  # each [B, H, W, C]
+            pictures = [bottleneck.to_images(half) for half in decoded]  # reconstructions and, then, blends
             code_regulariser = bottleneck.regulariser(encoded)
-            found, error = self._errors(images, decoded[: tf.shape(images)[0]], pictures[: tf.shape(images)[0]])
+            logs, error = self._errors(images, decoded[0], pictures[0])
             own_loss = error + code_regulariser
-        logs, gradients, at_pictures = found, {}, []
+        gradients, at_pictures = {}, [[] for _ in pictures]
         if self.mix_weight:
-            scale, halves = self._loss_scale("critic"), tf.split(pictures, 2)
-            found, gradients["critic"], gradient = self.criticism.gradients(images, *halves, mix, scale)
-            at_pictures.append(tf.concat([tf.zeros_like(images), gradient], 0))
+            scale = self._loss_scale("critic")
+            found, gradients["critic"], gradient = self.criticism.gradients(images, *pictures, mix, scale)
+            at_pictures[1].append(gradient)
             logs |= found
         if discriminator:
             scales = self._loss_scale("discriminator"), self._loss_scale("autoencoder")
             seed = self._random_seed(stream=4)
             found, gradients["discriminator"], gradient = self.realism.gradients(
-                images, pictures, labels, mix, self.step, seed, scales
+                images, tf.concat(pictures, 0), labels, mix, self.step, seed, scales
             )
-            at_pictures.append(gradient)
+            for others, half in zip(at_pictures, tf.split(gradient, 2), strict=True):
+                others.append(half)
             logs |= found
         if recognition:
             seed, scale = self._random_seed(stream=5), self._loss_scale("autoencoder")
-            blends = tf.split(pictures, 2)[1]
-            found, gradient = self.recognition.gradient(blends, labels, mix, self.step, seed, scale)
-            at_pictures.append(tf.concat([tf.zeros_like(images), gradient], 0))
+            found, gradient = self.recognition.gradient(pictures[1], labels, mix, self.step, seed, scale)
+            at_pictures[1].append(gradient)
             logs |= found
         if bottleneck.network:
             found, gradients[bottleneck.network.name] = self._bottleneck_gradients(encoded)
             logs |= found
-        targets = [own_loss, *[pictures] * len(at_pictures)]
-        at_targets = [self._loss_scale("autoencoder"), *at_pictures]
+        targets = [own_loss, *(picture for picture, others in zip(pictures, at_pictures, strict=True) if others)]
+        at_targets = [functools.reduce(tf.add, others) for others in at_pictures if others]
+        at_targets = [self._loss_scale("autoencoder"), *at_targets]
         gradients["autoencoder"] = tape.gradient(targets, self.weights_of("autoencoder"), at_targets)
         found, gradients["classifier"] = self._classifier_gradients(bottleneck.encode(encoded), labels)
-        self._apply(gradients)
         logs |= found
         if bottleneck.regularises:
             logs["code_regulariser"] = code_regulariser
         others = ("mix_regulariser", "realism_loss", "recognition_loss")
         logs["autoencoder_loss"] = own_loss + sum(logs[name] for name in others if name in logs)
-        return logs | self._optimizer_logs()
+        return logs, gradients
 
     def _errors(self, images, decoded, reconstructions):
         """Logs, and all that makes reconstructions like the images: of pixels and, as an option, of features."""

@@ -18,7 +18,8 @@ from absl import flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from common import batches, command, compiler, data, memory
+from common import batches, command, compiler, data, memory, towers
+from configs import acai as acai_configs
 
 flags.DEFINE_string("model", "acai", "acai or a variant of configs/gan.py")
 flags.DEFINE_integer("width", None, "channels of both networks of a GAN; default: the variant's")
@@ -30,6 +31,7 @@ flags.DEFINE_integer("steps", 30, "timed steps")
 flags.DEFINE_float("realism", 0.0, "weight of the patch discriminator; 0: the paper's step")
 flags.DEFINE_float("ema", 0.0, "rate of the averaged weights; 0: none")
 flags.DEFINE_bool("augment", True, "augment for a GAN's discriminator, where its variant does")
+flags.DEFINE_integer("towers", 0, "parts of an ACAI's batch beside each other; 0: as a training does, 1: none")
 flags.DEFINE_string("precision", "float32", "Keras dtype policy")
 flags.DEFINE_enum("jit_compile", "auto", compiler.CHOICES, "compile the step with XLA; auto: as a training does")
 FLAGS = flags.FLAGS
@@ -38,11 +40,16 @@ CONVOLUTION = dict(batch=16, width=32, channels=256)
 
 def main():
     memory.keep_freed_memory()
-    command.import_tensorflow()
+    config = acai_configs.get_config()
+    for name in ("towers", "precision", "jit_compile"):
+        config.train[name] = FLAGS[name].value
+    config.train.batch_size = FLAGS.batch
+    one_core = FLAGS.model == "acai" and towers.wanted(config.train) > 1
+    command.import_tensorflow(one_core=one_core)
     import tensorflow as tf
 
     images = noise_images(10_000)
-    model, name, flops = acai() if FLAGS.model == "acai" else gan(images)
+    model, name, flops = acai(towers.count(config.train)) if FLAGS.model == "acai" else gan(images)
     winograd = getattr(model, "winograd", False)
     compiled = compiler.resolve(FLAGS.jit_compile, model.dtype_policy.name, winograd)
 
@@ -52,7 +59,8 @@ def main():
             return model.train_step(batch, **static)
 
     stream = iter(batches.batches(images, FLAGS.batch, seed=0, flip=True))
-    convolve = {compiled: large_convolution(tf, compiled) for compiled in (True, False)}
+    parts = getattr(model, "towers", 1)
+    convolve = {compiled: large_convolution(tf, compiled, parts) for compiled in (True, False)}
     turn = getattr(model, "critic_steps", 1)  # so many steps are measured as one
     waits, times, convolutions = [], [], {compiled: [] for compiled in convolve}
     for _ in range(3 + FLAGS.steps):
@@ -83,12 +91,13 @@ def main():
     )
 
 
-def acai():
-    """(model, what to call it, operations an image) by the flags."""
+def acai(count):
+    """(model of so many towers, what to call it, operations an image) by the flags."""
     from acai.model import ACAI
 
     sizes = dict(depth=FLAGS.depth, critic_depth=FLAGS.critic_depth, latent_channels=FLAGS.latent)
-    model = ACAI(**sizes, realism_weight=FLAGS.realism, ema_rate=FLAGS.ema, precision=FLAGS.precision, classes=2)
+    options = dict(realism_weight=FLAGS.realism, ema_rate=FLAGS.ema, precision=FLAGS.precision, classes=2)
+    model = ACAI(**sizes, **options, towers=count)
     model.compile()
     return model, f"acai depth {FLAGS.depth} latent {FLAGS.latent}", acai_flops(model)
 
@@ -116,13 +125,18 @@ def noise_images(count):
     return data.ImageDataset(images, np.arange(count, dtype=np.int32) % 2, np.arange(count), ("a", "b"), "train")
 
 
-def large_convolution(tf, compiled):
-    """A function that runs one 3x3 convolution of CONVOLUTION's size to its end, with XLA or without."""
+def large_convolution(tf, compiled, parts):
+    """A function that runs one 3x3 convolution of CONVOLUTION's size to its end, with XLA or without.
+
+    In as many parts as a step has towers, beside each other: then one convolution has one core only.
+    """
     side = CONVOLUTION
-    images = tf.random.normal((side["batch"], side["width"], side["width"], side["channels"]))
+    shape = side["batch"] // parts, side["width"], side["width"], side["channels"]
+    images = [tf.random.normal(shape) for _ in range(parts)]
     kernel = tf.random.normal((3, 3, side["channels"], side["channels"]))
-    function = tf.function(lambda: tf.nn.conv2d(images, kernel, 1, "SAME"), jit_compile=compiled)
-    return lambda: function()[0, 0, 0, 0].numpy()
+    part = tf.function(lambda images: tf.nn.conv2d(images, kernel, 1, "SAME"), jit_compile=compiled)
+    function = tf.function(lambda: [part(each)[0, 0, 0, 0] for each in images])
+    return lambda: [value.numpy() for value in function()]
 
 
 def acai_flops(model):

@@ -65,11 +65,12 @@ def parse_flags(argv):
         raise InputError(f"Flags are required as --name=value. Received: {rest[1]!r}; --help lists them.")
 
 
-def import_tensorflow(machines=False):
+def import_tensorflow(machines=False, one_core=False):
     """Imports TensorFlow and Keras and wakes the devices, without their start-up chatter on stderr.
 
     Who sets TF_CPP_MIN_LOG_LEVEL hears it all. With `machines`, which train together, the devices sleep on:
-    TensorFlow takes a cluster only before that, and what it says of a lost one we say in one line.
+    TensorFlow takes a cluster only before that, and what it says of a lost one we say in one line. With `one_core`
+    an operation has one core to itself, where there is no GPU: see `common.towers`.
     """
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     if compiler.has_onednn():  # which TensorFlow by itself uses with AVX-512 only
@@ -80,6 +81,8 @@ def import_tensorflow(machines=False):
         import keras  # noqa: F401
         import tensorflow as tf
 
+        if one_core and not compiler.has_gpu():
+            tf.config.threading.set_intra_op_parallelism_threads(1)
         if not machines:
             tf.config.list_logical_devices()
 

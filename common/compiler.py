@@ -30,6 +30,16 @@ def resolve(jit_compile, policy, winograd=False):
     return winograd or policy != "float32" or not has_onednn() or has_gpu()
 
 
+def keep_order_of_sums():
+    """Has TensorFlow add up as written, that the same step gives the same bits.
+
+    Its optimizer else makes one sum of several, which it adds in the order in which their memory comes free.
+    """
+    import tensorflow as tf
+
+    tf.config.optimizer.set_experimental_options({"arithmetic_optimization": False})
+
+
 @contextlib.contextmanager
 def tracing(compiled):
     """Within it what is traced can know, by `for_cpu_with_xla`, whether XLA compiles it."""

@@ -54,6 +54,7 @@ def train(model, batches, total_steps, batch_size, log_every_steps, callbacks, j
         NonFiniteError: before any callback sees the step, so that no checkpoint of it is ever written.
     """
     strategy = strategy or tf.distribute.get_strategy()
+    compiler.keep_order_of_sums()
 
     @tf.function(jit_compile=jit_compile, autograph=False)  # nothing in it branches on tensors
     def train_step(batch, **static):

@@ -1,4 +1,4 @@
-"""Within a training step: what the replicas of a batch, one a device, have to do as one.
+"""Within a training step: what the replicas of a batch, one a device or one a CPU's core, have to do as one.
 
 The batch's rows are shared out in pairs: of R replicas and B rows replica r has rows r h to (r + 1) h - 1, with
 h = B / 2R, and their mirrors B - 1 - i, in order. So its part reversed pairs the rows that the whole batch
@@ -6,30 +6,63 @@ reversed does, which is how ACAI mixes. What is random is drawn for the whole ba
 its rows. The parts are of one size, so a mean over the batch is the mean of the replicas' means.
 
 In a step of one replica every function here hands back what it got and adds no operation.
+
+On a CPU's cores they are called towers: TensorFlow runs their operations beside each other, on one device. They
+have nothing to say to each other before the end, so what needs that, such as `mean`, is an error in them.
 """
 
+import contextvars
+import functools
+
 import tensorflow as tf
+
+_tower = contextvars.ContextVar("(own number, how many) of the tower that is being traced", default=None)
+
+
+def by_towers(step, count, batch):
+    """What `step` makes of a batch, a dict of [B, ...]: means over `count` towers, each on its rows of it.
+
+    Args:
+        step: function of a batch, whose result is a structure of tensors, each a mean over its rows.
+        count: of towers, of which B is a multiple twice over.
+    """
+    if count == 1:
+        return step(batch)
+    results = []
+    for number in range(count):
+        token = _tower.set((number, count))
+        try:
+            results.append(step({name: own_rows(values) for name, values in batch.items()}))
+        finally:
+            _tower.reset(token)
+    return tf.nest.map_structure(lambda *parts: functools.reduce(tf.add, parts) / count, *results)
 
 
 def context():
     """The replica context of a step of several replicas, else None."""
+    if _tower.get():
+        raise RuntimeError("Towers have nothing to say to each other within a step.")
     found = tf.distribute.get_replica_context()
     return found if found and found.num_replicas_in_sync > 1 else None
 
 
 def count():
     """How many there are in the step that calls, else 1."""
+    if _tower.get():
+        return _tower.get()[1]
     return context().num_replicas_in_sync if context() else 1
 
 
 def own_number():
     """The number of the replica whose step it is, an int below `count`."""
+    if _tower.get():
+        return _tower.get()[0]
     return int(tf.get_static_value(tf.distribute.get_replica_context().replica_id_in_sync_group))
 
 
 def own_rows(values, axis=0):
     """This replica's rows of what stands for a whole batch along `axis`."""
-    if not context():
+    if count() == 1:
         return values
     parts, own = tf.split(values, 2 * count(), axis), own_number()
     return tf.concat([parts[own], parts[-1 - own]], axis)
@@ -44,7 +77,7 @@ def draw(function, shape, seed, axis=0, **options):
         seed: int64 [2].
         axis: of the rows in `shape`.
     """
-    if context():
+    if count() > 1:
         shape = tf.unstack(shape)
         shape[axis] *= count()
     return own_rows(function(shape, seed, **options), axis)

@@ -15,6 +15,7 @@ MAY_CHANGE = (
     "data.memory_limit_gib",
     "data.cache_folder",
     "train.strategy",
+    "train.towers",
     "train.start_from",
 )  # and all that ends as below
 MAY_CHANGE_ENDINGS = ("_every_kimg", "_from_kimg", "keep_checkpoints")

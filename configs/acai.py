@@ -102,6 +102,7 @@ def paper():
     train.ema_rate = 0.0  # kept a step by the averaged autoencoder; 0: no average
     train.precision = "auto"  # float32, mixed_bfloat16, mixed_float16
     train.jit_compile = "auto"  # XLA: on, off; auto: where it is faster
+    train.towers = 0  # parts of a batch beside each other on a CPU without XLA; 0: one a core, 1: none
     train.strategy = "default"  # one device; "mirrored": all GPUs; "multi_worker": the machines of TF_CONFIG
     train.seed = 0
     train.log_every_kimg = 3.2

@@ -70,6 +70,12 @@ def check(config):
     if config.train.get("start_from"):
         release.resolve(config.train.start_from, "--config.train.start_from")
         require("model.bottleneck", "plain to start from another model", lambda kind: kind == "plain")
+    size = config.train.batch_size
+    require(
+        "train.towers",
+        f"0, 1 or a count of which the batch size, {size}, is a multiple twice over",
+        lambda count: count in (0, 1) or count > 1 and size % (2 * count) == 0,
+    )
     require("train.schedule_floor", "in [0, 1]", lambda share: 0 <= share <= 1)
     if config.model.get("bottleneck") == "dropout":
         require("model.bottleneck_strength", "below 1 for dropout", lambda share: share < 1)

@@ -242,6 +242,23 @@ def test_onednn_is_on_where_tensorflow_has_it(tmp_path, processor, own, expected
     assert program(pretend + "command.import_tensorflow(True)", environment).stdout == f"{expected}\n"
 
 
+@pytest.mark.parametrize(
+    ("one_core", "gpus", "expected"), [(False, 0, "woken"), (True, 0, "1 thread woken"), (True, 1, "woken")]
+)
+def test_an_operation_has_one_core_before_the_devices_wake(tmp_path, one_core, gpus, expected):
+    """Where steps go by towers and there is no GPU."""
+    (tmp_path / "keras.py").write_text("")
+    (tmp_path / "tensorflow.py").write_text(
+        "class config:\n"
+        "    class threading:\n"
+        "        set_intra_op_parallelism_threads = lambda count: print(count, 'thread', end=' ')\n"
+        f"    list_physical_devices = lambda kind: ['gpu'] * {gpus}\n"
+        "    list_logical_devices = lambda: print('woken')\n"
+    )
+    found = program(f"command.import_tensorflow(one_core={one_core})", os.environ | {"PYTHONPATH": str(tmp_path)})
+    assert (found.stdout, found.stderr) == (f"{expected}\n", "")
+
+
 def test_one_line():
     assert one_line(KeyError("no 'depht'\nDid you mean \"depth\"?")) == "no 'depht' Did you mean \"depth\"?"
     assert one_line(InputError("Received: 'x'")) == "Received: 'x'"

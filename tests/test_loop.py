@@ -213,6 +213,13 @@ def test_the_strategy_runs_the_step():
     assert replicas and all(each is strategy for each in replicas)
 
 
+def test_sums_are_added_as_written():
+    """TensorFlow's optimizer, which makes them sums in the order of memory that comes free, keeps off."""
+    tf.config.optimizer.set_experimental_options({"arithmetic_optimization": True})
+    train(Counter(), [], total=1)
+    assert tf.config.optimizer.get_experimental_options()["arithmetic_optimization"] is False
+
+
 @pytest.mark.parametrize("compiled", [True, False])
 def test_the_step_knows_while_it_is_traced_whether_xla_compiles_it(compiled):
     class Told(Counter):

@@ -7,7 +7,7 @@ import numpy as np
 from acai import bank, pictures, widening
 from acai.model import ACAI
 from acai.released import ReleasedACAI
-from common import batches, lines, precision, release
+from common import batches, lines, precision, release, towers
 from common.callbacks import RunawayWatch
 from common.cifar10 import CIFAR10_CLASSES
 from common.command import InputError
@@ -48,6 +48,7 @@ def build(config, train):
         realism_ramp_steps=steps(config, config.train.realism_ramp_kimg),
         discriminator_from_step=steps(config, config.train.discriminator_from_kimg),
         ema_rate=config.train.ema_rate,
+        towers=towers.count(config.train),
         precision=precision.resolve(config.train.precision),
         seed=config.train.seed,
     )
