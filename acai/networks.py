@@ -172,12 +172,18 @@ class UpsampleThenConv2D(keras.layers.Layer):
         kernel = sum(keras.ops.pad(transposed, shift) for shift in shifts)  # [4, 4, filters, C]
         return keras.ops.conv_transpose(inputs, kernel, strides=2, padding="same") + self.bias
 
+    def compute_output_shape(self, shape):
+        return (shape[0], 2 * shape[1], 2 * shape[2], self.filters)
+
 
 class ImageMean(keras.layers.Layer):
     """[B, h, w, c] -> [B]: the mean over positions and channels."""
 
     def call(self, inputs):
         return keras.ops.mean(inputs, axis=(1, 2, 3))
+
+    def compute_output_shape(self, shape):
+        return shape[:1]
 
 
 class LinearThenConv2D(keras.layers.Layer):
@@ -208,3 +214,6 @@ class LinearThenConv2D(keras.layers.Layer):
         kernel = keras.ops.einsum("ic,hwco->hwio", linear, self.kernel)  # [3, 3, C + 1, filters]
         with_ones = keras.ops.pad(inputs, ((0, 0), (0, 0), (0, 0), (0, 1)), constant_values=1)
         return keras.ops.conv(with_ones, kernel, padding="same") + self.bias
+
+    def compute_output_shape(self, shape):
+        return (*shape[:3], self.filters)

@@ -26,3 +26,6 @@ class LeakyReLU(keras.layers.Layer):
             )
 
         return leaky_relu(inputs)
+
+    def compute_output_shape(self, shape):  # which Keras else finds by tracing each
+        return shape

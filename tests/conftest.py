@@ -31,7 +31,7 @@ def parents():
 def small_judges(monkeypatch):
     """In place of the bundled judges, small ones with random weights that wake in a tenth of the time."""
     from judge.networks import ARCHITECTURES
-    from judge.released import Judge
+    from judge.released import Judge, Jury
     from training import acai, gan
 
     classes = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -44,3 +44,4 @@ def small_judges(monkeypatch):
 
     for user in (acai, gan):
         monkeypatch.setattr(user, "bundled", bundled)
+    monkeypatch.setattr(acai, "bundled_jury", lambda: Jury([bundled("classifier"), bundled("juror")]))

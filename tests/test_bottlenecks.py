@@ -323,9 +323,8 @@ def test_a_variational_acai_trains_both():
 @pytest.mark.parametrize(
     ("name", "precision"),
     [
-        ("aae", "mixed_float16"),
         ("vae", "mixed_bfloat16"),
-        *(pytest.param(name, "mixed_float16", marks=pytest.mark.slow) for name in OTHERS if name != "aae"),
+        *(pytest.param(name, "mixed_float16", marks=pytest.mark.slow) for name in OTHERS),
     ],
 )
 def test_mixed_precision_gives_the_same_losses(name, precision):

@@ -228,10 +228,8 @@ def one_of_each():
 
 
 @pytest.mark.parametrize(("module", "variant"), [*one_of_each()])
-def test_one_real_step(module, variant, tmp_path, monkeypatch, request):
+def test_one_real_step(module, variant, tmp_path, monkeypatch, small_judges):
     """All of train.main on mocked CIFAR-10 (lines need none): a step, logs, pictures, release, checkpoint."""
-    if variant != "pegasus":
-        request.getfixturevalue("small_judges")
     tfds = pytest.importorskip("tensorflow_datasets")
     config = module.get_config(variant)
     for name, value in SMALL.items():

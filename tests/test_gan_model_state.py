@@ -105,17 +105,10 @@ def losses_of(logs):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("variant", "precision"),
-    [
-        pytest.param("batch", "float32", marks=pytest.mark.slow),
-        ("batch", "mixed_float16"),
-        pytest.param("batch", "mixed_bfloat16", marks=pytest.mark.slow),
-        pytest.param("spectral", "mixed_float16", marks=pytest.mark.slow),
-        pytest.param("spectral", "mixed_bfloat16", marks=pytest.mark.slow),
-        pytest.param("penalty", "mixed_float16", marks=pytest.mark.slow),
-        pytest.param("penalty", "mixed_bfloat16", marks=pytest.mark.slow),
-    ],
+    [("batch", "float32"), *((v, f"mixed_{p}") for v in VARIANTS for p in ("float16", "bfloat16"))],
 )
 def test_precisions_agree_under_xla(variant, precision, monkeypatch):
     exact, model = (make(**PRECISE, **VARIANTS[variant], precision=p) for p in ("float32", precision))

@@ -52,13 +52,8 @@ def run(monkeypatch, images, workdir, variant, steps, **settings):
     return Checkpoints(workdir / "checkpoints").load_latest()
 
 
-@pytest.mark.parametrize(
-    ("variant", "settings"),
-    [
-        ("dcgan", TRICKS),
-        *(pytest.param(variant, {}, marks=pytest.mark.slow) for variant in VARIANTS),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("variant", "settings"), [("dcgan", TRICKS), *((variant, {}) for variant in VARIANTS)])
 def test_resumed_is_the_same_to_the_bit(variant, settings, images, tmp_path, monkeypatch, small_judges):
     """Batch norm's and spectral norm's state, the average, the buffer, both optimizers, and all randomness."""
     run(monkeypatch, images, tmp_path / "resumed", variant, 7, **settings)

@@ -96,7 +96,8 @@ def test_it_learns(architecture):
     assert float(logs[-1]["accuracy"]) == 1 and int(model.step) == 60
 
 
-@pytest.mark.parametrize("precision", [pytest.param("mixed_bfloat16", marks=pytest.mark.slow), "mixed_float16"])
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
 def test_mixed_precision_gives_the_same_loss(precision):
     losses = []
     for policy in ("float32", precision):

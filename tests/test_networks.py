@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from acai import networks
+from common.activations import LeakyReLU
 
 SMALL = dict(width=8, latent_width=2, latent_channels=3, depth=2)  # two scales
 
@@ -267,3 +268,12 @@ def test_mixed_policies_end_in_float32(policy):
         *hidden, _ = [layer for layer in network.layers if layer.weights]
         assert {layer.compute_dtype for layer in hidden} == ({low} if hidden else set())
         assert network.layers[-1].compute_dtype == "float32"
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [networks.LinearThenConv2D(5, 3), networks.UpsampleThenConv2D(3), networks.ImageMean(), LeakyReLU(0.2)],
+    ids=lambda layer: type(layer).__name__,
+)
+def test_layers_say_the_shapes_that_they_make(layer):
+    assert layer(keras.Input((4, 6, 2))).shape[1:] == layer(tf.zeros((7, 4, 6, 2))).shape[1:]

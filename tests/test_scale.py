@@ -62,9 +62,8 @@ def run(*words):
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900)
 
 
-@pytest.mark.parametrize(
-    ("part", "value", "kinds"), [pytest.param("disk", 32, 2, marks=pytest.mark.slow), ("decode", 64, 1)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("part", "value", "kinds"), [("disk", 32, 2), ("decode", 64, 1)])
 def test_a_point_gives_seconds_and_peak_memory(part, value, kinds):
     made = run(f"--point={json.dumps([part, value, True])}")
     assert made.returncode == 0, made.stderr

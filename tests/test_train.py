@@ -33,6 +33,7 @@ COMMAND = (
     "--config.train.ema_rate=0.95",
     "--config.train.precision=float32",
     "--config.train.batch_size=8",
+    "--config.train.towers=2",  # as a larger batch has on two cores
     f"--config.train.discriminator_from_kimg={DISCRIMINATOR_FROM * 8 / 1000}",
     f"--config.train.realism_from_kimg={REALISM_FROM * 8 / 1000}",
     "--config.train.log_every_kimg=0.016",  # 2 steps
@@ -244,7 +245,14 @@ def test_a_finished_run_says_so_and_changes_nothing(runs, images):
     result = finish(images, folder, runs["steps"])
     assert "finished" in result.stdout and str(folder) in result.stdout and result.stdout.count("\n") == 1
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.slow
+def test_a_finished_run_writes_a_damaged_release_anew(runs, images):
+    """From the checkpoint, and nothing else."""
+    folder = runs["straight"]
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     weights = folder / "release" / "weights.npz"
     weights.write_bytes(weights.read_bytes()[:1000])
-    finish(images, folder, runs["steps"])  # writes it anew from the checkpoint, and nothing else
+    finish(images, folder, runs["steps"])
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before

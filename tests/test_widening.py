@@ -142,6 +142,7 @@ def test_configs_that_start_from_nothing(changes, named):
         check(config)
 
 
+@pytest.mark.slow
 def test_the_command_starts_from_it_once(small, tmp_path, monkeypatch):
     """A run that stands still keeps the source's weights; when it goes on, the source may be another by then."""
     config = configs.get_config("lines")
