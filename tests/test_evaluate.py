@@ -45,6 +45,7 @@ def runs(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_lines_from_start_to_end(runs, tmp_path):
     result = evaluate(f"--source={runs}/lines", f"--out={tmp_path}/out")
     assert result.returncode == 0, result.stderr

@@ -141,6 +141,7 @@ def fresh_float16(float16):
     return model, train_step
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["generator", "discriminator"])
 def test_an_overflow_skips_that_networks_step_only(fresh_float16, name):
     model, train_step = fresh_float16
@@ -164,6 +165,7 @@ def test_an_overflow_skips_that_networks_step_only(fresh_float16, name):
     assert int(model.step) == 1
 
 
+@pytest.mark.slow
 def test_the_loss_scale_cancels(fresh_float16):
     """The same step at a scale 64 times as large: gradients, read from the first moments, agree."""
     model, train_step = fresh_float16

@@ -133,7 +133,7 @@ def test_restore_names_the_difference_and_changes_nothing(difference):
 # As a Keras model
 
 
-@pytest.mark.parametrize("realism_weight", [0.0, 0.1])
+@pytest.mark.parametrize("realism_weight", [0.0, pytest.param(0.1, marks=pytest.mark.slow)])
 def test_fit(realism_weight):
     model = make(realism_weight=realism_weight)
     model.compile(RATE, jit_compile=False)

@@ -130,6 +130,7 @@ def test_mixed_bfloat16_agrees_with_float32(float32_losses):
     assert model.one_backward_pass
 
 
+@pytest.mark.slow
 def test_mixed_float16_agrees_with_float32(fresh_float16, float32_losses):
     model, train_step = fresh_float16
     for expected in float32_losses:
