@@ -208,7 +208,7 @@ class ACAI(keras.Model):
             if blending:
                 latents = tf.concat([latents, losses.mix_latents(latents, mix)], 0)
             decoded = tf.split(self.decoder(latents, training=True), 1 + blending)  # each [B, H, W, C]
-            pictures = [bottleneck.to_images(half) for half in decoded]  # reconstructions and, then, blends
+            pictures = [bottleneck.to_images(half) for half in decoded]  # reconstructions, then blends
             code_regulariser = bottleneck.regulariser(encoded)
             logs, error = self._errors(images, decoded[0], pictures[0])
             own_loss = error + code_regulariser
@@ -224,8 +224,8 @@ class ACAI(keras.Model):
             found, gradients["discriminator"], gradient = self.realism.gradients(
                 images, tf.concat(pictures, 0), labels, mix, self.step, seed, scales
             )
-            for others, half in zip(at_pictures, tf.split(gradient, 2), strict=True):
-                others.append(half)
+            for found_there, half in zip(at_pictures, tf.split(gradient, 2), strict=True):
+                found_there.append(half)
             logs |= found
         if recognition:
             seed, scale = self._random_seed(stream=5), self._loss_scale("autoencoder")
@@ -235,9 +235,11 @@ class ACAI(keras.Model):
         if bottleneck.network:
             found, gradients[bottleneck.network.name] = self._bottleneck_gradients(encoded)
             logs |= found
-        targets = [own_loss, *(picture for picture, others in zip(pictures, at_pictures, strict=True) if others)]
-        at_targets = [functools.reduce(tf.add, others) for others in at_pictures if others]
-        at_targets = [self._loss_scale("autoencoder"), *at_targets]
+        targets, at_targets = [own_loss], [self._loss_scale("autoencoder")]
+        for picture, found_there in zip(pictures, at_pictures, strict=True):
+            if found_there:  # added two by two, see `common.compiler.keep_order_of_sums`
+                targets.append(picture)
+                at_targets.append(functools.reduce(tf.add, found_there))
         gradients["autoencoder"] = tape.gradient(targets, self.weights_of("autoencoder"), at_targets)
         found, gradients["classifier"] = self._classifier_gradients(bottleneck.encode(encoded), labels)
         logs |= found
