@@ -16,6 +16,7 @@ from acai.realism import Realism
 from acai.recognition import Recognition
 from acai.rise import Rise
 from common import replicas
+from common.adam import Adam
 
 
 class ACAI(keras.Model):
@@ -164,7 +165,7 @@ class ACAI(keras.Model):
         self.optimizers = {}
         for name in self.trained:
             beta_1 = 0.5 if name == "discriminator" else 0.9
-            optimizer = keras.optimizers.Adam(rates.get(name, learning_rate), beta_1, 0.999, epsilon=1e-8)
+            optimizer = Adam(rates.get(name, learning_rate), beta_1, 0.999, epsilon=1e-8)
             if self.dtype_policy.name == "mixed_float16":
                 optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
             optimizer.build(self.weights_of(name))

@@ -74,28 +74,24 @@ class Scorer:
         """`see` as one program."""
         return tf.function(self.see, autograph=False)
 
-    def recognised(self, pictures):
-        return 0.5 * tf.reduce_sum(tf.gather(self.see(pictures)[0], self.pair, axis=1), axis=1)
-
     def terms(self, codes, shifts=SHIFTS[:1], mirrored=False):
         """{term: [B]} and the features [B, d] of codes [B, h, w, c], tensors that have gradients."""
         pictures = tf.clip_by_value(self.model.autoencoder.decode(codes), -1, 1)
-        logs, features = self.see(pictures)
-        views = [shifted(pictures, *shift) for shift in shifts[1:]]
+        views = [pictures, *(shifted(pictures, *shift) for shift in shifts[1:])]
         views += [shifted(pictures[:, :, ::-1], *shift) for shift in shifts] if mirrored else []
-        recognised = [0.5 * tf.reduce_sum(tf.gather(logs, self.pair, axis=1), axis=1)]
-        recognised += [self.recognised(view) for view in views]
+        seen = [*views, *halves(pictures)] if self.above else views
+        logs, (features, *_) = (tf.split(part, len(seen)) for part in self.see(tf.concat(seen, 0)))
         flat = tf.reshape(codes, (-1, int(np.prod(codes.shape[1:]))))
         found = {
-            "recognised": tf.reduce_mean(tf.stack(recognised), axis=0),
+            "recognised": tf.reduce_mean(tf.gather(logs[: len(views)], self.pair, axis=2), axis=(0, 2)),
             "realism": -tf.nn.relu(self.features.distance(features) - 1),
             "sharpness": tf.minimum(tf.math.log(energy(pictures) / self.energy + 1e-6), 0),
             "typical": -tf.nn.relu(self.codes.distance(flat) - 1),
         }
         if self.above:
             first, second = self.pair
-            upper, lower = halves(pictures)
-            found["above"] = 0.5 * (self.see(upper)[0][:, second] + self.see(lower)[0][:, first])
+            upper, lower = logs[len(views) :]
+            found["above"] = 0.5 * (upper[:, second] + lower[:, first])
         if self.model.critic:
             found["critic"] = -self.model.critic(pictures)
         return found, features

@@ -77,7 +77,7 @@ def import_tensorflow(machines=False, one_core=False):
         os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     quiet = contextlib.nullcontext() if "TF_CPP_MIN_LOG_LEVEL" in os.environ else _held_stderr()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3" if machines else "2")
-    with quiet:
+    with quiet, _unseen("sklearn"):  # Keras would import it, a second long, for wrappers that nobody here uses
         import keras  # noqa: F401
         import tensorflow as tf
 
@@ -85,6 +85,18 @@ def import_tensorflow(machines=False, one_core=False):
             tf.config.threading.set_intra_op_parallelism_threads(1)
         if not machines:
             tf.config.list_logical_devices()
+
+
+@contextlib.contextmanager
+def _unseen(module):
+    """Within it who imports the module, not imported before, does not find it."""
+    known = module in sys.modules
+    sys.modules.setdefault(module, None)
+    try:
+        yield
+    finally:
+        if not known:
+            del sys.modules[module]
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from common import augmentation, replicas
+from common.adam import Adam
 from gan import layers, losses, networks, tricks
 
 STREAMS = ("noise", "targets", "replay", "share", "real", "fake", "generated")  # of randomness, one for each use
@@ -146,7 +147,7 @@ class GAN(keras.Model):
         self.optimizers = {}
         for name, rate in (("generator", learning_rate), ("discriminator", discriminator_learning_rate)):
             if optimizer == "adam":
-                own = keras.optimizers.Adam(rate, beta_1, beta_2, epsilon=1e-8)
+                own = Adam(rate, beta_1, beta_2, epsilon=1e-8)
             else:
                 own = keras.optimizers.RMSprop(rate, rho=0.99, epsilon=1e-16)  # within the root: 1e-8 outside
             if self.dtype_policy.name == "mixed_float16":
