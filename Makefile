@@ -28,7 +28,7 @@ pegasus: $(INSTALLED)
 	@$(BIN)/python generate.py --blend $(ARGS)
 
 test: $(TESTABLE)
-	@$(BIN)/python -m pytest -n auto --maxprocesses=4 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n auto --maxprocesses=4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(TESTABLE)
 	@$(BIN)/ruff check .

@@ -12,6 +12,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 if compiler.has_onednn():  # as the commands have it
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 gc.set_threshold(100_000, 50, 100)  # traced graphs are many small objects, and few of them are garbage
+LONGEST = ("test_train.py", "test_generate.py", "test_configs.py")
+
+
+def pytest_collection_modifyitems(items):
+    """The longest files come first, so that no process is left with one of them when the others are done."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)  # stable
 
 
 @pytest.fixture(scope="module")

@@ -89,11 +89,14 @@ def same_mixes():
         yield
 
 
-@pytest.fixture(scope="module")
-def float16():
-    """A mixed_float16 model, its step compiled by XLA, and its state before the first step."""
+COMPILED = [pytest.param(False, id="graph"), pytest.param(True, id="XLA", marks=pytest.mark.slow)]
+
+
+@pytest.fixture(scope="module", params=COMPILED)
+def float16(request):
+    """A mixed_float16 model, its step as one program, and its state before the first step."""
     model = make("mixed_float16")
-    return model, tf.function(model.train_step, jit_compile=True, autograph=False), snapshot(model)
+    return model, tf.function(model.train_step, jit_compile=request.param, autograph=False), snapshot(model)
 
 
 @pytest.fixture
@@ -120,17 +123,16 @@ def assert_near(losses, expected, tolerance):
         assert losses[name] == pytest.approx(value, rel=tolerance, abs=tolerance / 100), name
 
 
-@pytest.mark.slow
-def test_mixed_bfloat16_agrees_with_float32(float32_losses):
+@pytest.mark.parametrize("compiled", COMPILED)
+def test_mixed_bfloat16_agrees_with_float32(float32_losses, compiled):
     model = make("mixed_bfloat16")
-    train_step = tf.function(model.train_step, jit_compile=True, autograph=False)
+    train_step = tf.function(model.train_step, jit_compile=compiled, autograph=False)
     for expected in float32_losses:  # before and after a step
         assert_near(losses_of(train_step(batch())), expected, TOLERANCE["mixed_bfloat16"])
     assert not any(isinstance(o, keras.optimizers.LossScaleOptimizer) for o in model.optimizers.values())
     assert model.one_backward_pass
 
 
-@pytest.mark.slow
 def test_mixed_float16_agrees_with_float32(fresh_float16, float32_losses):
     model, train_step = fresh_float16
     for expected in float32_losses:
