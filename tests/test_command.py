@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from test_generate_errors import FORKS, assert_refusal
 
 from common import release
 from common.checkpoints import Checkpoints
@@ -51,60 +52,79 @@ def assert_refused(result, *words):
         assert str(word) in result.stderr, result.stderr
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        ([LINES, "--config.train.totl_kimg=3"], ["totl_kimg", "total_kimg"]),
-        ([LINES, "--config.modle.depth=3"], ["modle", "model"]),
-        ([LINES, "--config.train.total_kimg=many"], ["train.total_kimg", "'many'"]),
-        ([LINES, "--config.train.batch_size=2.5"], ["train.batch_size", "2.5"]),
-        ([LINES, "--config.train.jit_compile=perhaps"], ["train.jit_compile", "perhaps"]),
-        ([LINES, "--config.train.strategy=all"], ["train.strategy", "mirrored, multi_worker", "all"]),
-        ([LINES, "--config.train.strategy=multi_worker"], ["TF_CONFIG", "nothing"]),
-        ([LINES, "--config.train.seed"], ["train.seed"]),
-        (
-            [f"--config={ROOT}/configs/acai.py:dragon"],
-            ["'dragon'", "paper, pegasus, narrow, small"],
-        ),
-        (["--config=configs/none.py"], ["configs/none.py", "No such file"]),
-        ([f"--config={ROOT}/common/lines.py"], ["get_config"]),
-        (["--config="], ["config"]),
-        ([LINES, "--wokdir=runs/x"], ["wokdir", "workdir"]),
-        ([LINES, "resume"], ["'resume'", "--name=value"]),
-        ([PAPER, "--config.data.classes=('bird','pegasus')"], ["pegasus", *CLASSES]),
-        ([PAPER, "--config.data.classes=('bird','bird')"], ["('bird', 'bird')", *CLASSES]),
-        ([PAPER, "--config.data.classes=()"], CLASSES),
-        ([LINES, "--config.data.source=imagenet"], ["data.source", "imagenet", "cifar10", "lines", "folder"]),
-        ([LINES, "--config.data.pairing=pairs"], ["data.pairing", "pairs", "shuffled", "across"]),
-        ([LINES, "--config.train.schedule=linear"], ["train.schedule", "linear", "constant", "cosine"]),
-        ([LINES, "--config.train.precision=float64"], ["train.precision", "float64", "mixed_bfloat16"]),
-        ([PAPER, ACROSS, "--config.data.classes=('bird','cat')"], ["groups", "bird, cat", "deer"]),
-        ([PAPER, ACROSS, "--config.data.groups=horse"], ["groups", "horse"]),
-        ([PAPER, ACROSS, "--config.data.groups=(1,2)"], ["groups", "(1, 2)"]),
-        ([PAPER, ACROSS, "--config.train.batch_size=7"], ["batch_size", "even", "7"]),
-        ([LINES, "--config.train.batch_size=0"], ["batch_size", "1", "0"]),
-        ([LINES, "--config.train.seed=-4"], ["seed", "-4"]),
-        ([LINES, "--config.train.total_kimg=-1"], ["total_kimg", "-1"]),
-        ([LINES, "--config.train.log_every_kimg=0"], ["log_every_kimg", "0"]),
-        ([LINES, "--config.train.save_every_kimg=nan"], ["save_every_kimg", "nan"]),
-        ([LINES, "--config.train.keep_checkpoints=0"], ["keep_checkpoints", "0"]),
-        ([LINES, "--config.train.learning_rate=-1"], ["learning_rate", "-1"]),
-        ([LINES, "--config.train.ema_rate=1"], ["ema_rate", "1"]),
-        ([LINES, "--config.train.bank_per_class=(5,)"], ["bank_per_class", "(5,)"]),
-        ([JUDGE, "--config.model.channels=('a',2)"], ["model.channels", "('a', 2)"]),
-        ([LINES, "--config.model.width=48"], ["model.width", "48", "32"]),
-        ([LINES, "--config.model.latent_width=5"], ["model.latent_width", "5"]),
-        ([LINES, "--config.model.depth=0"], ["model.depth", "0"]),
-        ([PAPER, "--config.model.width=64"], ["model.width", "64", "32"]),
-        ([LINES, "--config.data.source=folder"], ["data.image_folder", "''"]),
-        ([LINES, "--config.data.source=folder", "--config.data.image_folder=lost"], ["image_folder", "'lost'"]),
-        ([PAPER, "--data_dir=/no/such/place"], ["/no/such/place", "--data_dir", "lines"]),
-    ],
-)
-def test_bad_flags(train, tmp_path, arguments, words):
+BAD_FLAGS = [
+    ([LINES, "--config.train.totl_kimg=3"], ["totl_kimg", "total_kimg"]),
+    ([LINES, "--config.modle.depth=3"], ["modle", "model"]),
+    ([LINES, "--config.train.total_kimg=many"], ["train.total_kimg", "'many'"]),
+    ([LINES, "--config.train.batch_size=2.5"], ["train.batch_size", "2.5"]),
+    ([LINES, "--config.train.jit_compile=perhaps"], ["train.jit_compile", "perhaps"]),
+    ([LINES, "--config.train.strategy=all"], ["train.strategy", "mirrored, multi_worker", "all"]),
+    ([LINES, "--config.train.strategy=multi_worker"], ["TF_CONFIG", "nothing"]),
+    ([LINES, "--config.train.seed"], ["train.seed"]),
+    (
+        [f"--config={ROOT}/configs/acai.py:dragon"],
+        ["'dragon'", "paper, pegasus, narrow, small"],
+    ),
+    (["--config=configs/none.py"], ["configs/none.py", "No such file"]),
+    ([f"--config={ROOT}/common/lines.py"], ["get_config"]),
+    (["--config="], ["config"]),
+    ([LINES, "--wokdir=runs/x"], ["wokdir", "workdir"]),
+    ([LINES, "resume"], ["'resume'", "--name=value"]),
+    ([PAPER, "--config.data.classes=('bird','pegasus')"], ["pegasus", *CLASSES]),
+    ([PAPER, "--config.data.classes=('bird','bird')"], ["('bird', 'bird')", *CLASSES]),
+    ([PAPER, "--config.data.classes=()"], CLASSES),
+    ([LINES, "--config.data.source=imagenet"], ["data.source", "imagenet", "cifar10", "lines", "folder"]),
+    ([LINES, "--config.data.pairing=pairs"], ["data.pairing", "pairs", "shuffled", "across"]),
+    ([LINES, "--config.train.schedule=linear"], ["train.schedule", "linear", "constant", "cosine"]),
+    ([LINES, "--config.train.precision=float64"], ["train.precision", "float64", "mixed_bfloat16"]),
+    ([PAPER, ACROSS, "--config.data.classes=('bird','cat')"], ["groups", "bird, cat", "deer"]),
+    ([PAPER, ACROSS, "--config.data.groups=horse"], ["groups", "horse"]),
+    ([PAPER, ACROSS, "--config.data.groups=(1,2)"], ["groups", "(1, 2)"]),
+    ([PAPER, ACROSS, "--config.train.batch_size=7"], ["batch_size", "even", "7"]),
+    ([LINES, "--config.train.batch_size=0"], ["batch_size", "1", "0"]),
+    ([LINES, "--config.train.seed=-4"], ["seed", "-4"]),
+    ([LINES, "--config.train.total_kimg=-1"], ["total_kimg", "-1"]),
+    ([LINES, "--config.train.log_every_kimg=0"], ["log_every_kimg", "0"]),
+    ([LINES, "--config.train.save_every_kimg=nan"], ["save_every_kimg", "nan"]),
+    ([LINES, "--config.train.keep_checkpoints=0"], ["keep_checkpoints", "0"]),
+    ([LINES, "--config.train.learning_rate=-1"], ["learning_rate", "-1"]),
+    ([LINES, "--config.train.ema_rate=1"], ["ema_rate", "1"]),
+    ([LINES, "--config.train.bank_per_class=(5,)"], ["bank_per_class", "(5,)"]),
+    ([JUDGE, "--config.model.channels=('a',2)"], ["model.channels", "('a', 2)"]),
+    ([LINES, "--config.model.width=48"], ["model.width", "48", "32"]),
+    ([LINES, "--config.model.latent_width=5"], ["model.latent_width", "5"]),
+    ([LINES, "--config.model.depth=0"], ["model.depth", "0"]),
+    ([PAPER, "--config.model.width=64"], ["model.width", "64", "32"]),
+    ([LINES, "--config.data.source=folder"], ["data.image_folder", "''"]),
+    ([LINES, "--config.data.source=folder", "--config.data.image_folder=lost"], ["image_folder", "'lost'"]),
+    ([PAPER, "--data_dir=/no/such/place"], ["/no/such/place", "--data_dir", "lines"]),
+]
+
+
+@pytest.fixture(scope="module")
+def refusals(without_tensorflow, tmp_path_factory):
+    """(status, stdout, stderr) of each of BAD_FLAGS, from forks of one process that has imported train.py."""
+    folder = tmp_path_factory.mktemp("refusals")
+    lines = [[f"--workdir={folder}/run", *arguments] for arguments, _ in BAD_FLAGS]
+    environment = without_tensorflow | {"PYTHONPATH": f"{without_tensorflow['PYTHONPATH']}{os.pathsep}{ROOT}"}
+    options = dict(cwd=folder, env=environment, capture_output=True, text=True, timeout=600)
+    command = [sys.executable, "-c", FORKS.replace("generate", "train")]
+    forked = subprocess.run(command, input=json.dumps(lines), **options)
+    assert forked.returncode == 0, forked.stderr
+    assert {path.name for path in folder.iterdir()} == {"stdout", "stderr"}  # where the forks write
+    return json.loads(forked.stdout)
+
+
+@pytest.mark.parametrize("number", range(len(BAD_FLAGS)))
+def test_bad_flags(refusals, number):
+    assert_refusal(refusals[number], *BAD_FLAGS[number][1])
+
+
+def test_a_refusal_is_quick(train, tmp_path):
+    """Half a second where nothing else runs."""
     started = time.monotonic()
-    assert_refused(train(f"--workdir={tmp_path}/run", *arguments), *words)
-    assert time.monotonic() - started < 30  # half a second where nothing else runs
+    assert_refused(train(f"--workdir={tmp_path}/run", LINES, "--config.train.seed=-4"), "seed", "-4")
+    assert time.monotonic() - started < 30
     assert list(tmp_path.iterdir()) == []
 
 
