@@ -47,8 +47,8 @@ OTHERS = dict(mix_weight=0.0, realism_weight=0.0, codes=7)
         {},
         {"realism_weight": 0.0, "latent_width": 2, "colours": 1},
         {"realism_loss": "non_saturating", "realism_penalty": 0.5, "recognition_weight": 0.0625},
-        OTHERS,
-        OTHERS | {"bottleneck": "vae", "bottleneck_strength": 0.375},
+        pytest.param(OTHERS, marks=pytest.mark.slow),
+        pytest.param(OTHERS | {"bottleneck": "vae", "bottleneck_strength": 0.375}, marks=pytest.mark.slow),
         OTHERS | {"bottleneck": "vqvae", "bottleneck_strength": 10.0},
     ],
 )

@@ -71,7 +71,7 @@ def white(images):
     return tf.nn.log_softmax(tf.reduce_mean(images, (1, 2, 3))[:, None] * tf.constant([1.0, -1.0]))
 
 
-@pytest.mark.parametrize("taking_part", [False, True])
+@pytest.mark.parametrize("taking_part", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_a_training_with_nothing_else_makes_the_judge_see_the_mix(taking_part):
     """White and black images of classes 1 and 0, which the judge calls 0 and 1: pixels stay, and blends are
     pushed to what it takes for their labels. Without taking part the loss is not there."""

@@ -44,10 +44,10 @@ def step(model, count):
         OTHERS | {"realism_augment": ("flip", "colour", "translation", "cutout"), "realism_by_class": True},
         {"recognition_weight": 0.3, "judge": judge, "judge_classes": (2, 0, 1)},
         {"bottleneck": "dropout", "bottleneck_strength": 0.5},
-        {"bottleneck": "denoising"},
-        {"bottleneck": "vae"},
+        pytest.param({"bottleneck": "denoising"}, marks=pytest.mark.slow),
+        pytest.param({"bottleneck": "vae"}, marks=pytest.mark.slow),
         {"bottleneck": "aae"},
-        {"bottleneck": "vqvae", "codes": 5},
+        pytest.param({"bottleneck": "vqvae", "codes": 5}, marks=pytest.mark.slow),
     ],
     ids=lambda options: "-".join(f"{name}" for name in options) or "paper",
 )
