@@ -22,8 +22,7 @@ from configs.check import CHOICES
 OTHERS = {name: setting for name, setting in configs.OTHERS.items() if name != "baseline"}
 SHAPE = (2, 2, 2)
 UNLIKE_EACH_OTHER = [  # one without a network of its own and one with; the others are slow tests
-    pytest.param(name, marks=[] if name in ("denoising", "aae") else pytest.mark.slow)
-    for name in configs.OTHERS
+    pytest.param(name, marks=[] if name in ("denoising", "aae") else pytest.mark.slow) for name in configs.OTHERS
 ]
 SIZES = dict(width=8, colours=3, latent_width=4, latent_channels=2, depth=2, critic_depth=None, codes=8)
 SEED = tf.constant([3, 5], tf.int64)
