@@ -248,6 +248,15 @@ def test_chatter_of_tensorflow(tmp_path, level, heard):
     assert result.returncode == 1 and "chatter\n" in result.stderr and "ImportError" in result.stderr
 
 
+def test_keras_does_not_find_scikit_learn_and_others_do(tmp_path):
+    (tmp_path / "sklearn.py").write_text("")
+    (tmp_path / "tensorflow.py").write_text("")
+    (tmp_path / "keras.py").write_text("try:\n    import sklearn\nexcept ImportError:\n    print('not found')\n")
+    text = "command.import_tensorflow(machines=True)\nimport sklearn\nprint(sklearn.__name__)"
+    found = program(text, os.environ | {"PYTHONPATH": str(tmp_path)})
+    assert (found.stdout, found.stderr) == ("not found\nsklearn\n", "")
+
+
 @pytest.mark.parametrize(
     ("processor", "own", "expected"),
     [("x86_64", None, "1"), ("AMD64", None, "1"), ("x86_64", "0", "0"), ("arm64", None, "None")],
