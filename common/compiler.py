@@ -55,6 +55,11 @@ def for_cpu_with_xla():
     return _compiled.get() and not has_gpu()
 
 
+def for_cpu_by_onednn():
+    """Whether oneDNN's own operations run what is traced now."""
+    return not _compiled.get() and has_onednn() and not has_gpu()
+
+
 def has_gpu():
     import tensorflow as tf
 

@@ -57,6 +57,17 @@ def test_what_is_traced_knows_of_xla_on_a_cpu(machine):
     assert not compiler.for_cpu_with_xla()
 
 
+def test_what_is_traced_knows_of_onednn(machine):
+    machine("x86_64")
+    assert compiler.for_cpu_by_onednn()
+    with compiler.tracing(True):
+        assert not compiler.for_cpu_by_onednn()
+    machine("x86_64", gpus=1)
+    assert not compiler.for_cpu_by_onednn()
+    machine("arm64")
+    assert not compiler.for_cpu_by_onednn()
+
+
 @pytest.mark.parametrize(("choice", "expected"), [("on", True), ("off", False)])
 def test_a_choice_is_kept(choice, expected, machine):
     for gpus in (0, 1):

@@ -3,10 +3,8 @@
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from acai import networks
-from common.activations import LeakyReLU
 
 SMALL = dict(width=8, latent_width=2, latent_channels=3, depth=2)  # two scales
 
@@ -178,46 +176,6 @@ def test_patch_discriminator_equals_the_plain_version():
     assert expected.min() < 0 < expected.max()
 
 
-@pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-12), ("float32", 2e-5)])
-def test_linear_then_conv_equals_the_two_convolutions(dtype, tolerance):
-    layer = networks.LinearThenConv2D(5, 4, dtype=dtype)
-    images = np.random.default_rng(5).standard_normal((2, 4, 6, 3)).astype(dtype)
-    layer.build(images.shape)
-    linear_kernel, linear_bias, kernel, bias = random_weights(layer, seed=6)
-    expected = conv(conv(images, linear_kernel, linear_bias), kernel, bias)
-    assert np.abs(linear_bias).max() > 0.1  # at the border the 3x3 convolution sees less of this bias
-    np.testing.assert_allclose(layer(images), expected, rtol=tolerance, atol=tolerance)
-
-
-@pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-12), ("float32", 2e-5)])
-def test_upsample_then_conv_equals_the_two_layers(dtype, tolerance):
-    layer = networks.UpsampleThenConv2D(4, dtype=dtype)
-    maps = np.random.default_rng(5).standard_normal((2, 3, 5, 6)).astype(dtype)
-    layer.build(maps.shape)
-    kernel, bias = random_weights(layer, seed=6)
-    assert kernel.shape == (3, 3, 6, 4)
-    np.testing.assert_allclose(layer(maps), conv(double(maps), kernel, bias), rtol=tolerance, atol=tolerance)
-
-
-@pytest.mark.parametrize("compiled", [False, True])
-def test_gradients_of_upsample_then_conv_are_the_two_layers(compiled):
-    ours, plain = networks.UpsampleThenConv2D(4), keras.layers.Conv2D(4, 3, padding="same")
-    upsampling = keras.layers.UpSampling2D(interpolation="nearest")
-    maps, weights = (tf.constant(noise(2, width, width, 4, seed=width)) for width in (3, 6))
-    ours.build(maps.shape), plain.build((2, 6, 6, 4))
-    plain.set_weights(random_weights(ours, seed=7))
-
-    def gradients(layer, before):
-        with tf.GradientTape() as tape:
-            tape.watch(maps)
-            outputs = layer(before(maps))
-        return tape.gradient(outputs, [maps, layer.kernel, layer.bias], weights)
-
-    compiled_gradients = tf.function(lambda: gradients(ours, tf.identity), jit_compile=compiled)()
-    for one, other in zip(compiled_gradients, gradients(plain, upsampling), strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
-
-
 # Initial values
 
 
@@ -268,12 +226,3 @@ def test_mixed_policies_end_in_float32(policy):
         *hidden, _ = [layer for layer in network.layers if layer.weights]
         assert {layer.compute_dtype for layer in hidden} == ({low} if hidden else set())
         assert network.layers[-1].compute_dtype == "float32"
-
-
-@pytest.mark.parametrize(
-    "layer",
-    [networks.LinearThenConv2D(5, 3), networks.UpsampleThenConv2D(3), networks.ImageMean(), LeakyReLU(0.2)],
-    ids=lambda layer: type(layer).__name__,
-)
-def test_layers_say_the_shapes_that_they_make(layer):
-    assert layer(keras.Input((4, 6, 2))).shape[1:] == layer(tf.zeros((7, 4, 6, 2))).shape[1:]
