@@ -17,6 +17,7 @@ from acai.recognition import Recognition
 from acai.rise import Rise
 from common import replicas
 from common.adam import Adam
+from common.weights import loss_scale, move_averages, named, named_optimizers, optimizer_logs
 
 
 class ACAI(keras.Model):
@@ -189,7 +190,7 @@ class ACAI(keras.Model):
         gradients = functools.partial(self._gradients, discriminator=discriminator, recognition=recognition)
         logs, gradients = replicas.by_towers(gradients, self.towers, data)
         self._apply(gradients)
-        return logs | self._optimizer_logs()
+        return logs | optimizer_logs(self.optimizers["autoencoder"])
 
     def _gradients(self, data, discriminator, recognition):
         """Logs, and each network's gradients at the weights as they are: those of the algorithm."""
@@ -290,10 +291,7 @@ class ACAI(keras.Model):
             self.optimizers[name].apply(network)
         self.step.assign_add(1)
         if self.ema_rate:
-            step = tf.cast(self.step, tf.float32)
-            rate = tf.minimum(self.ema_rate, (1 + step) / (10 + step))  # forgets the random start
-            for average, weight in self._averaged_weights():
-                average.assign_add(tf.where(finite, 1 - rate, 0.0) * (weight - average))
+            move_averages(self._averaged_weights(), self.ema_rate, self.step, finite)
 
     def call(self, images, training=False):
         return self.released.decode(self.released.encode(images))
@@ -312,9 +310,7 @@ class ACAI(keras.Model):
         if self.ema_rate:
             for name, network in self.autoencoder.networks.items():
                 state |= named(f"trained_{name}", network)
-        for name, optimizer in self.optimizers.items():
-            state |= {f"{name}_optimizer/{i:02d}": v for i, v in enumerate(optimizer.variables)}
-        return state
+        return state | named_optimizers(self.optimizers)
 
     def release_state(self):
         """What a released model holds: {name: variable} of all networks, the autoencoder's averaged if any is."""
@@ -329,16 +325,7 @@ class ACAI(keras.Model):
 
     def _loss_scale(self, name):
         """What the named optimizer divides by. All move in lockstep; one that joins late begins anew."""
-        return tf.convert_to_tensor(getattr(self.optimizers[name], "dynamic_scale", 1.0))
-
-    def _optimizer_logs(self):
-        rate = self.optimizers["autoencoder"].learning_rate
-        return {"learning_rate": tf.cast(rate, tf.float32), "loss_scale": self._loss_scale("autoencoder")}
+        return loss_scale(self.optimizers[name])
 
     def _random_seed(self, stream):
         return tf.stack([self.seed + (stream << 32), tf.cast(self.step, tf.int64)])
-
-
-def named(prefix, network):
-    """{"prefix/00_kernel": variable, ...} in the order of the network's layers."""
-    return {f"{prefix}/{i:02d}_{v.name}": v for i, v in enumerate(network.variables)}

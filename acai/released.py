@@ -5,8 +5,8 @@ import numpy as np
 
 from acai import networks
 from acai.autoencoder import Autoencoder
-from acai.model import named
 from common.checkpoints import restore
+from common.weights import named
 
 
 class ReleasedACAI:

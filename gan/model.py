@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from common import augmentation, replicas
 from common.adam import Adam
+from common.weights import move_averages, named, named_optimizers, optimizer_logs
 from gan import layers, losses, networks, tricks
 
 STREAMS = ("noise", "targets", "replay", "share", "real", "fake", "generated")  # of randomness, one for each use
@@ -175,7 +176,7 @@ class GAN(keras.Model):
             logs |= self._train_generator(tape, fakes, labels)
         logs["diversity"] = tf.reduce_mean(tf.sqrt(replicas.variance(fakes)))  # 0: all fakes are the same
         self.step.assign_add(1)
-        return logs | self._optimizer_logs()
+        return logs | optimizer_logs(self.optimizers["generator"])
 
     def _train_discriminator(self, images, fakes, labels):
         """The discriminator's step on real images and fakes [B, H, W, C] that carry no gradient; its logs."""
@@ -214,11 +215,8 @@ class GAN(keras.Model):
         before = tf.identity(optimizer.iterations)
         optimizer.apply(replicas.average(tape.gradient(fakes, weights, pixel_gradient)), weights)
         if self.ema_rate:
-            steps = tf.cast(optimizer.iterations, tf.float32)
-            rate = tf.minimum(self.ema_rate, (1 + steps) / (10 + steps))  # forgets the random start
             moved = optimizer.iterations > before  # not after an overflow
-            for average, weight in self._averaged_weights():
-                average.assign_add(tf.where(moved, 1 - rate, 0.0) * (weight - average))
+            move_averages(self._averaged_weights(), self.ema_rate, optimizer.iterations, moved)
         return {"generator_loss": loss}
 
     def _generate(self, noise, labels, moves):
@@ -275,9 +273,7 @@ class GAN(keras.Model):
             state |= named("trained_generator", self.generator)
         if self.replay:
             state |= named("replay", self.replay)
-        for name, optimizer in self.optimizers.items():
-            state |= {f"{name}_optimizer/{i:02d}": v for i, v in enumerate(optimizer.variables)}
-        return state
+        return state | named_optimizers(self.optimizers)
 
     def release_state(self):
         """What a released model holds: {name: variable} of the generator, averaged if there is an average."""
@@ -286,18 +282,6 @@ class GAN(keras.Model):
     def _averaged_weights(self):
         return zip(self.released_generator.variables, self.generator.variables, strict=True)
 
-    def _optimizer_logs(self):
-        optimizer = self.optimizers["generator"]
-        return {
-            "learning_rate": tf.cast(optimizer.learning_rate, tf.float32),
-            "loss_scale": tf.convert_to_tensor(getattr(optimizer, "dynamic_scale", 1.0)),
-        }
-
     def _seed(self, stream, draw=0):
         number = STREAMS.index(stream) + draw * len(STREAMS)
         return tf.stack([self.seed + (number << 32), tf.cast(self.step, tf.int64)])
-
-
-def named(prefix, network):
-    """{"prefix/00_kernel": variable, ...} in the order of the network's layers."""
-    return {f"{prefix}/{i:02d}_{v.name}": v for i, v in enumerate(network.variables)}

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 
 from common.checkpoints import restore
+from common.weights import named
 from gan import networks
-from gan.model import named
 
 
 class ReleasedGAN:

@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from common.weights import named, optimizer_logs
 from judge.networks import ARCHITECTURES
 
 
@@ -75,9 +76,7 @@ class Classifier(keras.Model):
         return {
             "classification_loss": loss,
             "accuracy": tf.reduce_mean(tf.cast(hits, tf.float32)),
-            "learning_rate": tf.cast(optimizer.learning_rate, tf.float32),
-            "loss_scale": tf.convert_to_tensor(getattr(optimizer, "dynamic_scale", 1.0)),
-        }
+        } | optimizer_logs(optimizer)
 
     def call(self, images, training=False):
         return self.network(images, training=training)
@@ -93,4 +92,4 @@ class Classifier(keras.Model):
 
     def release_state(self):
         """What a released model holds: {name: variable}, moving averages included."""
-        return {f"network/{i:02d}_{v.name}": v for i, v in enumerate(self.network.variables)}
+        return named("network", self.network)
