@@ -45,7 +45,7 @@ OTHERS = dict(mix_weight=0.0, realism_weight=0.0, codes=7)
     "changes",
     [
         {},
-        {"realism_weight": 0.0, "latent_width": 2, "colours": 1},
+        pytest.param({"realism_weight": 0.0, "latent_width": 2, "colours": 1}, marks=pytest.mark.slow),
         {"realism_loss": "non_saturating", "realism_penalty": 0.5, "recognition_weight": 0.0625},
         pytest.param(OTHERS, marks=pytest.mark.slow),
         pytest.param(OTHERS | {"bottleneck": "vae", "bottleneck_strength": 0.375}, marks=pytest.mark.slow),

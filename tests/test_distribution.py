@@ -58,7 +58,7 @@ def test_one_replica_is_left_alone():
     np.testing.assert_array_equal(drawn, tf.random.stateless_normal((2, 3), [1, 2], alg="philox"))
 
 
-@pytest.mark.parametrize("family", [ACAI, GAN])
+@pytest.mark.parametrize("family", [ACAI, pytest.param(GAN, marks=pytest.mark.slow)])
 def test_a_step_of_one_replica_reduces_nothing(family):
     """No collective operation, no slicing of rows: the step is the one that knows of no strategy."""
     options = dict(width=8, latent_width=4, latent_channels=2, depth=2, classes=3)

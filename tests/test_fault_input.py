@@ -80,7 +80,10 @@ def test_a_damaged_release(folder, damages, program):
     assert {path: path.read_bytes() for path in files_below(folder) if path.is_file()} == before
 
 
-@pytest.mark.parametrize("name", release.FILES)
+SLOW = {"bank.npz": pytest.mark.slow}  # as weights.npz, with more to read
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=SLOW.get(name, ())) for name in release.FILES])
 def test_a_changed_bit_anywhere_is_noticed_or_changes_nothing(folder, tmp_path, name):
     """One bit of each byte. What a config says may stay a config; weights and codes are the same or refused."""
     release.write(tmp_path, CONFIG, WEIGHTS, BANK)

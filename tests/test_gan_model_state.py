@@ -39,7 +39,9 @@ def test_release_state_is_the_released_generator():
     ("options", "compiler"),
     [
         (EVERYTHING, "none"),
-        (dict(minibatch_deviation=True, soft_labels=0.1, ema_rate=0.5), "none"),
+        pytest.param(
+            dict(minibatch_deviation=True, soft_labels=0.1, ema_rate=0.5), "none", marks=pytest.mark.slow
+        ),
         pytest.param(EVERYTHING, "xla", marks=pytest.mark.slow),
     ],
 )

@@ -43,7 +43,7 @@ def step(model, count):
         {"reconstruction": "absolute", "mix_weight": 0.0, "realism_weight": 0.3, "discriminator_channels": 2},
         OTHERS | {"realism_augment": ("flip", "colour", "translation", "cutout"), "realism_by_class": True},
         {"recognition_weight": 0.3, "judge": judge, "judge_classes": (2, 0, 1)},
-        {"bottleneck": "dropout", "bottleneck_strength": 0.5},
+        pytest.param({"bottleneck": "dropout", "bottleneck_strength": 0.5}, marks=pytest.mark.slow),
         pytest.param({"bottleneck": "denoising"}, marks=pytest.mark.slow),
         pytest.param({"bottleneck": "vae"}, marks=pytest.mark.slow),
         {"bottleneck": "aae"},
