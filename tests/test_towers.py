@@ -42,7 +42,9 @@ def step(model, count):
         {"mix_weight": 0.0},
         {"reconstruction": "absolute", "mix_weight": 0.0, "realism_weight": 0.3, "discriminator_channels": 2},
         OTHERS | {"realism_augment": ("flip", "colour", "translation", "cutout"), "realism_by_class": True},
-        {"recognition_weight": 0.3, "judge": judge, "judge_classes": (2, 0, 1)},
+        pytest.param(
+            {"recognition_weight": 0.3, "judge": judge, "judge_classes": (2, 0, 1)}, marks=pytest.mark.slow
+        ),
         pytest.param({"bottleneck": "dropout", "bottleneck_strength": 0.5}, marks=pytest.mark.slow),
         pytest.param({"bottleneck": "denoising"}, marks=pytest.mark.slow),
         pytest.param({"bottleneck": "vae"}, marks=pytest.mark.slow),

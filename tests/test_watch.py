@@ -65,6 +65,7 @@ def test_line_scores_are_those_of_the_suite():
     assert found["lines_mean_distance"] < 1e-5 and 0 <= found["lines_smoothness"] < 0.02
 
 
+@pytest.mark.slow  # as the one above, with other lines
 def test_lines_that_do_not_turn_have_no_smoothness():
     one = lines.render(np.array([1.0]))
     found = watch.line_scores(lambda images: images, lambda latents: one.repeat(len(latents), 0))
