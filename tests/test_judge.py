@@ -87,7 +87,10 @@ def test_first_step_of_nesterov_with_decay_of_kernels_only():
         np.testing.assert_allclose(new, old * (1 - rate * decay) - rate * 1.9 * gradient, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("architecture", ["plain", pytest.param("residual", marks=pytest.mark.slow)])
+PLAIN_FIRST = [pytest.param(name, marks=[] if name == "plain" else pytest.mark.slow) for name in ARCHITECTURES]
+
+
+@pytest.mark.parametrize("architecture", PLAIN_FIRST)
 def test_it_learns(architecture):
     model, data = make(architecture, rate=0.05), batch()
     step = tf.function(model.train_step, autograph=False)
