@@ -68,7 +68,8 @@ def main():
     judges = {}
     if set(suites) & set(JUDGED):
         features.check(FLAGS.features)
-        judges = {name: release.read(release.BUNDLED / name, "classifier") for name in (REFEREE, *JURORS)}
+        needed = (REFEREE, *JURORS) if "search" in suites else JUDGES
+        judges = {name: release.read(release.BUNDLED / name, "classifier") for name in needed}
         facts |= {"samples": FLAGS.samples, "features": FLAGS.features}
         facts |= {name: digest for name, (*_, digest) in judges.items()}
     if config["data"]["source"] == "cifar10":

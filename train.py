@@ -123,10 +123,7 @@ def take_steps(config, run, family, model, images, strategy):
                 config.train.batch_size,
                 steps(config, config.train.log_every_kimg),
                 observers,
-                distribution.may_compile(strategy)
-                and compiler.resolve(
-                    config.train.jit_compile, model.dtype_policy.name, getattr(model, "winograd", False)
-                ),
+                distribution.may_compile(strategy) and compiler.resolve_for(model, config.train.jit_compile),
                 strategy,
             )
     except loop.NonFiniteError as error:

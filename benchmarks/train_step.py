@@ -50,8 +50,7 @@ def main():
 
     images = noise_images(10_000)
     model, name, flops = acai(towers.count(config.train)) if FLAGS.model == "acai" else gan(images)
-    winograd = getattr(model, "winograd", False)
-    compiled = compiler.resolve(FLAGS.jit_compile, model.dtype_policy.name, winograd)
+    compiled = compiler.resolve_for(model, FLAGS.jit_compile)
 
     @tf.function(jit_compile=compiled)
     def step(batch, **static):
@@ -60,7 +59,8 @@ def main():
 
     stream = iter(batches.batches(images, FLAGS.batch, seed=0, flip=True))
     parts = getattr(model, "towers", 1)
-    convolve = {compiled: large_convolution(tf, compiled, parts) for compiled in (True, False)}
+    shape = CONVOLUTION["batch"] // parts, CONVOLUTION["width"], CONVOLUTION["width"], CONVOLUTION["channels"]
+    convolve = {compiled: large_convolution(tf, compiled, shape, parts) for compiled in (True, False)}
     turn = getattr(model, "critic_steps", 1)  # so many steps are measured as one
     waits, times, convolutions = [], [], {compiled: [] for compiled in convolve}
     for _ in range(3 + FLAGS.steps):
@@ -80,8 +80,7 @@ def main():
     waits, times = waits[3:], times[3:]  # the first ones compile
     seconds = statistics.median(times)
     reached = flops * FLAGS.batch / seconds / 1e9
-    side = CONVOLUTION
-    work = 2 * 9 * side["channels"] ** 2 * side["width"] ** 2 * side["batch"] / 1e9
+    work = 2 * 9 * shape[-1] * np.prod(shape) * parts / 1e9
     most = {compiled: work / statistics.median(spent[3:]) for compiled, spent in convolutions.items()}
     print(
         f"{name} batch {FLAGS.batch} {FLAGS.precision}: {FLAGS.batch / seconds:.1f} images/s, "
@@ -125,15 +124,13 @@ def noise_images(count):
     return data.ImageDataset(images, np.arange(count, dtype=np.int32) % 2, np.arange(count), ("a", "b"), "train")
 
 
-def large_convolution(tf, compiled, parts):
-    """A function that runs one 3x3 convolution of CONVOLUTION's size to its end, with XLA or without.
+def large_convolution(tf, compiled, shape, parts):
+    """A function that runs a 3x3 convolution of so many parts of a shape to its end, with XLA or without.
 
-    In as many parts as a step has towers, beside each other: then one convolution has one core only.
+    The parts are as many as a step has towers, and beside each other: then one convolution has one core only.
     """
-    side = CONVOLUTION
-    shape = side["batch"] // parts, side["width"], side["width"], side["channels"]
     images = [tf.random.normal(shape) for _ in range(parts)]
-    kernel = tf.random.normal((3, 3, side["channels"], side["channels"]))
+    kernel = tf.random.normal((3, 3, shape[-1], shape[-1]))
     part = tf.function(lambda images: tf.nn.conv2d(images, kernel, 1, "SAME"), jit_compile=compiled)
     function = tf.function(lambda: [part(each)[0, 0, 0, 0] for each in images])
     return lambda: [value.numpy() for value in function()]

@@ -30,6 +30,11 @@ def resolve(jit_compile, policy, winograd=False):
     return winograd or policy != "float32" or not has_onednn() or has_gpu()
 
 
+def resolve_for(model, jit_compile):
+    """`resolve` of what a model says of itself: its `dtype_policy` and, where it has one, `winograd`."""
+    return resolve(jit_compile, model.dtype_policy.name, getattr(model, "winograd", False))
+
+
 def keep_order_of_sums():
     """Has TensorFlow add up as written, that the same step gives the same bits.
 

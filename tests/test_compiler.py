@@ -1,6 +1,7 @@
 """When XLA compiles a step."""
 
 import platform
+import types
 
 import pytest
 import tensorflow as tf
@@ -40,6 +41,16 @@ def test_auto_compiles_what_winograd_speeds_up(machine):
     machine("x86_64")
     assert compiler.resolve("auto", "float32", winograd=True) is True
     assert compiler.resolve("off", "float32", winograd=True) is False
+
+
+def test_a_model_says_what_it_is(machine):
+    machine("x86_64")
+    float32, float16 = types.SimpleNamespace(name="float32"), types.SimpleNamespace(name="mixed_float16")
+    for policy, winograd, expected in [(float32, False, False), (float32, True, True), (float16, False, True)]:
+        model = types.SimpleNamespace(dtype_policy=policy, winograd=winograd)
+        assert compiler.resolve_for(model, "auto") is expected
+        assert compiler.resolve_for(model, "off") is False
+    assert compiler.resolve_for(types.SimpleNamespace(dtype_policy=float32), "auto") is False
 
 
 def test_what_is_traced_knows_of_xla_on_a_cpu(machine):

@@ -129,10 +129,18 @@ print(json.dumps(found))
     assert answers(program) == [chosen for *_, chosen in asked]
 
 
-def test_both_judges_are_required_before_tensorflow_is_loaded(runs, tmp_path):
-    """The referee is the first; only the classifier is in place."""
+@pytest.mark.parametrize(
+    ("suite", "present", "missing"),
+    [
+        ("blend", ["classifier"], "referee/config.json"),
+        ("blend", ["classifier", "referee"], "/dev/null"),  # the data, for which is looked next
+        ("search", ["classifier", "referee"], "juror/config.json"),
+    ],
+)
+def test_the_judges_of_a_suite_are_required_before_tensorflow_is_loaded(runs, tmp_path, suite, present, missing):
     config = {"family": "classifier", "data": {"source": "cifar10"}, "model": {"class_names": ("cat", "dog")}}
-    release.write(tmp_path / "classifier", config, {"a": np.zeros(1)})
+    for name in present:
+        release.write(tmp_path / name, config, {"a": np.zeros(1)})
     program = f"""
 from pathlib import Path
 release.BUNDLED = Path({str(tmp_path)!r})
@@ -141,6 +149,7 @@ try:
 except command.InputError as error:
     print(json.dumps([str(error), list(evaluate.JUDGES), "tensorflow" in sys.modules]))
 """
-    error, judges, loaded = answers(program, f"--source={runs}/animals", f"--features={runs}/judge")
-    assert error.startswith(f"A whole config.json is required. Received: {tmp_path}/referee/config.json")
+    words = f"--source={runs}/animals", f"--features={runs}/judge", f"--suite={suite}", "--data_dir=/dev/null"
+    error, judges, loaded = answers(program, *words)
+    assert missing in error
     assert judges == ["referee", "classifier"] and not loaded
