@@ -10,12 +10,7 @@ from common import checkpoints
 from common.command import InputError
 from common.gallery import pin
 
-SCORES = (
-    "score",
-    "terms",
-    "nearest",
-    "nearest_training_image",
-)  # of a picture, made by acai.search.complete
+SCORES = ("score", "glance", "terms", "nearest", "nearest_training_image")  # made by acai.search.complete
 
 
 def attach(source, recipe, manifest):

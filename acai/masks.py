@@ -11,7 +11,8 @@ from common.interpolation import slerp
 
 KINDS = ("uniform", "top", "bottom", "soft_top", "random", "learned")
 # Of a search's terms, see acai.scores; here, where no TensorFlow is imported, for flags to show.
-WEIGHTS = dict(recognised=1.0, above=0.0, realism=0.5, critic=0.0, sharpness=0.2, typical=0.2, unlike=0.5)
+WEIGHTS = dict(recognised=1.0, above=0.0, realism=0.5, critic=0.0)
+WEIGHTS |= dict(sharpness=0.2, typical=0.2, unlike=0.5, together=2.0)
 LIGHT = "light"  # what, but for a class, a search's parents may be like, see acai.candidates
 RIDGE = 1.0  # of the class direction, in units of the codes' mean variance
 

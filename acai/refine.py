@@ -10,22 +10,21 @@ import numpy as np
 import tensorflow as tf
 
 from acai.scores import SHIFTS, total
-from acai.selection import TOGETHER, KernelDistance
+from acai.selection import KernelDistance
 from common import compiler, progress
 
 RATE = 0.02  # of Adam, in standard deviations of the codes
 
 
-def refine(scorer, codes, weights, steps, seed, together=TOGETHER):
+def refine(scorer, codes, weights, steps, seed):
     """Codes float16 [N, h, w, c], each moved uphill by `steps` of Adam.
 
     Args:
         scorer: acai.scores.Scorer that refers to a bank.
         codes: float32 [N, h, w, c].
-        weights: {term: weight}; "unlike" has no gradient and is left out.
+        weights: {term: weight}, also of "together"; "unlike" has no gradient and is left out.
         steps: how many.
         seed: of the views.
-        together: weight of what holds all pictures together to the reference.
     """
     start = tf.constant(codes)
     spread = float(np.std(codes))
@@ -37,7 +36,7 @@ def refine(scorer, codes, weights, steps, seed, together=TOGETHER):
         with tf.GradientTape() as tape:
             views = SHIFTS[0], tf.unstack(shift)
             terms, features = scorer.terms(start + spread * offset, views, mirrored=True)
-            score = tf.reduce_mean(total(terms, weights)) - together * apart(features)
+            score = tf.reduce_mean(total(terms, weights)) - weights["together"] * apart(features)
         return tape.gradient(score, offset)
 
     random = np.random.default_rng(seed)

@@ -10,12 +10,20 @@ sharpness    log of high-frequency energy over the reconstructions', at most 0
 typical      minus the same distance as `realism` of the code to a Gaussian of the bank's codes
 unlike       log of the distance to the nearest reconstruction in the judges' features over the median of
              what reconstructions have among themselves, at most 0; see `acai.search.thorough`
+
+One more is of all that are kept, so that no score holds it:
+
+together     minus the kernel distance of the judges' features to the training images', see `acai.selection`
+
+What is kept, and refined until nearly all scores are equal, stands in the order of its `glance`.
 """
 
 import functools
 
 import numpy as np
 import tensorflow as tf
+
+from common.gallery import in_batches
 
 SHIFTS = ((0, 0), (2, 0), (-2, 0), (0, 2), (0, -2))  # down and right, in pixels; all of them mirrored as well
 REACH = 2  # pixels that a shift is at most
@@ -104,6 +112,19 @@ class Scorer:
     def thorough(self):
         return tf.function(functools.partial(self.terms, shifts=SHIFTS, mirrored=True), autograph=False)
 
+    def glance(self, codes):
+        """Log probability of the first class, [N], of pictures [N, h, w, c] decoded at half the resolution.
+
+        Mean over judges and all views: how much each is of the first class at a glance, whatever its details.
+        """
+
+        def seen(part):
+            pictures = tf.clip_by_value(self.model.autoencoder.decode(part), -1, 1)
+            views = [shifted(side, *shift) for side in (pictures, pictures[:, :, ::-1]) for shift in SHIFTS]
+            return np.mean([self.look(blurred(view, 2))[0][:, self.pair[0]] for view in views], axis=0)
+
+        return in_batches(seen, codes)
+
     def __call__(self, codes, thorough=False):
         """Numpy ({term: [N]}, features [N, d]) of codes [N, h, w, c]."""
         function = self.thorough if thorough else self.quick
@@ -132,11 +153,15 @@ def halves(pictures):
     The two shares change over 3 / 16 of the height, so that no edge shows.
     """
     height, width = pictures.shape[1:3]
-    blurred = tf.nn.avg_pool2d(pictures, (height // 4, width // 4), (height // 4, width // 4), "VALID")
-    blurred = tf.image.resize(blurred, (height, width))
+    rest = blurred(pictures, (height // 4, width // 4))
     rows = (np.arange(height) + 0.5) / height - 0.5
     share = np.clip(0.5 - rows / (3 / 16), 0, 1).astype(np.float32)[:, None, None]  # of what is sharp above
-    return share * pictures + (1 - share) * blurred, (1 - share) * pictures + share * blurred
+    return share * pictures + (1 - share) * rest, (1 - share) * pictures + share * rest
+
+
+def blurred(pictures, size):
+    """Pictures [B, H, W, C] of the means of squares of a size, interpolated."""
+    return tf.image.resize(tf.nn.avg_pool2d(pictures, size, size, "VALID"), pictures.shape[1:3])
 
 
 def energy(pictures):

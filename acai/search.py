@@ -30,7 +30,8 @@ def complete(recipe, model, judge, bank, rows, training=None):
 
     Returns:
         (refined codes float16 [count, h, w, c] or None, [{"score", "terms", "nearest", ...} of each kept], and
-        with `training` {"nearest": images [count, H, W, C]}, the nearest of them by the judges' features).
+        with `training` {"nearest": images [count, H, W, C]}, the nearest of them by the judges' features). What
+        is kept stands in the order of `acai.scores.Scorer.glance`.
     """
     classes, above = (recipe["first"], recipe["second"]), bool(recipe["weights"].get("above"))
     scorer = Scorer(model, judge, classes, above)
@@ -42,12 +43,14 @@ def complete(recipe, model, judge, bank, rows, training=None):
     chosen, codes = find(
         scorer, parents, recipe["candidates"], recipe["count"], recipe["seed"], recipe["weights"], kinds
     )
-    refined = None
     if recipe["refine"]:
-        refined = refine(scorer, codes, recipe["weights"], recipe["refine"], recipe["seed"])
-        codes = refined.astype(np.float32)
+        codes = refine(scorer, codes, recipe["weights"], recipe["refine"], recipe["seed"]).astype(np.float32)
+    glance = scorer.glance(codes)
+    order = np.argsort(-glance, kind="stable")
+    chosen, codes, glance = [chosen[i] for i in order], codes[order], glance[order]
+    refined = codes.astype(np.float16) if recipe["refine"] else None
     terms, features = thorough(scorer, parents, codes)
-    scores = total(terms, recipe["weights"])  # refined ones are nearly equal: the order stays that of the search
+    scores = total(terms, recipe["weights"])
     recipe["rows"] = [[int(parents.rows[side][c.places[side]]) for side in (0, 1)] for c in chosen]
     recipe["blends"] = [
         {"mirrored": list(c.mirrored), "mask": c.mask, "shares": c.shares.tolist()} for c in chosen
@@ -55,7 +58,8 @@ def complete(recipe, model, judge, bank, rows, training=None):
     rows = np.concatenate(parents.rows)
     near, away = metrics.nearest(features, parents.features)
     entries = [
-        {"score": round(float(scores[k]), 4), "terms": {n: round(float(v[k]), 4) for n, v in terms.items()}}
+        {"score": round(float(scores[k]), 4), "glance": round(float(glance[k]), 4)}
+        | {"terms": {n: round(float(v[k]), 4) for n, v in terms.items()}}
         | {"nearest": bank.describe(int(rows[near[k]])) | {"distance": round(float(away[k]), 4)}}
         for k in range(len(chosen))
     ]
@@ -75,7 +79,7 @@ def find(scorer, parents, candidates, keep, seed, weights, kinds=masks.KINDS):
         scorer, parents: that `acai.candidates.prepare` has introduced to each other.
         candidates, keep: how many are drawn and kept; keep at most candidates.
         seed: of the candidates.
-        weights: {term: weight}.
+        weights: {term: weight}, also of "together".
         kinds: of masks, each as likely as the others.
 
     Returns:
@@ -94,8 +98,8 @@ def find(scorer, parents, candidates, keep, seed, weights, kinds=masks.KINDS):
     codes = codes_of(parents, drawn)
     terms, features = thorough(scorer, parents, codes)
     places = [c.places for c in drawn]
-    apart = KernelDistance(scorer.reference)
-    chosen = select(total(terms, weights), features, places, keep, NEAR * parents.spacing, apart)
+    near, apart = NEAR * parents.spacing, KernelDistance(scorer.reference)
+    chosen = select(total(terms, weights), features, places, keep, near, apart, weights["together"])
     return [drawn[i] for i in chosen], codes[chosen]
 
 

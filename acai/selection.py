@@ -1,7 +1,7 @@
 """Which candidates of a search are kept: good ones, unlike each other, that together are like the reference.
 
 Scores alone choose pictures of one kind, at which all judges agree. What is looked for is a whole: the mean score
-of those that are kept less TOGETHER times the kernel distance of their features to the reference's, that of
+of those that are kept less a weight times the kernel distance of their features to the reference's, that of
 `common.metrics.kernel_distance` (Binkowski et al. 2018, arXiv 1801.01401). To choose one after the other by what
 it adds to that is kernel herding (Chen, Welling and Smola 2010, arXiv 1203.3472), with scores.
 """
@@ -11,7 +11,6 @@ import collections
 import numpy as np
 import tensorflow as tf
 
-TOGETHER = 1.0  # weight of the kernel distance beside the mean score
 USES = 3  # of one row of the bank among the kept
 
 
@@ -40,7 +39,7 @@ def kernel(first, second):
     return (tf.matmul(first, second, transpose_b=True) / first.shape[1] + 1) ** 3
 
 
-def select(scores, features, parents, keep, near, apart, together=TOGETHER, uses=USES):
+def select(scores, features, parents, keep, near, apart, together, uses=USES):
     """Indices of `keep` of N, those of the highest score first.
 
     They are chosen one after the other, always the one that makes the best whole, leaving out what is too much
@@ -53,7 +52,7 @@ def select(scores, features, parents, keep, near, apart, together=TOGETHER, uses
         parents: N pairs (first, second).
         keep, near, uses: see above.
         apart: a KernelDistance.
-        together: its weight.
+        together: its weight beside the mean score.
     """
     scores = np.asarray(scores, np.float64)
     among, reached = (np.asarray(kernels, np.float64) for kernels in apart.kernels(features))

@@ -340,7 +340,7 @@ def test_a_search_says_how_each_term_stands(made):
     weights = made_of["recipe"]["weights"]
     for entry, blend in zip(made_of["pictures"], made_of["recipe"]["blends"], strict=True):
         assert {name: entry[name] for name in blend} == blend and len(blend) == 3
-        assert set(entry["terms"]) == set(weights)
+        assert {*entry["terms"], "together"} == set(weights)
         assert entry["mix"] == pytest.approx(np.mean(entry["shares"]), abs=1e-4)
         assert entry["score"] == pytest.approx(sum(weights[n] * v for n, v in entry["terms"].items()), abs=1e-3)
 

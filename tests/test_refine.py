@@ -30,7 +30,7 @@ def distance(found):
 
 def test_every_code_moves_uphill_and_no_further_than_its_steps():
     start = codes()
-    found = refine.refine(Scorer(), start, {"recognised": 1.0}, 20, seed=0, together=0.0)
+    found = refine.refine(Scorer(), start, {"recognised": 1.0, "together": 0.0}, 20, seed=0)
     assert found.dtype == np.float16 and found.shape == SHAPE
     assert np.all(distance(found) < distance(start))
     assert np.abs(found - start).max() <= 20 * refine.RATE * np.std(start) * 1.01  # the longest that Adam goes
@@ -38,20 +38,21 @@ def test_every_code_moves_uphill_and_no_further_than_its_steps():
 
 def test_one_step_of_adam_is_the_rate_towards_the_better_side():
     start = codes()
-    found = refine.refine(Scorer(), start, {"recognised": 1.0}, 1, seed=0, together=0.0)
+    found = refine.refine(Scorer(), start, {"recognised": 1.0, "together": 0.0}, 1, seed=0)
     step = refine.RATE * np.std(start) * np.sign(1 - start)
     np.testing.assert_allclose(found, start + step, atol=2e-3)
 
 
 def test_without_a_step_nothing_moves():
     np.testing.assert_array_equal(
-        refine.refine(Scorer(), codes(), {"recognised": 1.0}, 0, 0), codes().astype(np.float16)
+        refine.refine(Scorer(), codes(), {"recognised": 1.0, "together": 0.0}, 0, 0), codes().astype(np.float16)
     )
 
 
 def test_together_they_stay_nearer_to_the_reference():
     start = codes()
-    alone, held = (refine.refine(Scorer(), start, {"recognised": 0.01}, 50, 0, t) for t in (0.0, 10.0))
+    weights = [{"recognised": 0.01, "together": t} for t in (0.0, 10.0)]
+    alone, held = (refine.refine(Scorer(), start, each, 50, 0) for each in weights)
     kd = [
         metrics.kernel_distance(Scorer.reference, found.reshape(6, 12).astype(np.float32))
         for found in (alone, held)

@@ -79,6 +79,25 @@ def test_thorough_recognition_is_the_mean_over_flips_and_shifts():
     np.testing.assert_allclose(terms["sharpness"], np.minimum(sharpness, 0), atol=1e-4)
 
 
+def test_a_glance_is_at_the_first_class_at_half_the_resolution_in_all_views():
+    """A judge that reads its classes' logits from the first pixel, of blurred pictures the mean of 2x2."""
+
+    def look(pictures):
+        return tf.nn.log_softmax(pictures[:, 0, 0]), pictures[:, 0, 0]
+
+    judge = SimpleNamespace(class_names=("bird", "cat", "horse"), look=look)
+    model = SimpleNamespace(autoencoder=SimpleNamespace(decode=lambda codes: 3 * codes))
+    codes = np.random.default_rng(10).uniform(-0.5, 0.5, size=(3, 8, 8, 3)).astype(np.float32)
+    expected = []
+    for side in (codes, codes[:, :, ::-1]):
+        padded = np.pad(np.clip(3 * side, -1, 1), ((0, 0), (2, 2), (2, 2), (0, 0)), mode="reflect")
+        for down, right in ((0, 0), (2, 0), (-2, 0), (0, 2), (0, -2)):
+            pixel = padded[:, 2 - down : 4 - down, 2 - right : 4 - right].mean(axis=(1, 2))
+            expected.append(pixel[:, 2] - np.log(np.exp(pixel).sum(axis=1)))
+    found = scores.Scorer(model, judge, ("horse", "bird")).glance(codes)
+    np.testing.assert_allclose(found, np.mean(expected, axis=0), rtol=1e-5)
+
+
 def test_halves_are_sharp_above_and_below():
     """Of 32 rows the first 13 and the last 13 are one or the other; both add up to the picture and its blur."""
     pictures = np.random.default_rng(7).uniform(-1, 1, size=(2, 32, 16, 3)).astype(np.float32)

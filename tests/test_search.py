@@ -25,9 +25,9 @@ def test_the_best_of_all_are_found_whatever_the_batches(parents, monkeypatch):
     monkeypatch.setattr(search, "POOL", 20)
     monkeypatch.setattr(search, "BATCH_SIZE", 32)
     monkeypatch.setattr(search, "NEAR", 0)
-    monkeypatch.setattr(search, "select", functools.partial(search.select, uses=1000, together=0.0))
+    monkeypatch.setattr(search, "select", functools.partial(search.select, uses=1000))
     scorer = Best(search.codes_of(parents, [search.draw(parents, 0, 123)])[0])
-    drawn, codes = search.find(scorer, parents, 200, 3, 0, masks.WEIGHTS)
+    drawn, codes = search.find(scorer, parents, 200, 3, 0, masks.WEIGHTS | {"together": 0.0})
     assert max(scorer.sizes) <= 32 and scorer.sizes[:7] == [32] * 6 + [8]
     assert drawn[0].places == search.draw(parents, 0, 123).places
     np.testing.assert_array_equal(codes[0], scorer.target)
@@ -46,8 +46,9 @@ def test_unlike_is_the_distance_in_typical_ones(parents):
     np.testing.assert_allclose(terms["unlike"], [np.log(min(1, nearest)), 0], atol=1e-6)
 
 
-def test_duplicates_are_measured_in_typical_distances(parents, monkeypatch):
+def test_duplicates_are_measured_in_typical_distances_and_the_whole_has_its_weight(parents, monkeypatch):
     seen = []
-    monkeypatch.setattr(search, "select", lambda *args: seen.append(args[-2]) or [0])
-    search.find(Best(0), dataclasses.replace(parents, spacing=3.0), 8, 1, 0, masks.WEIGHTS)
-    assert seen == [search.NEAR * 3]
+    monkeypatch.setattr(search, "select", lambda *args: seen.append(args) or [0])
+    search.find(Best(0), dataclasses.replace(parents, spacing=3.0), 8, 1, 0, masks.WEIGHTS | {"together": 7.0})
+    [(*_, near, _, together)] = seen
+    assert (near, together) == (search.NEAR * 3, 7)

@@ -119,6 +119,9 @@ def test_the_kept_are_to_be_like_training_images_where_there_are_any(training, m
     if training:
         blends = [masks.blend(*sides, np.array([b["shares"]])) for sides, b in blended(codes, recipe)]
         pictures = np.asarray(decode(np.concatenate(blends).astype(np.float32)))
+        glances = scores.Scorer(MODEL, Judge(), CLASSES).glance(np.concatenate(blends).astype(np.float32))
+        np.testing.assert_allclose([e["glance"] for e in entries], glances, atol=1e-3)
+        assert list(glances) == sorted(glances, reverse=True)
         features = Judge()(np.clip(pictures, -1, 1))[1]
         away = np.linalg.norm(features[:, None] - Judge()(real)[1], axis=2)
         near = away.argmin(axis=1)
@@ -126,6 +129,19 @@ def test_the_kept_are_to_be_like_training_images_where_there_are_any(training, m
         assert [e["nearest_training_image"]["id"] for e in entries] == TRAIN.ids[near].tolist()
         distances = [e["nearest_training_image"]["distance"] for e in entries]
         np.testing.assert_allclose(distances, away.min(axis=1), atol=2e-3)
+
+
+def test_refined_codes_stand_beside_what_they_were_made_of():
+    codes, recipe = bank(), dict(zip(("first", "second"), CLASSES, strict=True))
+    recipe |= dict(candidates=70, count=8, seed=0, weights=masks.WEIGHTS | {"critic": 0}, mask=None, refine=1)
+    refined, entries, _ = search.complete(recipe, MODEL, Judge(), codes, [codes.rows(name) for name in CLASSES])
+    refined = refined.astype(np.float32)
+    glances = scores.Scorer(MODEL, Judge(), CLASSES).glance(refined)
+    np.testing.assert_allclose([e["glance"] for e in entries], glances, atol=1e-3)
+    assert list(glances) == sorted(glances, reverse=True)
+    blends = np.concatenate([masks.blend(*sides, np.array([b["shares"]])) for sides, b in blended(codes, recipe)])
+    away = np.square(refined[:, None] - blends).sum(axis=(2, 3, 4))
+    np.testing.assert_array_equal(away.argmin(axis=1), np.arange(8))
 
 
 def blended(codes, recipe):
