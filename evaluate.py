@@ -20,6 +20,7 @@ import os
 import numpy as np
 from absl import flags
 
+from acai import masks
 from common import command, data, memory, release
 from common.command import InputError
 from evaluation import features, report
@@ -44,6 +45,9 @@ flags.DEFINE_enum("suite", None, [*SUITES, "all"], "what to measure; default: th
 flags.DEFINE_integer("samples", 1000, "pictures of each kind", lower_bound=100, upper_bound=20_000)
 flags.DEFINE_integer("candidates", 20_000, "of each search of the suite search", lower_bound=64)
 flags.DEFINE_integer("refine", 40, "steps of gradient ascent on what a search keeps", lower_bound=0)
+for _name in ("first", "second"):
+    flags.DEFINE_string(f"{_name}_like", None, f"of each search: what {_name} parents are like, see generate.py")
+flags.DEFINE_float("above_weight", 0, "of each search: of its term above", lower_bound=-1000, upper_bound=1000)
 flags.DEFINE_string("first", "horse", "class of the first parent")
 flags.DEFINE_string("second", "bird", "class of the second parent")
 flags.DEFINE_string("features", "classifier", "classifier, inception or a .keras file")
@@ -52,6 +56,7 @@ flags.DEFINE_string("data_dir", None, "where tensorflow-datasets keeps CIFAR-10;
 flags.DEFINE_string("image_folder", None, "where a run's own images are; default: where it found them")
 flags.DEFINE_string("out", None, "the folder to write to; default: out/evaluate/ and the source's name")
 FLAGS = flags.FLAGS
+LIKES = ["first_like", "second_like"]
 
 
 def main():
@@ -70,6 +75,8 @@ def main():
         features.check(FLAGS.features)
         needed = (REFEREE, *JURORS) if "search" in suites else JUDGES
         judges = {name: release.read(release.BUNDLED / name, "classifier") for name in needed}
+        if "search" in suites:
+            facts |= search_facts(judges[REFEREE][0]["model"]["class_names"])
         facts |= {"samples": FLAGS.samples, "features": FLAGS.features}
         facts |= {name: digest for name, (*_, digest) in judges.items()}
     if config["data"]["source"] == "cifar10":
@@ -128,6 +135,13 @@ def check_parents(names):
         )
 
 
+def search_facts(class_names):
+    """What a search is asked for by flags; InputError where judges of such classes do not know what."""
+    for name in LIKES:
+        masks.check_like(name, FLAGS[name].value, class_names)
+    return {name: FLAGS[name].value for name in ("candidates", "refine", *LIKES, "above_weight")}
+
+
 def blend(config, weights, judges):
     from evaluation import blend
 
@@ -142,7 +156,8 @@ def search(config, weights, judges, bank):
     judges, *shared, _, seed, folder = judged(config, judges, FLAGS.first, FLAGS.second, names=(REFEREE, *JURORS))
     sides = judges.pop(REFEREE), Jury(judges.values())
     model, bank = released_acai(config, weights), LatentBank.from_arrays(bank)
-    return search.evaluate(model, *sides, *shared, bank, FLAGS.candidates, FLAGS.refine, seed, folder)
+    asked = FLAGS.candidates, FLAGS.refine, [FLAGS[name].value for name in LIKES], FLAGS.above_weight
+    return search.evaluate(model, *sides, *shared, bank, *asked, seed, folder)
 
 
 def gan(config, weights, judges):

@@ -190,9 +190,7 @@ def jury_of(recipe, source):
             f"--candidates: two different classes that the classifier knows are required. Received: {classes}"
         )
     for name in LIKES:
-        if recipe[name] not in (None, masks.LIGHT, *judged["class_names"]):
-            known = ", ".join(judged["class_names"])
-            raise InputError(f"--{name} is required to be light or one of {known}. Received: {recipe[name]}")
+        masks.check_like(name, recipe[name], judged["class_names"])
     own = source.sizes["width"]
     if own % judged["width"] or source.sizes["colours"] != judged["colours"]:
         raise InputError(

@@ -6,6 +6,7 @@ blended by `slerp` at its own share.
 
 import numpy as np
 
+from common.command import InputError
 from common.gallery import in_batches
 from common.interpolation import slerp
 
@@ -15,6 +16,13 @@ WEIGHTS = dict(recognised=1.0, above=0.0, realism=0.5, critic=0.0)
 WEIGHTS |= dict(sharpness=0.2, typical=0.2, unlike=0.5, together=2.0)
 LIGHT = "light"  # what, but for a class, a search's parents may be like, see acai.candidates
 RIDGE = 1.0  # of the class direction, in units of the codes' mean variance
+
+
+def check_like(flag, value, class_names):
+    """Raises InputError unless parents may be like a flag's value: one of the classes or LIGHT; None: like any."""
+    if value not in (None, LIGHT, *class_names):
+        known = ", ".join(class_names)
+        raise InputError(f"--{flag} is required to be light or one of {known}. Received: {value}")
 
 
 def pattern(kind, shape, random=None, evidence=None):

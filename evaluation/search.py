@@ -31,7 +31,21 @@ TEXT = (
 
 
 def evaluate(
-    model, referee, jury, extract, train, holdout, first, second, bank, candidates, refine=0, seed=0, folder=None
+    model,
+    referee,
+    jury,
+    extract,
+    train,
+    holdout,
+    first,
+    second,
+    bank,
+    candidates,
+    refine=0,
+    likes=(None, None),
+    above=0.0,
+    seed=0,
+    folder=None,
 ):
     """The Section of an ACAI with a bank of codes.
 
@@ -43,6 +57,8 @@ def evaluate(
         bank: acai.bank.LatentBank.
         candidates: of each search.
         refine: steps of gradient ascent on the codes that are kept; 0: there is no such row.
+        likes: what the parents of either class are to be like, see `acai.candidates.prepare`.
+        above: weight of the term "above".
     """
     train, holdout = train.select((first, second)), holdout.select((first, second))
     rows = [bank.rows(name) for name in (first, second)]
@@ -59,10 +75,10 @@ def evaluate(
     measured = Measure(referee, extract, train, holdout, (first, second), seed, folder)
     table = []
     for name, (decoder, codes, path, side, allowed) in kinds.items():
-        scorer = Scorer(decoder, jury, (first, second))
-        parents = prepare(scorer, codes, rows, path=path, cell=side)
+        scorer = Scorer(decoder, jury, (first, second), above=bool(above))
+        parents = prepare(scorer, codes, rows, likes=likes, path=path, cell=side)
         scorer.reference = seen
-        weights = masks.WEIGHTS if decoder is model else masks.WEIGHTS | {"critic": 0.0}
+        weights = masks.WEIGHTS | {"above": above} | ({} if decoder is model else {"critic": 0.0})
         kept = search.find(scorer, parents, candidates, KEPT, seed, weights, allowed)[1]
         found = {"kept": kept}
         if refine and decoder is model:

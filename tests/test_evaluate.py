@@ -78,6 +78,7 @@ def test_lines_from_start_to_end(runs, tmp_path):
         ("--source={runs}/animals --features=eyes", ["eyes", "inception"]),
         ("--source={runs}/animals --samples=5", ["samples", "100"]),
         ("--source={runs}/animals --features={runs}/judge --data_dir=/dev/null", ["/dev/null"]),
+        ("--source={runs}/animals --suite=search --first_like=unicorn", ["--first_like", "light or", "unicorn"]),
         ("--source={runs}/lines --out=/dev/null/out", ["--out", "/dev/null"]),
         ("--sauce=acai", ["sauce"]),
     ],

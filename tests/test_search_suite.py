@@ -162,6 +162,31 @@ def section():
     )
 
 
+def test_all_searches_are_asked_for_the_same(monkeypatch):
+    """For light first parents, a quarter of those that judges recognise best, and the second class above."""
+    asked = []
+
+    def prepare(scorer, *args, likes, **options):
+        asked.append((scorer.above, tuple(likes)))
+        return candidates.prepare(scorer, *args, likes=likes, **options)
+
+    def find(scorer, parents, count, keep, seed, weights, kinds):
+        asked.append((count, weights["above"], len(parents.chosen[0]), len(parents.chosen[1])))
+        return None, candidates.codes_of(parents, [candidates.draw(parents, seed, k, kinds) for k in range(keep)])
+
+    monkeypatch.setattr(suite, "prepare", prepare)
+    monkeypatch.setattr(suite, "search", SimpleNamespace(find=find))
+    judge = Judge()
+    extract = lambda pictures: Judge()(pictures)[1]  # noqa: E731
+    extract.name, extract.comparable = "squares", ""
+    shared = judge, judge, extract, TRAIN, HOLDOUT, *CLASSES, bank()
+    suite.evaluate(MODEL, *shared, candidates=64, likes=("light", None), above=0.7)
+    rows = [len(bank().rows(name)) for name in CLASSES]
+    confident = [round(n * candidates.CONFIDENT) for n in rows]
+    each = [(True, ("light", None)), (64, 0.7, round(confident[0] * candidates.LIKE), confident[1])]
+    assert asked == 4 * each
+
+
 def test_searches_with_and_without_refinement_beside_random_draws(section):
     rows = {row["blends"]: row for row in section.table}
     of_codes = [f"{n}, {k}" for n in ("slerp", "lerp") for k in ("kept", "kept and refined", "random")]
