@@ -113,7 +113,7 @@ class Scorer:
         return tf.function(functools.partial(self.terms, shifts=SHIFTS, mirrored=True), autograph=False)
 
     def glance(self, codes):
-        """Log probability of the first class, [N], of pictures [N, h, w, c] decoded at half the resolution.
+        """Log probability of the first class, [N], at half the resolution of what codes [N, h, w, c] decode to.
 
         Mean over judges and all views: how much each is of the first class at a glance, whatever its details.
         """
