@@ -47,7 +47,11 @@ flags.DEFINE_integer("candidates", 20_000, "of each search of the suite search",
 flags.DEFINE_integer("refine", 40, "steps of gradient ascent on what a search keeps", lower_bound=0)
 for _name in ("first", "second"):
     flags.DEFINE_string(f"{_name}_like", None, f"of each search: what {_name} parents are like, see generate.py")
-flags.DEFINE_float("above_weight", 0, "of each search: of its term above", lower_bound=-1000, upper_bound=1000)
+flags.DEFINE_integer("lower_first", 0, "of each search, see generate.py", lower_bound=0, upper_bound=masks.LOWEST)
+flags.DEFINE_enum("mask", None, masks.KINDS, "of each search, but of the plain cross-fades")
+for _name in ("above", "wings"):
+    _help = f"of each search: of its term {_name}"
+    flags.DEFINE_float(f"{_name}_weight", 0, _help, lower_bound=-1000, upper_bound=1000)
 flags.DEFINE_string("first", "horse", "class of the first parent")
 flags.DEFINE_string("second", "bird", "class of the second parent")
 flags.DEFINE_string("features", "classifier", "classifier, inception or a .keras file")
@@ -57,6 +61,7 @@ flags.DEFINE_string("image_folder", None, "where a run's own images are; default
 flags.DEFINE_string("out", None, "the folder to write to; default: out/evaluate/ and the source's name")
 FLAGS = flags.FLAGS
 LIKES = ["first_like", "second_like"]
+SEARCH = [*LIKES, "lower_first", "mask", "above_weight", "wings_weight"]  # and "candidates" and "refine"
 
 
 def main():
@@ -66,6 +71,9 @@ def main():
     names = class_names(config)
     kind = "conditional gan" if family == "gan" and config["model"]["classes"] else family
     suites = chosen_suites(kind, config["data"]["source"], names)
+    idle = [name for name in SEARCH if FLAGS[name].value != FLAGS[name].default]
+    if idle and "search" not in suites:
+        raise InputError(f"--{idle[0]} is required with --suite=search. Received: --{idle[0]} alone")
     facts = {"source": FLAGS.source, "weights": digest, "seed": FLAGS.seed, "suite": ", ".join(suites)}
     if {"blend", "search"} & set(suites):
         check_parents(names)
@@ -139,7 +147,7 @@ def search_facts(class_names):
     """What a search is asked for by flags; InputError where judges of such classes do not know what."""
     for name in LIKES:
         masks.check_like(name, FLAGS[name].value, class_names)
-    return {name: FLAGS[name].value for name in ("candidates", "refine", *LIKES, "above_weight")}
+    return {name: FLAGS[name].value for name in ("candidates", "refine", *SEARCH)}
 
 
 def blend(config, weights, judges):
@@ -156,8 +164,10 @@ def search(config, weights, judges, bank):
     judges, *shared, _, seed, folder = judged(config, judges, FLAGS.first, FLAGS.second, names=(REFEREE, *JURORS))
     sides = judges.pop(REFEREE), Jury(judges.values())
     model, bank = released_acai(config, weights), LatentBank.from_arrays(bank)
-    asked = FLAGS.candidates, FLAGS.refine, [FLAGS[name].value for name in LIKES], FLAGS.above_weight
-    return search.evaluate(model, *sides, *shared, bank, *asked, seed, folder)
+    likes = FLAGS.first_like, FLAGS.second_like
+    weights = {"above": FLAGS.above_weight, "wings": FLAGS.wings_weight}
+    asked = search.Asked(FLAGS.candidates, FLAGS.refine, likes, FLAGS.lower_first, FLAGS.mask, weights)
+    return search.evaluate(model, *sides, *shared, bank, asked, seed, folder)
 
 
 def gan(config, weights, judges):

@@ -69,9 +69,16 @@ flags.DEFINE_string("second_image", None, "and one as the second")
 flags.DEFINE_enum("mask", None, masks.KINDS, "of --blend: where the second parent weighs more; of a search: all")
 flags.DEFINE_integer("candidates", 0, "of --blend: how many to draw and score; 0: no search", lower_bound=0)
 flags.DEFINE_integer("keep", 64, "how many of the candidates stay", lower_bound=1)
-for _name, _default in (("first", "light horses: light"), ("second", "birds with spread wings: airplane")):
-    _help = f"of a search: only {_name} parents most like that class, or light in the middle; e.g. {_default}"
+for _name, _example in (("first", "light horses: light"), ("second", "light spread wings: light,airplane")):
+    _help = f"of a search: only {_name} parents most like those classes, or light in the middle; e.g. {_example}"
     flags.DEFINE_string(f"{_name}_like", None, _help)
+flags.DEFINE_integer(
+    "lower_first",
+    0,
+    "of a search: pixels by which first parents are moved down: room for wings",
+    lower_bound=0,
+    upper_bound=masks.LOWEST,
+)
 flags.DEFINE_integer("refine", 0, "steps of gradient ascent on the kept codes", lower_bound=0)
 for _name, _weight in masks.WEIGHTS.items():
     flags.DEFINE_float(
@@ -94,9 +101,9 @@ flags.DEFINE_string("from_manifest", None, "a manifest.json, whose pictures are 
 FLAGS = flags.FLAGS
 WEIGHTS = [f"{name}_weight" for name in masks.WEIGHTS]
 LIKES = ["first_like", "second_like"]
-SEARCH = ["mask", "candidates", "keep", "refine", *LIKES, *WEIGHTS]
+SEARCH = ["mask", "candidates", "keep", "refine", "lower_first", *LIKES, *WEIGHTS]
 OPTIONAL = "first second mix strip path layout bandwidth first_image second_image".split()  # not of every action
-OPTIONAL += ["mask", "candidates", "refine", *LIKES]
+OPTIONAL += ["mask", "candidates", "refine", "lower_first", *LIKES]
 DRAWING = "count seed scale".split()  # of every action but those that SHOWS
 RECIPE_FLAGS = [*OPTIONAL, *"source count seed scale keep".split(), *WEIGHTS]
 MOVABLE = "source first_image second_image scale out".split()  # may be given beside --from_manifest
@@ -242,7 +249,8 @@ def recipe_of_flags():
             raise InputError(f"--keep is required with --candidates, not --count. Received: --count={FLAGS.count}")
         recipe["count"] = recipe["keep"]
     else:
-        idle = [n for n in ("keep", "bundle", "data_dir", *LIKES, *WEIGHTS) if FLAGS[n].value != FLAGS[n].default]
+        searching = ("keep", "bundle", "data_dir", "lower_first", *LIKES, *WEIGHTS)
+        idle = [name for name in searching if FLAGS[name].value != FLAGS[name].default]
         if idle:
             raise InputError(f"--{idle[0]} is required with --candidates. Received: --{idle[0]} alone")
     if recipe["layout"] != "strip" and not FLAGS["count"].present and FLAGS.from_manifest is None:

@@ -17,8 +17,9 @@ from common.gallery import in_batches
 MIXES = (0.3, 0.7)  # of the second parent
 STRENGTHS = (0.1, 0.5)  # of a mask
 CONFIDENT = 0.5  # share of each class's parents that are drawn from: those the judges recognise best
-LIKE = 0.25  # share of those, where parents like something are asked for
-RIVALS = 16  # second parents that are looked at for each first one; the one with the most similar border stays
+WIDE = 0.9  # of second parents that are to be like something: birds that fly are not those recognised best
+LIKE = 0.25  # share of those that are most like it; of these, where they are to be like something else too
+RIVALS = 22  # one of so many second parents stays for each first one: the one with the most similar border
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -48,16 +49,16 @@ class Parents:
     cell: int = 1
 
 
-def prepare(scorer, bank, rows, confident=CONFIDENT, likes=(None, None), path=interpolation.slerp, cell=1):
+def prepare(scorer, bank, rows, likes=(None, None), lower_first=0, path=interpolation.slerp, cell=1):
     """The Parents of two lists of rows; makes the scorer refer to them.
 
     Args:
         scorer: acai.scores.Scorer.
         bank: acai.bank.LatentBank.
         rows: its rows of either class.
-        confident: share of each class's parents that are drawn from: those the judges recognise best.
-        likes: for either class None, or what only the parents most like it, LIKE of those, are drawn for: a class
-            that the judges know (birds like airplanes spread their wings), or "light".
+        likes: for either class None, or what its parents are to be like: classes that the judges know (birds like
+            airplanes spread their wings) or "light", in their middle, with commas between.
+        lower_first: pixels by which the first parents are moved down, which makes room above them.
         path, cell: see `Parents`.
     """
     codes, chosen, features, energies = [], [], [], []
@@ -66,7 +67,8 @@ def prepare(scorer, bank, rows, confident=CONFIDENT, likes=(None, None), path=in
     )
     for side, mine in enumerate(rows):
         plain = bank.latents[mine].astype(np.float32)
-        codes.append(np.stack([plain, masks.mirrored(scorer.model, plain)], axis=1))
+        moved = masks.lowered(scorer.model, plain, 0 if side else lower_first)
+        codes.append(np.stack([moved, masks.mirrored(scorer.model, moved)], axis=1))
 
         def look(part):
             return np.concatenate(
@@ -79,16 +81,16 @@ def prepare(scorer, bank, rows, confident=CONFIDENT, likes=(None, None), path=in
 
         seen = in_batches(look, plain)
         names = scorer.judge.class_names
-        logs, like = seen[:, : len(names)], likes[side]
-        best = favourites(logs[:, scorer.pair[side]], confident)
-        if like is not None:
-            likeness = seen[:, -1] if like == masks.LIGHT else logs[:, names.index(like)]
+        logs, wishes = seen[:, : len(names)], masks.wishes(likes[side])
+        best = favourites(logs[:, scorer.pair[side]], WIDE if wishes and side else CONFIDENT)
+        for wish in wishes:
+            likeness = seen[:, -1] if wish == masks.LIGHT else logs[:, names.index(wish)]
             best = best[favourites(likeness[best], LIKE)]
         chosen.append(best)
         features.append(seen[:, len(names) : -2])
         energies.append(seen[:, -2])
     both = np.concatenate(features)
-    scorer.refer_to(np.concatenate([c[:, 0] for c in codes]), both, np.mean(np.concatenate(energies)))
+    scorer.refer_to(np.concatenate([bank.latents[mine] for mine in rows]), both, np.mean(np.concatenate(energies)))
     learned = masks.Evidence(codes[0][:, 0], codes[1][:, 0])
     evidence = [learned(c.reshape(-1, *c.shape[2:]), side).reshape(c.shape[:-1]) for side, c in enumerate(codes)]
     spacing = float(np.median(nearest_other(both)))
@@ -102,10 +104,10 @@ def favourites(values, share):
 
 
 def lightness(pictures):
-    """Mean of the middle quarter of pictures [B, H, W, C], [B]; tensors."""
+    """Mean of the middle quarter of pictures [B, H, W, C] less that of all, [B]; tensors."""
     height, width = pictures.shape[1:3]
     middle = pictures[:, height // 4 : -(height // 4), width // 4 : -(width // 4)]
-    return tf.reduce_mean(middle, axis=(1, 2, 3))
+    return tf.reduce_mean(middle, axis=(1, 2, 3)) - tf.reduce_mean(pictures, axis=(1, 2, 3))
 
 
 def nearest_other(features):
@@ -133,13 +135,13 @@ class Candidate(typing.NamedTuple):
     shares: np.ndarray  # of the second, [h, w], rounded to thousandths so that a manifest holds them exactly
 
 
-def draw(parents, seed, k, kinds=masks.KINDS, rivals=RIVALS):
-    """Candidate k. Of `rivals` random second parents, each as it is and mirrored, that one is taken whose border
-    is most like the first's."""
+def draw(parents, seed, k, kinds=masks.KINDS):
+    """Candidate k. Of one in RIVALS second parents, each as it is and mirrored, that one is taken whose border is
+    most like the first's."""
     random = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(k,)))
     first, first_mirrored = int(random.choice(parents.chosen[0])), int(random.integers(2))
-    others = random.choice(parents.chosen[1], rivals)
-    away = parents.borders[1][others] - parents.borders[0][first, first_mirrored]  # [rivals, 2, d]
+    others = random.choice(parents.chosen[1], max(1, round(len(parents.chosen[1]) / RIVALS)))
+    away = parents.borders[1][others] - parents.borders[0][first, first_mirrored]  # [n, 2, d]
     place, second_mirrored = divmod(int(np.argmin(np.square(away).sum(axis=-1))), 2)
     second = int(others[place])
     kind = kinds[random.integers(len(kinds))]

@@ -12,17 +12,23 @@ from common.interpolation import slerp
 
 KINDS = ("uniform", "top", "bottom", "soft_top", "random", "learned")
 # Of a search's terms, see acai.scores; here, where no TensorFlow is imported, for flags to show.
-WEIGHTS = dict(recognised=1.0, above=0.0, realism=0.5, critic=0.0)
+WEIGHTS = dict(recognised=1.0, above=0.0, wings=0.0, realism=0.5, critic=0.0)
 WEIGHTS |= dict(sharpness=0.2, typical=0.2, unlike=0.5, together=2.0)
 LIGHT = "light"  # what, but for a class, a search's parents may be like, see acai.candidates
+LOWEST = 12  # pixels that first parents may be moved down
 RIDGE = 1.0  # of the class direction, in units of the codes' mean variance
 
 
+def wishes(like):
+    """What parents are to be like, one after the other, of a flag's value: "light,airplane" or None."""
+    return [] if like is None else like.split(",")
+
+
 def check_like(flag, value, class_names):
-    """Raises InputError unless parents may be like a flag's value: one of the classes or LIGHT; None: like any."""
-    if value not in (None, LIGHT, *class_names):
+    """Raises InputError unless parents may be like a flag's value: classes or LIGHT, with commas; None: any."""
+    if set(wishes(value)) - {LIGHT, *class_names}:
         known = ", ".join(class_names)
-        raise InputError(f"--{flag} is required to be light or one of {known}. Received: {value}")
+        raise InputError(f"--{flag} is required to be of light, {known}, with commas between. Received: {value}")
 
 
 def pattern(kind, shape, random=None, evidence=None):
@@ -69,6 +75,20 @@ def mirrored(model, codes):
     `model` has `encode` and `decode`, see acai.released.ReleasedACAI.
     """
     return in_batches(lambda part: model.encode(np.clip(model.decode(part), -1, 1)[:, :, ::-1]), codes)
+
+
+def lowered(model, codes, pixels):
+    """Codes [N, h, w, c] of the reconstructions moved down by `pixels`, their uppermost row repeated.
+
+    `model` as of `mirrored`. What a picture shows above its middle then lies beside what another shows there.
+    """
+
+    def moved(part):
+        pictures = np.clip(model.decode(part), -1, 1)
+        above = np.repeat(pictures[:, :1], pixels, axis=1)
+        return model.encode(np.concatenate([above, pictures[:, : pictures.shape[1] - pixels]], axis=1))
+
+    return in_batches(moved, codes) if pixels else codes
 
 
 class Evidence:

@@ -19,7 +19,8 @@ from common.command import InputError
 from common.gallery import in_batches, pin
 
 ACTIONS = {  # and the flags that each takes
-    "blend": "first second mix strip path first_image second_image mask candidates refine first_like second_like",
+    "blend": "first second mix strip path first_image second_image "
+    "mask candidates refine first_like second_like lower_first",
     "reconstruct": "first second",
     "interpolate": "first second strip path layout",
     "sample": "first second bandwidth",
@@ -251,6 +252,7 @@ def blended(recipe, model, source):
     """(first, code, second), latents [count, h, w, c] each, of a recipe's "blends"."""
     sides = []
     for side, codes in enumerate(parents(recipe, source.bank)):
+        codes = masks.lowered(model, codes, 0 if side else recipe.get("lower_first", 0))
         turned = np.array([blend["mirrored"][side] for blend in recipe["blends"]], bool)
         if turned.any():
             codes[turned] = masks.mirrored(model, codes[turned])

@@ -3,6 +3,8 @@
 recognised   log sqrt(P(first) P(second)), mean over judges and views (mirrored, shifted)
 above        the same of the second class in the upper half of the picture and the first in the lower, the other
              half blurred: wings are above legs; one view, and only where it is asked for
+wings        how much lighter than the rest the lightest quarter is of what is high in the picture, at most 1:
+             light wings before something dark; only where it is asked for, see `wings`
 realism      minus the squared Mahalanobis distance, over its dimensions, of the judges' features to a
              Gaussian of those of the parents' reconstructions, beyond their own mean (1)
 critic       minus the critic's guess of the mix
@@ -28,6 +30,7 @@ from common.gallery import in_batches
 SHIFTS = ((0, 0), (2, 0), (-2, 0), (0, 2), (0, -2))  # down and right, in pixels; all of them mirrored as well
 REACH = 2  # pixels that a shift is at most
 BATCH_SIZE = 256  # candidates; whole batches, so that one program serves all
+OPTIONAL = ("above", "wings")  # terms that are there only where they are asked for
 
 
 class Gaussian:
@@ -56,11 +59,11 @@ class Scorer:
         model: acai.released.ReleasedACAI.
         judge: judge.released.Jury, or one Judge.
         classes: the names of the two that a blend shall show.
-        above: whether there is a term "above".
+        optional: those terms of OPTIONAL that there are.
     """
 
-    def __init__(self, model, judge, classes, above=False):
-        self.model, self.judge, self.above = model, judge, above
+    def __init__(self, model, judge, classes, optional=()):
+        self.model, self.judge, self.optional = model, judge, optional
         self.pair = [judge.class_names.index(name) for name in classes]
         self.features = self.codes = None
         self.energy = 1.0
@@ -87,7 +90,7 @@ class Scorer:
         pictures = tf.clip_by_value(self.model.autoencoder.decode(codes), -1, 1)
         views = [pictures, *(shifted(pictures, *shift) for shift in shifts[1:])]
         views += [shifted(pictures[:, :, ::-1], *shift) for shift in shifts] if mirrored else []
-        seen = [*views, *halves(pictures)] if self.above else views
+        seen = [*views, *halves(pictures)] if "above" in self.optional else views
         logs, (features, *_) = (tf.split(part, len(seen)) for part in self.see(tf.concat(seen, 0)))
         flat = tf.reshape(codes, (-1, int(np.prod(codes.shape[1:]))))
         found = {
@@ -96,10 +99,12 @@ class Scorer:
             "sharpness": tf.minimum(tf.math.log(energy(pictures) / self.energy + 1e-6), 0),
             "typical": -tf.nn.relu(self.codes.distance(flat) - 1),
         }
-        if self.above:
+        if "above" in self.optional:
             first, second = self.pair
             upper, lower = logs[len(views) :]
             found["above"] = 0.5 * (upper[:, second] + lower[:, first])
+        if "wings" in self.optional:
+            found["wings"] = tf.minimum(wings(pictures), 1)
         if self.model.critic:
             found["critic"] = -self.model.critic(pictures)
         return found, features
@@ -112,16 +117,19 @@ class Scorer:
     def thorough(self):
         return tf.function(functools.partial(self.terms, shifts=SHIFTS, mirrored=True), autograph=False)
 
-    def glance(self, codes):
+    def glance(self, codes, like=()):
         """Log probability of the first class, [N], at half the resolution of what codes [N, h, w, c] decode to.
 
         Mean over judges and all views: how much each is of the first class at a glance, whatever its details.
+        Where the second parents are `like` other classes it is that of those: spread wings look like an airplane.
         """
+        classes = [self.judge.class_names.index(name) for name in like] or self.pair[:1]
 
         def seen(part):
             pictures = tf.clip_by_value(self.model.autoencoder.decode(part), -1, 1)
             views = [shifted(side, *shift) for side in (pictures, pictures[:, :, ::-1]) for shift in SHIFTS]
-            return np.mean([self.look(blurred(view, 2))[0][:, self.pair[0]] for view in views], axis=0)
+            logs = np.mean([self.look(blurred(view, 2))[0] for view in views], axis=0)
+            return logs[:, classes].mean(axis=1)
 
         return in_batches(seen, codes)
 
@@ -157,6 +165,16 @@ def halves(pictures):
     rows = (np.arange(height) + 0.5) / height - 0.5
     share = np.clip(0.5 - rows / (3 / 16), 0, 1).astype(np.float32)[:, None, None]  # of what is sharp above
     return share * pictures + (1 - share) * rest, (1 - share) * pictures + share * rest
+
+
+def wings(pictures):
+    """Mean brightness of the lightest quarter less that of the others, of the uppermost three eighths of pictures
+    [B, H, W, C] but for an eighth at either side, [B]."""
+    height, width = pictures.shape[1:3]
+    high = tf.reduce_mean(pictures[:, : 3 * height // 8, width // 8 : -(width // 8)], axis=3)
+    ordered = tf.sort(tf.reshape(high, (-1, high.shape[1] * high.shape[2])), axis=1, direction="DESCENDING")
+    quarter = ordered.shape[1] // 4
+    return tf.reduce_mean(ordered[:, :quarter], axis=1) - tf.reduce_mean(ordered[:, quarter:], axis=1)
 
 
 def blurred(pictures, size):

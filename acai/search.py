@@ -8,7 +8,7 @@ import numpy as np
 from acai import masks
 from acai.candidates import codes_of, draw, prepare
 from acai.refine import refine
-from acai.scores import BATCH_SIZE, Scorer, total
+from acai.scores import BATCH_SIZE, OPTIONAL, Scorer, total
 from acai.selection import KernelDistance, select
 from common import images, metrics, progress
 from common.gallery import in_batches
@@ -22,7 +22,7 @@ def complete(recipe, model, judge, bank, rows, training=None):
 
     Args:
         recipe: with "candidates", "count", "seed", "weights", "refine", "first" and "second", perhaps "mask",
-            "first_like" and "second_like" (see `acai.candidates.prepare`).
+            "first_like", "second_like" and "lower_first" (see `acai.candidates.prepare`).
         model, judge: see `acai.scores.Scorer`.
         bank, rows: a LatentBank and its rows of either class.
         training: common.data.ImageDataset of both classes, which what is kept shall be like as a whole; None: it
@@ -31,26 +31,27 @@ def complete(recipe, model, judge, bank, rows, training=None):
     Returns:
         (refined codes float16 [count, h, w, c] or None, [{"score", "terms", "nearest", ...} of each kept], and
         with `training` {"nearest": images [count, H, W, C]}, the nearest of them by the judges' features). What
-        is kept stands in the order of `acai.scores.Scorer.glance`.
+        is kept stands in the order of `acai.scores.Scorer.glance` and the weighted term "wings", if there is one.
     """
-    classes, above = (recipe["first"], recipe["second"]), bool(recipe["weights"].get("above"))
-    scorer = Scorer(model, judge, classes, above)
-    parents = prepare(scorer, bank, rows, likes=[recipe.get(f"{side}_like") for side in ("first", "second")])
+    weights, classes = recipe["weights"], (recipe["first"], recipe["second"])
+    scorer = Scorer(model, judge, classes, asked(weights))
+    likes = [recipe.get(f"{side}_like") for side in ("first", "second")]
+    parents = prepare(scorer, bank, rows, likes, recipe.get("lower_first", 0))
     if training is not None:
         real = images.to_float(training.images)
         scorer.reference = in_batches(lambda part: scorer.look(part)[1], real)
     kinds = (recipe["mask"],) if recipe["mask"] else masks.KINDS
-    chosen, codes = find(
-        scorer, parents, recipe["candidates"], recipe["count"], recipe["seed"], recipe["weights"], kinds
-    )
+    chosen, codes = find(scorer, parents, recipe["candidates"], recipe["count"], recipe["seed"], weights, kinds)
     if recipe["refine"]:
-        codes = refine(scorer, codes, recipe["weights"], recipe["refine"], recipe["seed"]).astype(np.float32)
-    glance = scorer.glance(codes)
-    order = np.argsort(-glance, kind="stable")
-    chosen, codes, glance = [chosen[i] for i in order], codes[order], glance[order]
-    refined = codes.astype(np.float16) if recipe["refine"] else None
+        codes = refine(scorer, codes, weights, recipe["refine"], recipe["seed"]).astype(np.float32)
     terms, features = thorough(scorer, parents, codes)
-    scores = total(terms, recipe["weights"])
+    glance = scorer.glance(codes, [wish for wish in masks.wishes(likes[1]) if wish != masks.LIGHT])
+    glance += weights.get("wings", 0) * terms.get("wings", 0)
+    order = np.argsort(-glance, kind="stable")
+    chosen, codes, glance, features = [chosen[i] for i in order], codes[order], glance[order], features[order]
+    terms = {name: values[order] for name, values in terms.items()}
+    scores = total(terms, weights)
+    refined = codes.astype(np.float16) if recipe["refine"] else None
     recipe["rows"] = [[int(parents.rows[side][c.places[side]]) for side in (0, 1)] for c in chosen]
     recipe["blends"] = [
         {"mirrored": list(c.mirrored), "mask": c.mask, "shares": c.shares.tolist()} for c in chosen
@@ -70,6 +71,11 @@ def complete(recipe, model, judge, bank, rows, training=None):
         image = {"class": training.class_names[training.labels[i]], "id": int(training.ids[i])}
         entry["nearest_training_image"] = image | {"distance": round(float(distance), 4)}
     return refined, entries, {"nearest": real[near]}
+
+
+def asked(weights):
+    """Those of the optional terms that {term: weight} asks for."""
+    return tuple(name for name in OPTIONAL if weights.get(name))
 
 
 def find(scorer, parents, candidates, keep, seed, weights, kinds=masks.KINDS):

@@ -5,6 +5,7 @@ search each, with the same pairs, mixes and weights; 64 are kept of each, and 64
 """
 
 import dataclasses
+import typing
 
 import numpy as np
 import tensorflow as tf
@@ -30,6 +31,25 @@ TEXT = (
 )
 
 
+class Asked(typing.NamedTuple):
+    """What generate.py asks of a search, by its flags there.
+
+    Attributes:
+        candidates: how many.
+        refine: steps of gradient ascent on the codes that are kept; 0: there is no such row.
+        likes, lower_first: see `acai.candidates.prepare`.
+        mask: the only kind of blends by masks; None: all kinds.
+        weights: {term: weight} of what differs from acai.masks.WEIGHTS.
+    """
+
+    candidates: int
+    refine: int = 0
+    likes: tuple = (None, None)
+    lower_first: int = 0
+    mask: str | None = None
+    weights: dict = {}
+
+
 def evaluate(
     model,
     referee,
@@ -40,10 +60,7 @@ def evaluate(
     first,
     second,
     bank,
-    candidates,
-    refine=0,
-    likes=(None, None),
-    above=0.0,
+    asked,
     seed=0,
     folder=None,
 ):
@@ -55,10 +72,7 @@ def evaluate(
         jury: judge.released.Jury, or one Judge, that searches.
         extract: function, images [N, H, W, C] -> features [N, d], in which the nearest training image is sought.
         bank: acai.bank.LatentBank.
-        candidates: of each search.
-        refine: steps of gradient ascent on the codes that are kept; 0: there is no such row.
-        likes: what the parents of either class are to be like, see `acai.candidates.prepare`.
-        above: weight of the term "above".
+        asked: Asked of each search.
     """
     train, holdout = train.select((first, second)), holdout.select((first, second))
     rows = [bank.rows(name) for name in (first, second)]
@@ -70,28 +84,31 @@ def evaluate(
         "cross-fade": (fade, pixels, interpolation.lerp, cell, ("uniform",)),
         "cross-fade with masks": (fade, pixels, interpolation.lerp, cell, masks.KINDS),
     }
+    optional = search.asked(asked.weights)
     look = tf.function(lambda part: jury.look(part)[1], autograph=False)
     seen = in_batches(look, images.to_float(train.images))
     measured = Measure(referee, extract, train, holdout, (first, second), seed, folder)
     table = []
     for name, (decoder, codes, path, side, allowed) in kinds.items():
-        scorer = Scorer(decoder, jury, (first, second), above=bool(above))
-        parents = prepare(scorer, codes, rows, likes=likes, path=path, cell=side)
+        scorer = Scorer(decoder, jury, (first, second), optional)
+        parents = prepare(scorer, codes, rows, asked.likes, asked.lower_first, path, side)
         scorer.reference = seen
-        weights = masks.WEIGHTS | {"above": above} | ({} if decoder is model else {"critic": 0.0})
-        kept = search.find(scorer, parents, candidates, KEPT, seed, weights, allowed)[1]
+        weights = masks.WEIGHTS | asked.weights | ({} if decoder is model else {"critic": 0.0})
+        if asked.mask and allowed == masks.KINDS:
+            allowed = (asked.mask,)
+        kept = search.find(scorer, parents, asked.candidates, KEPT, seed, weights, allowed)[1]
         found = {"kept": kept}
-        if refine and decoder is model:
-            found["kept and refined"] = ascent.refine(scorer, kept, weights, refine, seed).astype(np.float32)
-        if allowed == masks.KINDS[:1] or decoder is model:
+        if asked.refine and decoder is model:
+            found["kept and refined"] = ascent.refine(scorer, kept, weights, asked.refine, seed).astype(np.float32)
+        if decoder is model or allowed == masks.KINDS[:1]:
             random = np.random.default_rng(seed)
             pairs = [c[random.choice(len(c), KEPT, replace=False), 0] for c in parents.codes]
             found["random"] = masks.blend(*pairs, np.full((KEPT, *pairs[0].shape[1:3]), 0.5), path)
         for kind, codes_found in found.items():
             pictures = np.clip(np.asarray(decoder.decode(codes_found)), -1, 1)
             table.append({"blends": f"{name}, {kind}", **{figure.name: figure for figure in measured(pictures)}})
-    ours = table[1 if refine else 0]
-    title = f"Best {KEPT} of {candidates:,} blends of {first} and {second}"
+    ours = table[1 if asked.refine else 0]
+    title = f"Best {KEPT} of {asked.candidates:,} blends of {first} and {second}"
     return Section(title, [v for name, v in ours.items() if name != "blends"], table, {}, TEXT)
 
 

@@ -197,9 +197,12 @@ FLAGS = {
     "--blend --source=run --second_like=airplane": ["--second_like is required with --candidates"],
     "--blend --source=run --candidates=99 --second_like=cloud": [
         "--second_like",
-        "light or one of airplane, ",
+        "light, airplane, ",
         "cloud",
     ],
+    "--blend --source=run --candidates=99 --second_like=light,cloud": ["--second_like", "light,cloud"],
+    "--blend --source=run --lower_first=3": ["--lower_first is required with --candidates"],
+    "--blend --source=run --candidates=99 --lower_first=13": ["lower_first", "13"],
     "--reconstruct --source=run --first_like=light": ["--first_like"],
     "--blend --source=run --mask=left": ["uniform|top"],
     "--blend --source=run --mask=top --mix=0": ["above 0 and below 1"],

@@ -1,9 +1,12 @@
 """Masks: patterns and shares by hand, slerp cell by cell, what a linear direction knows of each cell."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from acai import masks
+from common.command import InputError
 from common.interpolation import slerp
 
 UP = np.array([[1, 1], [1, 1], [-1, -1], [-1, -1]])
@@ -75,3 +78,19 @@ def test_mirrored_codes_are_those_of_the_mirrored_picture():
     codes = np.random.default_rng(3).uniform(-4, 4, size=(5, 2, 3, 1))
     expected = np.clip(codes, -3, 3)[:, :, ::-1]
     np.testing.assert_allclose(masks.mirrored(Same(), codes), expected)
+
+
+def test_lowered_codes_are_those_of_the_picture_moved_down():
+    """A code is its picture times three; the uppermost of three rows is repeated, the lowest falls out."""
+    same = SimpleNamespace(encode=lambda pictures: 3 * pictures, decode=lambda codes: codes / 3)
+    codes = np.random.default_rng(3).uniform(-3, 3, size=(5, 3, 4, 1))
+    np.testing.assert_allclose(masks.lowered(same, codes, 1), codes[:, [0, 0, 1]])
+    np.testing.assert_allclose(masks.lowered(same, 2 * codes, 2), np.clip(2 * codes, -3, 3)[:, [0, 0, 0]])
+    assert masks.lowered(None, codes, 0) is codes
+
+
+def test_wishes_are_taken_one_after_the_other():
+    assert masks.wishes(None) == [] and masks.wishes("light,airplane") == ["light", "airplane"]
+    masks.check_like("first_like", "airplane,light", ("airplane", "bird"))
+    with pytest.raises(InputError, match=r"--first_like.*light, airplane, bird.*cat,light"):
+        masks.check_like("first_like", "cat,light", ("airplane", "bird"))

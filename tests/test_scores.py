@@ -79,7 +79,8 @@ def test_thorough_recognition_is_the_mean_over_flips_and_shifts():
     np.testing.assert_allclose(terms["sharpness"], np.minimum(sharpness, 0), atol=1e-4)
 
 
-def test_a_glance_is_at_the_first_class_at_half_the_resolution_in_all_views():
+@pytest.mark.parametrize(("like", "place"), [((), 2), (("cat",), 1)])
+def test_a_glance_is_at_one_class_at_half_the_resolution_in_all_views(like, place):
     """A judge that reads its classes' logits from the first pixel, of blurred pictures the mean of 2x2."""
 
     def look(pictures):
@@ -93,8 +94,8 @@ def test_a_glance_is_at_the_first_class_at_half_the_resolution_in_all_views():
         padded = np.pad(np.clip(3 * side, -1, 1), ((0, 0), (2, 2), (2, 2), (0, 0)), mode="reflect")
         for down, right in ((0, 0), (2, 0), (-2, 0), (0, 2), (0, -2)):
             pixel = padded[:, 2 - down : 4 - down, 2 - right : 4 - right].mean(axis=(1, 2))
-            expected.append(pixel[:, 2] - np.log(np.exp(pixel).sum(axis=1)))
-    found = scores.Scorer(model, judge, ("horse", "bird")).glance(codes)
+            expected.append(pixel[:, place] - np.log(np.exp(pixel).sum(axis=1)))
+    found = scores.Scorer(model, judge, ("horse", "bird")).glance(codes, like)
     np.testing.assert_allclose(found, np.mean(expected, axis=0), rtol=1e-5)
 
 
@@ -112,8 +113,8 @@ def test_halves_are_sharp_above_and_below():
     np.testing.assert_allclose(blurred[:, -1, -1], squares[:, -1, -1], atol=1e-6)
 
 
-@pytest.mark.parametrize("above", [False, True])
-def test_above_is_the_second_class_over_the_first(above):
+@pytest.mark.parametrize("optional", [(), ("above",), ("above", "wings")])
+def test_above_is_the_second_class_over_the_first(optional):
     """A judge that looks at two corners: a light one on top is a bird (class 0), one at the bottom a horse (1)."""
 
     def look(pictures):
@@ -123,14 +124,36 @@ def test_above_is_the_second_class_over_the_first(above):
     pictures = np.random.default_rng(9).uniform(-1, 1, size=(3, 8, 8, 3)).astype(np.float32)
     model = SimpleNamespace(autoencoder=SimpleNamespace(decode=lambda codes: codes), critic=None)
     scorer = scores.Scorer(
-        model, SimpleNamespace(class_names=("bird", "horse"), look=look), ("horse", "bird"), above
+        model, SimpleNamespace(class_names=("bird", "horse"), look=look), ("horse", "bird"), optional
     )
     random = np.random.default_rng(8)
     scorer.refer_to(random.normal(size=(500, 8, 8, 3)), random.normal(size=(500, 3)), 0.5)
     terms, _ = scorer(pictures)
-    if not above:
-        assert "above" not in terms
+    assert set(scores.OPTIONAL) & set(terms) == set(optional)
+    if "above" not in optional:
         return
     upper, lower = scores.halves(pictures)
     expected = 0.5 * (np.asarray(look(upper)[0])[:, 0] + np.asarray(look(lower)[0])[:, 1])
     np.testing.assert_allclose(terms["above"], expected, rtol=1e-5)
+
+
+def test_wings_are_a_light_quarter_of_what_is_high():
+    """Of 16x16 pixels the rows 0 to 5 and the columns 2 to 13 count: 72, of which 18 are the quarter."""
+    picture = np.full((16, 16, 3), -0.5, np.float32)
+    picture[6:] = picture[:, :2] = picture[:, 14:] = 1  # below and beside: of no matter
+    dark, light, blob = picture, picture.copy(), picture.copy()
+    light[2:5, 4:10] = [1.0, 0.7, 0.1]  # 18 pixels of brightness 0.6
+    blob[:, 2:8] = 0.6  # half of what counts
+    wings = scores.wings(tf.constant([dark, light, blob]))
+    np.testing.assert_allclose(wings, [0, 0.6 + 0.5, 0.6 - (18 * 0.6 - 36 * 0.5) / 54], atol=1e-6)
+
+
+def test_the_term_wings_is_at_most_one():
+    codes = np.full((2, 16, 16, 3), -1, np.float32)
+    codes[1, 2:5, 4:10] = 1
+    model = SimpleNamespace(autoencoder=SimpleNamespace(decode=lambda codes: codes), critic=None)
+    judge = SimpleNamespace(class_names=("a", "b"), look=lambda p: (p[:, 0, 0, :2], p[:, 0, 0]))
+    scorer = scores.Scorer(model, judge, ("a", "b"), ("wings",))
+    random = np.random.default_rng(8)
+    scorer.refer_to(random.normal(size=(20, 16, 16, 3)), random.normal(size=(20, 3)), 0.5)
+    assert scorer(codes)[0]["wings"].tolist() == [0, 1]  # of 0 and 2

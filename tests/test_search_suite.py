@@ -5,8 +5,9 @@ from types import SimpleNamespace
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from acai import candidates, masks, scores, search
+from acai import candidates, masks, recipes, scores, search
 from acai.bank import LatentBank
 from common import data
 from common.images import to_float
@@ -131,6 +132,26 @@ def test_the_kept_are_to_be_like_training_images_where_there_are_any(training, m
         np.testing.assert_allclose(distances, away.min(axis=1), atol=2e-3)
 
 
+def test_what_is_like_what_was_asked_for_and_has_wings_stands_first():
+    """Of lowered first parents and second ones like the first class, whose glance it then is, with wings at 2."""
+    codes, recipe = bank(), dict(zip(("first", "second"), CLASSES, strict=True))
+    recipe |= dict(candidates=70, count=8, seed=0, mask=None, refine=1, lower_first=2, second_like="light,horse")
+    recipe["weights"] = masks.WEIGHTS | {"critic": 0, "wings": 2.0}
+    rows = [codes.rows(name) for name in CLASSES]
+    refined, entries, _ = search.complete(recipe, MODEL, Judge(), codes, rows)
+    refined = refined.astype(np.float32)
+    pictures = np.clip(np.asarray(decode(refined)), -1, 1)
+    wings = np.minimum(scores.wings(tf.constant(pictures)), 1)
+    expected = scores.Scorer(MODEL, Judge(), CLASSES).glance(refined, ("horse",)) + 2 * wings
+    np.testing.assert_allclose([e["glance"] for e in entries], expected, atol=1e-3)
+    assert list(expected) == sorted(expected, reverse=True)
+    lowered = masks.lowered(MODEL, codes.latents[[row for row, _ in recipe["rows"]]].astype(np.float32), 2)
+    turned = [blend["mirrored"][0] for blend in recipe["blends"]]
+    expected = np.where(np.reshape(turned, (-1, 1, 1, 1)), masks.mirrored(MODEL, lowered), lowered)
+    source = recipes.Source("", {}, {}, codes, [])
+    np.testing.assert_allclose(recipes.blended(recipe | {"action": "blend"}, MODEL, source)[0], expected)
+
+
 def test_refined_codes_stand_beside_what_they_were_made_of():
     codes, recipe = bank(), dict(zip(("first", "second"), CLASSES, strict=True))
     recipe |= dict(candidates=70, count=8, seed=0, weights=masks.WEIGHTS | {"critic": 0}, mask=None, refine=1)
@@ -158,33 +179,36 @@ def section():
     extract = lambda pictures: Judge()(pictures)[1]  # noqa: E731
     extract.name, extract.comparable = features.name, features.comparable
     return suite.evaluate(
-        MODEL, Judge(), Judge(), extract, TRAIN, HOLDOUT, *CLASSES, bank(), candidates=300, refine=3
+        MODEL, Judge(), Judge(), extract, TRAIN, HOLDOUT, *CLASSES, bank(), suite.Asked(300, refine=3)
     )
 
 
 def test_all_searches_are_asked_for_the_same(monkeypatch):
-    """For light first parents, a quarter of those that judges recognise best, and the second class above."""
+    """For light first parents, a quarter of those that judges recognise best, lowered, and the second above."""
     asked = []
 
-    def prepare(scorer, *args, likes, **options):
-        asked.append((scorer.above, tuple(likes)))
-        return candidates.prepare(scorer, *args, likes=likes, **options)
+    def prepare(scorer, codes, rows, likes, lower_first, path, cell):
+        asked.append((scorer.optional, likes, lower_first))
+        return candidates.prepare(scorer, codes, rows, likes, lower_first, path, cell)
 
     def find(scorer, parents, count, keep, seed, weights, kinds):
-        asked.append((count, weights["above"], len(parents.chosen[0]), len(parents.chosen[1])))
+        each = weights["above"], weights["wings"], weights["recognised"]
+        asked.append((count, *each, len(parents.chosen[0]), len(parents.chosen[1]), kinds))
         return None, candidates.codes_of(parents, [candidates.draw(parents, seed, k, kinds) for k in range(keep)])
 
     monkeypatch.setattr(suite, "prepare", prepare)
-    monkeypatch.setattr(suite, "search", SimpleNamespace(find=find))
+    monkeypatch.setattr(suite, "search", SimpleNamespace(find=find, asked=search.asked))
     judge = Judge()
     extract = lambda pictures: Judge()(pictures)[1]  # noqa: E731
     extract.name, extract.comparable = "squares", ""
     shared = judge, judge, extract, TRAIN, HOLDOUT, *CLASSES, bank()
-    suite.evaluate(MODEL, *shared, candidates=64, likes=("light", None), above=0.7)
+    suite.evaluate(MODEL, *shared, suite.Asked(64, 0, ("light", None), 3, "top", {"above": 0.7, "wings": 0.0}))
     rows = [len(bank().rows(name)) for name in CLASSES]
     confident = [round(n * candidates.CONFIDENT) for n in rows]
-    each = [(True, ("light", None)), (64, 0.7, round(confident[0] * candidates.LIKE), confident[1])]
-    assert asked == 4 * each
+    found = 64, 0.7, 0.0, 1.0, round(confident[0] * candidates.LIKE), confident[1]
+    kinds = [("top",), ("top",), ("uniform",), ("top",)]  # a plain cross-fade has no mask
+    each = [[(("above",), ("light", None), 3), (*found, kind)] for kind in kinds]
+    assert asked == sum(each, [])
 
 
 def test_searches_with_and_without_refinement_beside_random_draws(section):
