@@ -104,7 +104,7 @@ class Scorer:
             upper, lower = logs[len(views) :]
             found["above"] = 0.5 * (upper[:, second] + lower[:, first])
         if "wings" in self.optional:
-            found["wings"] = tf.minimum(wings(pictures), 1)
+            found["wings"] = wings(pictures)
         if self.model.critic:
             found["critic"] = -self.model.critic(pictures)
         return found, features
@@ -117,19 +117,19 @@ class Scorer:
     def thorough(self):
         return tf.function(functools.partial(self.terms, shifts=SHIFTS, mirrored=True), autograph=False)
 
-    def glance(self, codes, like=()):
+    def glance(self, codes):
         """Log probability of the first class, [N], at half the resolution of what codes [N, h, w, c] decode to.
 
         Mean over judges and all views: how much each is of the first class at a glance, whatever its details.
-        Where the second parents are `like` other classes it is that of those: spread wings look like an airplane.
+        Where there is a term "wings", how much of light wings and a light body there is, see `outline`.
         """
-        classes = [self.judge.class_names.index(name) for name in like] or self.pair[:1]
 
         def seen(part):
             pictures = tf.clip_by_value(self.model.autoencoder.decode(part), -1, 1)
+            if "wings" in self.optional:
+                return outline(pictures)
             views = [shifted(side, *shift) for side in (pictures, pictures[:, :, ::-1]) for shift in SHIFTS]
-            logs = np.mean([self.look(blurred(view, 2))[0] for view in views], axis=0)
-            return logs[:, classes].mean(axis=1)
+            return np.mean([self.look(blurred(view, 2))[0][:, self.pair[0]] for view in views], axis=0)
 
         return in_batches(seen, codes)
 
@@ -168,13 +168,24 @@ def halves(pictures):
 
 
 def wings(pictures):
-    """Mean brightness of the lightest quarter less that of the others, of the uppermost three eighths of pictures
-    [B, H, W, C] but for an eighth at either side, [B]."""
+    """How much lighter the lightest quarter of the uppermost three eighths of pictures [B, H, W, C], but for an
+    eighth at either side, is than the others, at most 1, [B]."""
     height, width = pictures.shape[1:3]
     high = tf.reduce_mean(pictures[:, : 3 * height // 8, width // 8 : -(width // 8)], axis=3)
     ordered = tf.sort(tf.reshape(high, (-1, high.shape[1] * high.shape[2])), axis=1, direction="DESCENDING")
     quarter = ordered.shape[1] // 4
-    return tf.reduce_mean(ordered[:, :quarter], axis=1) - tf.reduce_mean(ordered[:, quarter:], axis=1)
+    lighter = tf.reduce_mean(ordered[:, :quarter], axis=1) - tf.reduce_mean(ordered[:, quarter:], axis=1)
+    return tf.minimum(lighter, 1)
+
+
+def outline(pictures):
+    """`wings`, and how much lighter the middle of the lower half of pictures [B, H, W, C] is than an eighth at
+    either side of the upper half, [B]: large where a light horse with light wings is before something dark."""
+    height, width = pictures.shape[1:3]
+    body = pictures[:, height // 2 : 7 * height // 8, 3 * width // 16 : -(3 * width // 16)]
+    upper = pictures[:, : height // 2]
+    sides = tf.concat([upper[:, :, : width // 8], upper[:, :, -(width // 8) :]], axis=2)
+    return wings(pictures) + tf.reduce_mean(body, axis=(1, 2, 3)) - tf.reduce_mean(sides, axis=(1, 2, 3))
 
 
 def blurred(pictures, size):

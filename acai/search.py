@@ -31,7 +31,7 @@ def complete(recipe, model, judge, bank, rows, training=None):
     Returns:
         (refined codes float16 [count, h, w, c] or None, [{"score", "terms", "nearest", ...} of each kept], and
         with `training` {"nearest": images [count, H, W, C]}, the nearest of them by the judges' features). What
-        is kept stands in the order of `acai.scores.Scorer.glance` and the weighted term "wings", if there is one.
+        is kept stands in the order of `acai.scores.Scorer.glance`.
     """
     weights, classes = recipe["weights"], (recipe["first"], recipe["second"])
     scorer = Scorer(model, judge, classes, asked(weights))
@@ -45,8 +45,7 @@ def complete(recipe, model, judge, bank, rows, training=None):
     if recipe["refine"]:
         codes = refine(scorer, codes, weights, recipe["refine"], recipe["seed"]).astype(np.float32)
     terms, features = thorough(scorer, parents, codes)
-    glance = scorer.glance(codes, [wish for wish in masks.wishes(likes[1]) if wish != masks.LIGHT])
-    glance += weights.get("wings", 0) * terms.get("wings", 0)
+    glance = scorer.glance(codes)
     order = np.argsort(-glance, kind="stable")
     chosen, codes, glance, features = [chosen[i] for i in order], codes[order], glance[order], features[order]
     terms = {name: values[order] for name, values in terms.items()}

@@ -79,8 +79,7 @@ def test_thorough_recognition_is_the_mean_over_flips_and_shifts():
     np.testing.assert_allclose(terms["sharpness"], np.minimum(sharpness, 0), atol=1e-4)
 
 
-@pytest.mark.parametrize(("like", "place"), [((), 2), (("cat",), 1)])
-def test_a_glance_is_at_one_class_at_half_the_resolution_in_all_views(like, place):
+def test_a_glance_is_at_the_first_class_at_half_the_resolution_in_all_views():
     """A judge that reads its classes' logits from the first pixel, of blurred pictures the mean of 2x2."""
 
     def look(pictures):
@@ -94,8 +93,8 @@ def test_a_glance_is_at_one_class_at_half_the_resolution_in_all_views(like, plac
         padded = np.pad(np.clip(3 * side, -1, 1), ((0, 0), (2, 2), (2, 2), (0, 0)), mode="reflect")
         for down, right in ((0, 0), (2, 0), (-2, 0), (0, 2), (0, -2)):
             pixel = padded[:, 2 - down : 4 - down, 2 - right : 4 - right].mean(axis=(1, 2))
-            expected.append(pixel[:, place] - np.log(np.exp(pixel).sum(axis=1)))
-    found = scores.Scorer(model, judge, ("horse", "bird")).glance(codes, like)
+            expected.append(pixel[:, 2] - np.log(np.exp(pixel).sum(axis=1)))
+    found = scores.Scorer(model, judge, ("horse", "bird")).glance(codes)
     np.testing.assert_allclose(found, np.mean(expected, axis=0), rtol=1e-5)
 
 
@@ -142,10 +141,28 @@ def test_wings_are_a_light_quarter_of_what_is_high():
     picture = np.full((16, 16, 3), -0.5, np.float32)
     picture[6:] = picture[:, :2] = picture[:, 14:] = 1  # below and beside: of no matter
     dark, light, blob = picture, picture.copy(), picture.copy()
-    light[2:5, 4:10] = [1.0, 0.7, 0.1]  # 18 pixels of brightness 0.6
-    blob[:, 2:8] = 0.6  # half of what counts
+    light[2:5, 4:10] = [0.6, 0.3, 0.0]  # 18 pixels of brightness 0.3
+    blob[:, 2:8] = 0.4  # half of what counts
     wings = scores.wings(tf.constant([dark, light, blob]))
-    np.testing.assert_allclose(wings, [0, 0.6 + 0.5, 0.6 - (18 * 0.6 - 36 * 0.5) / 54], atol=1e-6)
+    np.testing.assert_allclose(wings, [0, 0.3 + 0.5, 0.4 - (18 * 0.4 - 36 * 0.5) / 54], atol=1e-6)
+
+
+def test_an_outline_is_of_wings_and_a_body_before_dark_sides():
+    """Of 16x16 pixels the body is the rows 8 to 13 of the columns 3 to 12, the sides are two columns each."""
+    plain, body, sides, elsewhere = np.full((4, 16, 16, 3), -0.5, np.float32)
+    body[8:14, 3:8] = [0.4, 0.2, 0.0]  # half of it
+    sides[:8, :2] = sides[:4, 14:] = 0.1  # three quarters of them
+    elsewhere[14:] = elsewhere[8:, :3] = elsewhere[8:, 13:] = elsewhere[6:, 2:3] = 1
+    found = scores.outline(tf.constant([plain, body, sides, elsewhere]))
+    np.testing.assert_allclose(found, [0, 0.7 / 2, -0.6 * 0.75, 0], atol=1e-6)
+
+
+def test_a_glance_is_at_the_outline_where_wings_are_asked_for():
+    codes = np.random.default_rng(10).uniform(-0.5, 0.5, size=(3, 16, 16, 3)).astype(np.float32)
+    model = SimpleNamespace(autoencoder=SimpleNamespace(decode=lambda codes: 3 * codes))
+    scorer = scores.Scorer(model, SimpleNamespace(class_names=("a", "b")), ("a", "b"), ("wings",))
+    pictures = np.clip(3 * codes, -1, 1)
+    np.testing.assert_allclose(scorer.glance(codes), scores.outline(tf.constant(pictures)), atol=1e-6)
 
 
 def test_the_term_wings_is_at_most_one():

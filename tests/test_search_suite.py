@@ -132,17 +132,15 @@ def test_the_kept_are_to_be_like_training_images_where_there_are_any(training, m
         np.testing.assert_allclose(distances, away.min(axis=1), atol=2e-3)
 
 
-def test_what_is_like_what_was_asked_for_and_has_wings_stands_first():
-    """Of lowered first parents and second ones like the first class, whose glance it then is, with wings at 2."""
+def test_wings_stand_first_where_they_are_asked_for():
+    """Of lowered first parents and second ones like the first class."""
     codes, recipe = bank(), dict(zip(("first", "second"), CLASSES, strict=True))
     recipe |= dict(candidates=70, count=8, seed=0, mask=None, refine=1, lower_first=2, second_like="light,horse")
     recipe["weights"] = masks.WEIGHTS | {"critic": 0, "wings": 2.0}
     rows = [codes.rows(name) for name in CLASSES]
     refined, entries, _ = search.complete(recipe, MODEL, Judge(), codes, rows)
     refined = refined.astype(np.float32)
-    pictures = np.clip(np.asarray(decode(refined)), -1, 1)
-    wings = np.minimum(scores.wings(tf.constant(pictures)), 1)
-    expected = scores.Scorer(MODEL, Judge(), CLASSES).glance(refined, ("horse",)) + 2 * wings
+    expected = np.asarray(scores.outline(tf.clip_by_value(decode(refined), -1, 1)))
     np.testing.assert_allclose([e["glance"] for e in entries], expected, atol=1e-3)
     assert list(expected) == sorted(expected, reverse=True)
     lowered = masks.lowered(MODEL, codes.latents[[row for row, _ in recipe["rows"]]].astype(np.float32), 2)
