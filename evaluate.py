@@ -3,6 +3,7 @@
     python evaluate.py                                             the bundled ACAI's blends of horses and birds
     python evaluate.py --source=runs/pegasus --samples=2000        those of a training of your own
     python evaluate.py --suite=search                              the best of 20,000 against controls' best
+    python evaluate.py --suite=search --flagfile=configs/winged.flags   the same where all are asked for wings
     python evaluate.py --source=runs/acai --suite=probe            what its codes tell about classes
     python evaluate.py --source=runs/lines                         the paper's figures for lines; needs no data set
     python evaluate.py --source=runs/dcgan                         a GAN's samples; --suite=blend: class morphs

@@ -3,6 +3,7 @@
     python generate.py --blend                                    the bundled ACAI's 64 best horse-birds
     python generate.py --blend --seed=1                           64 of random pairs
     python generate.py --blend --candidates=20000 --keep=64       the best of many, searched for anew
+    python generate.py --blend --flagfile=configs/winged.flags    light horses with light wings, the bundled search
     python generate.py --blend --source=runs/pegasus --mix=0.6    from a training of your own
     python generate.py --blend --strip=9 --path=lerp              and every step between the parents
     python generate.py --blend --first_image=a.png --second_image=b.png

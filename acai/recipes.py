@@ -3,9 +3,9 @@
 Beside what every recipe holds: "first" and "second" (classes), "path", "layout", "bandwidth", perhaps
 "first_image" and "second_image" (files) and, once drawn, "rows": [[first, second], ...], the rows of the latent
 bank. Blends with a mask or from a search also have, once drawn, "blends": [{"mirrored": [0 or 1, 0 or 1], "mask",
-"shares": the second's in each cell, [h][w]}, ...], and refined ones "refined_digest" of their codes, which lie in
-an .npz file beside the manifest. A manifest of blends also says of each picture what its search
-said, see acai.found.
+"shares": the second's in each cell, [h][w]}, ...], perhaps "lower_first", the pixels by which first parents are
+moved down, and refined ones "refined_digest" of their codes, which lie in an .npz file beside the manifest. A
+manifest of blends also says of each picture what its search said, see acai.found.
 """
 
 import typing

@@ -1,6 +1,7 @@
 """Every bundled model: what it must weigh and say, and its golden outputs made again."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -96,3 +97,11 @@ def test_golden_outputs_are_made_again(folder):
         tolerance = 1 if array.dtype == np.uint8 else TOLERANCE  # one grey level
         np.testing.assert_allclose(np.float64(array), stored[name], tolerance, tolerance, err_msg=name)
         assert stored[name].std() > 1e-3, "not all the same"
+
+
+def test_the_bundled_search_is_what_its_flagfile_asks_for():
+    lines = (Path(__file__).parent.parent / "configs" / "winged.flags").read_text().splitlines()
+    asked = dict(line.removeprefix("--").split("=") for line in lines if not line.startswith("#"))
+    recipe = json.loads((release.BUNDLED / "pegasus" / "pegasus.json").read_text())["recipe"]
+    assert asked.keys() >= {"candidates", "refine", "lower_first", "wings_weight"}
+    assert {name: type(recipe[name])(value) for name, value in asked.items()} == {n: recipe[n] for n in asked}
