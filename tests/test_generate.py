@@ -52,8 +52,8 @@ RUNS = {
     "gan_j_again": "--from_manifest=gan_j/manifest.json --out=gan_j_again",
     "masked": "--blend --source=run --count=3 --strip=3 --scale=1 --mask=top --out=masked",
     "masked_again": "--from_manifest=masked/manifest.json --out=masked_again",
-    "search": "--blend --source=winners --candidates=12 --keep=4 --refine=2 --above_weight=0.5 --bundle --scale=1"
-    " --out=search",
+    "search": "--blend --source=winners --candidates=12 --keep=4 --refine=2 --above_weight=0.5 --wings_weight=0.5 "
+    "--lower_first=3 --bundle --scale=1 --out=search",
     "search_again": "--from_manifest=search/manifest.json --out=search_again",
     "bare": "--blend --source=winners --out=bare",
     "seeded": "--blend --source=winners --seed=0 --count=2 --scale=1 --out=seeded",
