@@ -50,9 +50,10 @@ for _name in ("first", "second"):
     flags.DEFINE_string(f"{_name}_like", None, f"of each search: what {_name} parents are like, see generate.py")
 flags.DEFINE_integer("lower_first", 0, "of each search, see generate.py", lower_bound=0, upper_bound=masks.LOWEST)
 flags.DEFINE_enum("mask", None, masks.KINDS, "of each search, but of the plain cross-fades")
-for _name in ("above", "wings"):
-    _help = f"of each search: of its term {_name}"
-    flags.DEFINE_float(f"{_name}_weight", 0, _help, lower_bound=-1000, upper_bound=1000)
+WEIGHTS = ("above", "wings", "together")  # see generate.py
+for _name in WEIGHTS:
+    _default, _help = masks.WEIGHTS[_name], f"of each search: of its term {_name}"
+    flags.DEFINE_float(f"{_name}_weight", _default, _help, lower_bound=-1000, upper_bound=1000)
 flags.DEFINE_string("first", "horse", "class of the first parent")
 flags.DEFINE_string("second", "bird", "class of the second parent")
 flags.DEFINE_string("features", "classifier", "classifier, inception or a .keras file")
@@ -62,7 +63,7 @@ flags.DEFINE_string("image_folder", None, "where a run's own images are; default
 flags.DEFINE_string("out", None, "the folder to write to; default: out/evaluate/ and the source's name")
 FLAGS = flags.FLAGS
 LIKES = ["first_like", "second_like"]
-SEARCH = [*LIKES, "lower_first", "mask", "above_weight", "wings_weight"]  # and "candidates" and "refine"
+SEARCH = [*LIKES, "lower_first", "mask", *(f"{name}_weight" for name in WEIGHTS)]  # and "candidates" and "refine"
 
 
 def main():
@@ -166,7 +167,7 @@ def search(config, weights, judges, bank):
     sides = judges.pop(REFEREE), Jury(judges.values())
     model, bank = released_acai(config, weights), LatentBank.from_arrays(bank)
     likes = FLAGS.first_like, FLAGS.second_like
-    weights = {"above": FLAGS.above_weight, "wings": FLAGS.wings_weight}
+    weights = {name: FLAGS[f"{name}_weight"].value for name in WEIGHTS}
     asked = search.Asked(FLAGS.candidates, FLAGS.refine, likes, FLAGS.lower_first, FLAGS.mask, weights)
     return search.evaluate(model, *sides, *shared, bank, asked, seed, folder)
 
