@@ -39,7 +39,7 @@ class Asked(typing.NamedTuple):
         refine: steps of gradient ascent on the codes that are kept; 0: there is no such row.
         likes, lower_first: see `acai.candidates.prepare`.
         mask: the only kind of blends by masks; None: all kinds.
-        weights: {term: weight} of what differs from acai.masks.WEIGHTS.
+        weights: {term: weight} in place of those of acai.masks.WEIGHTS.
     """
 
     candidates: int
@@ -78,11 +78,12 @@ def evaluate(
     rows = [bank.rows(name) for name in (first, second)]
     pixels = dataclasses.replace(bank, latents=pictures_of(bank, train, holdout))
     fade, cell = CrossFade(), train.images.shape[1] // bank.latents.shape[1]
+    masked = (asked.mask,) if asked.mask else masks.KINDS
     kinds = {
-        "slerp": (model, bank, interpolation.slerp, 1, masks.KINDS),
-        "lerp": (model, bank, interpolation.lerp, 1, masks.KINDS),
+        "slerp": (model, bank, interpolation.slerp, 1, masked),
+        "lerp": (model, bank, interpolation.lerp, 1, masked),
         "cross-fade": (fade, pixels, interpolation.lerp, cell, ("uniform",)),
-        "cross-fade with masks": (fade, pixels, interpolation.lerp, cell, masks.KINDS),
+        "cross-fade with masks": (fade, pixels, interpolation.lerp, cell, masked),
     }
     optional = search.asked(asked.weights)
     look = tf.function(lambda part: jury.look(part)[1], autograph=False)
@@ -94,13 +95,11 @@ def evaluate(
         parents = prepare(scorer, codes, rows, asked.likes, asked.lower_first, path, side)
         scorer.reference = seen
         weights = masks.WEIGHTS | asked.weights | ({} if decoder is model else {"critic": 0.0})
-        if asked.mask and allowed == masks.KINDS:
-            allowed = (asked.mask,)
         kept = search.find(scorer, parents, asked.candidates, KEPT, seed, weights, allowed)[1]
         found = {"kept": kept}
         if asked.refine and decoder is model:
             found["kept and refined"] = ascent.refine(scorer, kept, weights, asked.refine, seed).astype(np.float32)
-        if decoder is model or allowed == masks.KINDS[:1]:
+        if name != "cross-fade with masks":
             random = np.random.default_rng(seed)
             pairs = [c[random.choice(len(c), KEPT, replace=False), 0] for c in parents.codes]
             found["random"] = masks.blend(*pairs, np.full((KEPT, *pairs[0].shape[1:3]), 0.5), path)
