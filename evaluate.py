@@ -21,9 +21,9 @@ import os
 import numpy as np
 from absl import flags
 
-from acai import masks
 from common import command, data, memory, release
 from common.command import InputError
+from configs import search as search_flags
 from evaluation import features, report
 from judge import JURORS
 
@@ -44,16 +44,7 @@ JUDGES = (REFEREE, "classifier")  # the first is the one that counts; a search h
 flags.DEFINE_string("source", "pegasus", "a bundled model's name, a run directory or a release folder")
 flags.DEFINE_enum("suite", None, [*SUITES, "all"], "what to measure; default: the first that suits")
 flags.DEFINE_integer("samples", 1000, "pictures of each kind", lower_bound=100, upper_bound=20_000)
-flags.DEFINE_integer("candidates", 20_000, "of each search of the suite search", lower_bound=64)
-flags.DEFINE_integer("refine", 40, "steps of gradient ascent on what a search keeps", lower_bound=0)
-for _name in ("first", "second"):
-    flags.DEFINE_string(f"{_name}_like", None, f"of each search: what {_name} parents are like, see generate.py")
-flags.DEFINE_integer("lower_first", 0, "of each search, see generate.py", lower_bound=0, upper_bound=masks.LOWEST)
-flags.DEFINE_enum("mask", None, masks.KINDS, "of each search, but of the plain cross-fades")
-WEIGHTS = ("above", "wings", "together")  # see generate.py
-for _name in WEIGHTS:
-    _default, _help = masks.WEIGHTS[_name], f"of each search: of its term {_name}"
-    flags.DEFINE_float(f"{_name}_weight", _default, _help, lower_bound=-1000, upper_bound=1000)
+search_flags.define(candidates=20_000, refine=40, least=64)
 flags.DEFINE_string("first", "horse", "class of the first parent")
 flags.DEFINE_string("second", "bird", "class of the second parent")
 flags.DEFINE_string("features", "classifier", "classifier, inception or a .keras file")
@@ -62,8 +53,6 @@ flags.DEFINE_string("data_dir", None, "where tensorflow-datasets keeps CIFAR-10;
 flags.DEFINE_string("image_folder", None, "where a run's own images are; default: where it found them")
 flags.DEFINE_string("out", None, "the folder to write to; default: out/evaluate/ and the source's name")
 FLAGS = flags.FLAGS
-LIKES = ["first_like", "second_like"]
-SEARCH = [*LIKES, "lower_first", "mask", *(f"{name}_weight" for name in WEIGHTS)]  # and "candidates" and "refine"
 
 
 def main():
@@ -73,7 +62,7 @@ def main():
     names = class_names(config)
     kind = "conditional gan" if family == "gan" and config["model"]["classes"] else family
     suites = chosen_suites(kind, config["data"]["source"], names)
-    idle = [name for name in SEARCH if FLAGS[name].value != FLAGS[name].default]
+    idle = [name for name in search_flags.NAMES if FLAGS[name].value != FLAGS[name].default]
     if idle and "search" not in suites:
         raise InputError(f"--{idle[0]} is required with --suite=search. Received: --{idle[0]} alone")
     facts = {"source": FLAGS.source, "weights": digest, "seed": FLAGS.seed, "suite": ", ".join(suites)}
@@ -147,9 +136,9 @@ def check_parents(names):
 
 def search_facts(class_names):
     """What a search is asked for by flags; InputError where judges of such classes do not know what."""
-    for name in LIKES:
-        masks.check_like(name, FLAGS[name].value, class_names)
-    return {name: FLAGS[name].value for name in ("candidates", "refine", *SEARCH)}
+    asked = {name: FLAGS[name].value for name in search_flags.NAMES}
+    search_flags.check(asked, class_names)
+    return asked
 
 
 def blend(config, weights, judges):
@@ -167,7 +156,7 @@ def search(config, weights, judges, bank):
     sides = judges.pop(REFEREE), Jury(judges.values())
     model, bank = released_acai(config, weights), LatentBank.from_arrays(bank)
     likes = FLAGS.first_like, FLAGS.second_like
-    weights = {name: FLAGS[f"{name}_weight"].value for name in WEIGHTS}
+    weights = search_flags.weights(FLAGS.flag_values_dict())
     asked = search.Asked(FLAGS.candidates, FLAGS.refine, likes, FLAGS.lower_first, FLAGS.mask, weights)
     return search.evaluate(model, *sides, *shared, bank, asked, seed, folder)
 

@@ -28,10 +28,11 @@ from pathlib import Path
 
 from absl import flags
 
-from acai import found, masks
+from acai import found
 from common import command, data, gallery, release
 from common.checkpoints import write_atomically
 from common.command import InputError
+from configs import search as search_flags
 
 FAMILIES = ("acai", "gan")  # each has `recipes`, with ACTIONS, load and render
 ACTIONS = {
@@ -67,28 +68,8 @@ flags.DEFINE_float(
 flags.DEFINE_integer("seed", 0, "picture k is a function of the seed and k, not of --count", lower_bound=0)
 flags.DEFINE_string("first_image", None, "a picture of your own as the first parent")
 flags.DEFINE_string("second_image", None, "and one as the second")
-flags.DEFINE_enum("mask", None, masks.KINDS, "of --blend: where the second parent weighs more; of a search: all")
-flags.DEFINE_integer("candidates", 0, "of --blend: how many to draw and score; 0: no search", lower_bound=0)
+search_flags.define(candidates=0, refine=0, least=0)  # 0: no search
 flags.DEFINE_integer("keep", 64, "how many of the candidates stay", lower_bound=1)
-for _name, _example in (("first", "light horses: light"), ("second", "light spread wings: light,airplane")):
-    _help = f"of a search: only {_name} parents most like those classes, or light in the middle; e.g. {_example}"
-    flags.DEFINE_string(f"{_name}_like", None, _help)
-flags.DEFINE_integer(
-    "lower_first",
-    0,
-    "of a search: pixels by which first parents are moved down: room for wings",
-    lower_bound=0,
-    upper_bound=masks.LOWEST,
-)
-flags.DEFINE_integer("refine", 0, "steps of gradient ascent on the kept codes", lower_bound=0)
-for _name, _weight in masks.WEIGHTS.items():
-    flags.DEFINE_float(
-        f"{_name}_weight",
-        _weight,
-        f"of the term {_name} in a candidate's score, see acai/scores.py",
-        lower_bound=-1000,
-        upper_bound=1000,
-    )
 flags.DEFINE_bool("bundle", False, "of a search: what it finds becomes what a bare --blend of the source shows")
 flags.DEFINE_string(
     "data_dir",
@@ -100,16 +81,13 @@ flags.DEFINE_string("out", None, "the folder to write to; default: out/ and the 
 flags.DEFINE_integer("scale", 4, "nearest-neighbour enlargement", lower_bound=1, upper_bound=32)
 flags.DEFINE_string("from_manifest", None, "a manifest.json, whose pictures are made again")
 FLAGS = flags.FLAGS
-WEIGHTS = [f"{name}_weight" for name in masks.WEIGHTS]
-LIKES = ["first_like", "second_like"]
-SEARCH = ["mask", "candidates", "keep", "refine", "lower_first", *LIKES, *WEIGHTS]
 OPTIONAL = "first second mix strip path layout bandwidth first_image second_image".split()  # not of every action
-OPTIONAL += ["mask", "candidates", "refine", "lower_first", *LIKES]
+OPTIONAL += [name for name in search_flags.NAMES if name not in search_flags.WEIGHTS]
 DRAWING = "count seed scale".split()  # of every action but those that SHOWS
-RECIPE_FLAGS = [*OPTIONAL, *"source count seed scale keep".split(), *WEIGHTS]
+RECIPE_FLAGS = [*OPTIONAL, *"source count seed scale keep".split(), *search_flags.WEIGHTS]
 MOVABLE = "source first_image second_image scale out".split()  # may be given beside --from_manifest
 DRAWN = "weights_digest codes_digest first_image_digest second_image_digest rows blends refined_digest".split()
-LATER = {"layout", *SEARCH}  # what manifests of older versions lack
+LATER = {"layout", "keep", *search_flags.NAMES}  # what manifests of older versions lack
 SHOWING = {"source", "strip", "scale", "out"}  # flags beside which a bare --blend shows what was searched for
 WINNERS = "pegasus.json"  # in a release's folder
 DIAGRAMS = 4  # how many, where --count is not given
@@ -197,8 +175,7 @@ def jury_of(recipe, source):
         raise InputError(
             f"--candidates: two different classes that the classifier knows are required. Received: {classes}"
         )
-    for name in LIKES:
-        masks.check_like(name, recipe[name], judged["class_names"])
+    search_flags.check(recipe, judged["class_names"])
     own = source.sizes["width"]
     if own % judged["width"] or source.sizes["colours"] != judged["colours"]:
         raise InputError(
@@ -244,14 +221,14 @@ def recipe_of_flags():
     if recipe["action"] == "interpolate":
         recipe["strip"] = recipe["strip"] or 9
     recipe["count"] = 1 if own else recipe["count"]
-    recipe["weights"] = {name: recipe[f"{name}_weight"] for name in masks.WEIGHTS}
+    recipe["weights"] = search_flags.weights(recipe)
     if recipe["candidates"]:
         if FLAGS["count"].present and recipe["count"] != recipe["keep"]:
             raise InputError(f"--keep is required with --candidates, not --count. Received: --count={FLAGS.count}")
         recipe["count"] = recipe["keep"]
     else:
-        searching = ("keep", "bundle", "data_dir", "lower_first", *LIKES, *WEIGHTS)
-        idle = [name for name in searching if FLAGS[name].value != FLAGS[name].default]
+        searching = {"keep", "bundle", "data_dir", *search_flags.NAMES} - {"mask"}  # which is of any --blend
+        idle = sorted(name for name in searching if FLAGS[name].value != FLAGS[name].default)
         if idle:
             raise InputError(f"--{idle[0]} is required with --candidates. Received: --{idle[0]} alone")
     if recipe["layout"] != "strip" and not FLAGS["count"].present and FLAGS.from_manifest is None:

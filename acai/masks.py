@@ -6,7 +6,6 @@ blended by `slerp` at its own share.
 
 import numpy as np
 
-from common.command import InputError
 from common.gallery import in_batches
 from common.interpolation import slerp
 
@@ -22,13 +21,6 @@ RIDGE = 1.0  # of the class direction, in units of the codes' mean variance
 def wishes(like):
     """What parents are to be like, one after the other, of a flag's value: "light,airplane" or None."""
     return [] if like is None else like.split(",")
-
-
-def check_like(flag, value, class_names):
-    """Raises InputError unless parents may be like a flag's value: classes or LIGHT, with commas; None: any."""
-    if set(wishes(value)) - {LIGHT, *class_names}:
-        known = ", ".join(class_names)
-        raise InputError(f"--{flag} is required to be of light, {known}, with commas between. Received: {value}")
 
 
 def pattern(kind, shape, random=None, evidence=None):

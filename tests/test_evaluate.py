@@ -81,6 +81,8 @@ def test_lines_from_start_to_end(runs, tmp_path):
         ("--source={runs}/animals --suite=search --first_like=unicorn", ["--first_like", "light, ", "unicorn"]),
         ("--source={runs}/animals --first_like=light", ["--first_like is required with --suite=search"]),
         ("--source={runs}/animals --suite=probe --lower_first=2", ["--lower_first is required with"]),
+        ("--source={runs}/animals --suite=probe --typical_weight=2", ["--typical_weight is required with"]),
+        ("--source={runs}/animals --suite=search --typical_weight=nan", ["--typical_weight", "finite", "nan"]),
         ("--source={runs}/lines --out=/dev/null/out", ["--out", "/dev/null"]),
         ("--sauce=acai", ["sauce"]),
     ],

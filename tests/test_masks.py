@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from acai import masks
-from common.command import InputError
 from common.interpolation import slerp
 
 UP = np.array([[1, 1], [1, 1], [-1, -1], [-1, -1]])
@@ -91,6 +90,3 @@ def test_lowered_codes_are_those_of_the_picture_moved_down():
 
 def test_wishes_are_taken_one_after_the_other():
     assert masks.wishes(None) == [] and masks.wishes("light,airplane") == ["light", "airplane"]
-    masks.check_like("first_like", "airplane,light", ("airplane", "bird"))
-    with pytest.raises(InputError, match=r"--first_like.*light, airplane, bird.*cat,light"):
-        masks.check_like("first_like", "cat,light", ("airplane", "bird"))
