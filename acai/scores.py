@@ -179,13 +179,14 @@ def wings(pictures):
 
 
 def outline(pictures):
-    """`wings`, and how much lighter the middle of the lower half of pictures [B, H, W, C] is than an eighth at
-    either side of the upper half, [B]: large where a light horse with light wings is before something dark."""
+    """`wings`, how light the middle of the lower half of pictures [B, H, W, C] is, and how much lighter it is than
+    an eighth at either side of the upper half, [B]: large where a white horse with white wings is before something
+    dark."""
     height, width = pictures.shape[1:3]
     body = pictures[:, height // 2 : 7 * height // 8, 3 * width // 16 : -(3 * width // 16)]
     upper = pictures[:, : height // 2]
     sides = tf.concat([upper[:, :, : width // 8], upper[:, :, -(width // 8) :]], axis=2)
-    return wings(pictures) + tf.reduce_mean(body, axis=(1, 2, 3)) - tf.reduce_mean(sides, axis=(1, 2, 3))
+    return wings(pictures) + 2 * tf.reduce_mean(body, axis=(1, 2, 3)) - tf.reduce_mean(sides, axis=(1, 2, 3))
 
 
 def blurred(pictures, size):

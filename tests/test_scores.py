@@ -154,7 +154,7 @@ def test_an_outline_is_of_wings_and_a_body_before_dark_sides():
     sides[:8, :2] = sides[:4, 14:] = 0.1  # three quarters of them
     elsewhere[14:] = elsewhere[8:, :3] = elsewhere[8:, 13:] = elsewhere[6:, 2:3] = 1
     found = scores.outline(tf.constant([plain, body, sides, elsewhere]))
-    np.testing.assert_allclose(found, [0, 0.7 / 2, -0.6 * 0.75, 0], atol=1e-6)
+    np.testing.assert_allclose(found, [-0.5, -0.5 + 2 * 0.7 / 2, -0.5 - 0.6 * 0.75, -0.5], atol=1e-6)
 
 
 def test_a_glance_is_at_the_outline_where_wings_are_asked_for():
