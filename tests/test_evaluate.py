@@ -1,5 +1,6 @@
 """The real command: the lines suite from start to end, and bad input in one line, with status 2."""
 
+import ast
 import json
 import os
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from acai import masks
 from acai.model import ACAI
 from common import release
 
@@ -158,3 +160,26 @@ except command.InputError as error:
     error, judges, loaded = answers(program, *words)
     assert missing in error
     assert judges == ["referee", "classifier"] and not loaded
+
+
+def test_a_search_is_asked_for_what_the_flags_say():
+    """With stand-ins for all that takes TensorFlow."""
+    program = """
+import sys
+from types import SimpleNamespace as Stand
+asked = lambda *words: print(repr(words[-3]))
+sys.modules["evaluation.search"] = Stand(Asked=lambda *words: words, evaluate=asked)
+sys.modules["acai.bank"] = Stand(LatentBank=Stand(from_arrays=dict))
+sys.modules["judge.released"] = Stand(Jury=list)
+import evaluate
+evaluate.released_acai = lambda *_: None
+evaluate.judged = lambda *_, **__: ({"referee": 0, "juror": 1}, None, None, None, "horse", "bird", 100, 3, None)
+evaluate.FLAGS(["evaluate.py", *sys.argv[1:]])
+evaluate.search({}, {}, {}, {})
+"""
+    words = "--candidates=70 --refine=2 --second_like=light,cat --lower_first=3 --mask=top --wings_weight=1.5"
+    command = [sys.executable, "-c", program, *words.split(), "--critic_weight=0.25"]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, result.stderr
+    weights = masks.WEIGHTS | {"wings": 1.5, "critic": 0.25}
+    assert ast.literal_eval(result.stdout) == (70, 2, (None, "light,cat"), 3, "top", weights)
