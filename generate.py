@@ -68,7 +68,7 @@ flags.DEFINE_float(
 flags.DEFINE_integer("seed", 0, "picture k is a function of the seed and k, not of --count", lower_bound=0)
 flags.DEFINE_string("first_image", None, "a picture of your own as the first parent")
 flags.DEFINE_string("second_image", None, "and one as the second")
-search_flags.define(candidates=0, refine=0, least=0)  # 0: no search
+search_flags.define(candidates=0, refine=0, least=0)
 flags.DEFINE_integer("keep", 64, "how many of the candidates stay", lower_bound=1)
 flags.DEFINE_bool("bundle", False, "of a search: what it finds becomes what a bare --blend of the source shows")
 flags.DEFINE_string(

@@ -77,9 +77,7 @@ def load(folder, recipe):
 
 
 def check_masked(recipe):
-    """Raises InputError where --candidates, --refine or --mask do not go with the other flags."""
-    if recipe["refine"] and not recipe["candidates"]:
-        raise InputError("--refine is required with --candidates. Received: --refine alone")
+    """Raises InputError where --candidates or --mask do not go with the other flags."""
     if recipe["candidates"] and recipe["candidates"] < recipe["count"]:
         raise InputError(
             f"--candidates is required to be at least --keep. Received: {recipe['candidates']} and "

@@ -17,7 +17,8 @@ def define(candidates, refine, least):
         candidates, refine: their defaults.
         least: how many candidates at least.
     """
-    flags.DEFINE_integer("candidates", candidates, "of a search: how many to draw and score", lower_bound=least)
+    drawn = "of a search: how many to draw and score" + ("" if least else "; 0: no search")
+    flags.DEFINE_integer("candidates", candidates, drawn, lower_bound=least)
     flags.DEFINE_integer("refine", refine, "steps of gradient ascent on what a search keeps", lower_bound=0)
     flags.DEFINE_enum("mask", None, masks.KINDS, "where the second parent weighs more; default of a search: all")
     flags.DEFINE_integer(
@@ -27,9 +28,9 @@ def define(candidates, refine, least):
         lower_bound=0,
         upper_bound=masks.LOWEST,
     )
-    for name, example in zip(LIKES, ("light horses: light", "light spread wings: light,airplane"), strict=True):
+    for name, example in zip(LIKES, ("light", "light,airplane: light spread wings"), strict=True):
         side = name.removesuffix("_like")
-        wanted = f"of a search: only {side} parents most like these, or light in the middle; {example}"
+        wanted = f"of a search: only {side} parents most like a class, or light in the middle, e.g. {example}"
         flags.DEFINE_string(name, None, wanted)
     for name, term in WEIGHTS.items():
         meaning = f"of the term {term} in a candidate's score, see acai/scores.py"
