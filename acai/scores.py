@@ -3,8 +3,7 @@
 recognised   log sqrt(P(first) P(second)), mean over judges and views (mirrored, shifted)
 above        the same of the second class in the upper half of the picture and the first in the lower, the other
              half blurred: wings are above legs; one view, and only where it is asked for
-wings        how much lighter than the rest the lightest quarter is of what is high in the picture, at most 1:
-             light wings before something dark; only where it is asked for, see `wings`
+wings        light wings before something dark, see `acai.wings.light`; only where it is asked for
 realism      minus the squared Mahalanobis distance, over its dimensions, of the judges' features to a
              Gaussian of those of the parents' reconstructions, beyond their own mean (1)
 critic       minus the critic's guess of the mix
@@ -17,7 +16,8 @@ One more is of all that are kept, so that no score holds it:
 
 together     minus the kernel distance of the judges' features to the training images', see `acai.selection`
 
-What is kept, and refined until nearly all scores are equal, stands in the order of its `glance`.
+What is kept, and refined until nearly all scores are equal, stands in the order of its `glance`; where wings are
+asked for, the best at a glance is kept whatever its score, see `acai.search.leading`.
 """
 
 import functools
@@ -25,6 +25,7 @@ import functools
 import numpy as np
 import tensorflow as tf
 
+from acai import wings
 from common.gallery import in_batches
 
 SHIFTS = ((0, 0), (2, 0), (-2, 0), (0, 2), (0, -2))  # down and right, in pixels; all of them mirrored as well
@@ -104,7 +105,7 @@ class Scorer:
             upper, lower = logs[len(views) :]
             found["above"] = 0.5 * (upper[:, second] + lower[:, first])
         if "wings" in self.optional:
-            found["wings"] = wings(pictures)
+            found["wings"] = wings.light(pictures)
         if self.model.critic:
             found["critic"] = -self.model.critic(pictures)
         return found, features
@@ -121,15 +122,19 @@ class Scorer:
         """Log probability of the first class, [N], at half the resolution of what codes [N, h, w, c] decode to.
 
         Mean over judges and all views: how much each is of the first class at a glance, whatever its details.
-        Where there is a term "wings", how much of light wings and a light body there is, see `outline`.
+        Where there is a term "wings", of the picture as it is and in full: its log probability of the first class,
+        half the term "above" and `acai.wings.outline`.
         """
+        first, second = self.pair
 
         def seen(part):
             pictures = tf.clip_by_value(self.model.autoencoder.decode(part), -1, 1)
             if "wings" in self.optional:
-                return outline(pictures)
+                whole, upper, lower = (self.look(view)[0] for view in (pictures, *halves(pictures)))
+                above = 0.5 * (upper[:, second] + lower[:, first])
+                return whole[:, first] + 0.5 * above + wings.outline(pictures)
             views = [shifted(side, *shift) for side in (pictures, pictures[:, :, ::-1]) for shift in SHIFTS]
-            return np.mean([self.look(blurred(view, 2))[0][:, self.pair[0]] for view in views], axis=0)
+            return np.mean([self.look(blurred(view, 2))[0][:, first] for view in views], axis=0)
 
         return in_batches(seen, codes)
 
@@ -165,28 +170,6 @@ def halves(pictures):
     rows = (np.arange(height) + 0.5) / height - 0.5
     share = np.clip(0.5 - rows / (3 / 16), 0, 1).astype(np.float32)[:, None, None]  # of what is sharp above
     return share * pictures + (1 - share) * rest, (1 - share) * pictures + share * rest
-
-
-def wings(pictures):
-    """How much lighter the lightest quarter of the uppermost three eighths of pictures [B, H, W, C], but for an
-    eighth at either side, is than the others, at most 1, [B]."""
-    height, width = pictures.shape[1:3]
-    high = tf.reduce_mean(pictures[:, : 3 * height // 8, width // 8 : -(width // 8)], axis=3)
-    ordered = tf.sort(tf.reshape(high, (-1, high.shape[1] * high.shape[2])), axis=1, direction="DESCENDING")
-    quarter = ordered.shape[1] // 4
-    lighter = tf.reduce_mean(ordered[:, :quarter], axis=1) - tf.reduce_mean(ordered[:, quarter:], axis=1)
-    return tf.minimum(lighter, 1)
-
-
-def outline(pictures):
-    """`wings`, how light the middle of the lower half of pictures [B, H, W, C] is, and how much lighter it is than
-    an eighth at either side of the upper half, [B]: large where a white horse with white wings is before something
-    dark."""
-    height, width = pictures.shape[1:3]
-    body = pictures[:, height // 2 : 7 * height // 8, 3 * width // 16 : -(3 * width // 16)]
-    upper = pictures[:, : height // 2]
-    sides = tf.concat([upper[:, :, : width // 8], upper[:, :, -(width // 8) :]], axis=2)
-    return wings(pictures) + 2 * tf.reduce_mean(body, axis=(1, 2, 3)) - tf.reduce_mean(sides, axis=(1, 2, 3))
 
 
 def blurred(pictures, size):

@@ -31,7 +31,7 @@ def complete(recipe, model, judge, bank, rows, training=None):
     Returns:
         (refined codes float16 [count, h, w, c] or None, [{"score", "terms", "nearest", ...} of each kept], and
         with `training` {"nearest": images [count, H, W, C]}, the nearest of them by the judges' features). What
-        is kept stands in the order of `acai.scores.Scorer.glance`.
+        is kept stands in the order of `acai.scores.Scorer.glance`, after what `leading` says.
     """
     weights, classes = recipe["weights"], (recipe["first"], recipe["second"])
     scorer = Scorer(model, judge, classes, asked(weights))
@@ -43,14 +43,15 @@ def complete(recipe, model, judge, bank, rows, training=None):
     kinds = (recipe["mask"],) if recipe["mask"] else masks.KINDS
     chosen, codes = find(scorer, parents, recipe["candidates"], recipe["count"], recipe["seed"], weights, kinds)
     if recipe["refine"]:
-        codes = refine(scorer, codes, weights, recipe["refine"], recipe["seed"]).astype(np.float32)
+        codes = refined(scorer, codes, weights, recipe["refine"], recipe["seed"])
     terms, features = thorough(scorer, parents, codes)
     glance = scorer.glance(codes)
-    order = np.argsort(-glance, kind="stable")
+    ahead = leading(weights)
+    order = [*range(ahead), *(ahead + np.argsort(-glance[ahead:], kind="stable"))]
     chosen, codes, glance, features = [chosen[i] for i in order], codes[order], glance[order], features[order]
     terms = {name: values[order] for name, values in terms.items()}
     scores = total(terms, weights)
-    refined = codes.astype(np.float16) if recipe["refine"] else None
+    stored = codes.astype(np.float16) if recipe["refine"] else None
     recipe["rows"] = [[int(parents.rows[side][c.places[side]]) for side in (0, 1)] for c in chosen]
     recipe["blends"] = [
         {"mirrored": list(c.mirrored), "mask": c.mask, "shares": c.shares.tolist()} for c in chosen
@@ -64,12 +65,12 @@ def complete(recipe, model, judge, bank, rows, training=None):
         for k in range(len(chosen))
     ]
     if training is None:
-        return refined, entries, {}
+        return stored, entries, {}
     near, away = metrics.nearest(features, scorer.reference)
     for entry, i, distance in zip(entries, near, away, strict=True):
         image = {"class": training.class_names[training.labels[i]], "id": int(training.ids[i])}
         entry["nearest_training_image"] = image | {"distance": round(float(distance), 4)}
-    return refined, entries, {"nearest": real[near]}
+    return stored, entries, {"nearest": real[near]}
 
 
 def asked(weights):
@@ -77,8 +78,22 @@ def asked(weights):
     return tuple(name for name in OPTIONAL if weights.get(name))
 
 
+def leading(weights):
+    """How many of what is kept are there for their glance alone, and first: one where wings are asked for."""
+    return 1 if weights.get("wings") else 0
+
+
+def refined(scorer, codes, weights, steps, seed):
+    """Codes float32 [N, h, w, c] that `find` found, made better by `acai.refine.refine` but for the `leading`: of
+    those, refined, judges see more of both classes and viewers less of wings."""
+    ahead = leading(weights)
+    better = refine(scorer, codes[ahead:], weights, steps, seed) if len(codes) > ahead else codes[ahead:]
+    return np.concatenate([codes[:ahead], better]).astype(np.float16).astype(np.float32)
+
+
 def find(scorer, parents, candidates, keep, seed, weights, kinds=masks.KINDS):
-    """The best of `candidates`, best first.
+    """The best of `candidates`, best first, but for the `leading`: of all that are seen in all views the best at a
+    glance.
 
     Args:
         scorer, parents: that `acai.candidates.prepare` has introduced to each other.
@@ -104,7 +119,8 @@ def find(scorer, parents, candidates, keep, seed, weights, kinds=masks.KINDS):
     terms, features = thorough(scorer, parents, codes)
     places = [c.places for c in drawn]
     near, apart = NEAR * parents.spacing, KernelDistance(scorer.reference)
-    chosen = select(total(terms, weights), features, places, keep, near, apart, weights["together"])
+    begin = np.argsort(-scorer.glance(codes))[: leading(weights)].tolist() if leading(weights) else []
+    chosen = select(total(terms, weights), features, places, keep, near, apart, weights["together"], begin=begin)
     return [drawn[i] for i in chosen], codes[chosen]
 
 

@@ -39,8 +39,8 @@ def kernel(first, second):
     return (tf.matmul(first, second, transpose_b=True) / first.shape[1] + 1) ** 3
 
 
-def select(scores, features, parents, keep, near, apart, together, uses=USES):
-    """Indices of `keep` of N, those of the highest score first.
+def select(scores, features, parents, keep, near, apart, together, uses=USES, begin=()):
+    """Indices of `keep` of N, first those to `begin` with, then those of the highest score first.
 
     They are chosen one after the other, always the one that makes the best whole, leaving out what is too much
     like what is already chosen: a pair chosen before, a parent chosen `uses` times, or features nearer than
@@ -53,6 +53,7 @@ def select(scores, features, parents, keep, near, apart, together, uses=USES):
         keep, near, uses: see above.
         apart: a KernelDistance.
         together: its weight beside the mean score.
+        begin: indices of what is kept in any case, at most `keep`.
     """
     scores = np.asarray(scores, np.float64)
     among, reached = (np.asarray(kernels, np.float64) for kernels in apart.kernels(features))
@@ -60,13 +61,14 @@ def select(scores, features, parents, keep, near, apart, together, uses=USES):
     with_chosen = np.zeros(len(scores))  # sums of kernels
     while len(chosen) < keep and fit.any():
         gains = scores + 2 * together * (reached - with_chosen / max(1, len(chosen)))
-        best = int(np.argmax(np.where(fit, gains, -np.inf)))
+        given = len(chosen) < len(begin)
+        best = begin[len(chosen)] if given else int(np.argmax(np.where(fit, gains, -np.inf)))
         with_chosen += among[best]
         chosen.append(best)
         used.update(enumerate(parents[best]))
         fit &= np.linalg.norm(features - features[best], axis=1) >= near
         fit &= [tuple(pair) != tuple(parents[best]) for pair in parents]
         fit &= [max(used[side] for side in enumerate(pair)) < uses for pair in parents]
-    chosen.sort(key=lambda i: -scores[i])
+    chosen = [*begin, *sorted(chosen[len(begin) :], key=lambda i: -scores[i])]
     taken = set(chosen)
     return (chosen + [i for i in np.argsort(-scores, kind="stable").tolist() if i not in taken])[:keep]

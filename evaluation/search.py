@@ -11,7 +11,6 @@ import numpy as np
 import tensorflow as tf
 
 from acai import masks, search
-from acai import refine as ascent
 from acai.candidates import prepare
 from acai.scores import Scorer
 from common import class_metrics, images, interpolation, intervals, metrics
@@ -98,7 +97,7 @@ def evaluate(
         kept = search.find(scorer, parents, asked.candidates, KEPT, seed, weights, allowed)[1]
         found = {"kept": kept}
         if asked.refine and decoder is model:
-            found["kept and refined"] = ascent.refine(scorer, kept, weights, asked.refine, seed).astype(np.float32)
+            found["kept and refined"] = search.refined(scorer, kept, weights, asked.refine, seed)
         if name != "cross-fade with masks":
             random = np.random.default_rng(seed)
             pairs = [c[random.choice(len(c), KEPT, replace=False), 0] for c in parents.codes]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from acai import masks, scores
+from acai import masks, scores, wings
 from common import metrics
 
 
@@ -136,33 +136,22 @@ def test_above_is_the_second_class_over_the_first(optional):
     np.testing.assert_allclose(terms["above"], expected, rtol=1e-5)
 
 
-def test_wings_are_a_light_quarter_of_what_is_high():
-    """Of 16x16 pixels the rows 0 to 5 and the columns 2 to 13 count: 72, of which 18 are the quarter."""
-    picture = np.full((16, 16, 3), -0.5, np.float32)
-    picture[6:] = picture[:, :2] = picture[:, 14:] = 1  # below and beside: of no matter
-    dark, light, blob = picture, picture.copy(), picture.copy()
-    light[2:5, 4:10] = [0.6, 0.3, 0.0]  # 18 pixels of brightness 0.3
-    blob[:, 2:8] = 0.4  # half of what counts
-    wings = scores.wings(tf.constant([dark, light, blob]))
-    np.testing.assert_allclose(wings, [0, 0.3 + 0.5, 0.4 - (18 * 0.4 - 36 * 0.5) / 54], atol=1e-6)
-
-
-def test_an_outline_is_of_wings_and_a_body_before_dark_sides():
-    """Of 16x16 pixels the body is the rows 8 to 13 of the columns 3 to 12, the sides are two columns each."""
-    plain, body, sides, elsewhere = np.full((4, 16, 16, 3), -0.5, np.float32)
-    body[8:14, 3:8] = [0.4, 0.2, 0.0]  # half of it
-    sides[:8, :2] = sides[:4, 14:] = 0.1  # three quarters of them
-    elsewhere[14:] = elsewhere[8:, :3] = elsewhere[8:, 13:] = elsewhere[6:, 2:3] = 1
-    found = scores.outline(tf.constant([plain, body, sides, elsewhere]))
-    np.testing.assert_allclose(found, [-0.5, -0.5 + 2 * 0.7 / 2, -0.5 - 0.6 * 0.75, -0.5], atol=1e-6)
-
-
 def test_a_glance_is_at_the_outline_where_wings_are_asked_for():
+    """Besides at the first class (1) of the whole and of the lower half, and at the second (0) of the upper."""
+
+    def look(pictures):
+        corners = tf.stack([pictures[:, 0, 0, 0], pictures[:, -1, -1, 0]], axis=1)
+        return tf.nn.log_softmax(corners), pictures[:, 0, 0]
+
     codes = np.random.default_rng(10).uniform(-0.5, 0.5, size=(3, 16, 16, 3)).astype(np.float32)
     model = SimpleNamespace(autoencoder=SimpleNamespace(decode=lambda codes: 3 * codes))
-    scorer = scores.Scorer(model, SimpleNamespace(class_names=("a", "b")), ("a", "b"), ("wings",))
+    scorer = scores.Scorer(model, SimpleNamespace(class_names=("a", "b"), look=look), ("b", "a"), ("wings",))
     pictures = np.clip(3 * codes, -1, 1)
-    np.testing.assert_allclose(scorer.glance(codes), scores.outline(tf.constant(pictures)), atol=1e-6)
+    upper, lower = scores.halves(pictures)
+    expected = look(pictures)[0][:, 1] + 0.25 * (look(upper)[0][:, 0] + look(lower)[0][:, 1])
+    np.testing.assert_allclose(
+        scorer.glance(codes), expected + wings.outline(tf.constant(pictures)), rtol=1e-5, atol=1e-5
+    )
 
 
 def test_the_term_wings_is_at_most_one():

@@ -8,10 +8,10 @@ from acai import selection
 from common import metrics
 
 
-def kept(scores, features, parents, keep, near=1.0, uses=3):
+def kept(scores, features, parents, keep, near=1.0, uses=3, begin=()):
     features = np.array(features, np.float32)[:, None]
     apart = selection.KernelDistance(features)
-    return selection.select(scores, features, parents, keep, near, apart, together=0.0, uses=uses)
+    return selection.select(scores, features, parents, keep, near, apart, together=0.0, uses=uses, begin=begin)
 
 
 def test_the_best_come_first():
@@ -27,6 +27,14 @@ def test_near_duplicates_and_equal_pairs_are_left_out_while_others_are_there():
 def test_a_parent_is_used_a_few_times_on_each_side():
     pairs = [(7, 0), (7, 1), (7, 2), (0, 7), (1, 7)]
     assert kept([5, 4, 3, 2, 1], [0, 10, 20, 30, 40], pairs, 4, uses=2) == [0, 1, 3, 4]
+
+
+def test_what_it_is_to_begin_with_comes_first_and_counts():
+    """As a parent used twice, as a neighbour and as an equal pair."""
+    features, pairs = [0, 10, 20, 20.5, 40, 50], [(7, 0), (7, 1), (7, 2), (3, 3), (4, 4), (7, 2)]
+    found = kept([6, 5, 1, 4, 3, 2], features, pairs, 3, uses=2, begin=[2])
+    assert found == [2, 0, 4]  # not 1, the third of 7, nor 3, which is like 2
+    assert kept([6, 5, 1, 4, 3, 2], features, pairs, 1, begin=[2]) == [2]
 
 
 def plain_whole(scores, features, chosen, reference, together):
