@@ -118,8 +118,8 @@ def find(scorer, parents, candidates, keep, seed, weights, kinds=masks.KINDS):
     codes = codes_of(parents, drawn)
     terms, features = thorough(scorer, parents, codes)
     places = [c.places for c in drawn]
-    near, apart = NEAR * parents.spacing, KernelDistance(scorer.reference)
-    begin = np.argsort(-scorer.glance(codes))[: leading(weights)].tolist() if leading(weights) else []
+    near, apart, ahead = NEAR * parents.spacing, KernelDistance(scorer.reference), leading(weights)
+    begin = np.argsort(-scorer.glance(codes))[:ahead].tolist() if ahead else []
     chosen = select(total(terms, weights), features, places, keep, near, apart, weights["together"], begin=begin)
     return [drawn[i] for i in chosen], codes[chosen]
 
