@@ -20,13 +20,13 @@ from evaluation.report import Figure, Section
 
 KEPT = 64
 TEXT = (
-    "Of each kind of blends the same search keeps 64 of the candidates, by the jury's score and by how near they "
-    "are to the training images as a whole; the referee, which takes no part in it, says how well they are "
-    "recognised as both classes and how far they are from real images in its features (kernel distance to the "
-    "hold-out of both classes). Refined: gradient ascent of the kept codes on the same score; where wings are "
-    "asked for, the best at a glance is kept too, as it was blended. At random: as many pairs at one half, without "
-    "a search. Cross-fades are of the real images whose codes the bank holds; with masks they are collages of "
-    "photographs. The first figures are those of what generate.py makes."
+    "Of each kind of blends the same search keeps 64 of the candidates, by the jury's score and by how near "
+    "they are to the training images as a whole; the referee, which takes no part in it, says how well they "
+    "are recognised as both classes and how far they are from real images in its features (kernel distance to "
+    "the hold-out of both classes). Refined: gradient ascent of the kept codes on the same score; where wings "
+    "are asked for, the best at a glance is kept too, as it was blended. At random: as many pairs at one "
+    "half, without a search. Cross-fades are of the real images whose codes the bank holds; with masks they "
+    "are collages of photographs. The first figures are those of what generate.py makes."
 )
 
 
