@@ -1,14 +1,17 @@
-"""What holds for every test: TensorFlow's start-up chatter is silenced before anything imports it."""
+"""What holds for every test, set before anything imports numpy or TensorFlow: who speaks, on how many cores."""
 
 import gc
 import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # a test process a core: two threads each wait for each other
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import pytest
 
 from common import compiler
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up chatter
 if compiler.has_onednn():  # as the commands have it
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 gc.set_threshold(100_000, 50, 100)  # traced graphs are many small objects, and few of them are garbage

@@ -1,5 +1,7 @@
 """The judges: their networks, one step by hand, what a checkpoint holds, calibration, and the released form."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -148,7 +150,9 @@ def test_temperature_follows_the_scale_of_the_logits():
 # Released
 
 
-def released(temperature=1.0):
+@functools.cache
+def released(temperature):
+    """(trained model, Judge of it, sizes, weights), the same to each test."""
     model = make()
     for step in range(3):
         model.train_step(batch(step))
@@ -171,7 +175,7 @@ def test_judge_averages_a_picture_and_its_mirror_image():
 
 
 def test_judge_does_not_depend_on_order_or_batch():
-    _, judge, _, _ = released()
+    _, judge, _, _ = released(temperature=1.0)
     images = np.asarray(batch(9, size=7)["image"])
     straight, backward = judge(images), judge(images[::-1])
     for ours, other in zip(straight, backward, strict=True):
@@ -199,15 +203,15 @@ def test_a_jury_answers_with_the_mean_logarithm_and_all_features():
     assert not np.allclose(apart[0][0], apart[1][0], rtol=1e-2)
 
 
-def test_a_jury_of_different_classes_is_refused():
-    one, other = released()[1], released()[1]
-    other.class_names = ("b", "a", "c")
+def test_a_jury_of_different_classes_is_refused(monkeypatch):
+    one, other = released(temperature=1.0)[1], released(temperature=3.0)[1]
+    monkeypatch.setattr(other, "class_names", ("b", "a", "c"))
     with pytest.raises(ValueError, match="same classes"):
         Jury([one, other])
 
 
 def test_judge_of_other_sizes_is_refused():
-    _, _, sizes, weights = released()
+    _, _, sizes, weights = released(temperature=1.0)
     with pytest.raises(InputError, match="some folder"):
         Judge(sizes | {"channels": (2, 3, 5), "temperature": 1.0}, weights, "some folder")
 

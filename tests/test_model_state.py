@@ -113,10 +113,15 @@ def test_a_restored_model_goes_on_bit_for_bit():
     assert [name for name in expected if not np.array_equal(restored[name], expected[name])] == []
 
 
+@pytest.fixture(scope="module")
+def one_and_arrays_of_another():
+    return make(), snapshot(make(seed=1))
+
+
 @pytest.mark.parametrize("difference", ["missing", "surplus", "shape"])
-def test_restore_names_the_difference_and_changes_nothing(difference):
-    model = make()
-    before, arrays, name = snapshot(model), snapshot(make(seed=1)), "critic/00_linear_kernel"
+def test_restore_names_the_difference_and_changes_nothing(one_and_arrays_of_another, difference):
+    model, arrays = one_and_arrays_of_another
+    before, arrays, name = snapshot(model), dict(arrays), "critic/00_linear_kernel"
     if difference == "missing":
         del arrays[name]
     elif difference == "surplus":
