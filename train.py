@@ -18,7 +18,7 @@ from configs.check import check
 from training.schedule import kimg, steps
 
 CONFIG = config_flags.DEFINE_config_file(
-    "config", "configs/acai.py", "the config file, with a variant behind a colon", lock_config=True
+    "config", None, "the config file, with a variant behind a colon, else configs/acai.py", lock_config=True
 )
 WORKDIR = flags.DEFINE_string("workdir", None, "the run directory: checkpoints, logs and pictures go there")
 DATA_DIR = flags.DEFINE_string(
@@ -174,4 +174,4 @@ def callbacks(config, run, family, model, datasets, start):
 
 
 if __name__ == "__main__":
-    command.run(main)
+    command.run(main, config="configs/acai.py")

@@ -20,15 +20,19 @@ class InputError(ValueError):
     """
 
 
-def run(main):
+def run(main, **defaults):
     """Parses the command line, calls `main()` and exits: status 0, or 2 after one line on stderr.
 
     Args:
         main: function without arguments that reads `flags.FLAGS`; it checks flags and paths before it
             imports TensorFlow, so that an error is quick.
+        **defaults: {flag: value} of those whose definition cannot hold it; a config file there would be read, and
+            fail, before we are asked.
     """
     try:
-        parse_flags(sys.argv)
+        given = {word.lstrip("-").partition("=")[0] for word in sys.argv[1:]}
+        missing = [f"--{name}={value}" for name, value in defaults.items() if name not in given]
+        parse_flags([sys.argv[0], *missing, *sys.argv[1:]])
         main()
     except InputError as error:
         print(f"error: {one_line(error)}", file=sys.stderr)
@@ -59,6 +63,11 @@ def parse_flags(argv):
         rest = flags.FLAGS(argv)
         for value in flags.FLAGS.flag_values_dict().values():
             hasattr(value, "keys")  # a config whose file is missing says so only when it is touched
+    except (AttributeError, KeyError) as error:  # a Python file that is no config, or a field that there is not
+        raise InputError(
+            "--config is required to be a file of configs/, and what stands behind it, as in --config.train.seed, "
+            f"to be a field there. Received: {one_line(error)}"
+        ) from error
     except Exception as error:  # a config file is Python: it may raise anything
         raise InputError(one_line(error)) from error
     if len(rest) > 1:

@@ -66,7 +66,7 @@ BAD_FLAGS = [
         ["'dragon'", "paper, pegasus, narrow, small"],
     ),
     (["--config=configs/none.py"], ["configs/none.py", "No such file"]),
-    ([f"--config={ROOT}/common/lines.py"], ["get_config"]),
+    ([f"--config={ROOT}/common/lines.py"], ["file of configs/", "get_config"]),
     (["--config="], ["config"]),
     ([LINES, "--wokdir=runs/x"], ["wokdir", "workdir"]),
     ([LINES, "resume"], ["'resume'", "--name=value"]),
@@ -125,6 +125,17 @@ def test_a_refusal_is_quick(train, tmp_path):
     started = time.monotonic()
     assert_refused(train(f"--workdir={tmp_path}/run", LINES, "--config.train.seed=-4"), "seed", "-4")
     assert time.monotonic() - started < 30
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("word", "named"), [("--config.train.totl_kimg=3", '"total_kimg"'), ("--config.train.seed=-4", "seed")]
+)
+def test_fields_of_the_default_config(without_tensorflow, tmp_path, word, named):
+    """Without --config a field is one of configs/acai.py's, and a misspelt one gets its line too."""
+    command = [sys.executable, "train.py", f"--workdir={tmp_path}/run", word]
+    options = dict(cwd=ROOT, env=without_tensorflow, capture_output=True, text=True, timeout=60)
+    assert_refused(subprocess.run(command, **options), named)
     assert list(tmp_path.iterdir()) == []
 
 
