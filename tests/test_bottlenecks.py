@@ -292,9 +292,7 @@ def test_the_loss_of_the_network_moves_only_it(name):
         assert [same(values(part), old) for part, old in zip(parts, before, strict=True)] == [still, not still]
 
 
-@pytest.mark.parametrize(
-    "name", ["vae", "aae", *(pytest.param(n, marks=pytest.mark.slow) for n in ("dropout", "denoising"))]
-)
+@pytest.mark.parametrize("name", ["dropout", "denoising", "vae", "aae"])
 def test_draws_are_a_function_of_seed_and_step(name):
     model = make(name)
     start = {part: variable.numpy() for part, variable in model.state().items()}
@@ -385,7 +383,7 @@ def test_a_release_encodes_and_decodes_as_the_average_does(name, tmp_path):
         np.testing.assert_allclose(released.decode(nudged), released.decode(codes), **close)
 
 
-@pytest.mark.parametrize("name", [pytest.param("vae", marks=pytest.mark.slow), "vqvae"])
+@pytest.mark.parametrize("name", ["vae", "vqvae"])
 def test_the_page_that_runs_the_decoder_alone_refuses_those_that_need_more(name, tmp_path):
     kind, strength = configs.OTHERS[name]
     sizes = SIZES | {"bottleneck": kind, "bottleneck_strength": strength, "mix_weight": 0.0}

@@ -107,7 +107,7 @@ def test_replayed_fakes_keep_their_labels(monkeypatch):
         assert held and first[held[0]] == label
 
 
-@pytest.mark.parametrize("condition", ["projection", pytest.param("concat", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("condition", ["projection", "concat"])
 def test_labels_matter(condition, fixed_noise):
     data, logs = batch(), []
     for shift in (0, 1):
