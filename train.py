@@ -17,28 +17,32 @@ from common.run_directory import RunDirectory
 from configs.check import check
 from training.schedule import kimg, steps
 
-CONFIG = config_flags.DEFINE_config_file(
-    "config", None, "the config file, with a variant behind a colon, else configs/acai.py", lock_config=True
-)
-WORKDIR = flags.DEFINE_string("workdir", None, "the run directory: checkpoints, logs and pictures go there")
-DATA_DIR = flags.DEFINE_string(
+flags.DEFINE_string("workdir", None, "the run directory: checkpoints, logs and pictures go there")
+flags.DEFINE_string(
     "data_dir", None, "where tensorflow-datasets keeps CIFAR-10; else TFDS_DATA_DIR, else its default"
 )
+FLAGS = flags.FLAGS
+
+
+def define_config():
+    """Defines --config. The file is read here, with the fields that are set, so both can be refused."""
+    text = "the config file, with a variant behind a colon"
+    config_flags.DEFINE_config_file("config", "configs/acai.py", text, lock_config=True)
 
 
 def main():
-    config = CONFIG.value
-    if not WORKDIR.value or WORKDIR.value.startswith("-"):  # absl takes a flag that follows for the value
-        raise InputError(f"--workdir is required, e.g. --workdir=runs/acai. Received: {WORKDIR.value or 'none'}")
+    config = FLAGS.config
+    if not FLAGS.workdir or FLAGS.workdir.startswith("-"):  # absl takes a flag that follows for the value
+        raise InputError(f"--workdir is required, e.g. --workdir=runs/acai. Received: {FLAGS.workdir or 'none'}")
     check(config)
     if config.data.source == "cifar10":
-        data.check_cifar10(DATA_DIR.value)
+        data.check_cifar10(FLAGS.data_dir)
     logging.set_verbosity(logging.INFO)
     machines = config.train.get("strategy") == "multi_worker"
     if machines and cluster.place() > 0:  # number 0, the chief, alone writes
         train(config, None, machines)
         return
-    with RunDirectory(WORKDIR.value, json.loads(config.to_json()), config.train.keep_checkpoints) as run:
+    with RunDirectory(FLAGS.workdir, json.loads(config.to_json()), config.train.keep_checkpoints) as run:
         train(config, run, machines)
 
 
@@ -65,7 +69,7 @@ def train(config, run, machines=False):
     distribution.check_batch(strategy, config.train.batch_size)
     family = importlib.import_module(f"training.{config.family}")  # how each family is built and shown
     keras.utils.set_random_seed(config.train.seed)
-    images = datasets.load(config.data, config.model.width, DATA_DIR.value)
+    images = datasets.load(config.data, config.model.width, FLAGS.data_dir)
     with distribution.together(strategy):
         distribution.check_same(strategy, f"{shared(config)} {len(images[0])}")
         with strategy.scope():
@@ -174,4 +178,4 @@ def callbacks(config, run, family, model, datasets, start):
 
 
 if __name__ == "__main__":
-    command.run(main, config="configs/acai.py")
+    command.run(main, define_config)

@@ -20,19 +20,16 @@ class InputError(ValueError):
     """
 
 
-def run(main, **defaults):
+def run(main, define=None):
     """Parses the command line, calls `main()` and exits: status 0, or 2 after one line on stderr.
 
     Args:
         main: function without arguments that reads `flags.FLAGS`; it checks flags and paths before it
             imports TensorFlow, so that an error is quick.
-        **defaults: {flag: value} of those whose definition cannot hold it; a config file there would be read, and
-            fail, before we are asked.
+        define: function that defines those flags whose definition can fail already.
     """
     try:
-        given = {word.lstrip("-").partition("=")[0] for word in sys.argv[1:]}
-        missing = [f"--{name}={value}" for name, value in defaults.items() if name not in given]
-        parse_flags([sys.argv[0], *missing, *sys.argv[1:]])
+        parse_flags(sys.argv, define)
         main()
     except InputError as error:
         print(f"error: {one_line(error)}", file=sys.stderr)
@@ -49,17 +46,23 @@ def run(main, **defaults):
         sys.exit(2)
 
 
-def parse_flags(argv):
+def parse_flags(argv, define=None):
     """Parses `argv` into `flags.FLAGS`; `--help` prints the program's own flags and exits with status 0.
+
+    Args:
+        argv: the program's name, then its flags.
+        define: see `run`; a config file is read when its flag is defined.
 
     Raises:
         InputError: for whatever absl, ml_collections or a config file find wrong.
     """
-    if any(word.lstrip("-") in ("help", "h", "helpfull", "helpshort") for word in argv[1:] if word[:1] == "-"):
-        flags.FLAGS.mark_as_parsed()
-        print(sys.modules["__main__"].__doc__.strip(), "\n\nFlags:", flags.FLAGS.main_module_help(), sep="\n")
-        sys.exit(0)
     try:
+        if define:
+            define()
+        if any(word.lstrip("-") in ("help", "h", "helpfull", "helpshort") for word in argv[1:] if word[:1] == "-"):
+            flags.FLAGS.mark_as_parsed()
+            print(sys.modules["__main__"].__doc__.strip(), "\n\nFlags:", flags.FLAGS.main_module_help(), sep="\n")
+            sys.exit(0)
         rest = flags.FLAGS(argv)
         for value in flags.FLAGS.flag_values_dict().values():
             hasattr(value, "keys")  # a config whose file is missing says so only when it is touched

@@ -139,6 +139,15 @@ def test_fields_of_the_default_config(without_tensorflow, tmp_path, word, named)
     assert list(tmp_path.iterdir()) == []
 
 
+def test_flagfile_with_a_config(train, tmp_path):
+    """A field that the default config has not, and the one named in the file has."""
+    file = tmp_path / "judge.flags"
+    file.write_text(f"{JUDGE}\n--config.model.channels=('a',2)\n")
+    assert_refused(train(f"--flagfile={file}", f"--workdir={tmp_path}/run"), "model.channels", "('a', 2)")
+    assert_refused(train("--flagfile=lost.flags", f"--workdir={tmp_path}/run"), "lost.flags")
+    assert list(tmp_path.iterdir()) == [file]
+
+
 def test_workdir_is_required(train, tmp_path):
     assert_refused(train(LINES), "--workdir", "none")
     assert_refused(train(LINES, "--workdir="), "--workdir")

@@ -236,9 +236,8 @@ def test_one_real_step(module, variant, tmp_path, monkeypatch, small_judges):
         section, field = name.split(".")
         if field in config[section]:
             config[section][field] = value
-    monkeypatch.setattr(train, "CONFIG", SimpleNamespace(value=config.lock()))
-    monkeypatch.setattr(train, "WORKDIR", SimpleNamespace(value=f"{tmp_path}/run"))
-    monkeypatch.setattr(train, "DATA_DIR", SimpleNamespace(value=f"{tmp_path}/data"))
+    flags = SimpleNamespace(config=config.lock(), workdir=f"{tmp_path}/run", data_dir=f"{tmp_path}/data")
+    monkeypatch.setattr(train, "FLAGS", flags)
     monkeypatch.setattr(requests, "head", lambda *_, **__: requests.Response())
     monkeypatch.setattr(requests.Response, "raise_for_status", lambda self: None)
     with tfds.testing.mock_data(num_examples=300):  # about 30 of each class

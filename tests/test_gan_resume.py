@@ -45,9 +45,8 @@ def run(monkeypatch, images, workdir, variant, steps, **settings):
     config.train.update({"precision": "float32", "log_every_kimg": 0.008, "instance_noise_kimg": 0.02})
     config.train.schedule = "constant"  # the runs differ in total_kimg
     config.train.pictures_every_kimg = config.train.release_every_kimg = 0.0  # at the end
-    monkeypatch.setattr(train, "CONFIG", SimpleNamespace(value=config.lock()))
-    monkeypatch.setattr(train, "WORKDIR", SimpleNamespace(value=str(workdir)))
-    monkeypatch.setattr(train, "DATA_DIR", SimpleNamespace(value=None))
+    flags = SimpleNamespace(config=config.lock(), workdir=str(workdir), data_dir=None)
+    monkeypatch.setattr(train, "FLAGS", flags)
     train.main()
     return Checkpoints(workdir / "checkpoints").load_latest()
 

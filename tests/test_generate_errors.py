@@ -74,7 +74,7 @@ for words in json.load(sys.stdin):
             os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
         sys.argv, status = ["generate.py", *words], 0
         try:
-            command.run(generate.main)
+            command.run(generate.main, getattr(generate, "define_config", None))
         except SystemExit as error:
             status = error.code or 0
         except BaseException:

@@ -152,8 +152,8 @@ def test_the_command_starts_from_it_once(small, tmp_path, monkeypatch):
         dict(batch_size=4, schedule="constant", learning_rate=0.0, critic_learning_rate=0.0, jit_compile="off")
     )
     config.train.update(dict(start_from=str(tmp_path / "source"), pictures_every_kimg=0.0, release_every_kimg=0.0))
-    monkeypatch.setattr(train, "WORKDIR", SimpleNamespace(value=str(tmp_path / "run")))
-    monkeypatch.setattr(train, "DATA_DIR", SimpleNamespace(value=None))
+    flags = SimpleNamespace(config=config, workdir=str(tmp_path / "run"), data_dir=None)
+    monkeypatch.setattr(train, "FLAGS", flags)
     monkeypatch.setattr(training, "evaluate", lambda *_: {})
     first = None
     for step in (1, 2):
@@ -161,7 +161,6 @@ def test_the_command_starts_from_it_once(small, tmp_path, monkeypatch):
         release.write(tmp_path / "source", config.to_dict(), source.release_state(), {"latents": np.zeros((1, 2))})
         first = first or weights(source)
         config.train.total_kimg = step * 0.004
-        monkeypatch.setattr(train, "CONFIG", SimpleNamespace(value=config))
         train.main()
         arrays = Checkpoints(tmp_path / "run" / "checkpoints").load_latest()[1]
         for name in ("encoder/00_linear_kernel", "critic/00_linear_kernel"):
