@@ -8,8 +8,9 @@ import json
 
 import numpy as np
 import pytest
+from forks import FORKS, assert_refusal, files_below, start
 from PIL import Image
-from test_generate_errors import BANK, FORKS, SIZES, WEIGHTS, assert_refusal, files_below, start
+from test_generate_errors import BANK, SIZES, WEIGHTS
 from test_hostile_pictures import REFUSED, TAKEN
 
 from acai import recipes

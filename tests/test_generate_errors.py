@@ -1,17 +1,15 @@
 """Bad input to generate.py: one line, status 2, before TensorFlow is imported (a stand-in would end with 99).
 
-All command lines run in forks of one process that has imported generate.py, which is 20 times as fast as
-starting each anew; two are started anew.
+All command lines run in forks, see forks.py; two are started anew.
 """
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from forks import FORKS, assert_refusal, files_below, start
 from PIL import Image
 
 from common import release
@@ -63,41 +61,6 @@ def folder(tmp_path_factory):
     return folder
 
 
-FORKS = """
-import json, os, sys, traceback, generate
-from common import command
-results = []
-for words in json.load(sys.stdin):
-    child = os.fork()
-    if not child:
-        for number, name in ((1, "stdout"), (2, "stderr")):
-            os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
-        sys.argv, status = ["generate.py", *words], 0
-        try:
-            command.run(generate.main, getattr(generate, "define_config", None))
-        except SystemExit as error:
-            status = error.code or 0
-        except BaseException:
-            traceback.print_exc()
-            status = 1
-        sys.stdout.flush(), sys.stderr.flush()
-        os._exit(status)
-    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    results.append([status, open("stdout").read(), open("stderr").read()])
-print(json.dumps(results))
-"""
-
-
-def start(folder, *command, **options):
-    environment = os.environ | {"PYTHONPATH": f"{folder / 'stand-ins'}{os.pathsep}{ROOT}"}
-    options |= dict(cwd=folder, env=environment, capture_output=True, text=True, timeout=600)
-    return subprocess.run([sys.executable, *command], **options)
-
-
-def files_below(folder):
-    return sorted(path for path in folder.rglob("*") if path.name not in ("stdout", "stderr"))
-
-
 @pytest.fixture(scope="module")
 def results(folder):
     """{command line: (status, stdout, stderr)} of all; a manifest of MANIFESTS or TEXTS is 0.json, 1.json, ..."""
@@ -116,14 +79,6 @@ def results(folder):
     assert last[0] == 99, "whole input reaches TensorFlow, so the others would have too"
     assert files_below(folder) == sorted([*before, folder / "made"]), "nothing is written"
     return dict(zip(lines, outcomes, strict=True))
-
-
-def assert_refusal(outcome, *parts):
-    status, stdout, stderr = outcome
-    assert (status, stdout) == (2, ""), stderr
-    assert stderr.startswith("error: ") and stderr.count("\n") == 1
-    for part in parts:
-        assert part in stderr
 
 
 FLAGS = {
