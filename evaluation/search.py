@@ -84,6 +84,8 @@ def evaluate(
         "cross-fade": (fade, pixels, interpolation.lerp, cell, ("uniform",)),
         "cross-fade with masks": (fade, pixels, interpolation.lerp, cell, masked),
     }
+    if masked == ("uniform",):
+        del kinds["cross-fade with masks"]  # the same as without
     optional = search.asked(asked.weights)
     look = tf.function(lambda part: jury.look(part)[1], autograph=False)
     seen = in_batches(look, images.to_float(train.images))

@@ -209,6 +209,9 @@ def test_all_searches_are_asked_for_the_same(monkeypatch):
     kinds = [("top",), ("top",), ("uniform",), ("top",)]  # a plain cross-fade has no mask
     each = [[(("above",), ("light", None), 3), (*found, kind)] for kind in kinds]
     assert asked == sum(each, [])
+    asked.clear()
+    suite.evaluate(MODEL, *shared, suite.Asked(64, mask="uniform", weights={"above": 0.0, "wings": 0.0}))
+    assert [found[-1] for found in asked[1::2]] == [("uniform",)] * 3  # and then there are no collages
 
 
 def test_searches_with_and_without_refinement_beside_random_draws(section):
