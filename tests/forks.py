@@ -1,4 +1,7 @@
-"""Command lines in forks of one process that has imported generate.py: 20 times as fast as starting each anew."""
+"""Command lines in forks of one process that has imported generate.py: 20 times as fast as starting each anew.
+
+With another program's name in place of "generate" FORKS is of that one.
+"""
 
 import os
 import subprocess

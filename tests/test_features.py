@@ -1,4 +1,4 @@
-"""Features: what the networks compute, that batches do not matter, and every wrong name or file."""
+"""Features: what the networks compute, and every wrong name or file."""
 
 import dataclasses
 import shutil
@@ -15,7 +15,6 @@ from common import release
 from common.checkpoints import digest, pack
 from common.command import InputError
 from evaluation import features
-from evaluation.features import Extractor
 from judge.model import Classifier
 
 ROOT = Path(__file__).parents[1]
@@ -137,51 +136,6 @@ def test_neither_batches_nor_order_matter(extract):
 def test_images_of_another_size_are_refused(extract):
     with pytest.raises(InputError, match=r"\(8, 8, 3\) is required.*\(16, 16, 3\)|16 pixels wide.*8 pixels"):
         extract(pictures(width=8))
-
-
-@pytest.mark.parametrize(
-    "wrong", [np.zeros((2, 16, 16, 3), np.uint8), np.zeros((16, 16, 3)), np.zeros((0, 16, 16, 3))]
-)
-def test_only_floats_that_are_images(wrong):
-    with pytest.raises(ValueError, match="floats"):
-        averaging()(wrong)
-
-
-# Batches and the bar, without Keras
-
-
-def averaging(name="mine", weights="0" * 16, sizes=None, batch_size=3):
-    """An Extractor of mean colours that appends the size of every batch to `sizes`."""
-
-    def network(images):
-        if sizes is not None:
-            sizes.append(images.shape[0])
-        return images.mean(axis=(1, 2))
-
-    return Extractor(name, weights, "", (None, None, 3), network, batch_size)
-
-
-def test_batches_are_bounded():
-    sizes = []
-    averaging(sizes=sizes)(pictures(7))
-    assert sizes == [3, 3, 1]
-
-
-def test_a_network_sees_float32():
-    seen = []
-    extract = Extractor(
-        "mine", "", "", (None, None, 3), lambda images: seen.append(images.dtype) or images[:, 0, 0]
-    )
-    assert extract(pictures().astype(np.float64)).dtype == np.float32 and seen == [np.float32]
-
-
-def test_every_batch_counts_as_progress(monkeypatch):
-    seen = []
-    monkeypatch.setattr(
-        features.progress, "track", lambda items, stage: seen.append((list(items), stage)) or items
-    )
-    averaging()(pictures(7))
-    assert seen == [([0, 3, 6], "features of pictures by mine")]
 
 
 # Inception

@@ -1,13 +1,59 @@
-"""Features are extracted once: the cache, and what does not pass for what it holds."""
+"""Extractors of features: their batches, and the cache, by which they are extracted once."""
 
 import os
 
 import numpy as np
 import pytest
-from test_features import averaging, half, pictures, write_keras_file
+from test_features import half, pictures, write_keras_file
 
 from common.checkpoints import pack
 from evaluation import features
+from evaluation.features import Extractor
+
+
+def averaging(name="mine", weights="0" * 16, sizes=None, batch_size=3):
+    """An Extractor of mean colours that appends the size of every batch to `sizes`."""
+
+    def network(images):
+        if sizes is not None:
+            sizes.append(images.shape[0])
+        return images.mean(axis=(1, 2))
+
+    return Extractor(name, weights, "", (None, None, 3), network, batch_size)
+
+
+@pytest.mark.parametrize(
+    "wrong", [np.zeros((2, 16, 16, 3), np.uint8), np.zeros((16, 16, 3)), np.zeros((0, 16, 16, 3))]
+)
+def test_only_floats_that_are_images(wrong):
+    with pytest.raises(ValueError, match="floats"):
+        averaging()(wrong)
+
+
+def test_batches_are_bounded():
+    sizes = []
+    averaging(sizes=sizes)(pictures(7))
+    assert sizes == [3, 3, 1]
+
+
+def test_a_network_sees_float32():
+    seen = []
+    extract = Extractor(
+        "mine", "", "", (None, None, 3), lambda images: seen.append(images.dtype) or images[:, 0, 0]
+    )
+    assert extract(pictures().astype(np.float64)).dtype == np.float32 and seen == [np.float32]
+
+
+def test_every_batch_counts_as_progress(monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        features.progress, "track", lambda items, stage: seen.append((list(items), stage)) or items
+    )
+    averaging()(pictures(7))
+    assert seen == [([0, 3, 6], "features of pictures by mine")]
+
+
+# The cache
 
 
 def test_features_are_extracted_once(tmp_path):
