@@ -15,7 +15,7 @@ from acai.criticism import Criticism
 from acai.realism import Realism
 from acai.recognition import Recognition
 from acai.rise import Rise
-from common import replicas
+from common import loss_scaling, replicas
 from common.adam import Adam
 from common.weights import loss_scale, move_averages, named, named_optimizers, optimizer_logs
 
@@ -167,10 +167,8 @@ class ACAI(keras.Model):
         for name in self.trained:
             beta_1 = 0.5 if name == "discriminator" else 0.9
             optimizer = Adam(rates.get(name, learning_rate), beta_1, 0.999, epsilon=1e-8)
-            if self.dtype_policy.name == "mixed_float16":
-                optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-            optimizer.build(self.weights_of(name))
-            self.optimizers[name] = optimizer
+            self.optimizers[name] = loss_scaling.for_policy(optimizer, self.dtype_policy.name)
+            self.optimizers[name].build(self.weights_of(name))
 
     def static_arguments(self, step):
         """Python arguments of `train_step` at a step; each value of them is a program of its own."""
@@ -280,18 +278,11 @@ class ACAI(keras.Model):
 
     def _apply(self, gradients):
         """Steps every optimizer and the EMA; under loss scaling all of them or, after an overflow, none."""
-        gradients = {name: replicas.average(network) for name, network in gradients.items()}
-        finite = tf.constant(True)
-        if self.dtype_policy.name == "mixed_float16":
-            sums = [tf.reduce_sum(gradient) for network in gradients.values() for gradient in network]
-            finite = tf.math.is_finite(tf.add_n(sums))
-            poison = tf.where(finite, 1.0, float("nan"))  # each optimizer sees it, skips and lowers its scale
-            gradients = {name: [poison * g for g in network] for name, network in gradients.items()}
-        for name, network in gradients.items():
-            self.optimizers[name].apply(network)
+        weights = {name: self.weights_of(name) for name in gradients}
+        moved = loss_scaling.step_together(self.optimizers, gradients, weights)
         self.step.assign_add(1)
         if self.ema_rate:
-            move_averages(self._averaged_weights(), self.ema_rate, self.step, finite)
+            move_averages(self._averaged_weights(), self.ema_rate, self.step, moved)
 
     def call(self, images, training=False):
         return self.released.decode(self.released.encode(images))

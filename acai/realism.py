@@ -8,7 +8,7 @@ before the autoencoder listens to it, so it may begin earlier. What its options 
 import tensorflow as tf
 
 from acai import losses, networks
-from common import augmentation
+from common import augmentation, loss_scaling
 
 
 class Realism:
@@ -77,13 +77,13 @@ class Realism:
         with tf.GradientTape() as tape:
             tape.watch(images)
             logits = self._judge([images], shares, seed)
-        slopes = tape.gradient(logits, images)
+        slopes = loss_scaling.gradient_for_penalty(tape, logits, images)
         return tf.reduce_mean(tf.reduce_sum(tf.square(slopes), (1, 2, 3))) / 2
 
     def _judge(self, parts, shares, seed):
         """Logits of images in parts of [B, H, W, C], each with draws of its own."""
         if self.augment:
-            seeds = tf.unstack(tf.random.experimental.stateless_split(seed, len(parts)))
+            seeds = tf.unstack(tf.random.experimental.stateless_split(seed, len(parts), alg="philox"))
             parts = [augmentation.augment(part, self.augment, own) for part, own in zip(parts, seeds, strict=True)]
         images = tf.concat(parts, 0)
         return self.network(images if shares is None else [images, shares], training=True)

@@ -28,14 +28,17 @@ LOST = (  # what TensorFlow says of a worker that is no longer there
 )
 
 
-def make(name):
+def make(name, devices=None):
     """The tf.distribute.Strategy of a name: of one device, of all of this machine, or of TF_CONFIG's workers.
 
     "multi_worker" is made before anything else wakes TensorFlow's devices. It waits for all workers and, as
     nothing in Python runs meanwhile, says beforehand for how long: after that the process ends, with status 1.
 
     Args:
-        name: of common.cluster.STRATEGIES. "mirrored" is of all GPUs or, without any, of all logical CPUs.
+        name: of common.cluster.STRATEGIES. "mirrored" is of all GPUs or, without any, of all logical CPUs; where
+            that is a single one, it is the default strategy: MirroredStrategy of one device gains nothing, and
+            TensorFlow fails to compile its steps under loss scaling.
+        devices: names such as "CPU:0" of those that "mirrored" takes; None: as above.
 
     Raises:
         InputError: for workers that do not find together.
@@ -56,7 +59,9 @@ def make(name):
                 faulthandler.cancel_dump_traceback_later()
     if name == "mirrored":
         found = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
-        return tf.distribute.MirroredStrategy([device.name for device in found])
+        devices = devices or [device.name for device in found]
+        if len(devices) > 1:
+            return tf.distribute.MirroredStrategy(devices)
     return tf.distribute.get_strategy()
 
 

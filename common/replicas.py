@@ -98,10 +98,25 @@ def mean(values):
     return context().all_reduce(tf.distribute.ReduceOp.MEAN, tf.identity(values)) if context() else values
 
 
+def stacked(values):
+    """What each of R replicas has in `values`, stacked: [R, ...], the same on all, by one reduction; gradients pass."""
+    if not context():
+        return values[None]
+    own = tf.reshape(tf.one_hot(own_number(), count(), dtype=values.dtype), (-1, *[1] * len(values.shape)))
+    return context().all_reduce(tf.distribute.ReduceOp.SUM, own * values)
+
+
 def moments(values, axes):
-    """(mean, variance) over `axes` of the whole batch, the first of them its rows; gradients pass."""
-    middle = mean(tf.reduce_mean(values, axes))  # two passes: a mean square less a squared mean loses digits
-    return middle, mean(tf.reduce_mean(tf.square(values - middle), axes))
+    """(mean, variance) over `axes` of the whole batch, the first of them its rows; gradients pass.
+
+    Those of the replicas' parts are combined as Chan, Golub and LeVeque (1979) do: a mean square less a squared mean
+    would lose digits, and a second look at the values would cost a second reduction.
+    """
+    own_mean = tf.reduce_mean(values, axes)
+    own_variance = tf.reduce_mean(tf.square(values - own_mean), axes)
+    means, variances = tf.unstack(stacked(tf.stack([own_mean, own_variance])), axis=1)  # each [R, ...]
+    mean = tf.reduce_mean(means, 0)
+    return mean, tf.reduce_mean(variances + tf.square(means - mean), 0)
 
 
 def variance(values):
@@ -109,13 +124,12 @@ def variance(values):
     return moments(values, [0])[1] if context() else tf.math.reduce_variance(values, 0)
 
 
-def average(gradients):
-    """One network's gradients, such that a Keras optimizer, which adds them up over replicas, gets their mean.
+def shares_of_mean(gradients):
+    """One network's gradients over the number of replicas: a Keras optimizer adds them up, which gives their mean."""
+    return [gradient / count() for gradient in gradients] if context() else gradients
 
-    One that is not finite on any replica is NaN on all, so that under loss scaling all of them skip the step.
-    """
-    if not context():
-        return gradients
-    total = mean(tf.add_n([tf.reduce_sum(tf.cast(gradient, tf.float32)) for gradient in gradients]))
-    share = tf.where(tf.math.is_finite(total), 1 / count(), float("nan"))
-    return [tf.cast(share, gradient.dtype) * gradient for gradient in gradients]
+
+def all_finite(tensors):
+    """Whether every number in a list of tensors is finite on all replicas, bool []; one reduction."""
+    finite = tf.reduce_all(tf.stack([tf.reduce_all(tf.math.is_finite(tensor)) for tensor in tensors]))
+    return mean(tf.cast(finite, tf.float32)) == 1.0 if context() else finite

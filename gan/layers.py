@@ -6,12 +6,15 @@ discriminator's step calls and nothing else. Their W [outputs, inputs] is the tr
 """
 
 import contextlib
+import contextvars
 
 import keras
 import tensorflow as tf
 from keras import ops
 
 from common import replicas
+
+_update_stats = contextvars.ContextVar("whether batch norms update their moving statistics", default=True)
 
 
 def power_iteration(network):
@@ -22,16 +25,17 @@ def power_iteration(network):
 
 
 @contextlib.contextmanager
-def still_statistics(network, still=True):
-    """Within it the network's batch norms, if `still`, leave their moving statistics alone even in training."""
-    norms = [layer for layer in network.layers if isinstance(layer, BatchNorm)]
-    for layer in norms:
-        layer.moves = not still
+def frozen_batch_stats(frozen=True):
+    """Context in which batch norms, if `frozen`, leave their moving statistics alone even in training.
+
+    It holds for the thread that enters it only: MirroredStrategy traces each replica in a thread of its own, and
+    these take turns within a step.
+    """
+    token = _update_stats.set(not frozen)
     try:
         yield
     finally:
-        for layer in norms:
-            layer.moves = True
+        _update_stats.reset(token)
 
 
 def as_class_weights(classes_of_images, classes):
@@ -127,7 +131,7 @@ class BatchNorm(keras.layers.Layer):
     """Batch normalisation, as an option with a scale and a shift of each class; float32 inside and out.
 
     [B, H, W, C] -> the same. In training the batch's own mean and variance are used and, outside of
-    `still_statistics`, the moving ones follow; otherwise the moving ones are used.
+    `frozen_batch_stats`, the moving ones follow; otherwise the moving ones are used.
 
     Args:
         classes: 0, or how many have a scale and shift of their own (de Vries et al., arXiv 1707.00683; Miyato and
@@ -139,7 +143,7 @@ class BatchNorm(keras.layers.Layer):
 
     def __init__(self, classes=0, momentum=0.9, epsilon=1e-5, **options):
         super().__init__(dtype="float32", **options)
-        self.classes, self.momentum, self.epsilon, self.moves = classes, momentum, epsilon, True
+        self.classes, self.momentum, self.epsilon = classes, momentum, epsilon
 
     def build(self, inputs_shape, class_weights_shape=None):
         channels = inputs_shape[-1]
@@ -170,7 +174,7 @@ class BatchNorm(keras.layers.Layer):
             outputs = tf.nn.batch_normalization(inputs, mean, variance, shift, scale, self.epsilon)
         else:
             outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(inputs, scale, shift, epsilon=self.epsilon)
-        if self.moves:
+        if _update_stats.get():
             if replicas.count() == 1:
                 count = ops.cast(ops.size(inputs[..., 0]), "float32")
                 variance = variance * (1 - 1 / count)

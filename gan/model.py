@@ -8,7 +8,7 @@ images seen; every `critic_steps`-th trains the generator too, with the fakes th
 import keras
 import tensorflow as tf
 
-from common import augmentation, replicas
+from common import augmentation, loss_scaling, replicas
 from common.adam import Adam
 from common.weights import move_averages, named, named_optimizers, optimizer_logs
 from gan import layers, losses, networks, tricks
@@ -151,10 +151,8 @@ class GAN(keras.Model):
                 own = Adam(rate, beta_1, beta_2, epsilon=1e-8)
             else:
                 own = keras.optimizers.RMSprop(rate, rho=0.99, epsilon=1e-16)  # within the root: 1e-8 outside
-            if self.dtype_policy.name == "mixed_float16":
-                own = keras.optimizers.LossScaleOptimizer(own)
-            own.build(getattr(self, name).trainable_variables)
-            self.optimizers[name] = own
+            self.optimizers[name] = loss_scaling.for_policy(own, self.dtype_policy.name)
+            self.optimizers[name].build(getattr(self, name).trainable_variables)
 
     def static_arguments(self, step):
         """Python arguments of `train_step` at a step; each value of them is a program of its own."""
@@ -170,7 +168,7 @@ class GAN(keras.Model):
         count = tf.shape(images)[0]
         noise = tricks.draw_noise(count, self.noise_size, self._seed("noise"), self.spherical_noise)
         with tf.GradientTape() as tape:
-            fakes = self._generate(noise, labels, moves=generator)  # [B, H, W, C]
+            fakes = self._generate(noise, labels, update_stats=generator)  # [B, H, W, C]
         logs = self._train_discriminator(images, tf.stop_gradient(fakes), labels)
         if generator:
             logs |= self._train_generator(tape, fakes, labels)
@@ -196,7 +194,7 @@ class GAN(keras.Model):
                 logs["gradient_penalty"] = self._gradient_penalty(real, fake, labels, fake_labels)
                 total = loss + self.gradient_penalty * logs["gradient_penalty"]
             scaled = optimizer.scale_loss(total)
-        optimizer.apply(replicas.average(tape.gradient(scaled, weights)), weights)
+        self._step("discriminator", tape.gradient(scaled, weights))
         if self.weight_clip:
             for weight in weights:
                 weight.assign(tf.clip_by_value(weight, -self.weight_clip, self.weight_clip))
@@ -207,22 +205,25 @@ class GAN(keras.Model):
         weights, optimizer = self.generator.trainable_variables, self.optimizers["generator"]
         with tf.GradientTape() as pixel_tape:
             pixel_tape.watch(fakes)
-            with layers.still_statistics(self.discriminator):
+            with layers.frozen_batch_stats():
                 fake_logits = self._judge(self._disguise(fakes, "generated"), self._class_weights(labels))
             loss = losses.LOSSES[self.loss_name][1](fake_logits)
             scaled = optimizer.scale_loss(loss)
         pixel_gradient = pixel_tape.gradient(scaled, fakes)
-        before = tf.identity(optimizer.iterations)
-        optimizer.apply(replicas.average(tape.gradient(fakes, weights, pixel_gradient)), weights)
+        moved = self._step("generator", tape.gradient(fakes, weights, pixel_gradient))
         if self.ema_rate:
-            moved = optimizer.iterations > before  # not after an overflow
             move_averages(self._averaged_weights(), self.ema_rate, optimizer.iterations, moved)
         return {"generator_loss": loss}
 
-    def _generate(self, noise, labels, moves):
-        """Fakes of the trained generator; its moving statistics follow if it `moves`."""
+    def _step(self, name, gradients):
+        """Takes the named network's step; returns whether one was taken, bool []: not after an overflow."""
+        weights = {name: getattr(self, name).trainable_variables}
+        return loss_scaling.step_together(self.optimizers, {name: gradients}, weights)
+
+    def _generate(self, noise, labels, update_stats):
+        """Fakes of the trained generator; its moving statistics follow if `update_stats` says so."""
         inputs = [noise, self._class_weights(labels)] if self.classes else noise
-        with layers.still_statistics(self.generator, not moves):
+        with layers.frozen_batch_stats(not update_stats):
             return self.generator(inputs, training=True)
 
     def _judge_both(self, real, fake, real_labels, fake_labels):
@@ -247,7 +248,7 @@ class GAN(keras.Model):
         with tf.GradientTape() as tape:
             tape.watch(between)
             logits = self._judge(between, class_weights)
-        return losses.gradient_penalty(tape.gradient(logits, between))
+        return losses.gradient_penalty(loss_scaling.gradient_for_penalty(tape, logits, between))
 
     def _disguise(self, images, stream):
         """Images as the discriminator sees them, with instance noise and augmented."""

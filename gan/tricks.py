@@ -75,7 +75,8 @@ class ReplayBuffer(keras.layers.Layer):
         super().__init__(name=name, dtype="float32")
         self.capacity = capacity
         self.images = self.add_weight((capacity, *image_shape), "zeros", trainable=False, name="images")
-        self.labels = self.add_weight((capacity,), "zeros", dtype="int32", trainable=False, name="labels")
+        # int64, as all whole numbers that are kept: TensorFlow leaves int32 variables on the host, where XLA refuses them
+        self.labels = self.add_weight((capacity,), "zeros", dtype="int64", trainable=False, name="labels")
         self.stored = self.add_weight((), "zeros", dtype="int64", trainable=False, name="stored")  # ever
         self.built = True
 
@@ -94,11 +95,12 @@ class ReplayBuffer(keras.layers.Layer):
         draws = replicas.own_second_half(tf.random.stateless_uniform(shape, seed, alg="philox"))
         old = tf.cast(draws * tf.cast(filled, tf.float32), tf.int64)  # rows in [0, filled)
         some = filled > 0
+        old_labels = tf.cast(tf.gather(self.labels, old), labels.dtype)
         shown = tf.concat([fakes[:half], tf.where(some, tf.gather(self.images, old), fakes[half:])], 0)
-        shown_labels = tf.concat([labels[:half], tf.where(some, tf.gather(self.labels, old), labels[half:])], 0)
+        shown_labels = tf.concat([labels[:half], tf.where(some, old_labels, labels[half:])], 0)
         places = ((self.stored + tf.range(count, dtype=tf.int64)) % self.capacity)[:, None]
         new_images, new_labels = (replicas.first_half(values[:half]) for values in (fakes, labels))
         self.images.assign(tf.tensor_scatter_nd_update(self.images, places, new_images))
-        self.labels.assign(tf.tensor_scatter_nd_update(self.labels, places, new_labels))
+        self.labels.assign(tf.tensor_scatter_nd_update(self.labels, places, tf.cast(new_labels, tf.int64)))
         self.stored.assign_add(count)
         return shown, shown_labels

@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from common import loss_scaling
 from common.weights import named, optimizer_logs
 from judge.networks import ARCHITECTURES
 
@@ -52,10 +53,8 @@ class Classifier(keras.Model):
         optimizer.exclude_from_weight_decay(
             var_list=[v for v in self.network.trainable_variables if len(v.shape) == 1]
         )
-        if self.dtype_policy.name == "mixed_float16":
-            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-        optimizer.build(self.network.trainable_variables)
-        self.network_optimizer = optimizer
+        self.network_optimizer = loss_scaling.for_policy(optimizer, self.dtype_policy.name)
+        self.network_optimizer.build(self.network.trainable_variables)
 
     def static_arguments(self, step):
         return {}

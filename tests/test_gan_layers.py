@@ -156,18 +156,18 @@ def test_batch_norm_by_hand():
     np.testing.assert_array_equal(layer.moving_mean, [1, 2])  # untouched outside of training
 
 
-def test_still_statistics():
+def test_frozen_batch_stats():
     network = keras.Sequential([keras.Input((3, 3, 2)), layers.BatchNorm()])
     [norm], x = network.layers, images()
-    with layers.still_statistics(network):
+    with layers.frozen_batch_stats():
         inside = network(x, training=True)
     np.testing.assert_array_equal(norm.moving_mean, [0, 0])
     np.testing.assert_array_equal(inside, network(x, training=True))
     assert np.all(norm.moving_mean)
     before = np.asarray(norm.moving_mean).copy()
-    with pytest.raises(KeyError), layers.still_statistics(network):
+    with pytest.raises(KeyError), layers.frozen_batch_stats():
         raise KeyError
-    with layers.still_statistics(network, still=False):
+    with layers.frozen_batch_stats(False):
         network(x + 1, training=True)
     assert not np.any(before == np.asarray(norm.moving_mean))
 

@@ -25,7 +25,8 @@ from gan.model import GAN
 PROCESSOR = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(PROCESSOR, [tf.config.LogicalDeviceConfiguration()] * 2)
 flags.FLAGS.mark_as_parsed()
-ONE, TWO = distribution.make("default"), distribution.make("mirrored")  # once: reductions are numbered by process
+CPUS = ("CPU:0", "CPU:1")  # by name: a machine with a GPU has it too
+ONE, TWO = distribution.make("default"), distribution.make("mirrored", CPUS)  # once: processes number reductions
 RATE = 1e-3
 ACAI_OPTIONS = dict(width=8, latent_width=4, latent_channels=2, depth=2, classes=3, discriminator_channels=2)
 ACAI_OPTIONS |= dict(mix_weight=3.0, realism_weight=0.3, ema_rate=0.2)
@@ -95,9 +96,17 @@ def assert_same_training(family, options, width, steps, **settings):
         np.testing.assert_allclose(other_state[name], array, rtol=1e-4, atol=least, err_msg=name)
     moved = [name for name in state if np.any(state[name] != start[name])]
     assert len(moved) > 0.8 * len(state)
-    for variable in models[1].trainable_variables:  # both devices hold the same
-        first, second = (np.asarray(copy) for copy in variable.value.values)
-        np.testing.assert_array_equal(first, second)
+    assert_same_on_both_devices(models[1])
+
+
+def assert_same_on_both_devices(model):
+    """Every variable's two copies are the same bits: weights, averages, statistics, moments, counters, buffers."""
+    compared = 0
+    for name, variable in model.state().items():
+        copies = [np.asarray(copy) for copy in getattr(variable, "value", variable).values]
+        np.testing.assert_array_equal(*copies, err_msg=name)
+        compared += len(copies) == 2
+    assert compared == len(model.state())
 
 
 # Rows
@@ -177,8 +186,8 @@ def test_batch_norm_and_deviation_see_the_whole_batch(classes):
         np.testing.assert_allclose(getattr(shared[0], name), getattr(alone[0], name), rtol=1e-5)
 
 
-def test_average_is_what_the_optimizer_needs():
-    """Which adds up: gradients 1 and 3 of a rate of 0.5 move a weight by 0.5 * 2."""
+def test_shares_of_a_mean_are_what_an_optimizer_adds_up():
+    """Gradients 1 and 3 at a rate of 0.5 move a weight by 0.5 * 2."""
     with TWO.scope():
         weight = keras.Variable([10.0])
         optimizer = keras.optimizers.SGD(0.5)
@@ -187,20 +196,62 @@ def test_average_is_what_the_optimizer_needs():
 
     def step(gradients):
         own = tf.reduce_mean(replicas.own_rows(gradients[:4]), 0)  # of rows 0, 3 and of rows 1, 2
-        optimizer.apply(replicas.average([2 * own - 1]), [weight])
+        optimizer.apply(replicas.shares_of_mean([2 * own - 1]), [weight])
         return own
 
     assert [part.item() for part in on_both(step, gradients)] == [2, 1]
     assert np.asarray(weight).item() == 10 - 0.5 * (3 + 1) / 2
 
 
-def test_what_overflows_on_one_is_skipped_by_all():
-    def gradients():
-        own = tf.where(replicas.own_number() == 1, np.float32(np.inf), 1.0)
-        return replicas.average([tf.stack([own, 1.0]), tf.ones(2)])
+@pytest.mark.parametrize("bad", [np.inf, np.nan, 1.0])
+def test_what_overflows_on_one_replica_is_known_to_all(bad):
+    def finite():
+        own = tf.where(replicas.own_number() == 1, np.float32(bad), 1.0)
+        return replicas.all_finite([tf.stack([own, 1.0]), tf.ones(2)])
 
-    for both in on_both(gradients):
-        assert np.isnan(both).all()
+    assert [bool(found) for found in on_both(finite)] == [bad == 1.0] * 2
+
+
+@pytest.fixture
+def reductions(monkeypatch):
+    """A list to which every reduction between replicas adds what it reduces, once for both."""
+    found = []
+    kind = tf.distribute.ReplicaContext
+    reduce = kind.all_reduce
+
+    def counted(self, op, value, **options):
+        if replicas.own_number() == 0:
+            found.append(value)
+        return reduce(self, op, value, **options)
+
+    monkeypatch.setattr(kind, "all_reduce", counted)
+    return found
+
+
+def test_a_batch_norm_takes_one_reduction_forward_and_one_back(reductions):
+    with TWO.scope():
+        norm = BatchNorm()
+        norm.build((None, 2, 2, 4))
+
+    def gradient(inputs):
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            loss = tf.reduce_sum(tf.sin(norm(inputs, training=True)))
+        forward = len(reductions)
+        return tape.gradient(loss, inputs), tf.constant(forward)
+
+    _, forward = on_both(gradient, np.random.default_rng(0).normal(size=(4, 2, 2, 4)).astype(np.float32))
+    assert forward[0] == 1 and len(reductions) == 2
+
+
+@pytest.mark.parametrize(("precision", "flags"), [("float32", 0), ("mixed_float16", 1)])
+def test_an_acai_step_takes_one_reduction_a_network_and_one_flag_for_all(reductions, precision, flags):
+    """The logs' mean is one more; no layer of an ACAI looks across the batch."""
+    model = build(TWO, ACAI, ACAI_OPTIONS | dict(precision=precision))
+    (batch,) = batches(1, 8)
+    step = tf.function(lambda batch: distribution.run(TWO, model.train_step, batch), autograph=False)
+    step.get_concrete_function(batch)
+    assert len(model.optimizers) == 4 and len(reductions) == 4 + flags + 1
 
 
 # Models
@@ -212,6 +263,11 @@ def test_acai_trains_as_on_one_device():
 
 def test_conditional_gan_with_every_trick_trains_as_on_one_device():
     assert_same_training(GAN, GAN_OPTIONS | TRICKS, 32, steps=3)
+
+
+def test_batch_norms_of_both_networks_and_an_average_with_two_critic_steps():
+    """The generator's statistics move in its own steps only, and its average follows them, on both devices."""
+    assert_same_training(GAN, GAN_OPTIONS | dict(critic_steps=2, ema_rate=0.5), 32, steps=4)
 
 
 @pytest.mark.slow
@@ -252,6 +308,7 @@ def test_loss_scaling(family, options):
     assert np.isfinite([*logs[0].values()]).all()
     assert all(np.isfinite(array).all() for array in state.values())
     assert sum(np.any(state[name] != start[name]) for name in kept) > 0.8 * len(kept)
+    assert_same_on_both_devices(model)
 
 
 # The loop
