@@ -3,25 +3,28 @@
 
 PYTHON ?= python3
 ARGS ?=
+GPU ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 BIN := .venv/bin
 CREATED := .venv/.created
 INSTALLED := .venv/.installed
+WITH_CUDA := .venv/.installed-gpu
 TESTABLE := .venv/.installed-dev
 
-.PHONY: help install pegasus test lint format clean
+.PHONY: help install pegasus test check-gpu lint format clean
 
 help:
 	@echo "make pegasus   install, then blend horses and birds with the bundled model (ARGS=\"--seed=1\" adds flags)"
-	@echo "make install   create .venv and install the project with the tested versions"
+	@echo "make install   create .venv and install the project with the tested versions (GPU=1 adds CUDA and cuDNN)"
 	@echo "make test      install the test extra, then run pytest, a process a core (ARGS=\"-k slerp\" adds flags)"
+	@echo "make check-gpu install the gpu extra, then check in five minutes that all works on a GPU; prints a table"
 	@echo "make lint      ruff check and ruff format --check"
 	@echo "make format    let ruff fix and format"
 	@echo "make clean     remove .venv and caches; runs/ and out/ stay"
 	@echo "PYTHON=python3.12 chooses the Python (3.11 or newer), now $(PYTHON)"
 
-install: $(INSTALLED)
+install: $(INSTALLED) $(if $(filter-out 0,$(GPU)),$(WITH_CUDA))
 	@echo "Installed in .venv, up to date"
 
 pegasus: $(INSTALLED)
@@ -29,6 +32,9 @@ pegasus: $(INSTALLED)
 
 test: $(TESTABLE)
 	@$(BIN)/python -m pytest -n auto --maxprocesses=4 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+check-gpu: $(WITH_CUDA)
+	@$(BIN)/python -m gpu_check $(ARGS)
 
 lint: $(TESTABLE)
 	@$(BIN)/ruff check .
@@ -53,6 +59,11 @@ $(CREATED):
 $(INSTALLED): $(CREATED) pyproject.toml constraints.txt
 	@echo "Installing the project and its requirements into .venv (TensorFlow among them: some minutes)"
 	@$(BIN)/python -m pip install -q -c constraints.txt -e .
+	@touch $@
+
+$(WITH_CUDA): $(INSTALLED)
+	@echo "Installing CUDA and cuDNN into .venv (some 3 GB)"
+	@$(BIN)/python -m pip install -q -c constraints.txt -e ".[gpu]"
 	@touch $@
 
 $(TESTABLE): $(INSTALLED)

@@ -11,7 +11,7 @@ import json
 from absl import flags, logging
 from ml_collections import config_flags
 
-from common import cluster, command, compiler, data, memory, release, towers
+from common import cluster, command, compiler, data, gpu, memory, precision, release, towers
 from common.command import InputError
 from common.run_directory import RunDirectory
 from configs.check import check
@@ -43,6 +43,7 @@ def main():
         train(config, None, machines)
         return
     with RunDirectory(FLAGS.workdir, json.loads(config.to_json()), config.train.keep_checkpoints) as run:
+        config.train.precision = run.config["train"]["precision"]
         train(config, run, machines)
 
 
@@ -59,18 +60,23 @@ def train(config, run, machines=False):
         return
 
     memory.keep_freed_memory()
-    command.import_tensorflow(machines, one_core=towers.wanted(config.train) > 1)
+    strategy_name = config.train.get("strategy", "default")
+    command.import_tensorflow(strategy_name, towers.wanted(config.train) > 1, config.train.deterministic)
     import keras
 
     from common import checkpoints, distribution
     from training import datasets
 
-    strategy = distribution.make(config.train.get("strategy", "default"))
+    gpu.warn_of_gpus()
+    strategy = distribution.make(strategy_name)
     distribution.check_batch(strategy, config.train.batch_size)
     family = importlib.import_module(f"training.{config.family}")  # how each family is built and shown
     keras.utils.set_random_seed(config.train.seed)
     images = datasets.load(config.data, config.model.width, FLAGS.data_dir)
     with distribution.together(strategy):
+        policy = precision.resolve(config.train.precision)
+        config.train.precision = distribution.chiefs_choice(strategy, precision.PRECISIONS, policy)
+        precision.set_tensor_float_32(config.train.precision)
         distribution.check_same(strategy, f"{shared(config)} {len(images[0])}")
         with strategy.scope():
             model = family.build(config, images[0])
@@ -111,11 +117,17 @@ def take_steps(config, run, family, model, images, strategy):
     from common import distribution, loop, stored
 
     step = distribution.number(model.step)
+    compiled = distribution.may_compile(strategy) and compiler.resolve_for(model, config.train.jit_compile)
+    devices = gpu.describe_devices(strategy)
+    logging.info("training on %s, %s, XLA %s", devices, config.train.precision, "on" if compiled else "off")
     try:
         with contextlib.ExitStack() as stack:  # which closes all, also where closing one fails
             stack.enter_context(stored.explained(images[0].images))
+            if not distribution.on_machines(strategy):  # where a lost worker looks like a failing GPU
+                stack.enter_context(gpu.explained(compiled))
             observers = []
             if run:
+                run.record(config.train.precision, {"devices": devices, "xla": compiled})
                 run.rewind(step)
                 observers = callbacks(config, run, family, model, images, step)
             for observer in observers:
@@ -127,13 +139,15 @@ def take_steps(config, run, family, model, images, strategy):
                 config.train.batch_size,
                 steps(config, config.train.log_every_kimg),
                 observers,
-                distribution.may_compile(strategy) and compiler.resolve_for(model, config.train.jit_compile),
+                compiled,
                 strategy,
             )
     except loop.NonFiniteError as error:
+        overflow = ", or with --config.train.precision=mixed_bfloat16: float16 overflows beyond 65,504"
         raise InputError(
             f"{error}; the checkpoints before it are kept. Start a new --workdir with a lower "
             "--config.train.learning_rate or another --config.train.seed"
+            f"{overflow if config.train.precision == 'mixed_float16' else ''}"
         ) from error
     except OSError as error:
         if not run:

@@ -77,14 +77,23 @@ def parse_flags(argv, define=None):
         raise InputError(f"Flags are required as --name=value. Received: {rest[1]!r}; --help lists them.")
 
 
-def import_tensorflow(machines=False, one_core=False):
-    """Imports TensorFlow and Keras and wakes the devices, without their start-up chatter on stderr.
+def import_tensorflow(strategy="default", one_core=False, deterministic=False):
+    """Imports TensorFlow and Keras and starts the devices, without their start-up messages on stderr.
 
-    Who sets TF_CPP_MIN_LOG_LEVEL hears it all. With `machines`, which train together, the devices sleep on:
-    TensorFlow takes a cluster only before that, and what it says of a lost one we say in one line. With `one_core`
-    an operation has one core to itself, where there is no GPU: see `common.towers`.
+    With TF_CPP_MIN_LOG_LEVEL in the environment all messages are shown. GPU memory is taken as it is needed, so
+    that a second command finds room, and float32 is not rounded to TF32.
+
+    Args:
+        strategy: of common.cluster.STRATEGIES. With "default" a single GPU is used, the first. With "multi_worker"
+            the devices are not started: TensorFlow takes a cluster only before that.
+        one_core: run each operation on one core, where there is no GPU: see `common.towers`.
+        deterministic: give the same bits in every run on the same GPU, which costs speed.
     """
+    machines = strategy == "multi_worker"
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+    if deterministic:  # no autotuning, which may choose another algorithm in each run
+        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_gpu_deterministic_ops=true".strip()
     if compiler.has_onednn():  # which TensorFlow by itself uses with AVX-512 only
         os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     quiet = contextlib.nullcontext() if "TF_CPP_MIN_LOG_LEVEL" in os.environ else _held_stderr()
@@ -95,6 +104,11 @@ def import_tensorflow(machines=False, one_core=False):
 
         if one_core and not compiler.has_gpu():
             tf.config.threading.set_intra_op_parallelism_threads(1)
+        if deterministic:
+            tf.config.experimental.enable_op_determinism()
+        tf.config.experimental.enable_tensor_float_32_execution(False)
+        if strategy == "default":
+            tf.config.set_visible_devices(tf.config.list_physical_devices("GPU")[:1], "GPU")
         if not machines:
             tf.config.list_logical_devices()
 

@@ -13,7 +13,7 @@ import zlib
 
 import tensorflow as tf
 
-from common import replicas
+from common import batches, replicas
 from common.command import InputError, one_line
 
 WAIT_SECONDS = 600  # for all workers to come
@@ -81,20 +81,36 @@ def check_batch(strategy, batch_size):
 
 
 def run(strategy, step, batch, **static):
-    """One step on a batch, a dict of [B, ...]; its logs are means over the replicas, a dict of []."""
+    """One step on a batch, a dict of [B, ...]; its logs are means over the replicas, a dict of [].
+
+    Images that are still uint8 become floats on the device of the step.
+    """
     if strategy.num_replicas_in_sync == 1:
-        return strategy.run(step, args=(batch,), kwargs=static)
+        return strategy.run(step, args=(with_floats(batch),), kwargs=static)
     names = []
 
     def part(batch):
         with tf.device("CPU:0"):  # only the replica's own rows go to its device
             rows = {name: replicas.own_rows(values) for name, values in batch.items()}
-        logs = step(rows, **static)
+        logs = step(with_floats(rows), **static)
         names[:] = logs
         return replicas.mean(tf.stack([tf.cast(value, tf.float32) for value in logs.values()]))
 
     means = strategy.experimental_local_results(strategy.run(part, args=(batch,)))[0]
     return dict(zip(names, tf.unstack(means), strict=True))
+
+
+def with_floats(batch):
+    """A batch whose images, where it has any, are float32 in [-1, 1]."""
+    return batch | {"image": batches.as_floats(batch["image"])} if "image" in batch else batch
+
+
+def prefetched(strategy, stream):
+    """A tf.data.Dataset whose next batches are copied to a GPU while it works; else it stays as it is."""
+    gpus = tf.config.list_logical_devices("GPU")
+    if not gpus or strategy.num_replicas_in_sync > 1:  # each of several replicas takes its own rows
+        return stream
+    return stream.apply(tf.data.experimental.prefetch_to_device(gpus[0].name, buffer_size=2))
 
 
 # Between steps
@@ -123,6 +139,13 @@ def copy_from_chief(strategy, variables):
         values = tf.split(strategy.experimental_local_results(values)[0], [len(part) for part in held])
         for variable, value in zip(variables, values, strict=True):
             variable.assign(tf.cast(tf.reshape(value, variable.shape), variable.dtype))
+
+
+def chiefs_choice(strategy, choices, own):
+    """One of `choices`, a sequence: `own` or, on several machines, that of the chief."""
+    number = tf.Variable(choices.index(own), dtype=tf.int64)
+    copy_from_chief(strategy, [number])
+    return choices[int(number)]
 
 
 def agreement(strategy):

@@ -9,6 +9,7 @@ import signal
 import time
 
 import tensorflow as tf
+from absl import logging
 
 from common import compiler, distribution
 
@@ -55,26 +56,20 @@ def train(model, batches, total_steps, batch_size, log_every_steps, callbacks, j
     """
     strategy = strategy or tf.distribute.get_strategy()
     compiler.keep_order_of_sums()
-
-    @tf.function(jit_compile=jit_compile, autograph=False)  # nothing in it branches on tensors
-    def train_step(batch, **static):
-        with compiler.tracing(jit_compile):
-            return distribution.run(strategy, model.train_step, batch, **static)
-
+    train_step = compiled_step(model, jit_compile, strategy)
     any_says = distribution.agreement(strategy)
-    iterator = iter(batches)
+    iterator = iter(distribution.prefetched(strategy, batches))
     unchecked, window, clock = [], [], Stopwatch()
     with StopSignal() as stop:
         for step in range(distribution.number(model.step) + 1, total_steps + 1):
-            logs = train_step(next(iterator), **model.static_arguments(step - 1))
-            unchecked.append((step, logs))
+            unchecked.append((step, *train_step(next(iterator), **model.static_arguments(step - 1))))
             logging_due = step % log_every_steps == 0
             stopped_by = any_says(stop.received, logging_due)
             ending = step == total_steps or stopped_by is not None
             due = [c for c in callbacks if c.every_steps and step % c.every_steps == 0 or ending]
             logging_due = logging_due or ending
             if due or logging_due:
-                window += [check_finite(*entry) for entry in unchecked]
+                window += read_finite(unchecked)
                 unchecked = []
             clock.stop()
             if logging_due:
@@ -91,13 +86,52 @@ def train(model, batches, total_steps, batch_size, log_every_steps, callbacks, j
     return None
 
 
-def check_finite(step, logs):
-    """{name: scalar tensor} -> {name: float}; NonFiniteError names the first that is not finite."""
-    scalars = {name: float(value) for name, value in logs.items()}
-    for name, value in scalars.items():
-        if not math.isfinite(value):
-            raise NonFiniteError(step, name, value)
-    return scalars
+def compiled_step(model, jit_compile, strategy=None):
+    """One training step of a model as a function of a batch and of its static arguments.
+
+    It returns the logs' names, a tuple, and their values, float32 [n] on the device of the step. Reading values
+    waits for the step, so they are read together, by `read_finite`.
+
+    Args:
+        model, jit_compile, strategy: see `train`.
+    """
+    strategy, names = strategy or tf.distribute.get_strategy(), {}
+
+    @tf.function(jit_compile=jit_compile, autograph=False)  # nothing in it branches on tensors
+    def run(batch, **static):
+        with compiler.tracing(jit_compile):
+            logs = distribution.run(strategy, model.train_step, batch, **static)
+        names[tuple(static.items())] = tuple(logs)
+        return tf.stack([tf.cast(value, tf.float32) for value in logs.values()])
+
+    def step(batch, **static):
+        kind = tuple(static.items())
+        if kind not in names:
+            which = ", ".join(f"{name}={value}" for name, value in kind)
+            verb = "compiling" if jit_compile else "tracing"
+            logging.info("%s the training step%s: the first one takes a while", verb, which and f" ({which})")
+        values = run(batch, **static)
+        return names[kind], values
+
+    return step
+
+
+def read_finite(steps):
+    """[(step, names, values on the device)] -> [{name: float}], by a single copy from the device.
+
+    Raises:
+        NonFiniteError: naming the first value that is not finite.
+    """
+    read = tf.concat([values for *_, values in steps], 0).numpy().tolist()
+    window, start = [], 0
+    for step, names, _ in steps:
+        scalars = dict(zip(names, read[start : start + len(names)], strict=True))
+        start += len(names)
+        for name, value in scalars.items():
+            if not math.isfinite(value):
+                raise NonFiniteError(step, name, value)
+        window.append(scalars)
+    return window
 
 
 def mean_scalars(window):

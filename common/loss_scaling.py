@@ -15,8 +15,8 @@ INNER_SCALE = 2.0**10  # of a gradient that a loss is made of
 class LossScaleOptimizer(keras.optimizers.LossScaleOptimizer):
     """Keras's dynamic loss scaling, without a conditional in the graph.
 
-    Keras branches on whether all gradients are finite. This class always takes the inner optimizer's step, after an
-    overflow with gradients of 0, and then puts the previous weights and moments back with `tf.where`. The results
+    Keras branches on whether all gradients are finite. This class always takes the inner optimizer's step. After
+    an overflow it takes it with gradients of 0 and then restores weights and moments with `tf.where`. The results
     are the same bits. A conditional costs a GPU a wait for the host in every step, and XLA with MirroredStrategy
     cannot run one.
     """

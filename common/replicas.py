@@ -99,7 +99,7 @@ def mean(values):
 
 
 def stacked(values):
-    """What each of R replicas has in `values`, stacked: [R, ...], the same on all, by one reduction; gradients pass."""
+    """What each of R replicas has in `values`, [R, ...], the same on all; one reduction, and gradients pass."""
     if not context():
         return values[None]
     own = tf.reshape(tf.one_hot(own_number(), count(), dtype=values.dtype), (-1, *[1] * len(values.shape)))
@@ -109,8 +109,8 @@ def stacked(values):
 def moments(values, axes):
     """(mean, variance) over `axes` of the whole batch, the first of them its rows; gradients pass.
 
-    Those of the replicas' parts are combined as Chan, Golub and LeVeque (1979) do: a mean square less a squared mean
-    would lose digits, and a second look at the values would cost a second reduction.
+    The moments of the replicas' parts are combined as by Chan, Golub and LeVeque (1979). A mean square minus a
+    squared mean would lose digits, and a second pass over the values would cost a second reduction.
     """
     own_mean = tf.reduce_mean(values, axes)
     own_variance = tf.reduce_mean(tf.square(values - own_mean), axes)
@@ -125,7 +125,7 @@ def variance(values):
 
 
 def shares_of_mean(gradients):
-    """One network's gradients over the number of replicas: a Keras optimizer adds them up, which gives their mean."""
+    """A list of gradients over the number of replicas: a Keras optimizer adds them up, which gives the mean."""
     return [gradient / count() for gradient in gradients] if context() else gradients
 
 

@@ -15,10 +15,12 @@ MAY_CHANGE = (
     "data.memory_limit_gib",
     "data.cache_folder",
     "train.strategy",
+    "train.deterministic",
     "train.towers",
     "train.start_from",
 )  # and all that ends as below
 MAY_CHANGE_ENDINGS = ("_every_kimg", "_from_kimg", "keep_checkpoints")
+PRECISION = "train.precision"
 SCHEDULES = ("train.schedule", "train.critic_schedule")  # of learning rates: "cosine" ones fall up to total_kimg
 
 
@@ -29,6 +31,8 @@ class RunDirectory:
 
     Attributes:
         path: the folder; made when absent.
+        config: the config in force, a nested dict: the one that is given but for a precision of "auto", which is
+            the one that the run began with.
         checkpoints: common.checkpoints.Checkpoints in `checkpoints/`.
 
     Args:
@@ -43,15 +47,13 @@ class RunDirectory:
     """
 
     def __init__(self, path, config, keep_checkpoints=3):
-        self.path, self.lock = path, None
-        text = json.dumps(config, indent=2, sort_keys=True) + "\n"
+        self.path, self.lock, self.config = path, None, json.loads(json.dumps(config))
         try:
             self._check_is_a_run()
             os.makedirs(path, exist_ok=True)
             self.lock = lock.FolderLock(path)
             remove_unfinished(path)
-            if self._check_config(json.loads(text)):
-                write_atomically(self.file("config.json"), text.encode())
+            self._check_config()
             self.checkpoints = Checkpoints(self.file("checkpoints"), keep_checkpoints)
         except BaseException as error:
             self.close()
@@ -73,6 +75,22 @@ class RunDirectory:
 
     def file(self, *names):
         return os.path.join(self.path, *names)
+
+    def record(self, precision, runs_on):
+        """Writes config.json with the precision that "auto" means and a description of what the training runs on.
+
+        Args:
+            precision: the Keras dtype policy; a resumed run keeps it.
+            runs_on: {name: plain value}. A warning says what of it another machine or strategy has changed since
+                the run's last start, as the bits of the steps change then.
+        """
+        before = self.config.get("runs_on", {})
+        kept = before.keys() & runs_on.keys()
+        changed = [f"{n} {before[n]} to {now}" for n, now in runs_on.items() if n in kept and before[n] != now]
+        if changed:
+            logging.warning("from here on the steps' bits differ from those before: %s", ", ".join(changed))
+        train = self.config["train"] | {"precision": precision}
+        self._write_config(self.config | {"train": train, "runs_on": runs_on})
 
     def rewind(self, step):
         """Drops whatever was logged after `step`, so that after a resume each step stands once."""
@@ -96,22 +114,22 @@ class RunDirectory:
                 "other things; name another folder."
             )
 
-    def _check_config(self, config):
-        """Whether config.json has to be written; InputError where it is of another training."""
-        if not os.path.exists(self.file("config.json")):
-            return True
-        if os.path.isdir(self.file("checkpoints")) and not os.listdir(self.file("checkpoints")):
-            return True  # the config that is there never trained a step
-        try:
-            with open(self.file("config.json"), encoding="utf-8") as file:
-                stored = json.load(file)
-            before = flatten(stored)
-        except (ValueError, AttributeError, RecursionError) as error:
-            raise InputError(
-                f"A readable config.json is required to resume. Received: {self.file('config.json')} ({error}); "
-                "delete that file to write it anew from --config."
-            ) from error
-        now = flatten(config)
+    def _write_config(self, config):
+        """Writes config.json and takes it for the config in force; does nothing where it is both already."""
+        text = json.dumps(config, indent=2, sort_keys=True) + "\n"
+        if config != self.config or not os.path.exists(self.file("config.json")):
+            write_atomically(self.file("config.json"), text.encode())
+        self.config = json.loads(text)
+
+    def _check_config(self):
+        """Brings config.json and the config that is given together; InputError where it is of another training."""
+        given, self.config = self.config, self._stored_config()
+        if self.config is None:
+            self._write_config(given)
+            return
+        before, now = flatten(self.config), flatten(given)
+        if now.get(PRECISION) == "auto" and before.get(PRECISION):
+            given["train"]["precision"] = now[PRECISION] = before[PRECISION]
         changed = [
             name
             for name in sorted(before.keys() | now.keys())
@@ -124,14 +142,34 @@ class RunDirectory:
                 f"The config that {self.path} began with is required to resume it. Received: {name}="
                 f"{now.get(name)!r} where it has {before.get(name)!r}{why}; name another --workdir for a new run."
             )
-        return stored != config
+        runs_on = {"runs_on": self.config["runs_on"]} if "runs_on" in self.config else {}
+        self._write_config(given | runs_on)
+
+    def _stored_config(self):
+        """What config.json holds, a nested dict; None where there is none, or one that never trained a step."""
+        if not os.path.exists(self.file("config.json")):
+            return None
+        if os.path.isdir(self.file("checkpoints")) and not os.listdir(self.file("checkpoints")):
+            return None
+        try:
+            with open(self.file("config.json"), encoding="utf-8") as file:
+                stored = json.load(file)
+            flatten(stored)
+        except (ValueError, AttributeError, RecursionError) as error:
+            raise InputError(
+                f"A readable config.json is required to resume. Received: {self.file('config.json')} ({error}); "
+                "delete that file to write it anew from --config."
+            ) from error
+        return stored
 
 
 def may_change(name, flat):
     """Whether a resumed run may have another value of the field `name` than its flat config {"a.b": value}."""
     if name == "train.total_kimg":  # a classifier's rate rises over its warmup and always falls then
         return "train.warmup" not in flat and "cosine" not in [flat.get(schedule) for schedule in SCHEDULES]
-    return name in MAY_CHANGE or name.endswith(MAY_CHANGE_ENDINGS)
+    if name == PRECISION:  # runs of earlier versions do not say what "auto" meant
+        return flat.get(name) == "auto"
+    return name.startswith("runs_on.") or name in MAY_CHANGE or name.endswith(MAY_CHANGE_ENDINGS)
 
 
 def has_checkpoints(folder):

@@ -104,6 +104,7 @@ def paper():
     train.jit_compile = "auto"  # XLA: on, off; auto: where it is faster
     train.towers = 0  # parts of a batch beside each other on a CPU without XLA; 0: one a core, 1: none
     train.strategy = "default"  # one device; "mirrored": all GPUs; "multi_worker": the machines of TF_CONFIG
+    train.deterministic = False  # the same bits in each run on one GPU, at a cost of speed; a CPU's always are
     train.seed = 0
     train.log_every_kimg = 3.2
     train.pictures_every_kimg = 64.0

@@ -56,6 +56,7 @@ def classifier():
     train.weight_decay = 5e-4
     train.precision = "auto"  # float32, mixed_bfloat16, mixed_float16
     train.jit_compile = "on"  # XLA: on, off, auto
+    train.deterministic = False  # the same bits in each run on one GPU, at a cost of speed; a CPU's always are
     train.seed = 0
     train.log_every_kimg = 2.56
     train.pictures_every_kimg = 45.0

@@ -76,6 +76,7 @@ def base():
     train.precision = "auto"  # float32, mixed_bfloat16, mixed_float16
     train.jit_compile = "auto"  # XLA: on, off; auto: where it is faster
     train.strategy = "default"  # one device; "mirrored": all GPUs; "multi_worker": the machines of TF_CONFIG
+    train.deterministic = False  # the same bits in each run on one GPU, at a cost of speed; a CPU's always are
     train.seed = 0
     train.log_every_kimg = 3.2
     train.pictures_every_kimg = 64.0

@@ -75,7 +75,7 @@ class ReplayBuffer(keras.layers.Layer):
         super().__init__(name=name, dtype="float32")
         self.capacity = capacity
         self.images = self.add_weight((capacity, *image_shape), "zeros", trainable=False, name="images")
-        # int64, as all whole numbers that are kept: TensorFlow leaves int32 variables on the host, where XLA refuses them
+        # int64, as all whole numbers that are kept: int32 variables stay on the host, and XLA refuses them
         self.labels = self.add_weight((capacity,), "zeros", dtype="int64", trainable=False, name="labels")
         self.stored = self.add_weight((), "zeros", dtype="int64", trainable=False, name="stored")  # ever
         self.built = True

@@ -3,6 +3,8 @@
 import gc
 import os
 
+if os.environ.get("GPU_TESTS") != "1":
+    os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # what tests expect is reckoned on CPUs
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # a test process a core: two threads each wait for each other
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -19,7 +21,14 @@ LONGEST = ("test_train.py", "test_generate.py", "test_configs.py")
 
 
 def pytest_collection_modifyitems(items):
-    """The longest files come first, so that no process is left with one of them when the others are done."""
+    """Skips what needs a GPU unless GPU_TESTS=1; the longest files come first.
+
+    So no process is left with one of those when the others are done.
+    """
+    if os.environ.get("GPU_TESTS") != "1":
+        for item in items:
+            if item.get_closest_marker("gpu"):
+                item.add_marker(pytest.mark.skip(reason="needs a GPU: GPU_TESTS=1 python -m pytest -m gpu"))
     items.sort(key=lambda item: item.path.name not in LONGEST)  # stable
 
 

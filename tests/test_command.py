@@ -9,6 +9,17 @@ import pytest
 
 from common.command import InputError, one_line
 
+STAND_IN = """
+class config:
+    class threading:
+        set_intra_op_parallelism_threads = lambda count: print("threads", count)
+    class experimental:
+        enable_op_determinism = lambda: print("deterministic")
+        enable_tensor_float_32_execution = lambda enabled: print("tf32", enabled)
+    list_physical_devices = lambda kind: {gpus}
+    set_visible_devices = lambda devices, kind: print("visible", devices, kind)
+    list_logical_devices = lambda: print("started")
+"""
 ROOT = Path(__file__).parents[1]
 
 
@@ -39,7 +50,7 @@ def test_chatter_of_tensorflow(tmp_path, level, heard):
     """It is held back, also what C++ writes to the file descriptor, unless someone asked for it."""
     (tmp_path / "keras.py").write_text("")
     (tmp_path / "tensorflow.py").write_text("import os\nos.write(2, b'chatter\\n')\nfrom t import config\n")
-    (tmp_path / "t.py").write_text("class config:\n    list_logical_devices = staticmethod(lambda: [])\n")
+    (tmp_path / "t.py").write_text(STAND_IN.format(gpus=[]))
     environment = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
     environment |= {"PYTHONPATH": str(tmp_path)} | ({"TF_CPP_MIN_LOG_LEVEL": level} if level else {})
     result = program("import sys\ncommand.import_tensorflow()\nprint('after', file=sys.stderr)", environment)
@@ -51,11 +62,12 @@ def test_chatter_of_tensorflow(tmp_path, level, heard):
 
 def test_keras_does_not_find_scikit_learn_and_others_do(tmp_path):
     (tmp_path / "sklearn.py").write_text("")
-    (tmp_path / "tensorflow.py").write_text("")
+    (tmp_path / "tensorflow.py").write_text(STAND_IN.format(gpus=[]))
     (tmp_path / "keras.py").write_text("try:\n    import sklearn\nexcept ImportError:\n    print('not found')\n")
-    text = "command.import_tensorflow(machines=True)\nimport sklearn\nprint(sklearn.__name__)"
+    text = "command.import_tensorflow()\nimport sklearn\nprint(sklearn.__name__)"
     found = program(text, os.environ | {"PYTHONPATH": str(tmp_path)})
-    assert (found.stdout, found.stderr) == ("not found\nsklearn\n", "")
+    assert found.stderr == ""
+    assert (found.stdout.splitlines()[0], found.stdout.splitlines()[-1]) == ("not found", "sklearn")
 
 
 @pytest.mark.parametrize(
@@ -65,28 +77,60 @@ def test_keras_does_not_find_scikit_learn_and_others_do(tmp_path):
 def test_onednn_is_on_where_tensorflow_has_it(tmp_path, processor, own, expected):
     """By itself TensorFlow turns it on with AVX-512 only. Who has said so keeps it off."""
     (tmp_path / "keras.py").write_text("")
-    (tmp_path / "tensorflow.py").write_text("import os\nprint(os.environ.get('TF_ENABLE_ONEDNN_OPTS'))\n")
+    variable = "import os\nprint(os.environ.get('TF_ENABLE_ONEDNN_OPTS'))\n"
+    (tmp_path / "tensorflow.py").write_text(variable + STAND_IN.format(gpus=[]))
     environment = {k: v for k, v in os.environ.items() if k != "TF_ENABLE_ONEDNN_OPTS"}
     environment |= {"PYTHONPATH": str(tmp_path)} | ({"TF_ENABLE_ONEDNN_OPTS": own} if own else {})
     pretend = f"import platform\nplatform.machine = lambda: '{processor}'\n"
-    assert program(pretend + "command.import_tensorflow(True)", environment).stdout == f"{expected}\n"
+    found = program(pretend + "command.import_tensorflow()", environment)
+    assert found.stdout.splitlines()[0] == expected
 
 
 @pytest.mark.parametrize(
-    ("one_core", "gpus", "expected"), [(False, 0, "woken"), (True, 0, "1 thread woken"), (True, 1, "woken")]
+    ("options", "gpus", "expected"),
+    [
+        ("", 0, ["tf32 False", "visible [] GPU", "started"]),
+        ("", 2, ["tf32 False", "visible ['gpu0'] GPU", "started"]),
+        ("one_core=True", 0, ["threads 1", "tf32 False", "visible [] GPU", "started"]),
+        ("one_core=True", 1, ["tf32 False", "visible ['gpu0'] GPU", "started"]),
+        ("'mirrored'", 2, ["tf32 False", "started"]),  # all GPUs
+        ("'multi_worker'", 2, ["tf32 False"]),  # and the devices wait for the cluster
+        ("deterministic=True", 1, ["deterministic", "tf32 False", "visible ['gpu0'] GPU", "started"]),
+    ],
 )
-def test_an_operation_has_one_core_before_the_devices_wake(tmp_path, one_core, gpus, expected):
-    """Where steps go by towers and there is no GPU."""
+def test_what_is_set_before_the_devices_start(tmp_path, options, gpus, expected):
     (tmp_path / "keras.py").write_text("")
-    (tmp_path / "tensorflow.py").write_text(
-        "class config:\n"
-        "    class threading:\n"
-        "        set_intra_op_parallelism_threads = lambda count: print(count, 'thread', end=' ')\n"
-        f"    list_physical_devices = lambda kind: ['gpu'] * {gpus}\n"
-        "    list_logical_devices = lambda: print('woken')\n"
-    )
-    found = program(f"command.import_tensorflow(one_core={one_core})", os.environ | {"PYTHONPATH": str(tmp_path)})
-    assert (found.stdout, found.stderr) == (f"{expected}\n", "")
+    (tmp_path / "tensorflow.py").write_text(STAND_IN.format(gpus=[f"gpu{i}" for i in range(gpus)]))
+    found = program(f"command.import_tensorflow({options})", os.environ | {"PYTHONPATH": str(tmp_path)})
+    assert (found.stdout.splitlines(), found.stderr) == (expected, "")
+
+
+@pytest.mark.parametrize(
+    ("environment", "options", "expected"),
+    [
+        ({}, "", "true None"),
+        ({"TF_FORCE_GPU_ALLOW_GROWTH": "false"}, "", "false None"),
+        ({}, "deterministic=True", "true --xla_gpu_deterministic_ops=true"),
+        ({"XLA_FLAGS": "--a=1"}, "deterministic=True", "true --a=1 --xla_gpu_deterministic_ops=true"),
+    ],
+)
+def test_what_the_environment_says_before_tensorflow_is_imported(tmp_path, environment, options, expected):
+    """GPU memory is taken as it is needed, unless someone says otherwise."""
+    (tmp_path / "keras.py").write_text("")
+    variables = "import os\nprint(os.environ['TF_FORCE_GPU_ALLOW_GROWTH'], os.environ.get('XLA_FLAGS'))\n"
+    (tmp_path / "tensorflow.py").write_text(variables + STAND_IN.format(gpus=[]))
+    others = {k: v for k, v in os.environ.items() if k not in ("TF_FORCE_GPU_ALLOW_GROWTH", "XLA_FLAGS")}
+    found = program(f"command.import_tensorflow({options})", others | environment | {"PYTHONPATH": str(tmp_path)})
+    assert found.stdout.splitlines()[0] == expected
+
+
+@pytest.mark.slow
+def test_xla_knows_the_flag_for_determinism():
+    """XLA ends the process at a flag that it does not know."""
+    text = "command.import_tensorflow(deterministic=True)\nimport tensorflow as tf\n"
+    text += "print(int(tf.function(lambda x: 2 * x, jit_compile=True)(tf.constant(3))))"
+    found = program(text, os.environ)
+    assert (found.returncode, found.stdout) == (0, "6\n"), found.stderr
 
 
 def test_one_line():

@@ -5,6 +5,7 @@ import os
 import signal
 import time
 
+import numpy as np
 import pytest
 
 tf = pytest.importorskip("tensorflow")
@@ -12,7 +13,7 @@ from common import compiler, loop  # noqa: E402
 
 
 class Counter(tf.Module):
-    """Logs {"loss": batch + 1000 * late, "steps": number of this step}; step k reads batch k - 1."""
+    """Logs {"loss": number + 1000 * late, "steps": number of this step}; step k reads batch k - 1."""
 
     def __init__(self, step=0, late_from=10**9):
         super().__init__()
@@ -24,7 +25,7 @@ class Counter(tf.Module):
 
     def train_step(self, batch, late):
         self.step.assign_add(1)
-        logs = {"loss": tf.cast(batch, tf.float32) + (1000.0 if late else 0.0)}
+        logs = {"loss": tf.cast(batch["number"], tf.float32) + (1000.0 if late else 0.0)}
         return logs | ({"late_loss": tf.constant(2.0)} if late else {}) | {"steps": self.step}
 
 
@@ -42,8 +43,8 @@ class Recorder(loop.Callback):
 
 
 def numbers(start=0, values=None):
-    """Batch k is the number k, or the k-th of `values`."""
-    return tf.data.Dataset.from_tensor_slices([float(v) for v in values or range(start, start + 1000)])
+    """Batch k holds the number k, or the k-th of `values`."""
+    return tf.data.Dataset.from_tensor_slices({"number": [float(v) for v in values or range(start, start + 1000)]})
 
 
 def train(model, callbacks, total=6, log_every=2, batches=None, **options):
@@ -230,3 +231,49 @@ def test_the_step_knows_while_it_is_traced_whether_xla_compiles_it(compiled):
     loop.train(model, numbers(), 2, 5, 2, [Recorder(events)], jit_compile=compiled)
     assert events[0][2]["told"] == compiled
     assert not compiler.for_cpu_with_xla()
+
+
+def test_one_copy_from_the_device_an_interval(monkeypatch):
+    """Logs are read when an interval ends, all of them at once, also where their names change within it."""
+    events, reads = [], []
+    monkeypatch.setattr(
+        loop, "read_finite", lambda steps, read=loop.read_finite: reads.append(len(steps)) or read(steps)
+    )
+    train(Counter(late_from=3), [Recorder(events)], total=8, log_every=4)
+    assert reads == [4, 4]
+    assert [e[2]["loss"] for e in events if e[0] == "scalars"] == [
+        (0 + 1 + 2 + 1003) / 4,
+        1000 + (4 + 5 + 6 + 7) / 4,
+    ]
+
+
+def test_reading_names_the_first_value_that_is_not_finite():
+    steps = [(3, ("a", "b"), tf.constant([1.0, 2.0])), (4, ("a",), tf.constant([5.0]))]
+    assert loop.read_finite(steps) == [{"a": 1.0, "b": 2.0}, {"a": 5.0}]
+    with pytest.raises(loop.NonFiniteError, match="b is nan at step 4"):
+        loop.read_finite([*steps[:1], (4, ("a", "b", "c"), tf.constant([0.0, math.nan, math.inf]))])
+
+
+@pytest.mark.parametrize(("compiled", "verb"), [(True, "compiling"), (False, "tracing")])
+def test_says_before_each_program_that_the_first_step_takes_long(compiled, verb, caplog):
+    with caplog.at_level("INFO", logger="absl"):
+        loop.train(Counter(late_from=2), numbers(), 4, 5, 2, [], jit_compile=compiled)
+    said = [record.getMessage() for record in caplog.records]
+    assert [line.split(":")[0] for line in said] == [
+        f"{verb} the training step (late=False)",
+        f"{verb} the training step (late=True)",
+    ]
+
+
+def test_images_arrive_as_floats():
+    class Seeing(Counter):
+        def train_step(self, batch, late):
+            logs = {"dark": tf.reduce_min(batch["image"]), "light": tf.reduce_max(batch["image"])}
+            self.step.assign_add(1)
+            return logs
+
+    events = []
+    images = tf.data.Dataset.from_tensors({"image": np.uint8([[0, 255]])}).repeat()
+    for compiled in (False, True):
+        loop.train(Seeing(), images, 1, 5, 1, [Recorder(events)], jit_compile=compiled)
+    assert [(e[2]["dark"], e[2]["light"]) for e in events if e[0] == "scalars"] == [(-1, 1)] * 2

@@ -136,6 +136,44 @@ def test_the_end_stays_where_a_learning_rate_falls_up_to_it(tmp_path, get_config
         assert Path(run.file("config.json")).read_text() != kept
 
 
+def test_a_resumed_run_keeps_the_precision_that_auto_meant(tmp_path, caplog):
+    """Whatever "auto" would mean on the machine that goes on; another one asked for by name is refused."""
+    auto, path = changed(train__precision="auto"), str(tmp_path)
+    with RunDirectory(path, auto) as run:
+        assert run.config["train"]["precision"] == "auto"
+        run.record("mixed_float16", {"devices": "1 x T4 (7.5)", "xla": True})
+        run.checkpoints.save(1, {})
+    assert json.loads((tmp_path / "config.json").read_text())["train"]["precision"] == "mixed_float16"
+    with RunDirectory(path, auto) as run:
+        assert run.config["train"]["precision"] == "mixed_float16"
+        assert run.config["runs_on"] == {"devices": "1 x T4 (7.5)", "xla": True}
+        run.record("mixed_float16", {"devices": "1 x T4 (7.5)", "xla": True})
+        assert not caplog.records
+        run.record("mixed_float16", {"devices": "2 CPU cores", "xla": True})
+    assert caplog.messages == [
+        "from here on the steps' bits differ from those before: devices 1 x T4 (7.5) to 2 CPU cores"
+    ]
+    assert json.loads((tmp_path / "config.json").read_text())["runs_on"]["devices"] == "2 CPU cores"
+    with pytest.raises(InputError, match="train.precision='float32' where it has 'mixed_float16'"):
+        RunDirectory(path, changed(train__precision="float32"))
+    RunDirectory(path, changed(train__precision="mixed_float16")).close()
+
+
+def test_a_run_that_does_not_say_what_auto_meant_takes_any_precision(tmp_path):
+    """As runs of earlier versions, and runs that were stopped before their first step."""
+    with RunDirectory(str(tmp_path), changed(train__precision="auto")) as run:
+        run.checkpoints.save(1, {})
+    with RunDirectory(str(tmp_path), changed(train__precision="mixed_bfloat16")) as run:
+        assert run.config["train"]["precision"] == "mixed_bfloat16"
+
+
+def test_a_precision_without_a_step_is_forgotten(tmp_path):
+    with RunDirectory(str(tmp_path), changed(train__precision="auto")) as run:
+        run.record("mixed_float16", {"xla": True})
+    with RunDirectory(str(tmp_path), changed(train__precision="auto")) as run:
+        assert run.config["train"]["precision"] == "auto" and "runs_on" not in run.config
+
+
 def test_a_field_that_is_gone_is_refused(run):
     config = changed()
     del config["model"]

@@ -5,7 +5,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from acai.model import ACAI
 from common import weights
+from gan.model import GAN
+from judge.model import Classifier
 
 
 def test_names_number_a_networks_variables():
@@ -56,3 +59,23 @@ def test_what_an_optimizer_says():
         assert {name: float(value) for name, value in logs.items()} == {"learning_rate": rate, "loss_scale": scale}
         assert all(value.dtype == "float32" for value in logs.values())
         assert float(weights.loss_scale(optimizer)) == scale
+
+
+SMALL = dict(width=8, latent_width=4, latent_channels=2, depth=2, classes=3, discriminator_channels=2)
+FAMILIES = {
+    "acai": lambda p: ACAI(**SMALL, realism_weight=0.1, ema_rate=0.5, precision=p),
+    "vqvae": lambda p: ACAI(**SMALL, mix_weight=0.0, bottleneck="vqvae", codes=5, precision=p),
+    "gan": lambda p: GAN(width=8, generator_channels=2, discriminator_channels=2, replay_images=4, precision=p),
+    "spectral": lambda p: GAN(width=8, normalisation="spectral", classes=3, ema_rate=0.5, precision=p),
+    "classifier": lambda p: Classifier(width=8, channels=(2, 2), classes=3, precision=p),
+}
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_no_variable_is_of_a_type_that_stays_on_the_host(name):
+    """TensorFlow keeps int32, bool and string variables in the host's memory, where XLA on a GPU refuses them."""
+    model = FAMILIES[name]("mixed_float16")
+    model.compile()
+    types = {keras.backend.standardize_dtype(variable.dtype) for variable in model.state().values()}
+    assert types <= {"float32", "int64"} and len(model.state()) > 10
+    assert {id(v) for v in model.variables} <= {id(v) for v in model.state().values()}
