@@ -88,14 +88,14 @@ def measure(part, value, quick):
 
 def acai(sizes):
     """(compiled step, operations an image) of an ACAI."""
-    import tensorflow as tf
     from train_step import acai_flops
 
     from acai.model import ACAI
+    from common import loop
 
     model = ACAI(width=sizes["width"], depth=sizes["depth"], latent_channels=sizes["latent"], classes=2)
     model.compile()
-    return tf.function(model.train_step, jit_compile=compiler.resolve("auto", "float32")), acai_flops(model)
+    return loop.compiled_step(model, compiler.resolve("auto", "float32")), acai_flops(model)
 
 
 def noise(width, count=2_000):
@@ -105,10 +105,12 @@ def noise(width, count=2_000):
 
 def timed(step, stream):
     """(seconds of a step with its wait for data, seconds of the wait)."""
+    from common import loop
+
     start = time.perf_counter()
     batch = next(stream)
     waited = time.perf_counter() - start
-    [float(value) for value in step(batch).values()]
+    loop.read_finite([(0, *step(batch))])
     return time.perf_counter() - start, waited
 
 

@@ -3,9 +3,11 @@
 Of a GAN: python benchmarks/train_step.py --model=dcgan --width=64, or another variant of configs/gan.py; with
 --noaugment without its augmentation.
 
-Burns in, then alternates steps with one large convolution, and prints medians: images/s, the share of time
-spent waiting for data, and GFLOP/s beside the convolution's. Only the work that the algorithm needs counts, with
-its convolutions done directly: what a step saves by another way of doing them shows as GFLOP/s.
+Burns in, then alternates blocks of steps with one large convolution of the policy's type, and prints medians:
+images/s, the share of time spent waiting for data, and GFLOP/s beside the convolution's. A block is one step on a
+CPU and 50 on a GPU, which works on while the host goes ahead: reading a result is what waits for it. Only the work
+that the algorithm needs counts, with its convolutions done directly: what a step saves by another way of doing
+them shows as GFLOP/s.
 """
 
 import statistics
@@ -18,7 +20,7 @@ from absl import flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from common import batches, command, compiler, data, memory, towers
+from common import batches, command, compiler, data, memory, precision, towers
 from configs import acai as acai_configs
 
 flags.DEFINE_string("model", "acai", "acai or a variant of configs/gan.py")
@@ -27,15 +29,18 @@ flags.DEFINE_integer("depth", 16, "channels of the autoencoder's first scale")
 flags.DEFINE_integer("critic_depth", None, "of the critic's; default: the depth")
 flags.DEFINE_integer("latent", 16, "latent channels, on 4x4 positions")
 flags.DEFINE_integer("batch", 64, "images a step")
-flags.DEFINE_integer("steps", 30, "timed steps")
+flags.DEFINE_integer("steps", 30, "timed blocks of steps")
+flags.DEFINE_integer("block", 0, "steps of a block, after which a result is read; 0: 50 on a GPU, 1 on a CPU")
 flags.DEFINE_float("realism", 0.0, "weight of the patch discriminator; 0: the paper's step")
 flags.DEFINE_float("ema", 0.0, "rate of the averaged weights; 0: none")
 flags.DEFINE_bool("augment", True, "augment for a GAN's discriminator, where its variant does")
 flags.DEFINE_integer("towers", 0, "parts of an ACAI's batch beside each other; 0: as a training does, 1: none")
-flags.DEFINE_string("precision", "float32", "Keras dtype policy")
+flags.DEFINE_string("precision", "float32", "Keras dtype policy; auto: as a training has it")
 flags.DEFINE_enum("jit_compile", "auto", compiler.CHOICES, "compile the step with XLA; auto: as a training does")
 FLAGS = flags.FLAGS
-CONVOLUTION = dict(batch=16, width=32, channels=256)
+WIDTH, CHANNELS = 32, 256  # of the large convolution
+CONVOLUTION_SECONDS = 20  # at most, for each way of running it: without XLA, float16 crawls on a CPU
+BURN_IN = 3  # blocks, of which the first compiles
 
 
 def main():
@@ -48,66 +53,70 @@ def main():
     command.import_tensorflow(one_core=one_core)
     import tensorflow as tf
 
+    from common import distribution, gpu, loop
+
+    policy = precision.resolve(FLAGS.precision)
+    precision.set_tensor_float_32(policy)
     images = noise_images(10_000)
-    model, name, flops = acai(towers.count(config.train)) if FLAGS.model == "acai" else gan(images)
+    model, name, flops = acai(towers.count(config.train), policy) if FLAGS.model == "acai" else gan(images, policy)
     compiled = compiler.resolve_for(model, FLAGS.jit_compile)
-
-    @tf.function(jit_compile=compiled)
-    def step(batch, **static):
-        with compiler.tracing(compiled):
-            return model.train_step(batch, **static)
-
-    stream = iter(batches.batches(images, FLAGS.batch, seed=0, flip=True))
+    step, strategy = loop.compiled_step(model, compiled), distribution.make("default")
+    stream = batches.batches(images, FLAGS.batch, seed=0, flip=True)
+    stream = iter(distribution.prefetched(strategy, stream))
+    turn = getattr(model, "critic_steps", 1)  # the steps of all kinds, one of the generator among them
+    size = turn * -(-(FLAGS.block or (50 if compiler.has_gpu() else 1)) // turn)  # of a block
     parts = getattr(model, "towers", 1)
-    shape = CONVOLUTION["batch"] // parts, CONVOLUTION["width"], CONVOLUTION["width"], CONVOLUTION["channels"]
-    convolve = {compiled: large_convolution(tf, compiled, shape, parts) for compiled in (True, False)}
-    turn = getattr(model, "critic_steps", 1)  # so many steps are measured as one
+    shape = (FLAGS.batch if compiler.has_gpu() else 16) // parts, WIDTH, WIDTH, CHANNELS
+    dtype = tf.as_dtype(model.dtype_policy.compute_dtype)
+    convolve = {compiled: large_convolution(tf, compiled, shape, parts, dtype) for compiled in (True, False)}
     waits, times, convolutions = [], [], {compiled: [] for compiled in convolve}
-    for _ in range(3 + FLAGS.steps):
-        start = time.perf_counter()
-        group = [next(stream) for _ in range(turn)]
-        loaded = time.perf_counter()
-        for number, batch in enumerate(group):
-            logs = step(batch, **model.static_arguments(number) if turn > 1 else {})
-        [float(value) for value in logs.values()]
-        done = time.perf_counter()
-        waits.append(loaded - start)
-        times.append((done - start) / turn)
-        for compiled, run in convolve.items():
-            begun = time.perf_counter()
-            run()
-            convolutions[compiled].append(time.perf_counter() - begun)
-    waits, times = waits[3:], times[3:]  # the first ones compile
+    for _ in range(BURN_IN + FLAGS.steps):
+        start, waited = time.perf_counter(), 0.0
+        for number in range(size):
+            asked = time.perf_counter()
+            batch = next(stream)
+            waited += time.perf_counter() - asked
+            _, logs = step(batch, **model.static_arguments(number) if turn > 1 else {})
+        logs.numpy()
+        times.append((time.perf_counter() - start) / size)
+        waits.append(waited / size)
+        for compiled_there, spent in convolutions.items():
+            if sum(spent) * size < CONVOLUTION_SECONDS:
+                begun = time.perf_counter()
+                convolve[compiled_there](size)
+                spent.append((time.perf_counter() - begun) / size)
+    waits, times = waits[BURN_IN:], times[BURN_IN:]
     seconds = statistics.median(times)
     reached = flops * FLAGS.batch / seconds / 1e9
     work = 2 * 9 * shape[-1] * np.prod(shape) * parts / 1e9
-    most = {compiled: work / statistics.median(spent[3:]) for compiled, spent in convolutions.items()}
+    most = {compiled: work / statistics.median(spent[1:] or spent) for compiled, spent in convolutions.items()}
     print(
-        f"{name} batch {FLAGS.batch} {FLAGS.precision}: {FLAGS.batch / seconds:.1f} images/s, "
-        f"waiting for data {sum(waits) / sum(times) / turn:.2%}, "
-        f"{reached:.0f} GFLOP/s = {reached / most[True]:.0%} of a large convolution's {most[True]:.0f} with XLA, "
-        f"{reached / most[False]:.0%} of its {most[False]:.0f} without"
+        f"{name} batch {FLAGS.batch} {policy}, XLA {'on' if compiled else 'off'}, on "
+        f"{gpu.describe_devices(strategy)}: {FLAGS.batch / seconds:.1f} images/s, "
+        f"waiting for data {sum(waits) / sum(times):.2%}, "
+        f"{reached:.0f} GFLOP/s = {reached / most[True]:.0%} of a large {dtype.name} convolution's "
+        f"{most[True]:.0f} with XLA, {reached / most[False]:.0%} of its {most[False]:.0f} without"
     )
 
 
-def acai(count):
-    """(model of so many towers, what to call it, operations an image) by the flags."""
+def acai(count, policy):
+    """(model of so many towers and a policy, what to call it, operations an image) by the flags."""
     from acai.model import ACAI
 
     sizes = dict(depth=FLAGS.depth, critic_depth=FLAGS.critic_depth, latent_channels=FLAGS.latent)
-    options = dict(realism_weight=FLAGS.realism, ema_rate=FLAGS.ema, precision=FLAGS.precision, classes=2)
+    options = dict(realism_weight=FLAGS.realism, ema_rate=FLAGS.ema, precision=policy, classes=2)
     model = ACAI(**sizes, **options, towers=count)
     model.compile()
     return model, f"acai depth {FLAGS.depth} latent {FLAGS.latent}", acai_flops(model)
 
 
-def gan(images):
+def gan(images, policy):
     """As `acai`, a variant as it is trained, but for the flags."""
     from configs import gan as configs
     from training.gan import build
 
     config = configs.get_config(FLAGS.model)
-    config.train.update(batch_size=FLAGS.batch, precision=FLAGS.precision, ema_rate=FLAGS.ema)
+    config.train.update(batch_size=FLAGS.batch, precision=policy, ema_rate=FLAGS.ema)
     if FLAGS.width:
         config.model.generator_channels = config.model.discriminator_channels = FLAGS.width
     if not FLAGS.augment:
@@ -124,16 +133,21 @@ def noise_images(count):
     return data.ImageDataset(images, np.arange(count, dtype=np.int32) % 2, np.arange(count), ("a", "b"), "train")
 
 
-def large_convolution(tf, compiled, shape, parts):
-    """A function that runs a 3x3 convolution of so many parts of a shape to its end, with XLA or without.
+def large_convolution(tf, compiled, shape, parts, dtype):
+    """A function that runs a 3x3 convolution so many times to its end, in parts of a shape, with XLA or without.
 
     The parts are as many as a step has towers, and beside each other: then one convolution has one core only.
     """
-    images = [tf.random.normal(shape) for _ in range(parts)]
-    kernel = tf.random.normal((3, 3, shape[-1], shape[-1]))
+    images = [tf.cast(tf.random.normal(shape), dtype) for _ in range(parts)]
+    kernel = tf.cast(tf.random.normal((3, 3, shape[-1], shape[-1])), dtype)
     part = tf.function(lambda images: tf.nn.conv2d(images, kernel, 1, "SAME"), jit_compile=compiled)
     function = tf.function(lambda: [part(each)[0, 0, 0, 0] for each in images])
-    return lambda: [value.numpy() for value in function()]
+
+    def run(times):
+        for value in [function() for _ in range(times)][-1]:
+            value.numpy()
+
+    return run
 
 
 def acai_flops(model):

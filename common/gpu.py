@@ -49,8 +49,8 @@ def warn_of_gpus():
         found = tf.config.experimental.get_device_details(gpu).get("compute_capability", COMPILED_FOR[0])
         if not COMPILED_FOR[0] <= found <= COMPILED_FOR[1]:
             logging.warning(
-                "compute capability %d.%d is outside 7.0 to 9.0, for which TensorFlow is compiled: older GPUs have "
-                "no fast float16, and on newer ones each operation is compiled at first use, which can take long",
+                "compute capability %d.%d is outside 7.0 to 9.0, for which TensorFlow is compiled: older GPUs "
+                "have no fast float16, and newer ones compile each operation at first use, which can take long",
                 *found,
             )
 

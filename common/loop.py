@@ -109,7 +109,7 @@ def compiled_step(model, jit_compile, strategy=None):
         if kind not in names:
             which = ", ".join(f"{name}={value}" for name, value in kind)
             verb = "compiling" if jit_compile else "tracing"
-            logging.info("%s the training step%s: the first one takes a while", verb, which and f" ({which})")
+            logging.info("%s the training step%s: this takes a while", verb, which and f" ({which})")
         values = run(batch, **static)
         return names[kind], values
 
