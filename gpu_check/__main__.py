@@ -1,0 +1,69 @@
+"""Checks that this project runs right on a GPU, and prints a table to paste: python -m gpu_check
+
+Each check runs in a process of its own; the first failure ends the run, with status 1.
+--device=CPU:0 runs the checks with a CPU in the GPU's place, as far as a CPU can stand in; --device=CPU:1 does so
+with a second logical CPU, so that what strays to the first one shows.
+"""
+
+import json
+import os
+import sys
+import traceback
+
+from absl import flags
+
+from common import command
+from common.checkpoints import write_atomically
+from common.command import InputError, one_line
+from gpu_check import runner, sizes
+from gpu_check.bounds import CheckFailed, CheckSkipped
+
+flags.DEFINE_enum("device", "GPU:0", ["GPU:0", "CPU:0", "CPU:1"], "the device to check")
+flags.DEFINE_list("checks", [], f"names among {', '.join(runner.CHECKS)}; default: all")
+flags.DEFINE_string("report", "out/gpu_check.json", "the JSON file to write the results to")
+flags.DEFINE_string("result", None, "run a single check in this process and write its result to this JSON file")
+FLAGS = flags.FLAGS
+
+
+def main():
+    device, names = FLAGS.device, FLAGS.checks or list(runner.CHECKS)
+    if unknown := [name for name in names if name not in runner.CHECKS]:
+        raise InputError(f"--checks must be names among {', '.join(runner.CHECKS)}. Received: {unknown[0]!r}")
+    if FLAGS.result:
+        write_json(FLAGS.result, run_here(names[0], device))
+        return
+    report = os.path.abspath(os.path.expanduser(FLAGS.report))
+    try:
+        os.makedirs(os.path.dirname(report), exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--report must be a file that can be written. Received: {report} ({error})") from error
+    results = runner.run_checks(names, lambda name: runner.run_check(name, device))
+    print(runner.table(results))
+    write_json(report, {"device": device, "checks": results})
+    if any(result["status"] == runner.FAILED for result in results):
+        sys.exit(1)
+
+
+def run_here(name, device):
+    """The result of a check that runs in this process."""
+    from gpu_check.devices import wake
+
+    wake(device, replicas=2 if name == "mirrored" else 1)
+    try:
+        figures = runner.find(name)(device, sizes.for_device(device))
+    except CheckSkipped as skipped:
+        return {"status": runner.SKIPPED, "reason": one_line(skipped)}
+    except (CheckFailed, AssertionError) as failed:
+        return {"status": runner.FAILED, "reason": one_line(failed)}
+    except Exception as error:  # TensorFlow's errors have many lines, of which the first says most
+        traceback.print_exc()
+        return {"status": runner.FAILED, "reason": f"{type(error).__name__}: {one_line(error)}"[:500]}
+    return {"status": runner.PASSED, "warnings": figures.pop("warnings", []), "figures": figures}
+
+
+def write_json(path, content):
+    write_atomically(path, (json.dumps(content, indent=2) + "\n").encode())
+
+
+if __name__ == "__main__":
+    command.run(main)

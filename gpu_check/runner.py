@@ -1,0 +1,130 @@
+"""Runs each check in a process of its own, stops at the first failure, and reports."""
+
+import contextlib
+import importlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from common.command import InputError, one_line
+
+ROOT = Path(__file__).parents[1]
+CHECKS = {  # in their order: (module, seconds until the check counts as hung)
+    "device": ("devices", 60),
+    "memory": ("devices", 90),
+    "layers": ("layers", 150),
+    "variables": ("steps", 60),
+    "acai_step": ("steps", 60),
+    "compiled_step": ("steps", 120),
+    "overflow": ("steps", 120),
+    "gans": ("gans", 180),
+    "training": ("commands", 240),
+    "release": ("commands", 60),
+    "mirrored": ("mirrored", 120),
+    "speed": ("speed", 240),
+}
+FAILED, PASSED, SKIPPED, NOT_RUN = "failed", "passed", "skipped", "not run"
+STDERR_LINES = 30  # of a failed check that the report keeps
+
+
+def find(name):
+    """The check of a name: a function of a device and sizes that returns a dict of figures."""
+    return getattr(importlib.import_module(f"gpu_check.{CHECKS[name][0]}"), name)
+
+
+def run_checks(names, run):
+    """Runs the named checks in order until one fails.
+
+    Args:
+        names: of CHECKS.
+        run: function of a name that runs the check and returns its result, a dict with "status" and "seconds".
+
+    Returns:
+        A list of results, one for each of CHECKS, with the name as "check".
+    """
+    results, failed = [], False
+    for name in CHECKS:
+        result = {"status": NOT_RUN}
+        if name in names and not failed:
+            result = run(name)
+            print(f"{name}: {result['status']}, {result['seconds']:.0f} s", file=sys.stderr, flush=True)
+            failed = result["status"] == FAILED
+        results.append({"check": name} | result)
+    return results
+
+
+def run_child(command, timeout, environment=None):
+    """Runs a command that writes the result of a check as JSON into the file that --result=PATH names.
+
+    Args:
+        command: list of str, to which --result is added.
+        timeout: in seconds; the command and the processes that it started are then killed.
+        environment: variables of the command; None: those of this process.
+
+    Returns:
+        The result with "seconds" added. A crash or timeout is a failure, whose reason quotes stderr's last line.
+
+    Raises:
+        InputError: when the command wrote no result and refused its input in one line, with status 2.
+    """
+    began = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder, open(os.path.join(folder, "stderr"), "w+b") as stderr:
+        path = os.path.join(folder, "result.json")
+        process = subprocess.Popen(
+            [*command, f"--result={path}"],
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=stderr,
+            stderr=stderr,
+            start_new_session=True,
+        )
+        try:
+            code = process.wait(timeout)
+            ended = f"exit status {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}"
+        except subprocess.TimeoutExpired:
+            code, ended = None, f"no result after {timeout:g} seconds"
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # and what it has started
+            process.wait()
+        stderr.seek(0)
+        lines = [line for line in stderr.read().decode(errors="replace").splitlines() if line.strip()]
+        last = one_line(lines[-1])[:300] if lines else "nothing on stderr"
+        result = {"status": FAILED, "reason": f"{ended}: {last}"}
+        if code == 0 and os.path.exists(path):
+            with open(path, encoding="utf-8") as file:
+                result = json.load(file)
+        elif code == 2 and (refusals := [line for line in lines if line.startswith("error: ")]):
+            raise InputError(refusals[-1].removeprefix("error: "))
+    if result["status"] == FAILED:
+        result["stderr"] = lines[-STDERR_LINES:]
+    return result | {"seconds": round(time.perf_counter() - began, 1)}
+
+
+def environment(device):
+    """Environment variables of a process that shall see the device and, if that is a CPU, no GPU."""
+    own = os.environ | {"TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "2")}
+    return own | ({"CUDA_VISIBLE_DEVICES": "-1"} if device.startswith("CPU") else {})
+
+
+def run_check(name, device):
+    """Runs a check in a process of its own; its result, see `run_child`."""
+    command = [sys.executable, "-m", "gpu_check", f"--checks={name}", f"--device={device}"]
+    return run_child(command, CHECKS[name][1], environment(device))
+
+
+def table(results):
+    """The results as a Markdown table."""
+    rows = ["| check | result | seconds | figures | reason |", "| --- | --- | --- | --- | --- |"]
+    for result in results:
+        figures = ", ".join(f"{name} {value}" for name, value in result.get("figures", {}).items())
+        reason = "; ".join([*filter(None, [result.get("reason")]), *result.get("warnings", [])])
+        cells = result["check"], result["status"], result.get("seconds", ""), figures, reason
+        rows.append(f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in cells)} |")
+    return "\n".join(rows)
