@@ -21,11 +21,15 @@ import os
 import numpy as np
 from absl import flags
 
-from common import command, data, memory, release
-from common.command import InputError
+from classifiers import JURORS
+from common import cli as command
+from common import release
+from common.backend import memory
+from common.data import datasets as data
+from common.errors import InputError
 from configs import search as search_flags
-from evaluation import features, report
-from judge import JURORS
+from evaluation import features
+from evaluation.report import report
 
 # What each suits: (kinds of model, sources of its data, least number of classes). The first is the default.
 OF_IMAGES = ("cifar10", "folder")
@@ -142,15 +146,15 @@ def search_facts(class_names):
 
 
 def blend(config, weights, judges):
-    from evaluation import blend
+    from evaluation.suites import blend
 
     return blend.evaluate(released_acai(config, weights), *judged(config, judges, FLAGS.first, FLAGS.second))
 
 
 def search(config, weights, judges, bank):
-    from acai.bank import LatentBank
-    from evaluation import search
-    from judge.released import Jury
+    from acai.latent_bank import LatentBank
+    from classifiers.inference import Jury
+    from evaluation.suites import search
 
     judges, *shared, _, seed, folder = judged(config, judges, FLAGS.first, FLAGS.second, names=(REFEREE, *JURORS))
     sides = judges.pop(REFEREE), Jury(judges.values())
@@ -162,20 +166,20 @@ def search(config, weights, judges, bank):
 
 
 def gan(config, weights, judges):
-    from evaluation import gan
+    from evaluation.suites import gan
 
     return gan.evaluate(released_gan(config, weights), *judged(config, judges))
 
 
 def morphs(config, weights, judges):
-    from evaluation import gan
+    from evaluation.suites import gan
 
     return gan.evaluate_morphs(released_gan(config, weights), *judged(config, judges, FLAGS.first, FLAGS.second))
 
 
 def judged(config, judges, *parents, names=JUDGES):
     """What the suites that score pictures take beside the model; InputError where too few images are held out."""
-    from judge.released import Judge
+    from classifiers.inference import Judge
 
     held_out = len(images("holdout", config))
     if held_out < HELD_OUT:
@@ -198,14 +202,14 @@ def judged(config, judges, *parents, names=JUDGES):
 
 def lines(config, weights, _):
     from acai.autoencoder import name_in_paper
-    from evaluation import lines
+    from evaluation.suites import lines
 
     return lines.evaluate(released_acai(config, weights), seed=FLAGS.seed, name=name_in_paper(config["model"]))
 
 
 def probe(config, weights, _):
     from acai.autoencoder import name_in_paper
-    from evaluation import probe
+    from evaluation.suites import probe
 
     train, *others = (images(split, config) for split in ("train", *unseen(config)))
     depth, total_kimg = config["model"]["depth"], config["train"]["total_kimg"]
@@ -215,21 +219,21 @@ def probe(config, weights, _):
 
 
 def judge(config, weights, _):
-    from evaluation import judge
-    from judge.released import Judge
+    from classifiers.inference import Judge
+    from evaluation.suites import classifiers as judge
 
     datasets = [images(split, config) for split in unseen(config)]
     return judge.evaluate(Judge(config["model"], weights, FLAGS.source), datasets, FLAGS.seed)
 
 
 def released_acai(config, weights):
-    from acai.released import ReleasedACAI
+    from acai.inference import ReleasedACAI
 
     return ReleasedACAI(config["model"], weights, FLAGS.source)
 
 
 def released_gan(config, weights):
-    from gan.released import ReleasedGAN
+    from gan.inference import ReleasedGAN
 
     return ReleasedGAN(config["model"], weights, FLAGS.source)
 
@@ -240,7 +244,7 @@ def unseen(config):
 
 
 def images(split, config):
-    """The images of a split that a released model is of, a common.data.ImageDataset."""
+    """The images of a split that a released model is of, a common.data.datasets.ImageDataset."""
     if config["data"]["source"] == "cifar10":
         return cifar10(split, class_names(config))
     return own_images(image_folder(config), config["model"]["width"], class_names(config))[split == "holdout"]

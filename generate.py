@@ -28,11 +28,14 @@ from pathlib import Path
 
 from absl import flags
 
-from acai import found
-from common import command, data, gallery, release
-from common.checkpoints import write_atomically
-from common.command import InputError
+from common import cli as command
+from common import release
+from common.data import datasets as data
+from common.errors import InputError
+from common.files import write_atomically
 from configs import search as search_flags
+from pegasus import manifest as found
+from pictures import gallery
 
 FAMILIES = ("acai", "gan")  # each has `recipes`, with ACTIONS, load and render
 ACTIONS = {
@@ -149,11 +152,11 @@ def bundle(manifest, folder):
 def show(recipe, source, out):
     """Writes the page or the drawing of an ACAI; returns its path."""
     if recipe["action"] == "diagram":
-        from acai import diagram
+        from pictures import architecture as diagram
 
         return diagram.write(os.path.join(out, "architecture.png"), source.sizes, recipe["source"])
-    from acai import explore
-    from judge import released
+    from classifiers import inference as released
+    from pegasus import explore
 
     judge, sizes = None, release.read(release.BUNDLED / "classifier", "classifier")[0]["model"]
     classes = {recipe["first"], recipe["second"]}
@@ -164,7 +167,8 @@ def show(recipe, source, out):
 
 
 def jury_of(recipe, source):
-    """A function that gives what a search scores with, see acai.recipes.render; all checks are made before.
+    """A function that gives what a search scores with, see pictures.acai_recipes.render; all checks are made
+    before.
 
     Wider pictures than the judges' are none of CIFAR-10: no training image is looked for.
     """
@@ -191,7 +195,7 @@ def jury_of(recipe, source):
         prepared = False
 
     def scoring():
-        from judge import released
+        from classifiers import inference as released
 
         training = data.load_cifar10(FLAGS.data_dir, "train", classes, download=False) if prepared else None
         return {"judge": released.bundled_jury(), "training": training}
@@ -251,7 +255,7 @@ def recipes_of(folder, recipe):
         raise InputError(
             f"A model of the family {' or '.join(FAMILIES)} is required. Received: {folder}, of {family}"
         )
-    recipes = importlib.import_module(f"{family}.recipes")
+    recipes = importlib.import_module(f"pictures.{family}_recipes")
     if action not in recipes.ACTIONS:
         wanted = " or ".join(f"--{name}" for name in recipes.ACTIONS)
         raise InputError(f"Of a model of the family {family} {wanted} is required. Received: --{action}")

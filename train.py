@@ -11,10 +11,14 @@ import json
 from absl import flags, logging
 from ml_collections import config_flags
 
-from common import cluster, command, compiler, data, gpu, memory, precision, release, towers
-from common.command import InputError
-from common.run_directory import RunDirectory
+from common import cli as command
+from common import release
+from common.backend import compiler, gpu, memory, precision, towers
+from common.data import datasets as data
+from common.distribute import cluster
+from common.errors import InputError
 from configs.check import check
+from training.run_directory import RunDirectory
 from training.schedule import kimg, steps
 
 flags.DEFINE_string("workdir", None, "the run directory: checkpoints, logs and pictures go there")
@@ -64,7 +68,8 @@ def train(config, run, machines=False):
     command.import_tensorflow(strategy_name, towers.wanted(config.train) > 1, config.train.deterministic)
     import keras
 
-    from common import checkpoints, distribution
+    from common import variables
+    from common.distribute import distribution
     from training import datasets
 
     gpu.warn_of_gpus()
@@ -81,7 +86,7 @@ def train(config, run, machines=False):
         with strategy.scope():
             model = family.build(config, images[0])
         if arrays:
-            checkpoints.restore(model.state(), arrays, run.checkpoints.folder)
+            variables.restore(model.state(), arrays, run.checkpoints.folder)
             logging.info("resuming %s at %.1f kimg", run.path, kimg(config, step))
         elif config.train.get("start_from"):
             family.start(config, model)
@@ -114,7 +119,9 @@ def has_release(config, run):
 
 def take_steps(config, run, family, model, images, strategy):
     """The steps of a model from its own on, and what happens beside them."""
-    from common import distribution, loop, stored
+    from common.data import disk_cache as stored
+    from common.distribute import distribution
+    from training import loop
 
     step = distribution.number(model.step)
     compiled = distribution.may_compile(strategy) and compiler.resolve_for(model, config.train.jit_compile)
@@ -169,7 +176,7 @@ def shared(config):
 
 def callbacks(config, run, family, model, datasets, start):
     """What happens beside the steps, in its order: a checkpoint comes after what was logged."""
-    from common import callbacks as c
+    from training import callbacks as c
 
     batch_size = config.train.batch_size
     scalars = c.ScalarWriter(run, batch_size, "" if start else str(config))

@@ -12,7 +12,7 @@ int64 [2] for stateless draws. A trained model only encodes and decodes: nothing
 import tensorflow as tf
 
 from acai import losses, networks
-from common import replicas
+from common.distribute import replicas
 
 
 class Bottleneck:

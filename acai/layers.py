@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from common import compiler
+from common.backend import compiler
 
 SLOPE = 0.2  # of every leaky ReLU
 SMALL, LARGE = 8, 32  # widths of maps up to which `convolve` pays: for FEW filters at least; for MANY channels too

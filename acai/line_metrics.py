@@ -7,8 +7,8 @@ smoothness whether the lines turn evenly; 0 is perfect for both. The definitions
 
 import numpy as np
 
-from acai import interpolation
-from common import lines, progress
+from common import interpolation, progress
+from common.data import lines
 
 BANK_SIZE = 10_000  # angles k * 2 pi / BANK_SIZE
 BLOCK = 200  # rendered lines in memory at a time

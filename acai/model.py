@@ -1,7 +1,7 @@
 """ACAI as a Keras model: the algorithm in `train_step`, nothing else.
 
 Berthelot, Raffel, Roy and Goodfellow (arXiv 1807.07543), section 3. Letters: see `acai.losses`.
-With `realism_weight` above 0 a patch discriminator joins it: see `acai.realism`.
+With `realism_weight` above 0 a patch discriminator joins it: see `acai.adversaries.patch_discriminator`.
 """
 
 import functools
@@ -10,14 +10,15 @@ import keras
 import tensorflow as tf
 
 from acai import losses, networks
+from acai.adversaries.classifier_guidance import Recognition
+from acai.adversaries.critic import Criticism
+from acai.adversaries.patch_discriminator import Realism
+from acai.adversaries.ramp import Rise
 from acai.autoencoder import Autoencoder
-from acai.criticism import Criticism
-from acai.realism import Realism
-from acai.recognition import Recognition
-from acai.rise import Rise
-from common import loss_scaling, replicas
-from common.adam import Adam
-from common.weights import loss_scale, move_averages, named, named_optimizers, optimizer_logs
+from common.backend import loss_scaling
+from common.backend.adam import Adam
+from common.distribute import replicas
+from common.variables import loss_scale, move_averages, named, named_optimizers, optimizer_logs
 
 
 class ACAI(keras.Model):
@@ -40,7 +41,8 @@ class ACAI(keras.Model):
         features: function of images [B, width, width, colours] -> list of feature maps, in which reconstructions
             are to be like the images as well; None: there is none, as in the paper.
         feature_weight: of that in the autoencoder's loss.
-        judge, judge_classes: see `acai.recognition.Recognition`; None: there is none, as in the paper.
+        judge, judge_classes: see `acai.adversaries.classifier_guidance.Recognition`; None: there is none, as in
+        the paper.
         recognition_weight: of that in the autoencoder's loss.
         recognition_from_step, recognition_ramp_steps: as of the discriminator, below.
         realism_weight: of the patch discriminator in the autoencoder's loss; 0: there is none, as in the paper.
@@ -48,10 +50,11 @@ class ACAI(keras.Model):
         realism_ramp_steps: in which its weight then rises.
         discriminator_from_step: the step from which the patch discriminator itself trains.
         discriminator_channels: of the patch discriminator's first layer.
-        realism_loss, realism_penalty, realism_augment, realism_by_class: see `acai.realism.Realism`.
+        realism_loss, realism_penalty, realism_augment, realism_by_class: see
+        `acai.adversaries.patch_discriminator.Realism`.
         bottleneck, bottleneck_strength, codes: what stands between encoder and decoder, see `acai.bottlenecks`.
         ema_rate: share kept a step by the moving average of the autoencoder's weights; 0: there is none.
-        towers: parts of a batch that a step takes beside each other on a CPU, see `common.towers`.
+        towers: parts of a batch that a step takes beside each other on a CPU, see `common.backend.towers`.
         precision: Keras dtype policy, "float32", "mixed_bfloat16" or "mixed_float16".
         seed: of the mixes, which are a function of (seed, step), one with XLA and another without.
         one_backward_pass: take the blends' gradient for both losses from one pass back through the critic.
@@ -237,7 +240,7 @@ class ACAI(keras.Model):
             logs |= found
         targets, at_targets = [own_loss], [self._loss_scale("autoencoder")]
         for picture, found_there in zip(pictures, at_pictures, strict=True):
-            if found_there:  # added two by two, see `common.compiler.keep_order_of_sums`
+            if found_there:  # added two by two, see `common.backend.compiler.keep_order_of_sums`
                 targets.append(picture)
                 at_targets.append(functools.reduce(tf.add, found_there))
         gradients["autoencoder"] = tape.gradient(targets, self.weights_of("autoencoder"), at_targets)

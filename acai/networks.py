@@ -12,7 +12,7 @@ import math
 import keras
 
 from acai.layers import SLOPE, Conv2D, ImageMean, LinearThenConv2D, UpsampleThenConv2D, kernel_initializer
-from common.activations import LeakyReLU
+from common.backend.activations import LeakyReLU
 
 
 def encoder(width, latent_width, latent_channels, depth, colours=3, dtype="float32", name="encoder"):

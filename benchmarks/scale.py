@@ -21,8 +21,12 @@ from absl import flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from common import batches, command, compiler, data, images, memory
-from common.command import InputError
+from common import cli as command
+from common import images
+from common.backend import compiler, memory
+from common.data import batches
+from common.data import datasets as data
+from common.errors import InputError
 
 STEP = dict(batch=64, depth=16, width=32, latent=16)  # what the others vary one of
 QUICK = dict(batch=4, depth=2, width=32, latent=2)
@@ -91,7 +95,7 @@ def acai(sizes):
     from train_step import acai_flops
 
     from acai.model import ACAI
-    from common import loop
+    from training import loop
 
     model = ACAI(width=sizes["width"], depth=sizes["depth"], latent_channels=sizes["latent"], classes=2)
     model.compile()
@@ -105,7 +109,7 @@ def noise(width, count=2_000):
 
 def timed(step, stream):
     """(seconds of a step with its wait for data, seconds of the wait)."""
-    from common import loop
+    from training import loop
 
     start = time.perf_counter()
     batch = next(stream)
@@ -153,13 +157,13 @@ def from_memory_and_disk(width, quick):
 
 def search(candidates, quick):
     """One search of generate.py --blend --candidates, after its programs are compiled."""
-    from acai import masks, search
-    from acai.bank import LatentBank
-    from acai.candidates import prepare
-    from acai.released import ReleasedACAI
-    from acai.scores import Scorer
+    from acai.inference import ReleasedACAI
+    from acai.latent_bank import LatentBank
+    from classifiers.inference import bundled_jury
     from common import release
-    from judge.released import bundled_jury
+    from pegasus import masks, search
+    from pegasus.candidates import prepare
+    from pegasus.scores import Scorer
 
     config, weights, arrays, _ = release.read(release.BUNDLED / "pegasus")
     scorer = Scorer(ReleasedACAI(config["model"], weights, "pegasus"), bundled_jury(), ("horse", "bird"))

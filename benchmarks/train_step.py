@@ -20,7 +20,10 @@ from absl import flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from common import batches, command, compiler, data, memory, precision, towers
+from common import cli as command
+from common.backend import compiler, memory, precision, towers
+from common.data import batches
+from common.data import datasets as data
 from configs import acai as acai_configs
 
 flags.DEFINE_string("model", "acai", "acai or a variant of configs/gan.py")
@@ -53,7 +56,9 @@ def main():
     command.import_tensorflow(one_core=one_core)
     import tensorflow as tf
 
-    from common import distribution, gpu, loop
+    from common.backend import gpu
+    from common.distribute import distribution
+    from training import loop
 
     policy = precision.resolve(FLAGS.precision)
     precision.set_tensor_float_32(policy)

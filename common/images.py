@@ -14,8 +14,9 @@ import warnings
 import numpy as np
 from PIL import Image
 
-from common.checkpoints import write_atomically
-from common.command import InputError, hushed_stderr
+from common.cli import hushed_stderr
+from common.errors import InputError
+from common.files import write_atomically
 
 MAX_PIXELS = 50_000_000  # decoded; a file that announces more is refused from its header
 MAX_BYTES = 256_000_000  # on disk; some decoders read the whole file first

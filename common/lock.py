@@ -8,7 +8,7 @@ import time
 
 from absl import logging
 
-from common.command import InputError
+from common.errors import InputError
 
 NAME = ".lock"
 

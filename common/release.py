@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from common.checkpoints import digest, pack, unpack, write_atomically
-from common.command import InputError
+from common.errors import InputError
+from common.files import digest, pack, unpack, write_atomically
 
 FILES = ("config.json", "bank.npz", "weights.npz")  # the bank of an ACAI only
 BUNDLED = Path(__file__).resolve().parent.parent / "pretrained"
@@ -122,3 +122,12 @@ def _content(folder, name, parse):
 def _half(value):
     value = np.asarray(value)
     return value.astype(np.float16) if value.dtype.kind == "f" else value
+
+
+def pin(recipe, name, digest, received):
+    """Notes what a recipe's pictures are made of; InputError when its manifest noted something else."""
+    if recipe.setdefault(name, digest) != digest:
+        what = name.removesuffix("_digest").replace("_", " ")
+        raise InputError(
+            f"The {what} of the manifest ({recipe[name]}) required. Received: {received} with {digest}"
+        )

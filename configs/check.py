@@ -3,9 +3,12 @@
 import math
 import os
 
-from common import cluster, compiler, data, release
-from common.command import InputError
-from common.precision import PRECISIONS
+from common import release
+from common.backend import compiler
+from common.backend.precision import PRECISIONS
+from common.data import datasets as data
+from common.distribute import cluster
+from common.errors import InputError
 
 CHOICES = {
     "data.source": ("cifar10", "lines", "folder"),

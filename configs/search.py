@@ -2,8 +2,8 @@
 
 from absl import flags
 
-from acai import masks
-from common.command import InputError
+from common.errors import InputError
+from pegasus import masks
 
 LIKES = ("first_like", "second_like")
 WEIGHTS = {f"{name}_weight": name for name in masks.WEIGHTS}  # {flag: term}
@@ -33,7 +33,7 @@ def define(candidates, refine, least):
         wanted = f"of a search: only {side} parents most like a class, or light in the middle, e.g. {example}"
         flags.DEFINE_string(name, None, wanted)
     for name, term in WEIGHTS.items():
-        meaning = f"of the term {term} in a candidate's score, see acai/scores.py"
+        meaning = f"of the term {term} in a candidate's score, see pegasus/scores.py"
         flags.DEFINE_float(name, masks.WEIGHTS[term], meaning, lower_bound=-1000, upper_bound=1000)
 
 

@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 
 from common import progress, release
-from common.checkpoints import digest, pack, unpack, write_atomically
-from common.command import InputError, one_line
+from common.errors import InputError, one_line
+from common.files import digest, pack, unpack, write_atomically
 
 INCEPTION_WEIGHTS = "inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5"
 INCEPTION_WIDTH = 299  # pixels
@@ -130,7 +130,7 @@ def cached(extract, images, folder):
 
 
 def _released(name):
-    from judge.released import Judge
+    from classifiers.inference import Judge
 
     folder = _release_folder(name).resolve()
     config, weights, _, weights_digest = release.read(folder, "classifier")

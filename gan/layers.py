@@ -12,7 +12,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from common import replicas
+from common.distribute import replicas
 
 _update_stats = contextvars.ContextVar("whether batch norms update their moving statistics", default=True)
 

@@ -8,9 +8,11 @@ images seen; every `critic_steps`-th trains the generator too, with the fakes th
 import keras
 import tensorflow as tf
 
-from common import augmentation, loss_scaling, replicas
-from common.adam import Adam
-from common.weights import move_averages, named, named_optimizers, optimizer_logs
+from common.backend import loss_scaling
+from common.backend.adam import Adam
+from common.data import augmentation
+from common.distribute import replicas
+from common.variables import move_averages, named, named_optimizers, optimizer_logs
 from gan import layers, losses, networks, tricks
 
 STREAMS = ("noise", "targets", "replay", "share", "real", "fake", "generated")  # of randomness, one for each use
@@ -40,7 +42,7 @@ class GAN(keras.Model):
         replay_images: capacity of the buffer of older fakes; 0: none.
         minibatch_deviation: show the discriminator the batch's standard deviation.
         spherical_noise: draw noise on a sphere.
-        augment: names of `common.augmentation.POLICIES`.
+        augment: names of `common.data.augmentation.POLICIES`.
         join_batches: normalise real images and fakes as one batch, which DCGAN's practice is against.
         precision: Keras dtype policy, "float32", "mixed_bfloat16" or "mixed_float16".
         seed: of all randomness in a step, which is a function of (seed, step), one with XLA and another without.
@@ -119,7 +121,9 @@ class GAN(keras.Model):
         self.soft_labels, self.flipped_labels, self.augment = soft_labels, flipped_labels, tuple(augment)
         self.instance_noise, self.instance_noise_steps = instance_noise, instance_noise_steps
         self.joined = join_batches or not mixes_images  # without a look across the batch one pass is the same
-        self.winograd = architecture == "dcgan" and normalisation != "spectral"  # see `common.compiler.resolve`
+        self.winograd = (
+            architecture == "dcgan" and normalisation != "spectral"
+        )  # see `common.backend.compiler.resolve`
         self.step = self.add_weight((), "zeros", dtype="int64", trainable=False, name="step")
         self.built = True
 

@@ -13,8 +13,8 @@ import math
 import keras
 from keras import layers, ops
 
-from common.activations import LeakyReLU
-from gan import strided
+from common.backend import strided
+from common.backend.activations import LeakyReLU
 from gan.layers import BatchNorm, MinibatchDeviation, SpectralConv2D, SpectralDense
 
 SLOPE = 0.2  # of every leaky ReLU

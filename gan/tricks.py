@@ -8,7 +8,7 @@ Chintala et al., "How to train a GAN?" (spherical noise, soft and flipped labels
 import keras
 import tensorflow as tf
 
-from common import replicas
+from common.distribute import replicas
 from gan.losses import LABELLED
 
 

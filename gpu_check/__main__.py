@@ -12,9 +12,9 @@ import traceback
 
 from absl import flags
 
-from common import command
-from common.checkpoints import write_atomically
-from common.command import InputError, one_line
+from common import cli as command
+from common.errors import InputError, one_line
+from common.files import write_atomically
 from gpu_check import runner, sizes
 from gpu_check.bounds import CheckFailed, CheckSkipped
 

@@ -85,9 +85,9 @@ def release(device, sizes):
     """Decodes codes of the bundled model on the device and on the CPU, and makes its golden outputs again."""
     import tensorflow as tf
 
-    from acai.released import ReleasedACAI
+    from acai.inference import ReleasedACAI
     from common import release
-    from common.checkpoints import unpack
+    from common.files import unpack
     from common.images import to_uint8
     from gpu_check.devices import require_on
     from training import acai

@@ -5,7 +5,8 @@ import platform
 import subprocess
 import sys
 
-from common import command, gpu
+from common import cli as command
+from common.backend import gpu
 from gpu_check.bounds import BOUNDS, CheckSkipped, at_most, require
 
 LOGICAL_MIB = 2048  # memory of each of two logical GPUs on one

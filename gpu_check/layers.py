@@ -4,10 +4,10 @@ import numpy as np
 import tensorflow as tf
 
 from acai.layers import Conv2D, ImageMean, LinearThenConv2D, UpsampleThenConv2D
-from common.activations import LeakyReLU
-from common.compiler import tracing
+from common.backend.activations import LeakyReLU
+from common.backend.compiler import tracing
+from common.backend.strided import Down, Up
 from gan.layers import BatchNorm, MinibatchDeviation, SpectralConv2D, SpectralDense
-from gan.strided import Down, Up
 from gpu_check.bounds import at_most, require
 from gpu_check.devices import require_on
 from gpu_check.twins import CLASSES, REFERENCE, on, relative_error
@@ -33,7 +33,7 @@ LAYERS = {  # name: (function of channels and a dtype policy, what its inputs ar
 
 
 def halved_by_max(dtype):
-    from judge.networks import HalvedByMax
+    from classifiers.networks import HalvedByMax
 
     return HalvedByMax(dtype=dtype)
 

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from common import distribution
+from common.distribute import distribution
 from gpu_check.bounds import require
 from gpu_check.twins import acai, all_variables, batches, gan
 

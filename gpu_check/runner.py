@@ -11,7 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from common.command import InputError, one_line
+from common.errors import InputError, one_line
 
 ROOT = Path(__file__).parents[1]
 CHECKS = {  # in their order: (module, seconds until the check counts as hung)

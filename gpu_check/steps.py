@@ -6,12 +6,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from common.weights import loss_scale
+from classifiers.model import Classifier
+from common.variables import loss_scale
 from gpu_check.bounds import at_least, require
 from gpu_check.devices import require_on
 from gpu_check.gans import every_trick, spectral
 from gpu_check.twins import REFERENCE, acai, all_variables, batches, compare_training, on, snapshot, stepper
-from judge.model import Classifier
 
 HOST_TYPES = ("int32", "bool", "string")  # whose variables TensorFlow keeps in the host's memory; XLA refuses them
 

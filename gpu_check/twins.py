@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from acai.model import ACAI
-from common import compiler
+from common.backend import compiler
 from gan.model import GAN
 from gpu_check.bounds import at_most
 

@@ -11,7 +11,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 import pytest
 
-from common import compiler
+from common.backend import compiler
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up chatter
 if compiler.has_onednn():  # as the commands have it
@@ -34,8 +34,8 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="module")
 def parents():
-    """acai.candidates.Parents of random codes, nine of either class."""
-    from acai import candidates
+    """pegasus.candidates.Parents of random codes, nine of either class."""
+    from pegasus import candidates
 
     random = np.random.default_rng(5)
     codes = [random.normal(size=(9, 2, 4, 4, 3)).astype(np.float32) for _ in range(2)]
@@ -48,8 +48,8 @@ def parents():
 @pytest.fixture
 def small_judges(monkeypatch):
     """In place of the bundled judges, small ones with random weights that wake in a tenth of the time."""
-    from judge.networks import ARCHITECTURES
-    from judge.released import Judge, Jury
+    from classifiers.inference import Judge, Jury
+    from classifiers.networks import ARCHITECTURES
     from training import acai, gan
 
     classes = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")

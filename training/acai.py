@@ -4,16 +4,20 @@ import functools
 
 import numpy as np
 
-from acai import bank, pictures, widening
+from acai import latent_bank as bank
+from acai import net2net as widening
+from acai.inference import ReleasedACAI
 from acai.model import ACAI
-from acai.released import ReleasedACAI
-from common import batches, lines, precision, release, towers
-from common.callbacks import RunawayWatch
-from common.cifar10 import CIFAR10_CLASSES
-from common.command import InputError
+from classifiers.inference import bundled, bundled_jury
+from common import release
+from common.backend import precision, towers
+from common.data import batches, lines
+from common.data.cifar10 import CIFAR10_CLASSES
+from common.errors import InputError
 from common.images import to_uint8
-from evaluation import watch
-from judge.released import bundled, bundled_jury
+from evaluation import training_metrics as watch
+from pictures import acai_training_grid as pictures
+from training.callbacks import RunawayWatch
 from training.schedule import cosine, steps
 
 
@@ -61,7 +65,7 @@ def build(config, train):
 
 
 def start(config, model):
-    """Gives a new model the weights of a released one, see `acai.widening`.
+    """Gives a new model the weights of a released one, see `acai.net2net`.
 
     Raises:
         InputError: for one whose codes are not what its encoder says, or that cannot be widened to the model.

@@ -3,11 +3,13 @@
 import numpy as np
 from scipy.special import log_softmax
 
-from common import batches, images, precision, release
-from common.callbacks import RunawayWatch
-from judge.calibration import fit_temperature
-from judge.model import Classifier
-from judge.released import Judge
+from classifiers.calibration import fit_temperature
+from classifiers.inference import Judge
+from classifiers.model import Classifier
+from common import images, release
+from common.backend import precision
+from common.data import batches
+from training.callbacks import RunawayWatch
 from training.schedule import cosine
 
 

@@ -4,14 +4,17 @@ import os
 
 import numpy as np
 
-from common import data, lines, memory
-from common.command import InputError
+from common.backend import memory
+from common.data import datasets as data
+from common.data import lines
+from common.errors import InputError
 
 HELD_OUT = 1000  # images a class at most that figures, pictures and bank see: else these outweigh the training
 
 
 def load(settings, width, data_dir=None):
-    """(train, holdout), two common.data.ImageDataset. Of lines, which never end, some for bank and pictures.
+    """(train, holdout), two common.data.datasets.ImageDataset. Of lines, which never end, some for bank and
+    pictures.
 
     Raises:
         InputError: data that cannot be loaded, or a class of too few images to hold any out.

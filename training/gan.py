@@ -5,14 +5,17 @@ import functools
 import numpy as np
 from absl import logging
 
-from common import batches, metrics, precision, release
-from common.cifar10 import CIFAR10_CLASSES
+from classifiers.inference import bundled
+from common import release
+from common.backend import precision
+from common.data import batches
+from common.data.cifar10 import CIFAR10_CLASSES
 from common.images import to_uint8
-from common.loop import Callback
+from common.metrics import features as metrics
+from gan.inference import ReleasedGAN
 from gan.model import GAN
-from gan.pictures import training_pictures
-from gan.released import ReleasedGAN
-from judge.released import bundled
+from pictures.gan_training_grid import training_pictures
+from training.loop import Callback
 from training.schedule import steps
 
 

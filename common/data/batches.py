@@ -1,0 +1,146 @@
+"""Batches of images in memory or on disk: endless, shuffled, seekable ones for training, and all in order.
+
+TensorFlow is imported where it is used, not with this module.
+"""
+
+import zlib
+
+import numpy as np
+
+from common.data.datasets import check_groups
+from common.data.disk_cache import StoredImages
+from common.errors import InputError
+from common.images import to_float
+
+
+def batches(dataset, batch_size, seed, start_step=0, flip=False, shift=0, across=None):
+    """An endless stream of shuffled batches.
+
+    Element k is a pure function of (seed, start_step + k), the same bits from memory and from disk: a resumed
+    training seeks to its place. Each epoch
+    is a permutation of its own by (seed, epoch); epochs follow each other without dropping a remainder, so
+    every image comes once an epoch, also where N is smaller than the batch.
+
+    ACAI mixes row i with row B-1-i, the batch reversed. With `across=(first, second)` rows 0 to B/2-1 come
+    from the first group's classes and rows B/2 to B-1 from the second's, each with epochs of its own: so
+    every image is mixed with one of the other group. None is the paper's pairing, by the shuffle alone.
+
+    Args:
+        dataset: ImageDataset.
+        batch_size: images per element, B; even with `across`.
+        seed: any non-negative integer.
+        start_step: the first step of the stream.
+        flip: mirror each image left to right with probability one half.
+        shift: move each image by up to this many pixels both ways; what comes in mirrors the border.
+        across: two groups of class names that share out the dataset's classes.
+
+    Returns:
+        A `tf.data.Dataset` of {"image": uint8 [B, H, W, C], "label": int32 [B]}. Images stay uint8, a quarter of
+        the bytes that cross to a GPU, until a step makes them floats: see `as_floats`.
+
+    Raises:
+        InputError: a size, a seed or a group that does not fit, or no image.
+    """
+    import tensorflow as tf
+
+    groups = [np.arange(len(dataset))]
+    if across is not None:
+        groups = _group_rows(dataset, across)
+    share, remainder = divmod(batch_size, len(groups))
+    if share < 1 or remainder:
+        raise InputError(f"batch_size must be {'even' if across else 'positive'}. Received: {batch_size}.")
+    if not all(len(rows) for rows in groups):
+        raise InputError(f"Each group must hold images. Received: {[len(rows) for rows in groups]} images.")
+
+    on_disk = isinstance(dataset.images, StoredImages)
+    with tf.device("CPU"):
+        labels = tf.constant(dataset.labels, tf.int32)
+        images = None if on_disk else tf.constant(dataset.images)
+    flip_key, shift_key = stream_key(seed, "flip"), stream_key(seed, "shift")
+    streams = [
+        _shuffled(rows, stream_key(seed, f"shuffle {i}"), share, start_step) for i, rows in enumerate(groups)
+    ]
+
+    def batch(step, *rows):
+        rows = tf.concat(rows, 0)  # [B]
+        image = dataset.images.gather(rows) if on_disk else tf.gather(images, rows)
+        if flip:
+            mirrored = tf.random.stateless_uniform([batch_size, 1, 1, 1], [flip_key, step]) < 0.5
+            image = tf.where(mirrored, tf.reverse(image, [2]), image)
+        if shift:
+            offsets = tf.random.stateless_uniform([2, batch_size], [shift_key, step], 0, 2 * shift + 1, tf.int64)
+            image = _shifted(image, shift, *tf.unstack(offsets))
+        return {"image": image, "label": tf.gather(labels, rows)}
+
+    stream = tf.data.Dataset.zip((steps_from(start_step), *streams))
+    return stream.map(batch, num_parallel_calls=2 if on_disk else None).prefetch(tf.data.AUTOTUNE)
+
+
+def as_floats(images):
+    """A tensor of images, uint8 -> float32 in [-1, 1] with the bits of `common.images.to_float`.
+
+    Float images stay as they are. A table is looked up, since both TensorFlow's graph optimizer and XLA would
+    replace the division by a product with a rounded 1 / 127.5.
+    """
+    import tensorflow as tf
+
+    if images.dtype != tf.uint8:
+        return images
+    return tf.gather(to_float(np.arange(256, dtype=np.uint8)), tf.cast(images, tf.int32))
+
+
+def in_order(dataset, batch_size=250):
+    """All images of an ImageDataset, once, in its order: float32 [B, H, W, C] in [-1, 1], the last B smaller."""
+    for start in range(0, len(dataset), batch_size):
+        yield dataset.images[start : start + batch_size] / np.float32(127.5) - 1
+
+
+def steps_from(start_step):
+    """An endless `tf.data.Dataset` of int64 steps."""
+    import tensorflow as tf
+
+    return tf.data.Dataset.range(start_step, np.iinfo(np.int64).max)
+
+
+def stream_key(seed, stream):
+    """First word of a stateless seed (int64) for the named stream of randomness: streams are independent.
+
+    Raises:
+        InputError: `seed` is negative.
+    """
+    if seed < 0:
+        raise InputError(f"seed must be 0 or more. Received: {seed}.")
+    words = np.random.SeedSequence(seed, spawn_key=(zlib.crc32(stream.encode()),))
+    return words.generate_state(1, np.uint64).view(np.int64)[0]
+
+
+def _shuffled(rows, key, batch_size, start_step):
+    """Dataset of int64 [batch_size]: `rows` in a new order every epoch, from batch `start_step` on."""
+    import tensorflow as tf
+
+    epoch, offset = divmod(start_step * batch_size, len(rows))
+
+    rows = tf.constant(rows, tf.int64)
+
+    def shuffled_epoch(epoch):
+        order = tf.random.experimental.stateless_shuffle(rows, [key, epoch])
+        return tf.data.Dataset.from_tensor_slices(order)
+
+    stream = steps_from(epoch).flat_map(shuffled_epoch).skip(offset)
+    return stream.batch(batch_size, drop_remainder=True)
+
+
+def _shifted(images, shift, top, left):
+    """The windows at `top` and `left`, int [B] in [0, 2 shift], of [B, H, W, C] with a border of `shift`."""
+    import tensorflow as tf
+
+    height, width = images.shape[1:3]
+    padded = tf.pad(images, [[0, 0], [shift, shift], [shift, shift], [0, 0]], "REFLECT")
+    rows = tf.gather(padded, top[:, None] + np.arange(height), axis=1, batch_dims=1)
+    return tf.gather(rows, left[:, None] + np.arange(width), axis=2, batch_dims=1)
+
+
+def _group_rows(dataset, across):
+    check_groups(across, dataset.class_names)
+    labels = [[dataset.class_names.index(name) for name in group] for group in across]
+    return [np.flatnonzero(np.isin(dataset.labels, group)) for group in labels]

@@ -1,0 +1,20 @@
+"""The error for bad input, and the one line that a user sees of an error."""
+
+
+class InputError(ValueError):
+    """Bad input from outside (a flag, a path, an image, a checkpoint, a data folder).
+
+    The message is one line: what is required, what was received, what to do.
+    """
+
+
+def one_line(error):
+    """The message of `error` on one line, control characters escaped; of a quoted traceback only the end."""
+    text = str(error).strip()
+    if text[:1] in ("'", '"') and text[:1] == text[-1:]:  # str() of a KeyError is the repr of its message
+        text = text[1:-1]
+    text = text.replace("\\'", "'").replace("\\n", "\n")
+    start, traceback, rest = text.partition("Traceback (most recent call last):")
+    if traceback:
+        text = f"{start} {rest.strip().splitlines()[-1]}"
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in " ".join(text.split()))

@@ -1,0 +1,101 @@
+"""The one page of HTML that shows what the suites measured: no scripts, nothing to fetch, pictures inside."""
+
+import base64
+import io
+from html import escape
+
+from PIL import Image
+
+from evaluation.report.estimates import HEADS, Figure, comparison, interval, number, shown
+
+PAGE = 960  # CSS pixels of the page's column; a narrower picture is shown pixel by pixel, a wider one made smaller
+STYLE = """
+:root { color-scheme: light dark; --ink: #1b1f24; --soft: #5c6570; --line: #dfe3e8; --paper: #fdfdfc }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e4e7eb; --soft: #9aa4b0; --line: #343a42; --paper: #15181c }
+}
+body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.55 system-ui, sans-serif }
+main { max-width: 960px; margin: 0 auto; padding: 2rem 1rem 4rem }
+h1 { margin: 0 0 1rem; font-size: 1.7rem; line-height: 1.2; overflow-wrap: anywhere }
+h2 { margin: 3rem 0 .5rem; font-size: 1.25rem; overflow-wrap: anywhere }
+p { max-width: 44rem; margin: .5rem 0 }
+.scroll { overflow-x: auto; margin: 1.25rem 0 }
+table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums }
+th, td { padding: .35rem 1.25rem .35rem 0; border-bottom: 1px solid var(--line); text-align: left }
+th, td { vertical-align: baseline; white-space: nowrap }
+thead th { color: var(--soft); font-weight: 500 }
+tbody th { font-weight: 500 }
+.number { text-align: right }
+td:last-child:not(.number) { min-width: 12rem; padding-right: 0; white-space: normal; overflow-wrap: anywhere }
+small { display: block; color: var(--soft); font-size: .8rem }
+figure { margin: 1.75rem 0 }
+figcaption { margin-bottom: .5rem; color: var(--soft); font-size: .9rem }
+img { display: block; max-width: 100%; height: auto; border-radius: 3px }
+.pixels { image-rendering: pixelated }
+@media (max-width: 600px) { table { font-size: .8rem } th, td { padding-right: .8rem } }
+"""
+
+
+def html(sections, facts):
+    """The page as text; the same sections and facts give the same text.
+
+    Args:
+        sections: list of evaluation.report.estimates.Section.
+        facts: flat dict, see evaluation.report.report.write.
+    """
+    title = escape(f"Evaluation of {facts['source']}" if "source" in facts else "Evaluation")
+    parts = [
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        f"<title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>",
+        _table((), [(name, shown(value)) for name, value in facts.items()]),
+        *map(_section, sections),
+        "</main>\n</body>\n</html>\n",
+    ]
+    return "\n".join(parts)
+
+
+def _section(section):
+    paragraphs = [paragraph.strip() for paragraph in section.text.split("\n\n") if paragraph.strip()]
+    figures = [(f.name, float(f.value), interval(f), f.count, f.better, f.note) for f in section.figures]
+    parts = [f"<h2>{escape(section.title)}</h2>", *(f"<p>{escape(paragraph)}</p>" for paragraph in paragraphs)]
+    parts.append(_table((*HEADS, "better", "note"), figures))
+    if section.table:
+        heads, *rows = comparison(section.table)
+        parts.append(_table(heads, rows))
+    return "\n".join([*parts, *map(_picture, section.plots, section.plots.values())])
+
+
+def _table(heads, rows):
+    """A table of str, numbers and Figures; a row begins with its heading, the first row aligns the columns."""
+    if not rows:
+        return ""
+    kinds = ["" if isinstance(value, str) else ' class="number"' for value in rows[0]]
+    head = "".join(f'<th scope="col"{k}>{escape(shown(v))}</th>' for k, v in zip(kinds, heads, strict=False))
+    lines = ['<div class="scroll"><table>', f"<thead><tr>{head}</tr></thead>" if head else "", "<tbody>"]
+    for first, *rest in rows:
+        cells = (f"<td{kind}>{_cell(value)}</td>" for kind, value in zip(kinds[1:], rest, strict=True))
+        lines.append(f'<tr><th scope="row"{kinds[0]}>{_cell(first)}</th>{"".join(cells)}</tr>')
+    return "\n".join([*lines, "</tbody></table></div>"])
+
+
+def _cell(value):
+    """The content of a cell: a Figure is its value with the interval below."""
+    if not isinstance(value, Figure):
+        return escape(shown(value))
+    return number(value.value) + (f"<small>{interval(value)}</small>" if value.low is not None else "")
+
+
+def _picture(caption, picture):
+    height, width = picture.shape[:2]
+    source = f"data:image/png;base64,{base64.b64encode(png(picture)).decode()}"
+    image = f'<img src="{source}" width="{width}" height="{height}" alt="{escape(caption)}"'
+    image += ' class="pixels">' if width < PAGE else ">"
+    return f"<figure>\n<figcaption>{escape(caption)}</figcaption>\n{image}\n</figure>"
+
+
+def png(picture):
+    """uint8 [H, W, 3] as the bytes of a PNG; the same picture gives the same bytes."""
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, format="PNG")
+    return buffer.getvalue()

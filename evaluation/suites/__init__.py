@@ -1,0 +1,1 @@
+"""What evaluate.py can measure: one file a suite."""

@@ -1,0 +1,252 @@
+"""ACAI with each of the paper's other bottlenecks: who learns from what, exact resume, and release."""
+
+from types import SimpleNamespace
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from acai import bottlenecks
+from acai.autoencoder import Autoencoder, name_in_paper
+from acai.inference import ReleasedACAI
+from acai.model import ACAI
+from common import release
+from common.errors import InputError
+from common.files import pack, unpack
+from common.variables import restore
+from configs import acai as configs
+from pegasus import explore
+from tests.support.acai_models import SMALL, batch, first_gradients, same, values
+
+OTHERS = {name: setting for name, setting in configs.OTHERS.items() if name != "baseline"}
+FOR_STATE = [pytest.param(name, marks=[] if name == "aae" else pytest.mark.slow) for name in configs.OTHERS]
+SIZES = dict(width=8, colours=3, latent_width=4, latent_channels=2, depth=2, critic_depth=None, codes=8)
+
+
+def make(name, seed=0, **options):
+    """A compiled model of one of the paper's others, with biases that are not 0 and codes far apart."""
+    keras.utils.set_random_seed(seed)
+    kind, strength = configs.OTHERS[name]
+    settings = dict(mix_weight=0.0, bottleneck=kind, bottleneck_strength=strength, codes=8, ema_rate=0.5)
+    model = ACAI(**SMALL | settings | options)
+    random = np.random.default_rng(seed)
+    for network in model.trained:
+        for weight in model.weights_of(network):
+            if len(weight.shape) == 1 or weight.name == "embeddings":
+                weight.assign(random.normal(0, 0.3, weight.shape))
+    model.compile(1e-3)
+    return model
+
+
+def test_without_a_critic_there_is_none():
+    model = make("baseline")
+    assert set(model.trained) == set(model.optimizers) == {"autoencoder", "classifier"}
+    assert not any("critic" in name for name in model.state())
+    logs = model.train_step(batch(0))
+    assert not {"critic_loss", "mix_regulariser", "critic_error_ratio", "code_regulariser"} & logs.keys()
+    assert float(logs["autoencoder_loss"]) == float(logs["reconstruction_loss"])
+
+
+def test_without_a_critic_nothing_is_blended(monkeypatch):
+    model, seen = make("baseline"), []
+    call = model.decoder.call
+    monkeypatch.setattr(model.decoder, "call", lambda x, **options: seen.append(len(x)) or call(x, **options))
+    model.train_step(batch(0, size=3))
+    assert seen == [3]
+
+
+def plain_losses(model, name, data):
+    """(the autoencoder's loss, that of the network beside it) as the papers have them."""
+    images, network = data["image"], model.bottleneck.network
+    first, second, third = (
+        tf.stack([model.seed + (stream << 32), tf.cast(model.step, tf.int64)]) for stream in (1, 2, 3)
+    )
+
+    def normal(shape, seed):
+        return tf.random.stateless_normal(shape, seed, alg="philox")
+
+    seen = images + normal(images.shape, first) if name == "denoising" else images
+    encoded = model.encoder(seen)
+    codes, extra, own = encoded, 0.0, None
+    if name == "dropout":
+        kept = tf.random.stateless_uniform(encoded.shape, second, alg="philox") >= 0.5
+        codes = encoded * 2 * tf.cast(kept, tf.float32)
+    elif name == "vae":
+        mean, log_variance = encoded[..., :2], encoded[..., 2:]
+        codes = mean + tf.sqrt(tf.exp(log_variance)) * normal(mean.shape, second)
+        extra = 0.5 * tf.reduce_sum(tf.exp(log_variance) + mean**2 - 1 - log_variance)
+        shares, white = tf.sigmoid(model.decoder(codes)), (images + 1) / 2
+        likelihood = tf.reduce_sum(white * tf.math.log(shares) + (1 - white) * tf.math.log(1 - shares))
+        return (extra - likelihood) / tf.size(images, tf.float32), None
+    elif name == "aae":
+        extra = -tf.reduce_mean(tf.math.log(tf.sigmoid(network(encoded))))
+        drawn, fixed = normal(encoded.shape, third), tf.stop_gradient(encoded)
+        own = -tf.reduce_mean(tf.math.log(tf.sigmoid(network(drawn))))
+        own -= tf.reduce_mean(tf.math.log(1 - tf.sigmoid(network(fixed))))
+    elif name == "vqvae":
+        flat, book = tf.reshape(encoded, (-1, 1, 2)), network.embeddings
+        rows = tf.argmin(tf.reduce_sum((flat - book) ** 2, -1), -1)
+        found = tf.reshape(tf.gather(tf.convert_to_tensor(book), rows), encoded.shape)
+        extra = 10 * tf.reduce_mean((encoded - tf.stop_gradient(found)) ** 2)
+        own = tf.reduce_mean((tf.stop_gradient(encoded) - found) ** 2)
+        codes = encoded + tf.stop_gradient(found - encoded)
+    return tf.reduce_mean((model.decoder(codes) - images) ** 2) + extra, own
+
+
+@pytest.mark.parametrize("compiler", ["none", pytest.param("xla", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", configs.OTHERS)
+def test_a_step_equals_the_plain_losses(name, compiler):
+    model, data = make(name), batch(0)
+    network = model.bottleneck.network
+
+    def plain_gradients():
+        with tf.GradientTape(persistent=True) as tape:
+            total, own = plain_losses(model, name, data)
+        gradients = {"autoencoder": tape.gradient(total, model.weights_of("autoencoder"))}
+        if network:
+            gradient = tape.gradient(own, model.weights_of(network.name))
+            gradients[network.name] = [tf.convert_to_tensor(part) for part in gradient]
+        return gradients
+
+    if compiler == "xla":  # which draws other numbers
+        plain_gradients = tf.function(plain_gradients, jit_compile=True, autograph=False)
+        model.train_step = tf.function(model.train_step, jit_compile=True, autograph=False)
+    expected = {part: values(gradients) for part, gradients in plain_gradients().items()}
+    found = first_gradients(model, data)
+    logs = model.train_step(data)
+    assert found.keys() - {"classifier"} == expected.keys()
+    for part, gradients in expected.items():
+        assert any(np.abs(gradient).max() > 1e-4 for gradient in gradients)
+        for ours, plain in zip(found[part], gradients, strict=True):
+            np.testing.assert_allclose(ours, plain, rtol=2e-3, atol=2e-5 * max(1, np.abs(plain).max()))
+    regulariser = logs.get("code_regulariser", 0.0)
+    assert float(logs["autoencoder_loss"]) == pytest.approx(float(logs["reconstruction_loss"] + regulariser))
+
+
+@pytest.mark.parametrize("name", ["aae", "vqvae"])
+def test_the_loss_of_the_network_moves_only_it(name):
+    """With an autoencoder that stands still, and then one that alone moves."""
+    for still in (True, False):
+        model = make(name)
+        network = model.bottleneck.network
+        optimizers = [model.optimizers[part] for part in ("autoencoder", network.name)]
+        optimizers[0 if still else 1].learning_rate = 0.0
+        parts = model.weights_of("autoencoder"), network.trainable_variables
+        before = [values(part) for part in parts]
+        model.train_step(batch(0))
+        assert [same(values(part), old) for part, old in zip(parts, before, strict=True)] == [still, not still]
+
+
+@pytest.mark.parametrize("name", ["dropout", "denoising", "vae", "aae"])
+def test_draws_are_a_function_of_seed_and_step(name):
+    model = make(name)
+    start = {part: variable.numpy() for part, variable in model.state().items()}
+
+    def losses_of(seed, step):
+        for part, variable in model.state().items():
+            variable.assign(start[part])
+        model.seed = seed
+        model.step.assign(step)
+        logs = model.train_step(batch(0))
+        return float(logs["autoencoder_loss"] + logs.get("code_discriminator_loss", 0.0))
+
+    first, again, later, other = (losses_of(*at) for at in ((0, 0), (0, 0), (0, 1), (1, 0)))
+    assert first == again and len({first, later, other}) == 3
+
+
+def test_a_variational_acai_trains_both():
+    """Bottlenecks go with a critic: the blends that it sees are pictures, not logits."""
+    model = make("vae", mix_weight=0.5, realism_weight=0.1)
+    seen, call = [], model.critic.call
+    model.critic.call = lambda images, **options: seen.append(np.asarray(images)) or call(images, **options)
+    logs = model.train_step(batch(0))
+    parts = ("reconstruction_loss", "code_regulariser", "mix_regulariser", "realism_loss")
+    assert float(logs["autoencoder_loss"]) == pytest.approx(sum(float(logs[part]) for part in parts), rel=1e-5)
+    assert np.abs(seen[0]).max() <= 1 and np.isfinite(list(map(float, logs.values()))).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "precision"),
+    [
+        ("vae", "mixed_bfloat16"),
+        *(pytest.param(name, "mixed_float16", marks=pytest.mark.slow) for name in OTHERS),
+    ],
+)
+def test_mixed_precision_gives_the_same_losses(name, precision):
+    exact, mixed = (make(name, precision=policy).train_step(batch(0)) for policy in ("float32", precision))
+    for part in exact.keys() - {"loss_scale", "classifier_accuracy"}:
+        assert float(mixed[part]) == pytest.approx(float(exact[part]), rel=5e-2, abs=1e-4), part
+
+
+# Resume and release
+
+
+@pytest.mark.parametrize("name", FOR_STATE)
+def test_a_restored_model_goes_on_bit_for_bit(name):
+    model, fresh = make(name), make(name, seed=5)
+    fresh.seed = model.seed
+    for step in range(2):
+        model.train_step(batch(step))
+    restore(fresh.state(), unpack(pack(model.state()), "a test"), "a test")
+    for step in range(2, 4):
+        ours, theirs = fresh.train_step(batch(step)), model.train_step(batch(step))
+        assert {part: float(v) for part, v in ours.items()} == {part: float(v) for part, v in theirs.items()}
+    states = [{part: np.asarray(v).copy() for part, v in m.state().items()} for m in (model, fresh)]
+    assert states[0].keys() == states[1].keys()
+    assert [part for part, v in states[0].items() if not np.array_equal(v, states[1][part])] == []
+    held = {id(variable) for variable in fresh.state().values()}
+    everything = [*fresh.variables, *(v for optimizer in fresh.optimizers.values() for v in optimizer.variables)]
+    assert {id(variable) for variable in everything} == held
+
+
+@pytest.mark.parametrize("name", FOR_STATE)
+def test_a_release_encodes_and_decodes_as_the_average_does(name, tmp_path):
+    model, data = make(name), batch(0)
+    for step in range(3):
+        model.train_step(batch(step))
+    kind, strength = configs.OTHERS[name]
+    sizes = SIZES | {"bottleneck": kind, "bottleneck_strength": strength}
+    codes = model.released.encode(data["image"]).numpy()
+    release.write(tmp_path, {"model": sizes}, model.release_state(), {"latents": codes})
+    config, weights, *_ = release.read(tmp_path)
+    weights = {part: np.asarray(v) for part, v in model.release_state().items()}  # not rounded to float16
+    released = ReleasedACAI(config["model"], weights, "a test")
+    assert released.critic is None and codes.shape == (3, 4, 4, 2)
+    close = dict(rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(released.encode(data["image"]), codes, **close)
+    np.testing.assert_allclose(released.decode(codes), model(data["image"]), **close)
+    np.testing.assert_array_equal(released.encode(data["image"]), released.encode(data["image"]))
+    assert not np.allclose(model(data["image"]), model.autoencoder.decode(model.autoencoder.encode(data["image"])))
+    if name == "vae":
+        assert np.abs(released.decode(100 * codes)).max() <= 1
+    if name == "vqvae":  # each position's is one of the averaged codebook's; blends are moved to one of them
+        book = np.asarray(model.release_state()["codebook/00_embeddings"])
+        assert not np.array_equal(book, model.bottleneck.network.embeddings)
+        distances = np.abs(codes.reshape(-1, 1, 2) - book).max(-1).min(1)
+        assert distances.max() < 1e-6
+        nudged = codes + 1e-3 * np.random.default_rng(0).normal(size=codes.shape)
+        np.testing.assert_allclose(released.decode(nudged), released.decode(codes), **close)
+
+
+@pytest.mark.parametrize("name", ["vae", "vqvae"])
+def test_the_page_that_runs_the_decoder_alone_refuses_those_that_need_more(name, tmp_path):
+    kind, strength = configs.OTHERS[name]
+    sizes = SIZES | {"bottleneck": kind, "bottleneck_strength": strength, "mix_weight": 0.0}
+    weights = {part: np.asarray(v) for part, v in make(name).release_state().items()}
+    source = SimpleNamespace(sizes=sizes, weights=weights, folder="a/run")
+    with pytest.raises(InputError, match=f"required. Received: a/run, a {name_in_paper(sizes)}$"):
+        explore.write(str(tmp_path / "page.html"), {}, source)
+    assert not list(tmp_path.iterdir())
+
+
+def test_old_releases_have_no_bottleneck():
+    sizes = {name: size for name, size in SIZES.items() if name != "codes"}
+    assert type(Autoencoder.of_sizes(sizes).bottleneck) is bottlenecks.Bottleneck
+    assert name_in_paper(sizes) == "ACAI"
+
+
+def test_names_in_the_paper():
+    names = [name_in_paper({"mix_weight": 0.0, "bottleneck": kind}) for kind, _ in configs.OTHERS.values()]
+    assert names == ["baseline", "dropout", "denoising", "VAE", "AAE", "VQ-VAE"]
+    assert name_in_paper({"mix_weight": 0.5, "bottleneck": "vae"}) == "ACAI with VAE"

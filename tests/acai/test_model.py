@@ -1,0 +1,222 @@
+"""One ACAI step against a slow plain version, who learns from what, and what a checkpoint must hold."""
+
+import functools
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from acai import losses
+from tests.support.acai_models import RATE, batch, first_gradients, make, moments, same, values
+
+NETWORKS = ("autoencoder", "critic", "classifier", "discriminator")
+MIXES = np.float32([[0.1, 0.35, 0.45], [0.02, 0.2, 0.3], [0.5, 0.0, 0.25]])  # of three steps, chosen by hand
+
+
+def spy_on_mixes(patch):
+    seen, original = [], losses.mix_latents
+    patch.setattr(
+        losses, "mix_latents", lambda latents, mix: seen.append(np.asarray(mix).copy()) or original(latents, mix)
+    )
+    return seen
+
+
+# The step
+
+
+class PlainAdam:
+    """TensorFlow's Adam: rate * sqrt(1 - beta_2^t) / (1 - beta_1^t) * m / (sqrt(v) + 1e-8)."""
+
+    def __init__(self, variables, rate, beta_1):
+        self.variables, self.rate, self.beta_1, self.steps = variables, rate, beta_1, 0
+        self.first = [np.zeros(v.shape) for v in variables]
+        self.second = [np.zeros(v.shape) for v in variables]
+
+    def apply(self, gradients):
+        self.steps += 1
+        rate = self.rate * np.sqrt(1 - 0.999**self.steps) / (1 - self.beta_1**self.steps)
+        for i, gradient in enumerate(np.asarray(g, np.float64) for g in gradients):
+            self.first[i] = self.beta_1 * self.first[i] + (1 - self.beta_1) * gradient
+            self.second[i] = 0.999 * self.second[i] + 0.001 * gradient**2
+            step = rate * self.first[i] / (np.sqrt(self.second[i]) + 1e-8)
+            self.variables[i].assign(np.asarray(self.variables[i], np.float64) - step)
+
+
+def plain_step(model, adams, data, mix):
+    """Equations 1 to 3 as they stand, every network called anew for each use; returns the losses."""
+    images, labels, size = data["image"], data["label"].numpy(), len(mix)
+    share = mix.reshape(size, 1, 1, 1)
+    encode, decode, critic, discriminate = model.encoder, model.decoder, model.critic, model.discriminator
+    with tf.GradientTape(persistent=True) as tape:
+        latents = encode(images)
+        partners = tf.stack([latents[size - 1 - i] for i in range(size)])
+        reconstructions, blends = decode(latents), decode(share * latents + (1 - share) * partners)
+        fixed, fixed_blends = tf.stop_gradient(reconstructions), tf.stop_gradient(blends)
+        reconstruction = tf.reduce_mean((images - reconstructions) ** 2)
+        fakes = tf.concat([discriminate(reconstructions), discriminate(blends)], 0)
+        autoencoder = reconstruction + 3.0 * tf.reduce_mean(critic(blends) ** 2) - 0.3 * tf.reduce_mean(fakes)
+        critic_loss = tf.reduce_mean((critic(fixed_blends) - mix) ** 2)
+        critic_loss += tf.reduce_mean(critic(0.2 * images + 0.8 * fixed) ** 2)
+        log_shares = tf.nn.log_softmax(model.classifier(tf.stop_gradient(latents)))
+        classifier = -sum(log_shares[i, labels[i]] for i in range(size)) / size
+        fake_logits = tf.concat([discriminate(fixed), discriminate(fixed_blends)], 0)
+        discriminator = tf.reduce_mean(tf.maximum(0.0, 1 - discriminate(images)))
+        discriminator += tf.reduce_mean(tf.maximum(0.0, 1 + fake_logits))
+    totals = dict(zip(NETWORKS, (autoencoder, critic_loss, classifier, discriminator), strict=True))
+    gradients = {name: tape.gradient(loss, adams[name].variables) for name, loss in totals.items()}
+    for name, adam in adams.items():
+        adam.apply(gradients[name])
+    return {f"{name}_loss": float(loss) for name, loss in totals.items()}
+
+
+@pytest.fixture(scope="module")
+def plain_run():
+    """After each of three plain steps: the losses, {network: weights} and {network: Adam's moments}."""
+    model, after = make(), []
+    adams = {n: PlainAdam(model.weights_of(n), 2e-4 if n == "discriminator" else RATE, 0.9) for n in NETWORKS}
+    adams["discriminator"].beta_1 = 0.5
+    for step in range(3):
+        logs = plain_step(model, adams, batch(step), MIXES[step])
+        weights = {name: values(model.weights_of(name)) for name in NETWORKS}
+        after.append((logs, weights, {n: (list(a.first), list(a.second)) for n, a in adams.items()}))
+    return after
+
+
+@pytest.mark.parametrize(
+    ("one_backward_pass", "compiler"),
+    [
+        (True, "none"),
+        (False, "graph"),
+        *(pytest.param(one, "xla", marks=pytest.mark.slow) for one in (True, False)),
+    ],
+)
+def test_the_fast_step_equals_the_plain_step(plain_run, one_backward_pass, compiler, monkeypatch):
+    model = make(one_backward_pass=one_backward_pass)
+    monkeypatch.setattr(tf.random, "stateless_uniform", lambda shape, seed, *_, **__: tf.constant(MIXES)[seed[1]])
+    train_step = model.train_step
+    if compiler != "none":
+        train_step = tf.function(train_step, jit_compile=compiler == "xla", autograph=False)
+    for step, (plain_logs, plain_weights, plain_moments) in enumerate(plain_run):
+        logs = train_step(batch(step))
+        for name, loss in plain_logs.items():
+            np.testing.assert_allclose(logs[name], loss, rtol=1e-5, err_msg=f"{name}, step {step}")
+        for name in NETWORKS:
+            for ours, plain in zip(values(model.weights_of(name)), plain_weights[name], strict=True):
+                np.testing.assert_allclose(ours, plain, rtol=0, atol=1e-6, err_msg=f"{name}, step {step}")
+            for ours, plain in zip(moments(model, name), plain_moments[name], strict=True):
+                for a, b in zip(ours, plain, strict=True):
+                    np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5 * np.abs(b).max(), err_msg=name)
+    assert int(model.step) == 3
+
+
+def test_adam_has_tensorflows_epsilon():
+    """First step: rate * g / (|g| + epsilon / sqrt(1 - beta_2)), with gradients small enough to show epsilon."""
+    model = make(realism_weight=0)
+    for weight in model.weights_of("autoencoder"):
+        weight.assign(weight if len(weight.shape) > 1 else tf.zeros_like(weight))
+    before = values(model.weights_of("classifier"))
+    kernel, _ = first_gradients(model, batch(0, scale=1e-5))["classifier"]
+    assert 1e-8 < np.abs(kernel).mean() < 1e-6
+    moved = values(model.weights_of("classifier"))[0] - before[0]
+    np.testing.assert_allclose(
+        moved, -RATE * kernel / (np.abs(kernel) + 1e-8 / np.sqrt(0.001)), rtol=2e-2, atol=1e-7
+    )
+
+
+def test_learning_rates_go_to_their_networks():
+    model = make()
+    rates = {"autoencoder": 0.0, "classifier": 0.0, "critic": 1e-3, "discriminator": 1e-4}
+    model.compile(rates["autoencoder"], rates["critic"], rates["discriminator"])
+    before = {name: values(model.weights_of(name)) for name in NETWORKS}
+    logs = model.train_step(batch(0))
+    assert float(logs["learning_rate"]) == 0
+    for name, rate in rates.items():  # Adam's first steps are as long as the rate, where there is a gradient
+        moved = [np.abs(a - b).max() for a, b in zip(values(model.weights_of(name)), before[name], strict=True)]
+        np.testing.assert_allclose(max(moved), rate, rtol=0.02, err_msg=name)
+
+
+def test_a_critic_rate_of_zero_is_zero():
+    model = make()
+    model.compile(RATE, critic_learning_rate=0.0)
+    before = values(model.critic.variables)
+    model.train_step(batch(0))
+    assert same(values(model.critic.variables), before)
+
+
+# Who learns from what
+
+
+@pytest.fixture(scope="module")
+def reference():
+    return first_gradients(make(), batch(0))
+
+
+def change_labels(model, data):
+    data["label"] = (data["label"] + 1) % 3
+
+
+def change_attribute(name, value):
+    """`name` may be one of a part: "realism.rise.weight"."""
+    *parts, last = name.split(".")
+    return lambda model, data: setattr(functools.reduce(getattr, parts, model), last, value)
+
+
+def change_weights(name):
+    def change(model, data):
+        for weight in model.weights_of(name):
+            weight.assign(1.1 * weight)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "learners"),
+    [
+        (change_labels, {"classifier"}),  # never the encoder
+        (change_weights("classifier"), {"classifier"}),
+        (change_attribute("criticism.mix_weight", 0.1), {"autoencoder"}),
+        # Softened reconstructions carry no gradient.
+        (change_attribute("criticism.regularisation", 0.6), {"critic"}),
+        (change_weights("critic"), {"autoencoder", "critic"}),
+        (change_attribute("realism.rise.weight", 0.1), {"autoencoder"}),
+        (change_weights("discriminator"), {"autoencoder", "discriminator"}),
+        (change_attribute("seed", 7), {"autoencoder", "critic", "discriminator"}),  # other blends
+        (change_weights("autoencoder"), set(NETWORKS)),
+    ],
+)
+def test_gradients_reach_the_right_network_and_only_it(reference, change, learners):
+    model, data = make(), batch(0)
+    change(model, data)
+    gradients = first_gradients(model, data)
+    assert {name for name in NETWORKS if not same(gradients[name], reference[name])} == learners
+
+
+def test_without_weights_only_the_reconstruction_teaches_the_autoencoder():
+    model = make(mix_weight=0.0, realism_weight=0.0)
+    with tf.GradientTape() as tape:
+        images = batch(0)["image"]
+        loss = tf.reduce_mean((model.decoder(model.encoder(images)) - images) ** 2)
+    expected = values(tape.gradient(loss, model.weights_of("autoencoder")))
+    for ours, plain in zip(first_gradients(model, batch(0))["autoencoder"], expected, strict=True):
+        np.testing.assert_allclose(ours, plain, rtol=1e-3, atol=1e-5 * np.abs(plain).max())
+
+
+# Mixes
+
+
+def test_mixes_are_a_function_of_seed_and_step(monkeypatch):
+    seen = spy_on_mixes(monkeypatch)
+    model = make(width=2, latent_width=1, realism_weight=0, ema_rate=0)
+    data = batch(0, size=2000, width=2)
+    for seed, step in ((0, 0), (0, 1), (1, 0), (0, 0), (0, 2**40)):
+        model.seed = seed
+        model.step.assign(step)
+        model.train_step(data)
+    first, later, other_seed, again, far = seen
+    assert np.array_equal(first, again)
+    for another in (later, other_seed, far):
+        assert abs(np.corrcoef(first, another)[0, 1]) < 0.1 and len(np.intersect1d(first, another)) < 20
+    for mix in seen:  # uniform on [0, 1/2]: mean 1/4, variance 1/48
+        assert 0 <= mix.min() < 0.005 and 0.495 < mix.max() <= 0.5
+        assert abs(mix.mean() - 1 / 4) < 5 / np.sqrt(48 * 2000)
+        assert abs(mix.var() * 48 - 1) < 0.1

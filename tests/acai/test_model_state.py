@@ -1,0 +1,178 @@
+"""The released average, the late discriminator, what a checkpoint holds, and ACAI as a Keras model."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from acai.model import ACAI
+from common.errors import InputError
+from common.files import pack, unpack
+from common.variables import restore
+from tests.support.acai_models import FULL, RATE, batch, make, same, values
+
+
+def snapshot(model):
+    return {name: np.asarray(variable).copy() for name, variable in model.state().items()}
+
+
+# The average
+
+
+def test_average_in_closed_form():
+    """Rates kept: min(0.2, (1 + t) / (10 + t)), so 2/11 at the first step and 0.2 from the second."""
+    model, data = make(), batch(0)
+    trained, average = model.encoder.variables + model.decoder.variables, None
+    expected = values(model.released.encoder.variables + model.released.decoder.variables)
+    for kept in (2 / 11, 0.2, 0.2):
+        model.train_step(data)
+        expected = [kept * old + (1 - kept) * new for old, new in zip(expected, values(trained), strict=True)]
+        average = values(model.released.encoder.variables + model.released.decoder.variables)
+        for ours, plain in zip(average, expected, strict=True):
+            np.testing.assert_allclose(ours, plain, rtol=0, atol=2e-7)
+    assert not same(average, values(trained))
+    released = model.released.decoder(model.released.encoder(data["image"]))
+    np.testing.assert_array_equal(model(data["image"]), released)
+
+
+def test_average_starts_at_the_initial_weights():
+    model = ACAI(**FULL)
+    assert same(values(model.released.encoder.variables), values(model.encoder.variables))
+    assert same(values(model.released.decoder.variables), values(model.decoder.variables))
+
+
+def test_without_an_average_the_trained_networks_are_released():
+    model, data = make(ema_rate=0.0, realism_weight=0.0), batch(0)
+    model.train_step(data)
+    np.testing.assert_array_equal(model(data["image"]), model.decoder(model.encoder(data["image"])))
+    released = [v for name, v in model.release_state().items() if name.startswith(("encoder/", "decoder/"))]
+    assert same(values(released), values(model.weights_of("autoencoder")))
+
+
+# The patch discriminator joins later
+
+
+def test_the_discriminator_waits_for_its_step():
+    model, data = make(discriminator_from_step=3), batch(0)
+    parts = [model.static_arguments(step)["discriminator"] for step in (0, 2, 3, 4)]
+    assert parts == [False, False, True, True]
+    idle = model.discriminator.variables + model.optimizers["discriminator"].variables
+    before = values(idle)
+    logs = model.train_step(data, **model.static_arguments(2))
+    assert same(values(idle), before)
+    assert not {"realism_loss", "discriminator_loss"} & logs.keys()
+    assert float(logs["autoencoder_loss"]) == pytest.approx(
+        float(logs["reconstruction_loss"]) + float(logs["mix_regulariser"]), rel=1e-6
+    )
+    model.train_step(data, **model.static_arguments(3))
+    assert not any(np.array_equal(a, b) for a, b in zip(values(idle), before, strict=True) if a.size > 40)
+
+
+def test_the_autoencoder_listens_to_it_only_later():
+    """The discriminator trains from step 0, and weighs in the autoencoder's loss from step 1."""
+    late, never, data = make(realism_from_step=1), make(realism_weight=0.0), batch(0)
+    networks = [(m.encoder.variables + m.decoder.variables) for m in (late, never)]
+    before = values(late.discriminator.variables)
+    logs = late.train_step(data)
+    never.train_step(data)
+    assert float(logs["realism_loss"]) == 0 and not same(values(late.discriminator.variables), before)
+    assert same(*map(values, networks))
+    logs = late.train_step(data)
+    never.train_step(data)
+    assert float(logs["realism_loss"]) != 0 and not same(*map(values, networks))
+    parts = ("reconstruction_loss", "mix_regulariser", "realism_loss")
+    assert float(logs["autoencoder_loss"]) == pytest.approx(sum(float(logs[name]) for name in parts), rel=1e-6)
+
+
+def test_without_a_discriminator_it_never_takes_part():
+    assert not any(make(realism_weight=0.0).static_arguments(10**9).values())
+
+
+# State
+
+
+def test_state_is_complete_and_its_names_do_not_vary():
+    first, second = make(), make()
+    assert list(first.state()) == list(second.state())
+    held = {id(variable) for variable in first.state().values()}
+    assert len(held) == len(first.state())
+    everything = [*first.variables, *(v for optimizer in first.optimizers.values() for v in optimizer.variables)]
+    assert {id(variable) for variable in everything} == held
+
+
+def test_a_restored_model_goes_on_bit_for_bit():
+    model, fresh = make(), make(seed=5)
+    for weight in fresh.encoder.variables:
+        weight.assign(weight + 1)
+    for step in range(2):
+        model.train_step(batch(step))
+    restore(fresh.state(), unpack(pack(model.state()), "a test"), "a test")
+    for step in range(2, 4):
+        ours, theirs = fresh.train_step(batch(step)), model.train_step(batch(step))
+        assert {name: float(v) for name, v in ours.items()} == {name: float(v) for name, v in theirs.items()}
+    restored, expected = snapshot(fresh), snapshot(model)
+    assert restored["step"] == 4 and [int(o.iterations) for o in fresh.optimizers.values()] == [4] * 4
+    assert [name for name in expected if not np.array_equal(restored[name], expected[name])] == []
+
+
+@pytest.fixture(scope="module")
+def one_and_arrays_of_another():
+    return make(), snapshot(make(seed=1))
+
+
+@pytest.mark.parametrize("difference", ["missing", "surplus", "shape"])
+def test_restore_names_the_difference_and_changes_nothing(one_and_arrays_of_another, difference):
+    model, arrays = one_and_arrays_of_another
+    before, arrays, name = snapshot(model), dict(arrays), "critic/00_linear_kernel"
+    if difference == "missing":
+        del arrays[name]
+    elif difference == "surplus":
+        name = "critic/99_kernel"
+        arrays[name] = np.zeros(3)
+    else:
+        arrays[name] = np.zeros((1, 1, 3, 7))
+    with pytest.raises(InputError, match=name) as error:
+        restore(model.state(), arrays, "some.npz")
+    assert "some.npz" in str(error.value) and "\n" not in str(error.value)
+    assert same(before.values(), snapshot(model).values())
+
+
+# As a Keras model
+
+
+@pytest.mark.parametrize("realism_weight", [0.0, pytest.param(0.1, marks=pytest.mark.slow)])
+def test_fit(realism_weight):
+    model = make(realism_weight=realism_weight)
+    model.compile(RATE, jit_compile=False)
+    data = tf.data.Dataset.from_tensors(batch(0)).repeat()
+    history = model.fit(data, steps_per_epoch=2, epochs=2, shuffle=False, verbose=0).history
+    assert model.metrics == [] and "loss" not in history
+    assert np.isfinite([value for column in history.values() for value in column]).all()
+    assert history["reconstruction_loss"][0] != history["reconstruction_loss"][1]
+    assert int(model.step) == 4
+
+
+def test_it_learns():
+    model, data = make(depth=8, mix_weight=0.1, realism_weight=0.0, ema_rate=0.5), batch(0, size=4)
+    model.compile(1e-2)
+    train_step = tf.function(model.train_step, autograph=False)
+    logs = [train_step(data) for _ in range(60)]
+    assert logs[-1]["reconstruction_loss"] < 0.5 * logs[0]["reconstruction_loss"]
+    assert logs[-1]["classifier_loss"] < 0.5 * logs[0]["classifier_loss"]
+    assert logs[-1]["critic_error_ratio"] < logs[0]["critic_error_ratio"]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        dict(mix_weight=-0.1),
+        dict(regularisation=-1),
+        dict(realism_weight=-0.1),
+        dict(ema_rate=1.0),
+        dict(ema_rate=-0.1),
+        dict(latent_width=3),
+    ],
+)
+def test_constructor_names_what_is_wrong(wrong):
+    [(name, value)] = wrong.items()
+    with pytest.raises(ValueError, match=f"(?s)required.*{name}={value}"):
+        ACAI(**FULL | wrong)

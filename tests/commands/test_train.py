@@ -1,0 +1,259 @@
+"""The real command from start to end: stopped, killed, resumed, and the same to the bit as in one go."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from common.files import digest
+from training.checkpoints import Checkpoints
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 1800  # seconds, for a busy machine; a few where nothing else runs
+PICTURES_EVERY = 50
+DISCRIMINATOR_FROM, REALISM_FROM, RECOGNITION_FROM = 25, 31, 34
+COMMAND = (
+    f"--config={ROOT}/configs/acai.py:pegasus",
+    "--config.train.start_from=",
+    "--config.data.source=folder",
+    "--config.data.classes=()",
+    "--config.model.depth=2",
+    "--config.model.critic_depth=2",
+    "--config.model.latent_width=16",
+    "--config.model.latent_channels=2",
+    "--config.model.discriminator_channels=2",
+    "--config.train.ema_rate=0.95",
+    "--config.train.precision=auto",  # float32 on a CPU, and so on every resume
+    "--config.train.batch_size=8",
+    "--config.train.towers=2",  # as a larger batch has on two cores
+    f"--config.train.discriminator_from_kimg={DISCRIMINATOR_FROM * 8 / 1000}",
+    f"--config.train.realism_from_kimg={REALISM_FROM * 8 / 1000}",
+    "--config.train.log_every_kimg=0.016",  # 2 steps
+    "--config.train.save_every_kimg=0.04",  # 5 steps
+    f"--config.train.pictures_every_kimg={PICTURES_EVERY * 8 / 1000}",
+    "--config.train.release_every_kimg=0",  # at the end
+    "--config.train.bank_per_class=(6,2)",
+)
+CLASSES = {  # with judges, who know no ponies, and without
+    "judged": ("bird", "horse", (f"--config.train.recognition_from_kimg={RECOGNITION_FROM * 8 / 1000}",)),
+    "unjudged": ("bird", "pony", ("--config.model.recognition_weight=0.0", "--config.data.first=pony")),
+}
+
+
+def command(images, workdir, steps):
+    first, second, more = CLASSES[images.name]
+    flags = (*COMMAND, *more, f"--config.data.groups=(('{second}',),('{first}',))")
+    flags += (f"--config.data.image_folder={images}", f"--config.train.total_kimg={steps * 8 / 1000}")
+    return [sys.executable, ROOT / "train.py", *flags, f"--workdir={workdir}"]
+
+
+def finish(*arguments):
+    result = subprocess.run(command(*arguments), cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE)
+    assert result.returncode == 0, result.stderr
+    return result
+
+
+@contextlib.contextmanager
+def started(*arguments):
+    process = subprocess.Popen(
+        command(*arguments), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+        process.stderr.close()
+
+
+def newest(workdir):
+    """The step of the newest checkpoint, read from its name: while the run writes there."""
+    with contextlib.suppress(FileNotFoundError):
+        return max((int(n[:9]) for n in os.listdir(workdir / "checkpoints") if n[0] != "."), default=0)
+    return 0
+
+
+def wait_for_checkpoint(process, workdir, after):
+    """Waits for a checkpoint of a step beyond `after` and returns its step."""
+    deadline = time.monotonic() + PATIENCE
+    while newest(workdir) <= after:
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < deadline, "no checkpoint"
+        time.sleep(0.01)
+    return newest(workdir)
+
+
+def logged_steps(workdir):
+    return [json.loads(line)["step"] for line in (workdir / "metrics.jsonl").read_text().splitlines()]
+
+
+def events(workdir):
+    """Counter of (tag, step) over all event files, by TensorBoard's own reader."""
+    from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
+
+    files = [str(path) for path in workdir.iterdir() if "tfevents" in path.name]
+    loaded = [event for file in files for event in EventFileLoader(file).Load()]
+    return Counter((value.tag, event.step) for event in loaded for value in event.summary.value)
+
+
+@pytest.fixture(scope="module", params=["unjudged", pytest.param("judged", marks=pytest.mark.slow)])
+def images(request, tmp_path_factory):
+    """Noise, 25 pictures a class, so two of each are held out."""
+    folder, rng = tmp_path_factory.mktemp("images") / request.param, np.random.default_rng(0)
+    for name in CLASSES[request.param][:2]:
+        (folder / name).mkdir(parents=True)
+        for number in range(25):
+            pixels = rng.integers(0, 256, (32, 32, 3), np.uint8)
+            Image.fromarray(pixels).save(folder / name / f"{number:02d}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def runs(images, tmp_path_factory):
+    """A run stopped by SIGTERM and resumed, in the slow test once more after SIGKILL; and one at a stretch."""
+    folder = tmp_path_factory.mktemp("runs")
+    interrupted, straight = folder / "interrupted", folder / "straight"
+    facts = {"interrupted": interrupted, "straight": straight, "classes": CLASSES[images.name][:2]}
+    facts["judged"] = images.name == "judged"
+    with started(images, interrupted, 10**6) as process:
+        facts["before_signal"] = wait_for_checkpoint(process, interrupted, 0)
+        process.send_signal(signal.SIGTERM)
+        facts["stdout"], facts["stderr"] = process.communicate(timeout=PATIENCE)
+        facts["status"] = process.returncode
+    facts["stopped_at"] = newest(interrupted)
+    facts["logged_when_stopped"] = logged_steps(interrupted)
+    beyond = max(REALISM_FROM, PICTURES_EVERY, facts["stopped_at"]) + 5
+    if facts["judged"]:
+        with started(images, interrupted, 10**6) as process:
+            beyond = wait_for_checkpoint(process, interrupted, beyond)
+            process.kill()
+    facts["steps"] = max(newest(interrupted), beyond) // 10 * 10 + 21  # ends beside the intervals
+    with open(interrupted / "metrics.jsonl", "a", encoding="utf-8") as file:  # as if it had been killed while
+        file.write(json.dumps({"step": facts["steps"] - 1, "loss": 1.0}) + '\n{"step": 12')  # writing a log
+    finish(images, interrupted, facts["steps"])
+    finish(images, straight, facts["steps"])
+    return facts
+
+
+def test_sigterm_saves_and_says_so(runs):
+    assert runs["status"] == 0, runs["stderr"]
+    assert runs["stdout"].count("\n") == 1 and "SIGTERM" in runs["stdout"] and "saved" in runs["stdout"]
+    assert "Traceback" not in runs["stderr"]
+    assert runs["stopped_at"] >= runs["before_signal"]
+    assert runs["logged_when_stopped"][-1] == runs["stopped_at"]  # nothing done is lost
+
+
+def test_interrupted_is_the_same_to_the_bit(runs):
+    """Weights, averages, every optimizer and the step; data order, flips, mixes and the switch to realism."""
+    step, arrays = Checkpoints(runs["interrupted"] / "checkpoints").load_latest()
+    other_step, others = Checkpoints(runs["straight"] / "checkpoints").load_latest()
+    assert step == other_step == runs["steps"] == int(arrays["step"])
+    assert arrays.keys() == others.keys()
+    prefixes = {name.partition("/")[0] for name in arrays}
+    optimizers = {f"{name}_optimizer" for name in ("autoencoder", "critic", "classifier", "discriminator")}
+    assert prefixes >= optimizers | {"encoder", "trained_encoder", "decoder", "critic", "discriminator"}
+    for name, array in arrays.items():
+        assert array.dtype == others[name].dtype
+        assert array.tobytes() == others[name].tobytes(), name
+
+
+def test_training_moved_all_networks(runs):
+    """So that the comparison above means something: what is equal is not what it began with."""
+    _, last = Checkpoints(runs["straight"] / "checkpoints").load_latest()
+    moments = [a for name, a in last.items() if "_optimizer/" in name and a.ndim > 0]
+    assert moments and sum(np.any(a) for a in moments) > 0.95 * len(moments)
+    assert any(np.any(last[name] != last[f"trained_{name}"]) for name in last if name.startswith("encoder/"))
+    steps = {int(a) for name, a in last.items() if name.endswith("_optimizer/00")}
+    assert steps == {runs["steps"], runs["steps"] - DISCRIMINATOR_FROM}  # the discriminator began later
+
+
+def test_each_step_is_logged_once(runs):
+    steps = runs["steps"]
+    expected = [*range(2, steps, 2), steps]
+    for name in ("straight", "interrupted"):
+        logged = logged_steps(runs[name])
+        stop = {runs["stopped_at"]} if name == "interrupted" else set()  # where it was stopped it logged too
+        assert logged == sorted({*expected, *stop})
+        found = events(runs[name])
+        assert set(found.values()) == {1}, [key for key, count in found.items() if count > 1]
+        assert [step for tag, step in sorted(found) if tag == "critic_loss"] == logged
+        assert ("config", 0) in found
+        joined = [("realism_loss", DISCRIMINATOR_FROM)] + [("recognition_loss", RECOGNITION_FROM)] * runs["judged"]
+        for loss, begins in joined:
+            seen = [step for tag, step in sorted(found) if tag == loss]
+            assert seen == [step for step in logged if step > begins]
+        assert {step for tag, step in found if tag == "blends"} >= {*range(50, steps, PICTURES_EVERY), steps}
+
+
+def test_logs_agree(runs):
+    """But for speed, and for the intervals that the stop has cut in two."""
+    values = {}
+    for name in ("straight", "interrupted"):
+        lines = (runs[name] / "metrics.jsonl").read_text().splitlines()
+        values[name] = {log.pop("step"): log for log in map(json.loads, lines)}
+    cut = range(runs["stopped_at"], runs["stopped_at"] + 2)
+    compared = [step for step in values["straight"] if step not in cut and step in values["interrupted"]]
+    assert len(compared) > 30
+    for step in compared:
+        ours, theirs = values["straight"][step], values["interrupted"][step]
+        assert ours | {"images_per_second": 0} == theirs | {"images_per_second": 0}, step
+        assert ours["images_per_second"] > 0
+
+
+def test_what_a_run_directory_holds(runs):
+    folder = runs["interrupted"]
+    names = {path.name.partition(".")[0] for path in folder.iterdir() if path.name != ".lock"}
+    assert names == {"checkpoints", "config", "events", "metrics", "pictures", "release"}
+    assert len(os.listdir(folder / "checkpoints")) == 3
+    pictures = {path.name for path in (folder / "pictures").iterdir()}
+    for name in ("blends", "reconstructions", "strips"):
+        assert {f"{name}-{PICTURES_EVERY:09d}.png", f"{name}-{runs['steps']:09d}.png"} <= pictures
+    assert not [path for path in folder.rglob("*") if "unfinished" in path.name]
+
+
+def test_release_is_the_averaged_model_in_float16(runs):
+    folder = runs["interrupted"] / "release"
+    assert sorted(os.listdir(folder)) == ["bank.npz", "config.json", "weights.npz"]
+    _, arrays = Checkpoints(runs["interrupted"] / "checkpoints").load_latest()
+    with np.load(folder / "weights.npz") as weights:
+        assert {name.partition("/")[0] for name in weights} >= {"encoder", "decoder", "critic"}
+        assert str(weights["config_digest"]) == digest((folder / "config.json").read_bytes())
+        for name in set(weights) - {"config_digest"}:
+            assert weights[name].dtype == np.float16
+            np.testing.assert_array_equal(weights[name], arrays[name].astype(np.float16))
+    with np.load(folder / "bank.npz") as bank:
+        assert bank["latents"].dtype == np.float16 and bank["latents"].shape == (16, 16, 16, 2)
+        assert tuple(bank["class_names"]) == runs["classes"]
+        assert Counter(zip(bank["labels"], bank["splits"], strict=True)) == {
+            **{(0, "train"): 6, (1, "train"): 6},
+            **{(0, "holdout"): 2, (1, "holdout"): 2},
+        }
+
+
+def test_a_finished_run_says_so_and_changes_nothing(runs, images):
+    folder = runs["straight"]
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    result = finish(images, folder, runs["steps"])
+    assert "finished" in result.stdout and str(folder) in result.stdout and result.stdout.count("\n") == 1
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.slow
+def test_a_finished_run_writes_a_damaged_release_anew(runs, images):
+    """From the checkpoint, and nothing else."""
+    folder = runs["straight"]
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    weights = folder / "release" / "weights.npz"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    finish(images, folder, runs["steps"])
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before

@@ -1,0 +1,227 @@
+"""Bad input to train.py: status 2, one line on stderr, quick, nothing written."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from common import release
+from configs.acai import get_config
+from tests.support.forks import FORKS, assert_refusal
+from training.checkpoints import Checkpoints
+
+ROOT = Path(__file__).parents[2]
+CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+LINES = f"--config={ROOT}/configs/acai.py:lines"
+PAPER = f"--config={ROOT}/configs/acai.py"
+JUDGE = f"--config={ROOT}/configs/classifier.py"
+ACROSS = "--config.data.pairing=across"
+
+
+@pytest.fixture(scope="module")
+def without_tensorflow(tmp_path_factory):
+    """An environment in which importing TensorFlow or Keras fails, and every download."""
+    folder = tmp_path_factory.mktemp("poison")
+    for name in ("tensorflow", "keras", "tensorflow_datasets"):
+        (folder / f"{name}.py").write_text('raise ImportError("TensorFlow was reached")\n')
+    return {**os.environ, "PYTHONPATH": str(folder), "HTTPS_PROXY": "http://127.0.0.1:9"}
+
+
+@pytest.fixture
+def train(without_tensorflow, tmp_path):
+    def run(*arguments):
+        command = [sys.executable, ROOT / "train.py", *map(str, arguments)]
+        options = dict(cwd=tmp_path, env=without_tensorflow, capture_output=True, text=True, timeout=60)
+        return subprocess.run(command, **options)
+
+    return run
+
+
+def assert_refused(result, *words):
+    assert result.returncode == 2, result.stderr
+    assert result.stdout == ""
+    assert result.stderr.startswith("error: ") and result.stderr.count("\n") == 1, result.stderr
+    assert len(result.stderr) < 1000
+    for word in words:
+        assert str(word) in result.stderr, result.stderr
+
+
+BAD_FLAGS = [
+    ([LINES, "--config.train.totl_kimg=3"], ["totl_kimg", "total_kimg"]),
+    ([LINES, "--config.modle.depth=3"], ["modle", "model"]),
+    ([LINES, "--config.train.total_kimg=many"], ["train.total_kimg", "'many'"]),
+    ([LINES, "--config.train.batch_size=2.5"], ["train.batch_size", "2.5"]),
+    ([LINES, "--config.train.jit_compile=perhaps"], ["train.jit_compile", "perhaps"]),
+    ([LINES, "--config.train.strategy=all"], ["train.strategy", "mirrored, multi_worker", "all"]),
+    ([LINES, "--config.train.strategy=multi_worker"], ["TF_CONFIG", "nothing"]),
+    ([LINES, "--config.train.seed"], ["train.seed"]),
+    (
+        [f"--config={ROOT}/configs/acai.py:dragon"],
+        ["'dragon'", "paper, pegasus, narrow, small"],
+    ),
+    (["--config=configs/none.py"], ["configs/none.py", "No such file"]),
+    ([f"--config={ROOT}/common/data/lines.py"], ["file of configs/", "get_config"]),
+    (["--config="], ["config"]),
+    ([LINES, "--wokdir=runs/x"], ["wokdir", "workdir"]),
+    ([LINES, "resume"], ["'resume'", "--name=value"]),
+    ([PAPER, "--config.data.classes=('bird','pegasus')"], ["pegasus", *CLASSES]),
+    ([PAPER, "--config.data.classes=('bird','bird')"], ["('bird', 'bird')", *CLASSES]),
+    ([PAPER, "--config.data.classes=()"], CLASSES),
+    ([LINES, "--config.data.source=imagenet"], ["data.source", "imagenet", "cifar10", "lines", "folder"]),
+    ([LINES, "--config.data.pairing=pairs"], ["data.pairing", "pairs", "shuffled", "across"]),
+    ([LINES, "--config.train.schedule=linear"], ["train.schedule", "linear", "constant", "cosine"]),
+    ([LINES, "--config.train.precision=float64"], ["train.precision", "float64", "mixed_bfloat16"]),
+    ([PAPER, ACROSS, "--config.data.classes=('bird','cat')"], ["groups", "bird, cat", "deer"]),
+    ([PAPER, ACROSS, "--config.data.groups=horse"], ["groups", "horse"]),
+    ([PAPER, ACROSS, "--config.data.groups=(1,2)"], ["groups", "(1, 2)"]),
+    ([PAPER, ACROSS, "--config.train.batch_size=7"], ["batch_size", "even", "7"]),
+    ([LINES, "--config.train.batch_size=0"], ["batch_size", "1", "0"]),
+    ([LINES, "--config.train.seed=-4"], ["seed", "-4"]),
+    ([LINES, "--config.train.total_kimg=-1"], ["total_kimg", "-1"]),
+    ([LINES, "--config.train.log_every_kimg=0"], ["log_every_kimg", "0"]),
+    ([LINES, "--config.train.save_every_kimg=nan"], ["save_every_kimg", "nan"]),
+    ([LINES, "--config.train.keep_checkpoints=0"], ["keep_checkpoints", "0"]),
+    ([LINES, "--config.train.learning_rate=-1"], ["learning_rate", "-1"]),
+    ([LINES, "--config.train.ema_rate=1"], ["ema_rate", "1"]),
+    ([LINES, "--config.train.bank_per_class=(5,)"], ["bank_per_class", "(5,)"]),
+    ([JUDGE, "--config.model.channels=('a',2)"], ["model.channels", "('a', 2)"]),
+    ([LINES, "--config.model.width=48"], ["model.width", "48", "32"]),
+    ([LINES, "--config.model.latent_width=5"], ["model.latent_width", "5"]),
+    ([LINES, "--config.model.depth=0"], ["model.depth", "0"]),
+    ([PAPER, "--config.model.width=64"], ["model.width", "64", "32"]),
+    ([LINES, "--config.data.source=folder"], ["data.image_folder", "''"]),
+    ([LINES, "--config.data.source=folder", "--config.data.image_folder=lost"], ["image_folder", "'lost'"]),
+    ([PAPER, "--data_dir=/no/such/place"], ["/no/such/place", "--data_dir", "lines"]),
+]
+
+
+@pytest.fixture(scope="module")
+def refusals(without_tensorflow, tmp_path_factory):
+    """(status, stdout, stderr) of each of BAD_FLAGS, from forks of one process that has imported train.py."""
+    folder = tmp_path_factory.mktemp("refusals")
+    lines = [[f"--workdir={folder}/run", *arguments] for arguments, _ in BAD_FLAGS]
+    environment = without_tensorflow | {"PYTHONPATH": f"{without_tensorflow['PYTHONPATH']}{os.pathsep}{ROOT}"}
+    options = dict(cwd=folder, env=environment, capture_output=True, text=True, timeout=600)
+    command = [sys.executable, "-c", FORKS.replace("generate", "train")]
+    forked = subprocess.run(command, input=json.dumps(lines), **options)
+    assert forked.returncode == 0, forked.stderr
+    assert {path.name for path in folder.iterdir()} == {"stdout", "stderr"}  # where the forks write
+    return json.loads(forked.stdout)
+
+
+@pytest.mark.parametrize("number", range(len(BAD_FLAGS)))
+def test_bad_flags(refusals, number):
+    assert_refusal(refusals[number], *BAD_FLAGS[number][1])
+
+
+def test_a_refusal_is_quick(train, tmp_path):
+    """Half a second where nothing else runs."""
+    started = time.monotonic()
+    assert_refused(train(f"--workdir={tmp_path}/run", LINES, "--config.train.seed=-4"), "seed", "-4")
+    assert time.monotonic() - started < 30
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("word", "named"), [("--config.train.totl_kimg=3", '"total_kimg"'), ("--config.train.seed=-4", "seed")]
+)
+def test_fields_of_the_default_config(without_tensorflow, tmp_path, word, named):
+    """Without --config a field is one of configs/acai.py's, and a misspelt one gets its line too."""
+    command = [sys.executable, "train.py", f"--workdir={tmp_path}/run", word]
+    options = dict(cwd=ROOT, env=without_tensorflow, capture_output=True, text=True, timeout=60)
+    assert_refused(subprocess.run(command, **options), named)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_flagfile_with_a_config(train, tmp_path):
+    """A field that the default config has not, and the one named in the file has."""
+    file = tmp_path / "judge.flags"
+    file.write_text(f"{JUDGE}\n--config.model.channels=('a',2)\n")
+    assert_refused(train(f"--flagfile={file}", f"--workdir={tmp_path}/run"), "model.channels", "('a', 2)")
+    assert_refused(train("--flagfile=lost.flags", f"--workdir={tmp_path}/run"), "lost.flags")
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_workdir_is_required(train, tmp_path):
+    assert_refused(train(LINES), "--workdir", "none")
+    assert_refused(train(LINES, "--workdir="), "--workdir")
+    assert_refused(train(LINES, "--workdir", "--config.train.seed=1"), "--workdir", "--config.train.seed=1")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_workdir_that_is_not_a_run(train, tmp_path):
+    file = tmp_path / "thesis.txt"
+    file.write_text("years of work")
+    for path in (file, file / "run", tmp_path):
+        assert_refused(train(LINES, f"--workdir={path}"), "--workdir", path)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+    assert file.read_text() == "years of work"
+
+
+def test_workdir_that_cannot_be_written(train, tmp_path):
+    locked = tmp_path / "locked"
+    locked.mkdir()
+    locked.chmod(0o500)
+    if os.access(locked, os.W_OK):  # root may write everywhere, but not here
+        locked = Path("/proc")
+    assert_refused(train(LINES, f"--workdir={locked}/run"), "--workdir", f"{locked}/run")
+
+
+@pytest.fixture
+def old_run(tmp_path):
+    """A run of the lines config with a checkpoint at step 4000, 64 kimg."""
+    run = tmp_path / "run"
+    folder = Checkpoints(run / "checkpoints")
+    folder.save(4000, {"step": np.int64(4000)})
+    (run / "config.json").write_text(json.dumps(json.loads(get_config("lines").to_json())))
+    return run
+
+
+def contents(folder):
+    return {p: p.read_bytes() for p in folder.rglob("*") if p.is_file() and p.name != ".lock"}
+
+
+def test_another_config_in_the_same_workdir(train, old_run):
+    before = contents(old_run)
+    result = train(LINES, f"--workdir={old_run}", "--config.model.depth=8")
+    assert_refused(result, old_run, "model.depth", "8", "16")
+    result = train(LINES, f"--workdir={old_run}", "--config.train.batch_size=8")
+    assert_refused(result, old_run, "train.batch_size", "--workdir")
+    for total in (32, 64, 2000):  # behind the checkpoint, at it and beyond the end
+        result = train(LINES, f"--workdir={old_run}", f"--config.train.total_kimg={total}")
+        assert_refused(result, old_run, f"train.total_kimg={total}.0 where it has 1056.0", "learning rate falls")
+    assert contents(old_run) == before
+
+
+def test_all_checkpoints_damaged(train, old_run):
+    (checkpoint,) = (old_run / "checkpoints").iterdir()
+    checkpoint.write_bytes(b"")
+    result = train(LINES, f"--workdir={old_run}")
+    assert result.returncode == 2, result.stderr
+    warning, error = result.stderr.splitlines()
+    assert checkpoint.name in warning and "damaged" in warning
+    assert error.startswith("error: ") and "1 damaged" in error
+
+
+def test_finished_run_says_so(train, old_run):
+    config = get_config("lines")
+    config.train.total_kimg = 64.0
+    (old_run / "config.json").write_text(json.dumps(json.loads(config.to_json())))
+    release.write(old_run / "release", {"family": "acai"}, {}, {})
+    result = train(LINES, f"--workdir={old_run}", "--config.train.total_kimg=64")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert str(old_run) in result.stdout and "finished" in result.stdout and "64.0 kimg" in result.stdout
+
+
+@pytest.mark.parametrize("flag", ["--help", "-h", "--helpfull"])
+def test_help(train, tmp_path, flag):
+    result = train(LINES, flag)
+    assert (result.returncode, result.stderr) == (0, "")
+    for word in ("python train.py --config=", "resumes", "--workdir", "--data_dir", "--config"):
+        assert word in result.stdout
+    assert "Traceback" not in result.stdout and list(tmp_path.iterdir()) == []

@@ -1,0 +1,151 @@
+"""Parts of a batch beside each other: which rows, the same step but for rounding, and when there are any."""
+
+import os
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from acai.model import ACAI
+from common.backend import compiler, towers
+from common.distribute import replicas
+from common.errors import InputError
+from configs import acai as configs
+from configs.check import check
+
+SMALL = dict(width=8, latent_width=4, latent_channels=2, depth=2, critic_depth=2, classes=3, mix_weight=3.0)
+OTHERS = dict(realism_weight=0.3, discriminator_channels=2, realism_loss="non_saturating", realism_penalty=0.03)
+
+
+def judge(images):
+    """Log probabilities of three classes: of sums of what is seen, each in other places."""
+    weights = tf.constant(np.random.default_rng(2).normal(0, 0.2, (192, 3)), tf.float32)
+    return tf.nn.log_softmax(tf.reshape(images, (-1, 192)) @ weights)
+
+
+def batch(size=8):
+    rng = np.random.default_rng(0)
+    images = rng.uniform(-1, 1, (size, 8, 8, 3)).astype(np.float32)
+    return {"image": tf.constant(images), "label": tf.constant(rng.integers(0, 3, size), tf.int32)}
+
+
+def step(model, count):
+    """(logs, {network: its gradients}) of a step by so many towers, which changes no weight."""
+    taken, model.towers, model._apply = {}, count, lambda gradients: taken.update(gradients)
+    return model.train_step(batch()), taken
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"mix_weight": 0.0},
+        {"reconstruction": "absolute", "mix_weight": 0.0, "realism_weight": 0.3, "discriminator_channels": 2},
+        OTHERS | {"realism_augment": ("flip", "colour", "translation", "cutout"), "realism_by_class": True},
+        pytest.param(
+            {"recognition_weight": 0.3, "judge": judge, "judge_classes": (2, 0, 1)}, marks=pytest.mark.slow
+        ),
+        pytest.param({"bottleneck": "dropout", "bottleneck_strength": 0.5}, marks=pytest.mark.slow),
+        pytest.param({"bottleneck": "denoising"}, marks=pytest.mark.slow),
+        pytest.param({"bottleneck": "vae"}, marks=pytest.mark.slow),
+        {"bottleneck": "aae"},
+        pytest.param({"bottleneck": "vqvae", "codes": 5}, marks=pytest.mark.slow),
+    ],
+    ids=lambda options: "-".join(f"{name}" for name in options) or "paper",
+)
+def test_towers_are_the_same_step(options):
+    """Losses and all gradients of two and four towers are those of one, which the plain step is tested by."""
+    keras.utils.set_random_seed(0)
+    model = ACAI(**SMALL | options)
+    model.compile()
+    logs, gradients = step(model, 1)
+    for count in (2, 4):
+        other_logs, other_gradients = step(model, count)
+        assert other_logs.keys() == logs.keys() and other_gradients.keys() == gradients.keys()
+        for name, value in logs.items():
+            assert float(other_logs[name]) == pytest.approx(float(value), rel=1e-5, abs=1e-6), name
+        for name, network in gradients.items():
+            network = [np.asarray(tf.convert_to_tensor(gradient)) for gradient in network]
+            assert any(map(np.any, network))
+            for one, other in zip(network, other_gradients[name], strict=True):
+                np.testing.assert_allclose(other, one, rtol=1e-4, atol=2e-5 * np.abs(one).max(), err_msg=name)
+
+
+def test_rows_and_means():
+    """A tower has pairs of mirrored rows, and draws what the whole batch draws at its rows."""
+    seen, seed = [], tf.constant([1, 2], tf.int64)
+    whole = tf.random.stateless_uniform((8,), seed, alg="philox")
+
+    def step(rows):
+        seen.append((rows["row"].numpy().tolist(), replicas.own_number(), replicas.count()))
+        drawn = replicas.draw(tf.random.stateless_uniform, tf.shape(rows["row"]), seed, alg="philox")
+        assert drawn.numpy().tolist() == tf.gather(whole, rows["row"]).numpy().tolist()
+        return {"mean": tf.reduce_mean(tf.cast(rows["row"], tf.float32) ** 2)}, [tf.reduce_mean(drawn)]
+
+    logs, (drawn,) = replicas.by_towers(step, 2, {"row": tf.range(8)})
+    assert seen == [([0, 1, 6, 7], 0, 2), ([2, 3, 4, 5], 1, 2)]
+    assert float(logs["mean"]) == np.mean(np.arange(8) ** 2)
+    assert float(drawn) == pytest.approx(np.mean(whole), rel=1e-6)
+
+
+def test_towers_do_not_speak_to_each_other():
+    with pytest.raises(RuntimeError, match="nothing to say"):
+        replicas.by_towers(lambda rows: replicas.mean(rows["row"]), 2, {"row": tf.range(8)})
+    assert replicas.mean(3) == 3
+
+
+def test_an_error_in_a_tower_leaves_none_behind():
+    with pytest.raises(KeyError):
+        replicas.by_towers(lambda rows: rows["none"], 2, {"row": tf.range(8)})
+    assert replicas.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "cores", "expected"),
+    [
+        ({}, 2, 2),
+        ({}, 1, 1),
+        ({}, 4, 4),
+        ({}, 8, 8),
+        ({}, 16, 1),  # four images a tower are too few
+        ({}, 6, 1),  # 64 images are not a multiple of 12
+        ({"batch_size": 96}, 6, 6),
+        ({"towers": 1}, 2, 1),
+        ({"towers": 4}, 2, 4),
+        ({"jit_compile": "off", "precision": "float32"}, 2, 2),
+        ({"jit_compile": "on"}, 2, 1),
+        ({"precision": "mixed_float16"}, 2, 1),
+        ({"strategy": "mirrored"}, 2, 1),
+    ],
+)
+def test_how_many(fields, cores, expected, monkeypatch):
+    train = configs.get_config().train
+    train.update(fields)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(cores), raising=False)
+    monkeypatch.setattr(compiler, "has_onednn", lambda: True)
+    assert towers.wanted(train) == expected
+    del train.towers  # as in the other families' configs
+    assert towers.wanted(train) == 1
+
+
+def test_none_where_there_is_no_onednn(monkeypatch):
+    monkeypatch.setattr(compiler, "has_onednn", lambda: False)
+    assert towers.wanted(configs.get_config().train) == 1
+
+
+@pytest.mark.parametrize(("threads", "expected"), [(1, 2), (0, 1), (2, 1)])
+def test_none_where_an_operation_has_all_cores(threads, expected, monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(2), raising=False)
+    monkeypatch.setattr(compiler, "has_onednn", lambda: True)
+    monkeypatch.setattr(tf.config.threading, "get_intra_op_parallelism_threads", lambda: threads)
+    assert towers.count(configs.get_config().train) == expected
+
+
+@pytest.mark.parametrize("count", [-1, 3, 64, 1.5, "2"])
+def test_other_counts_are_refused(count):
+    config = configs.get_config()
+    with config.train.ignore_type():
+        config.train.towers = count
+    with pytest.raises(InputError, match="--config.train.towers .*64.* Received"):
+        check(config)

@@ -1,0 +1,112 @@
+"""Differentiable augmentation: each change by hand from known draws, its gradient, and its randomness."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from common.data import augmentation
+
+SEED = tf.constant([1, 2], tf.int64)
+
+
+def noise(count=4, width=16):
+    return tf.constant(np.random.default_rng(0).uniform(-1, 1, (count, width, width, 3)), tf.float32)
+
+
+def draws(*rows):
+    """[3, B] from one row for each kind of draw; the rest 0.5."""
+    rows = [*rows, *[[0.5] * len(rows[0])] * (3 - len(rows))]
+    return tf.constant(rows, tf.float32)
+
+
+def test_flip():
+    images = noise(2)
+    flipped = augmentation.flip(images, draws([0.49, 0.5]))
+    np.testing.assert_array_equal(flipped[0], images[0, :, ::-1])
+    np.testing.assert_array_equal(flipped[1], images[1])
+
+
+def test_colour_by_hand():
+    images = noise(4)
+    changed = augmentation.change_colour(
+        images, draws([0.9, 0.5, 0.5, 0.3], [0.5, 0, 0.5, 0.8], [0.5, 0.5, 0, 0.75])
+    )
+    x = np.asarray(images, np.float64)
+    np.testing.assert_allclose(changed[0], x[0] + 0.4, atol=1e-5)
+    np.testing.assert_allclose(changed[1], np.repeat(x[1].mean(-1, keepdims=True), 3, -1), atol=1e-5)
+    np.testing.assert_allclose(changed[2], x[2].mean() + 0.5 * (x[2] - x[2].mean()), atol=1e-5)
+    bright = x[3] - 0.2
+    grey = bright.mean(-1, keepdims=True)
+    coloured = grey + 1.6 * (bright - grey)
+    np.testing.assert_allclose(changed[3], coloured.mean() + 1.25 * (coloured - coloured.mean()), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("down", "right", "shift"),
+    [(0.0, 0.5, (-2, 0)), (0.5, 0.999, (0, 2)), (0.7, 0.3, (1, -1)), (0.5, 0.5, (0, 0))],
+)
+def test_translation(down, right, shift):
+    images = noise(1)
+    moved = augmentation.translate(images, draws([down], [right]))
+    padded = np.pad(np.asarray(images[0]), ((2, 2), (2, 2), (0, 0)))
+    np.testing.assert_array_equal(moved[0], padded[2 - shift[0] : 18 - shift[0], 2 - shift[1] : 18 - shift[1]])
+
+
+def test_translation_reaches_every_shift_alike():
+    """An eighth of 32 is 4: nine shifts each way."""
+    shifted = augmentation.shift_matrices(32, tf.constant((np.arange(900) + 0.5) / 900, tf.float32))
+    place = np.asarray(shifted)[:, 16].argmax(1)  # row 16 picks place 16 - shift
+    np.testing.assert_array_equal(np.unique(place, return_counts=True), (np.arange(12, 21), [100] * 9))
+
+
+@pytest.mark.parametrize(
+    ("down", "right", "rows", "columns"),
+    [(0.5, 0.5, (4, 12), (4, 12)), (0.0, 0.999, (0, 4), (12, 16)), (0.25, 0.75, (0, 8), (8, 16))],
+)
+def test_cutout(down, right, rows, columns):
+    """A square of 8 of 16 around the centre floor(17 draw), which may lie at either border."""
+    images = noise(1)
+    expected = np.asarray(images[0]).copy()
+    expected[rows[0] : rows[1], columns[0] : columns[1]] = 0
+    np.testing.assert_array_equal(augmentation.cut_out(images, draws([down], [right]))[0], expected)
+
+
+@pytest.mark.parametrize("name", augmentation.POLICIES)
+def test_gradients_pass(name):
+    """Each change is linear in the image, up to a constant: the gradient is that of finite differences."""
+    images = noise(2, 8)
+    random = np.random.default_rng(1)
+    weights, direction = (tf.constant(random.normal(size=images.shape), tf.float32) for _ in range(2))
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        total = tf.reduce_sum(weights * augmentation.augment(images, (name,), SEED))
+    slope = tf.reduce_sum(tape.gradient(total, images) * direction)
+    moved = tf.reduce_sum(weights * augmentation.augment(images + direction, (name,), SEED))
+    np.testing.assert_allclose(slope, moved - total, rtol=1e-3, atol=1e-3)
+    assert np.abs(slope) > 0.01
+
+
+def test_draws_are_a_function_of_the_seed_and_differ_by_image():
+    images = tf.repeat(noise(1), 6, axis=0)
+    policy = tuple(augmentation.POLICIES)
+    first, again = (augmentation.augment(images, policy, SEED) for _ in range(2))
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, augmentation.augment(images, policy, SEED + 1))
+    assert len({np.asarray(image).tobytes() for image in first}) == 6
+
+
+def test_a_change_does_not_depend_on_which_others_are_on():
+    images = noise()
+    alone = augmentation.augment(images, ("translation",), SEED)
+    flipped = augmentation.augment(images, ("flip",), SEED)
+    both = augmentation.augment(images, ("translation", "flip"), SEED)
+    rows = tf.reduce_all(flipped == images, (1, 2, 3))  # not flipped
+    assert 0 < np.sum(rows) < 4
+    np.testing.assert_array_equal(both[rows], alone[rows])
+
+
+def test_no_policy_changes_nothing_and_a_wrong_one_is_named():
+    images = noise()
+    assert augmentation.augment(images, (), SEED) is images
+    with pytest.raises(ValueError, match="(?s)flip, colour.*required.*'color'"):
+        augmentation.augment(images, ("flip", "color"), SEED)

@@ -1,0 +1,284 @@
+"""Images on disk: the same bits in the same order as from memory, whole or not at all, damage in one line."""
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from common.data import batches
+from common.data import datasets as data
+from common.data import disk_cache as stored
+from common.errors import InputError
+from common.lock import FolderLock
+from tests.support.folders import assert_one_line, save
+from tests.support.small_disks import small_disk
+
+SHAPE = (4, 5, 3)
+RECORD = 4 * 5 * 3 + 16
+
+
+def noise(count=23):
+    images = np.random.default_rng(0).integers(0, 256, (count, *SHAPE), np.uint8)
+    labels = np.arange(count, dtype=np.int32) % 2
+    return data.ImageDataset(images, labels, np.arange(count), ("a", "b"), "train")
+
+
+@pytest.fixture
+def both(tmp_path):
+    """(in memory, on disk) the same images."""
+    return noise(), data.store(noise(), tmp_path / "cache")
+
+
+def file_of(dataset):
+    return Path(dataset.images.path)
+
+
+# the same as in memory
+
+
+@pytest.mark.parametrize(
+    "rows", [0, -1, slice(None), slice(3, 11, 2), [5, 1, 1], np.arange(23) % 3 == 0, np.array([], np.int64)]
+)
+def test_an_index_gives_what_numpy_gives(both, rows):
+    memory, disk = both
+    np.testing.assert_array_equal(disk.images[rows], memory.images[rows])
+    assert disk.images[rows].dtype == np.uint8
+    assert (len(disk.images), disk.images.shape, disk.images.ndim) == (23, (23, *SHAPE), 4)
+    np.testing.assert_array_equal(np.asarray(disk.images), memory.images)
+
+
+def test_choosing_images_reads_none(both):
+    memory, disk = both
+    os.rename(file_of(disk), file_of(disk).with_name("away"))
+    train, holdout = data.divide(disk)
+    chosen = train.select(("b",))
+    os.rename(file_of(disk).with_name("away"), file_of(disk))
+    for found, expected in zip((train, holdout), data.divide(memory), strict=True):
+        np.testing.assert_array_equal(found.images[:], expected.images)
+    np.testing.assert_array_equal(chosen.images[:], data.divide(memory)[0].select(("b",)).images)
+
+
+@pytest.mark.parametrize("options", [{}, {"flip": True, "shift": 1}, {"flip": True, "across": (("b",), ("a",))}])
+def test_batches_are_the_same_bits_at_every_step_and_after_a_resume(both, options):
+    memory, disk = ([*data.divide(dataset)][0] for dataset in both)  # rows that are not the records
+    for start in (0, 1, 7, 10**6):
+        found, expected = (
+            list(batches.batches(d, 6, 3, start, **options).take(9).as_numpy_iterator()) for d in (disk, memory)
+        )
+        for one, other in zip(found, expected, strict=True):
+            assert one["image"].tobytes() == other["image"].tobytes()
+            np.testing.assert_array_equal(one["label"], other["label"])
+
+
+def test_in_order_is_the_same(both):
+    for found, expected in zip(*(batches.in_order(dataset, 10) for dataset in both), strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_any_tfrecord_reader_reads_the_file(both):
+    memory, disk = both
+    records = list(tf.data.TFRecordDataset(disk.images.path).as_numpy_iterator())
+    assert records == [image.tobytes() for image in memory.images]
+
+
+# a folder
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Twelve zebras and an ant, one file that is no picture."""
+    folder = tmp_path / "images"
+    for i in range(12):
+        save(folder / "zebra" / f"{i:02}.png", (i, 0, 0))
+    save(folder / "ant" / "a.png", (100, 0, 0))
+    (folder / "ant" / "b.png").write_text("no picture")
+    return folder
+
+
+def load(folder, limit=0):
+    return data.load_folder(folder, width=8, hold_out=False, memory_limit=limit, cache=folder.parent / "cache")
+
+
+def test_a_folder_is_the_same_from_disk(folder, caplog):
+    for split in ("train", "holdout"):
+        memory = data.load_folder(folder, split, 8)
+        disk = data.load_folder(folder, split, 8, memory_limit=0, cache=folder.parent / "cache")
+        assert isinstance(disk.images, stored.StoredImages) and isinstance(memory.images, np.ndarray)
+        np.testing.assert_array_equal(disk.images[:], memory.images)
+        np.testing.assert_array_equal(disk.labels, memory.labels)
+        np.testing.assert_array_equal(disk.ids, memory.ids)
+        assert disk.class_names == memory.class_names == ("ant", "zebra")
+    assert len([message for message in caplog.messages if "skipped 1 files" in message]) == 4
+
+
+def test_size_alone_decides(folder):
+    size = 14 * 8 * 8 * 3  # of as many images as there are files
+    assert isinstance(load(folder, size).images, np.ndarray)
+    assert isinstance(load(folder, size - 1).images, stored.StoredImages)
+
+
+def test_it_is_decoded_once_until_a_file_changes(folder, monkeypatch):
+    read, decoded = data.read_picture, []
+    monkeypatch.setattr(data, "read_picture", lambda path, width: (decoded.append(path), read(path, width))[1])
+    load(folder)
+    assert len(decoded) == 14
+    load(folder)
+    assert len(decoded) == 14
+    shutil.move(folder, folder.with_name("moved"))
+    load(folder.with_name("moved"))
+    assert len(decoded) == 14
+    save(folder.with_name("moved") / "zebra" / "03.png", (200, 0, 0), (41, 50))
+    assert load(folder.with_name("moved")).images[1 + 3][4, 4, 0] == 200 and len(decoded) == 28
+    os.remove(folder.with_name("moved") / "zebra" / "00.png")
+    assert len(load(folder.with_name("moved")).images) == 12 and len(decoded) == 28 + 13
+
+
+# faults
+
+
+@pytest.mark.parametrize("damage", ["cut", "no_index", "index", "longer"])
+def test_a_store_that_is_not_whole_is_written_anew(both, damage):
+    memory, disk = both
+    path = file_of(disk)
+    before = path.read_bytes()
+    if damage in ("cut", "longer"):
+        path.write_bytes(before[:-1] if damage == "cut" else before + b"\0")
+    elif damage == "no_index":
+        os.remove(path.with_name("index.npz"))
+    else:
+        path.with_name("index.npz").write_bytes(path.with_name("index.npz").read_bytes()[:50])
+    again = data.store(noise(), path.parents[1])
+    assert path.read_bytes() == before and len(os.listdir(path.parents[1])) == 1
+    np.testing.assert_array_equal(again.images[:], memory.images)
+
+
+def use(dataset):
+    with stored.explained(dataset.images):
+        list(batches.batches(dataset, 23, 0).take(1))
+
+
+@pytest.mark.parametrize("damage", ["bit", "cut", "gone"])
+def test_damage_while_training_is_told_and_mended_by_the_next_start(both, damage):
+    memory, disk = both
+    path = file_of(disk)
+    content = bytearray(path.read_bytes())
+    if damage == "gone":
+        os.remove(path)
+    else:
+        content[5 * RECORD + 20] ^= 1
+        path.write_bytes(content if damage == "bit" else content[: 9 * RECORD + 30])
+    with pytest.raises(InputError) as error:
+        use(disk)
+    assert_one_line(error, path, "decodes them anew")
+    again = data.store(noise(), path.parents[1])
+    use(again)
+    np.testing.assert_array_equal(again.images[:], memory.images)
+
+
+@pytest.mark.parametrize("damage", ["length", "cut", "gone"])
+def test_a_row_that_cannot_be_read(both, damage):
+    path = file_of(both[1])
+    content = bytearray(path.read_bytes())
+    if damage == "gone":
+        os.remove(path)
+    else:
+        content[5 * RECORD] ^= 1
+        path.write_bytes(content if damage == "length" else content[: 5 * RECORD + 30])
+    with pytest.raises(InputError) as error:
+        both[1].images[[5]]
+    assert_one_line(error, path)
+
+
+def test_other_errors_pass_as_they_are(both):
+    for images in (both[0].images, both[1].images):
+        with pytest.raises(tf.errors.InvalidArgumentError), stored.explained(images):
+            tf.reshape(tf.zeros(3), (2,))
+
+
+def test_a_writer_that_fails_leaves_nothing(tmp_path):
+    def broken():
+        yield np.zeros(SHAPE, np.uint8)
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        stored.stored(tmp_path, "key", broken, 3, SHAPE)
+    assert os.listdir(tmp_path) == []
+
+
+def test_what_a_killed_writer_left_goes_and_a_living_one_s_stays(tmp_path):
+    for name in ("killed", "living"):
+        (tmp_path / f".unfinished-{name}").mkdir()
+        (tmp_path / f".unfinished-{name}" / "images.tfrecord").write_bytes(bytes(100))
+    lock = FolderLock(tmp_path / ".unfinished-living")
+    images, kept = stored.stored(tmp_path, "key", lambda: noise().images, 23, SHAPE)
+    lock.release()
+    assert sorted(os.listdir(tmp_path)) == [".unfinished-living", "key"] and kept.all() and len(images) == 23
+
+
+def test_two_writers_at_once_end_with_one_whole_store(tmp_path):
+    def slower():
+        stored.stored(tmp_path, "key", lambda: noise().images, 23, SHAPE)  # the other one, meanwhile
+        return noise().images
+
+    images, _ = stored.stored(tmp_path, "key", slower, 23, SHAPE)
+    np.testing.assert_array_equal(images[:], noise().images)
+    assert os.listdir(tmp_path) == ["key"]
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_disk_without_room(tmp_path, monkeypatch, known):
+    """Refused beforehand where the disk says so; otherwise while it is written."""
+    with small_disk(tmp_path / "disk", "64k") as disk, contextlib.ExitStack() as stack:
+        if not known:
+            monkeypatch.setattr(stored.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(0, 0, 10**12))
+        pictures = np.random.default_rng(0).integers(0, 256, (200, 32, 32, 3), np.uint8)
+        error = stack.enter_context(pytest.raises(InputError))
+        stored.stored(disk, "key", lambda: pictures, 200, (32, 32, 3))
+    assert_one_line(error, "cache_folder", disk)
+
+
+def test_a_cache_that_cannot_be_a_folder(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError) as error:
+        data.store(noise(), tmp_path / "file")
+    assert_one_line(error, "cache_folder", tmp_path / "file")
+
+
+# the whole command
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.mark.slow
+def test_a_training_from_disk_ends_with_the_same_bits(tmp_path):
+    """Half of it from disk and the other half, resumed, from memory; beside one all in memory."""
+    random = np.random.default_rng(0)
+    for name in ("bird", "horse"):
+        (tmp_path / "images" / name).mkdir(parents=True)
+        for number in range(12):
+            pixels = random.integers(0, 256, (32, 32, 3), np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "images" / name / f"{number}.png")
+    sizes = "--config.model.depth=2 --config.model.critic_depth=2 --config.model.latent_channels=2 "
+    sizes += "--config.train.batch_size=6 --config.data.flip=True --config.data.source=folder "
+    sizes += f"--config.data.image_folder={tmp_path}/images --config.data.cache_folder={tmp_path}/cache"
+
+    def train(name, kimg, limit):
+        words = f"{sizes} --config.train.total_kimg={kimg} --config.data.memory_limit_gib={limit}".split()
+        command = [sys.executable, "train.py", *words, f"--workdir={tmp_path / name}"]
+        made = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900)
+        assert made.returncode == 0, made.stderr
+
+    train("memory", 0.06, -1)
+    assert not (tmp_path / "cache").exists()
+    train("disk", 0.03, 0)
+    assert len(list((tmp_path / "cache").glob("*/images.tfrecord"))) == 1
+    train("disk", 0.06, 1)
+    names = [[path.name for path in (tmp_path / run / "checkpoints").iterdir()] for run in ("memory", "disk")]
+    assert max(names[0]) == max(names[1])  # the step and the digest of everything in it

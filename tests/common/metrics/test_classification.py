@@ -1,0 +1,77 @@
+"""Statistics of class probabilities against counts by hand."""
+
+import numpy as np
+import pytest
+
+from common.metrics.classification import balance, expected_calibration_error, recognisability, reliability
+
+
+def close(actual, expected):
+    np.testing.assert_allclose(actual, expected, rtol=1e-9, atol=1e-9)
+
+
+# Ten predictions of two classes: the top probability is 0.7 four times (3 right), 0.9 five times (3), 1 once.
+TOP = np.array((0.7, 0.7, 0.7, 0.7, 0.9, 0.9, 0.9, 0.9, 0.9, 1.0))
+PREDICTED = np.array((0, 1, 0, 1, 0, 0, 1, 1, 0, 1))
+RIGHT = np.array((1, 1, 1, 0, 1, 1, 1, 0, 0, 1), bool)
+TEN = np.where(PREDICTED[:, None] == (0, 1), TOP[:, None], 1 - TOP[:, None])
+LABELS = np.where(RIGHT, PREDICTED, 1 - PREDICTED)
+
+
+def test_calibration_error_of_ten_predictions():
+    close(expected_calibration_error(TEN, LABELS, bins=8), 0.4 * 0.05 + 0.5 * 0.3)  # three bins; 1.0 is exact
+    # Two bins: (0, 0.5] is empty; (0.5, 1] has confidence (2.8 + 4.5 + 1) / 10 and 7 of 10 right.
+    close(expected_calibration_error(TEN, LABELS, bins=2), 0.13)
+    close(expected_calibration_error(TEN, LABELS, bins=1), 0.13)
+    assert expected_calibration_error(TEN, LABELS) == expected_calibration_error(TEN, LABELS, 15)
+
+
+def test_reliability_of_ten_predictions():
+    confidence, accuracy, count = reliability(TEN, LABELS, bins=4)  # quarters: 0.7 | 0.9 and 1
+    close(confidence, (np.nan, np.nan, 0.7, 5.5 / 6))
+    close(accuracy, (np.nan, np.nan, 0.75, 4 / 6))
+    np.testing.assert_array_equal(count, (0, 0, 4, 6))
+    assert [len(part) for part in reliability(TEN, LABELS)] == [15] * 3
+
+
+def test_a_bin_holds_its_upper_end():
+    confidence, _, count = reliability([[0.5, 0.25, 0.25], [0.75, 0.25, 0], [0, 0, 1]], [0, 0, 0], bins=4)
+    np.testing.assert_array_equal(count, (0, 1, 1, 1))
+    close(confidence, (np.nan, 0.5, 0.75, 1))
+
+
+def test_recognisability_and_balance_by_hand():
+    probabilities = [[0.5, 0, 0.5], [0.1, 0.5, 0.4], [0, 1, 0], [0.09, 0.9, 0.01]]
+    close(recognisability(probabilities, 0, 2), (0.5, 0.2, 0, 0.03))
+    close(balance(probabilities, 0, 2), (1, 0.25, 0, 1 / 9))
+    close(balance(probabilities, 2, 0), (1, 0.25, 0, 1 / 9))
+    first, second = [0, 1, 1, 2], [1, 0, 2, 1]  # a pair for each row
+    close(recognisability(probabilities, first, second), (0, np.sqrt(0.05), 0, np.sqrt(0.009)))
+    close(balance(probabilities, first, second), (0, 0.2, 0, 1 / 90))
+
+
+def test_the_order_of_rows_does_not_matter():
+    order = np.random.default_rng(0).permutation(10)
+    close(expected_calibration_error(TEN[order], LABELS[order]), expected_calibration_error(TEN, LABELS))
+    close(balance(TEN[order], 0, 1), balance(TEN, 0, 1)[order])
+    close(recognisability(TEN[order], 0, 1), recognisability(TEN, 0, 1)[order])
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: reliability(TEN, LABELS, 0), "bins: at least 1 required. Received: 0"),
+        (lambda: reliability(TEN, LABELS[:9]), r"integers \[10\] required"),
+        (lambda: reliability(TEN, LABELS + 0.5), "an integer"),
+        (lambda: reliability(TEN, LABELS + 1), "0 to 1 required. Received: 1 to 2"),
+        (lambda: balance(TEN, 0, -1), "0 to 1 required. Received: -1 to -1"),
+        (lambda: recognisability(TEN, 0, [1]), r"integers \[10\] required"),
+        (lambda: recognisability(2 * TEN, 0, 1), "sums off by up to 1"),
+        (lambda: recognisability([[1.5, -0.5]], 0, 1), "least -0.5"),
+        (lambda: recognisability([0.5, 0.5], 0, 1), "Received: shape"),
+        (lambda: expected_calibration_error([[np.nan, 1]], [1]), "finite numbers required. Received: 1 that"),
+    ],
+)
+def test_arguments_that_are_refused(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()

@@ -1,0 +1,228 @@
+"""Statistics of features and pixels against closed forms and slow plain versions."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from common.metrics import features as metrics
+from common.metrics.features import (
+    density_coverage,
+    diversity,
+    frechet_distance,
+    high_frequency_energy,
+    kernel_distance,
+    nearest,
+    precision_recall,
+    sharpness,
+)
+from tests.support.feature_sets import FAKE, REAL, close, draw, line, stripes
+
+
+def exactly(mean, covariance, count=20, seed=0):
+    """Rows whose sample mean and unbiased sample covariance are the given ones."""
+    rows = draw(count, len(mean), seed)
+    rows -= rows.mean(axis=0)
+    white = rows @ np.linalg.inv(np.linalg.cholesky(np.cov(rows.T))).T
+    return np.asarray(mean) + white @ np.linalg.cholesky(covariance).T
+
+
+# Frechet distance
+
+
+def test_frechet_distance_of_independent_dimensions():
+    # |(1, 2, 2)|^2 + (1 - 2)^2 + (3 - 1)^2 + (2 - 2)^2; the two sets differ in size
+    first = exactly((0, 0, 0), np.diag((1.0, 9, 4)))
+    second = exactly((1, 2, 2), np.diag((4.0, 1, 4)), count=33, seed=1)
+    close(frechet_distance(first, second), 9 + 1 + 4)
+
+
+def test_frechet_distance_of_correlated_dimensions():
+    # For 2x2 matrices tr (S1 S2)^(1/2) = (tr(S1 S2) + 2 det(S1 S2)^(1/2))^(1/2); these two do not commute.
+    a, b = np.array(((2, 1), (1, 3.0))), np.array(((4, -1), (-1, 1.0)))
+    trace_of_root = np.sqrt(np.trace(a @ b) + 2 * np.sqrt(np.linalg.det(a) * np.linalg.det(b)))
+    result = frechet_distance(exactly((1, 0), a), exactly((0, 3), b, count=31, seed=1))
+    close(result, 1 + 9 + 5 + 5 - 2 * trace_of_root)
+
+
+def test_frechet_distance_with_fewer_rows_than_dimensions():
+    # Two rows +-a u and +-b v have covariance 2 a^2 u u^T and 2 b^2 v v^T; with u.v = 0.6 the trace is 2 a b 0.6.
+    u, v = np.zeros((2, 50))
+    u[7], v[7], v[31] = 1, 0.6, 0.8
+    first, second = np.stack([3 * u, -3 * u]), np.stack([2 * v, -2 * v])
+    close(frechet_distance(first, second), 2 * 9 + 2 * 4 - 2 * (2 * 3 * 2 * 0.6))
+    close(frechet_distance(draw(5, 50), draw(5, 50)), 0)  # no eigenvalue of rounding noise is rooted
+
+
+def test_frechet_distance_of_a_shift_is_its_square():
+    rows = draw(30)
+    close(frechet_distance(rows, rows[::-1]), 0)
+    close(frechet_distance(rows, rows + (1, -2, 0, 0.5)), 5.25)
+
+
+# Kernel distance
+
+
+def test_kernel_distance_is_the_plain_double_loop(monkeypatch):
+    first, second = draw(6, 3), draw(9, 3, seed=1) + 0.5
+
+    def mean_kernel(one, other, same):
+        pairs = [(x, y) for i, x in enumerate(one) for j, y in enumerate(other) if not (same and i == j)]
+        return sum((sum(p * q for p, q in zip(x, y, strict=True)) / 3 + 1) ** 3 for x, y in pairs) / len(pairs)
+
+    within = mean_kernel(first, first, True) + mean_kernel(second, second, True)
+    expected = within - 2 * mean_kernel(first, second, False)
+    close(kernel_distance(first, second), expected)
+    monkeypatch.setattr(metrics, "BLOCK", 20)  # two or three rows a block
+    close(kernel_distance(first, second), expected)
+
+
+def test_kernel_distance_is_unbiased():
+    values = [kernel_distance(draw(8, 3, seed), draw(5, 3, 10_000 + seed)) for seed in range(1000)]
+    standard_error = np.std(values) / np.sqrt(len(values))
+    assert abs(np.mean(values)) < 3 * standard_error
+    assert min(values) < 0
+    assert standard_error < 0.1  # the terms i = j would add about (mean k(x, x) - mean k(x, y)) / 8 > 0.5
+
+
+# Precision, recall, density, coverage
+
+
+def test_precision_recall_by_hand():
+    # Real balls [-1, 1], [0, 2], [1, 5], [3, 11]: 2.5 and 4 are inside.
+    # Fake balls [-6.5, 2.5], [1, 4], [2.5, 5.5], [4, 36]: 0 and 1, then 3, then 7 are inside.
+    assert precision_recall(REAL, FAKE, neighbours=1) == (0.5, 1)
+    # [-3, 3] now holds -2 as well; the fakes' balls only grow.
+    assert precision_recall(REAL, FAKE, neighbours=2) == (0.75, 1)
+    # Fakes 50, 51, 52, 2: balls [49, 51], [50, 52], [51, 53], [-46, 50]
+    assert precision_recall(line(0, 1, 3, 60), line(50, 51, 52, 2), neighbours=1) == (0.25 * 4, 0.75)
+    assert precision_recall(line(0, 1, 3, 4), line(50, 51, 52, 53, 2), neighbours=1) == (0.2, 1)
+
+
+def test_density_coverage_by_hand():
+    # 2.5 lies in (1, 5) only, 4 in (1, 5) and (3, 11): three memberships, four fakes; two balls of four hold any.
+    assert density_coverage(REAL, FAKE, neighbours=1) == (3 / 4, 0.5)
+    # k = 2, balls (-3, 3), (-1, 3), (0, 6), (1, 13): -2 in one, 2.5 in four, 4 in two, 20 in none.
+    assert density_coverage(REAL, FAKE, neighbours=2) == (7 / 2 / 4, 1)
+    assert density_coverage(REAL, line(2.5), neighbours=2) == (4 / 2, 1)  # a single fake is enough
+
+
+def test_the_default_neighbours_are_the_papers():
+    real, fake = draw(60, 6), draw(50, 6, seed=1)
+    assert precision_recall(real, fake) == precision_recall(real, fake, 3) != precision_recall(real, fake, 5)
+    assert density_coverage(real, fake) == density_coverage(real, fake, 5) != density_coverage(real, fake, 3)
+
+
+def test_a_point_on_the_border():
+    # Real balls [-5, 5], [0, 10], [5, 15]: 15 lies on the border of the last alone. The coordinates are integers.
+    real, fake = line(0, 5, 10), line(15, 150)
+    for offset in (0, 10_000):  # far from the origin, rounding must still not decide
+        assert precision_recall(real + offset, fake + offset, neighbours=1)[0] == 0.5
+        assert density_coverage(real + offset, fake + offset, neighbours=1) == (0, 0)
+
+
+def test_identical_and_disjoint_sets():
+    rows = draw(40, 8)
+    assert precision_recall(rows, rows[::-1]) == (1, 1)
+    assert density_coverage(rows, rows[::-1]) == (1, 1)
+    assert precision_recall(rows, rows + 100) == (0, 0)
+    assert density_coverage(rows, rows + 100) == (0, 0)
+
+
+def test_memberships_are_the_plain_loops(monkeypatch):
+    real, fake = draw(25, 3), draw(15, 3, seed=1)
+    radii = [sorted(np.linalg.norm(real - row, axis=1))[4] for row in real]
+    inside = np.array([[np.linalg.norm(x - y) < r for y in fake] for x, r in zip(real, radii, strict=True)])
+    expected = inside.sum() / 4 / 15, inside.any(axis=1).mean()
+    assert 0 < expected[1] < 1
+    for block in (metrics.BLOCK, 60):  # two rows at a time, the last alone
+        monkeypatch.setattr(metrics, "BLOCK", block)
+        close(density_coverage(real, fake, 4), expected)
+        close(precision_recall(real, fake, 4)[0], inside.any(axis=0).mean())
+
+
+# Distances
+
+
+def test_nearest_is_the_plain_loop():
+    queries, reference = draw(11), draw(23, seed=1)
+    plain = np.array([[np.linalg.norm(x - y) for y in reference] for x in queries])
+    for block in (1, 4, 11, 1024):
+        indices, distances = nearest(queries, reference, block)
+        np.testing.assert_array_equal(indices, plain.argmin(axis=1))
+        close(distances, plain.min(axis=1), 1e-12)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
+def test_a_copy_is_at_distance_zero(dtype):
+    reference = np.random.default_rng(0).integers(100, 256, (50, 300)).astype(dtype)
+    near = reference[:3].copy()
+    near[:, 5] -= 2
+    indices, distances = nearest(np.concatenate([reference[::-1], near]), reference, block=16)
+    np.testing.assert_array_equal(indices, [*range(49, -1, -1), 0, 1, 2])
+    np.testing.assert_array_equal(distances, [0] * 50 + [2] * 3)
+
+
+def test_nearest_holds_few_rows_in_float64():
+    reference = draw(2000, 100).astype(np.float32)
+    tracemalloc.start()
+    try:
+        nearest(reference[:20], reference, block=16)
+        assert tracemalloc.get_traced_memory()[1] < 400_000  # bytes; the whole reference has 1,600,000
+    finally:
+        tracemalloc.stop()
+
+
+def test_diversity_by_hand(monkeypatch):
+    close(diversity(line(0, 1, 3)), (1 + 3 + 2) / 3)
+    close(diversity([[0, 0], [3, 4]]), 5)
+    monkeypatch.setattr(metrics, "BLOCK", 6)
+    close(diversity(line(0, 1, 3, 7)), (1 + 3 + 7 + 2 + 6 + 4) / 6)  # a row at a time
+
+
+def test_diversity_survives_cancellation():
+    rows = draw(20, 64)
+    close(diversity(rows + 1e6), diversity(rows), 1e-8)
+    # Of the ordered pairs of 40 rows, 40 are of equal ones, and the others are each pair of the 20 four times.
+    close(diversity(np.concatenate([rows, rows])), diversity(rows) * 4 * 20 * 19 / (40 * 39), 1e-6)
+
+
+@pytest.mark.parametrize(
+    "statistic",
+    [
+        kernel_distance,
+        precision_recall,
+        density_coverage,
+        lambda first, _: diversity(first),
+        lambda first, second: nearest(first, second, block=8),
+    ],
+)
+def test_memory_is_bounded(statistic, monkeypatch):
+    monkeypatch.setattr(metrics, "BLOCK", 2000)
+    first, second = draw(400), draw(500, seed=1)
+    tracemalloc.start()
+    try:
+        statistic(first, second)
+        assert tracemalloc.get_traced_memory()[1] < 300_000  # bytes; the whole matrix has 1,280,000 or more
+    finally:
+        tracemalloc.stop()
+
+
+# Pixels
+
+
+def test_high_frequency_energy_by_hand():
+    # The box mean of stripes c, -c, c is c / 3 of the other sign: the rest is 4/3 everywhere. A ramp has no rest.
+    ramp = np.broadcast_to(np.linspace(-1, 1, 8)[None, :, None, None], (1, 8, 8, 3))
+    dot = np.zeros((1, 8, 8, 3))
+    dot[0, 3, 4, 0] = 0.9  # grey 0.3: the rest is 0.3 - 0.3/9 there and -0.3/9 on eight pixels around, of 36
+    images = np.concatenate([stripes(0), stripes(1), ramp, np.ones_like(ramp), dot])
+    expected_dot = ((8 / 30) ** 2 + 8 / 30**2) / 36
+    close(high_frequency_energy(images), (16 / 9, 16 / 9, 0, 0, expected_dot), 1e-15)
+    close(high_frequency_energy(stripes(0, 3, 5).astype(np.float32)), (16 / 9,))  # one row of three pixels
+
+
+def test_sharpness_by_hand():
+    close(sharpness(0.5 * stripes(0), np.concatenate([stripes(0), 0 * stripes(0)])), 0.25 / 0.5)
+    with pytest.raises(ValueError, match="some high-frequency energy required"):
+        sharpness(stripes(0), np.zeros((1, 8, 8, 3)))

@@ -1,0 +1,158 @@
+"""Intervals against closed forms, and how often they hold the truth."""
+
+import numpy as np
+import pytest
+
+from common.metrics import intervals
+from common.metrics.classification import expected_calibration_error
+from common.metrics.features import frechet_distance, kernel_distance
+from common.metrics.intervals import bootstrap_mean, jackknife
+
+T_95 = {4: 2.776445, 9: 2.262157, 19: 2.093024}  # Student's t, 97.5%, by degrees of freedom: from a table
+T_50_OF_9 = 0.702722  # 75%
+
+
+def draw(count, seed=0, width=None):
+    return np.random.default_rng(seed).standard_normal(count if width is None else (count, width))
+
+
+def close(actual, expected, tolerance=1e-6):
+    np.testing.assert_allclose(actual, expected, rtol=tolerance, atol=tolerance)
+
+
+# Bootstrap
+
+
+def test_bootstrap_mean_of_many_values_is_the_normal_interval():
+    values = 3 + 2 * draw(1000)
+    error = values.std() / np.sqrt(1000)
+    for level, normal in ((0.95, 1.959964), (0.5, 0.674490)):
+        estimate, low, high = bootstrap_mean(values, level, resamples=4000)
+        close(estimate, values.mean(), 1e-12)
+        close((low, high), (estimate - normal * error, estimate + normal * error), 0.1 * error)
+
+
+def test_bootstrap_mean_of_two_values_by_hand():
+    # A resample is (0, 0), (0, 1), (1, 0) or (1, 1): means 0, 0.5, 1 with shares of a quarter, a half, a quarter.
+    assert bootstrap_mean([0, 1], level=0.6) == (0.5, 0, 1)
+    assert bootstrap_mean([1, 0], level=0.4) == (0.5, 0.5, 0.5)
+
+
+def test_bootstrap_mean_holds_the_truth_as_often_as_it_says():
+    found = [bootstrap_mean(draw(50, 1000 + k), resamples=400, seed=k) for k in range(400)]
+    held = np.mean([low <= 0 <= high for _, low, high in found])
+    assert 0.905 < held < 0.975  # expected 0.94, as 50 values and 400 resamples are few; standard error 0.012
+
+
+def test_bootstrap_mean_depends_on_values_and_seed_alone(monkeypatch):
+    values = draw(30)
+    expected = bootstrap_mean(values, resamples=100)
+    assert bootstrap_mean(values[::-1], resamples=100) == expected
+    assert bootstrap_mean(values, resamples=100, seed=1)[1:] != expected[1:]
+    assert bootstrap_mean(values, resamples=101)[1:] != expected[1:]
+    monkeypatch.setattr(intervals, "BLOCK", 30 * 8)  # blocks of 8 resamples, the last of 4
+    close(bootstrap_mean(values, resamples=100), expected, 1e-12)
+
+
+@pytest.mark.parametrize(
+    ("values", "options"),
+    [
+        ([1], {}),
+        ([[1, 2]], {}),
+        (3, {}),
+        ([1, np.nan], {}),
+        ([1, np.inf], {}),
+        ([1, 2], {"level": 0}),
+        ([1, 2], {"level": 1}),
+        ([1, 2], {"resamples": 0}),
+    ],
+)
+def test_bootstrap_mean_refuses(values, options):
+    with pytest.raises(ValueError, match="required. Received: "):
+        bootstrap_mean(values, **options)
+
+
+# Jackknife
+
+
+def test_jackknife_of_a_mean_with_a_row_per_group_is_the_t_interval():
+    for count in (5, 10):
+        values = draw(count)
+        error = values.std(ddof=1) / np.sqrt(count)
+        expected = values.mean() + np.array((0, -1, 1)) * T_95[count - 1] * error
+        close(jackknife(np.mean, values, groups=count), expected)
+    close(jackknife(np.mean, values, groups=10, level=0.5)[2], values.mean() + T_50_OF_9 * error)
+
+
+def test_jackknife_by_hand():
+    # Rows 0, 2, 7 in three groups, the statistic the squared sum: 81; without a row 81, 49, 4.
+    deviations = np.array((81, 49, 4)) - 134 / 3
+    reach = 4.302653 * np.sqrt(2 / 3 * np.sum(deviations**2))  # Student's t with 2 degrees of freedom
+    close(jackknife(lambda x: x.sum() ** 2, [0, 2, 7], groups=3), (81, 81 - reach, 81 + reach))
+
+
+def test_rows_that_belong_together_leave_together():
+    # The mean difference of pairs, a row per group: the error is that of the paired test.
+    first, second = draw(20), draw(20, 1)
+    error = (first - second).std(ddof=1) / np.sqrt(20)
+    estimate, low, high = jackknife(lambda a, b: a.mean() - b.mean(), first, second)
+    close((estimate, high - low), ((first - second).mean(), 2 * T_95[19] * error))
+    probabilities, labels = np.tile(((1.0, 0), (0, 1)), (20, 1)), np.tile((0, 1), 20)
+    assert jackknife(expected_calibration_error, probabilities, labels) == (0, 0, 0)  # never out of step
+
+
+def test_every_row_leaves_once_in_groups_of_equal_size():
+    seen = []
+    jackknife(lambda a, b: seen.append((set(a), set(b))) or 0.0, np.arange(23), np.arange(40), groups=5)
+    (everything, everything_else), *replicates = seen
+    left = [(everything - a, everything_else - b) for a, b in replicates]
+    assert sorted(len(a) for a, _ in left) == [4, 4, 5, 5, 5]
+    assert [len(b) for _, b in left] == [8] * 5
+    assert set.union(*(a for a, _ in left)) == set(range(23))
+    assert set.union(*(b for _, b in left)) == set(range(40))
+    assert any(max(a) - min(a) >= 5 for a, _ in left)  # shuffled: neighbours part
+
+
+def test_jackknife_deals_by_seed():
+    values = draw(60)
+    first = jackknife(np.mean, values)
+    assert first == jackknife(np.mean, values, seed=0)
+    assert first[0] == jackknife(np.mean, values, seed=1)[0]
+    assert first[1] != jackknife(np.mean, values, seed=1)[1]
+
+
+def test_jackknife_of_several_numbers_at_once():
+    values = draw(40)
+    both = jackknife(lambda x: (x.mean(), x.max()), values)
+    assert [part.shape for part in both] == [(2,)] * 3
+    for place, statistic in enumerate((np.mean, np.max)):
+        close([part[place] for part in both], jackknife(statistic, values), 1e-12)
+
+
+@pytest.mark.parametrize("distance", [frechet_distance, kernel_distance])
+def test_jackknife_error_is_the_spread_over_draws_where_a_bootstrap_is_biased(distance):
+    pairs = [(draw(60, k, 2), 1 + draw(60, 1000 + k, 2)) for k in range(60)]
+    estimates, low, high = np.transpose([jackknife(distance, *pair) for pair in pairs])
+    spread, error = estimates.std(ddof=1), np.mean(high - low) / 2 / T_95[19]
+    assert 0.75 * spread < error < 1.5 * spread  # the spread of 60 is itself known to 9%
+    random = np.random.default_rng(0)
+    again = [distance(*(rows[random.integers(60, size=60)] for rows in pair)) for pair in pairs]
+    shifts = again - estimates
+    assert shifts.mean() > 0
+
+
+@pytest.mark.parametrize(
+    ("samples", "options"),
+    [
+        ([], {}),
+        ([np.float64(1)], {}),
+        ([np.arange(19)], {}),
+        ([np.arange(20), np.arange(19)], {}),
+        ([np.arange(20)], {"groups": 1}),
+        ([np.arange(20)], {"level": 1.0}),
+        ([np.where(np.arange(20) == 3, np.nan, 1)], {}),
+    ],
+)
+def test_jackknife_refuses(samples, options):
+    with pytest.raises(ValueError, match="required. Received: "):
+        jackknife(lambda *parts: np.mean(parts[0]), *samples, **options)

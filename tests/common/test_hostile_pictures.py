@@ -1,0 +1,146 @@
+"""Hostile and unusual pictures beyond tests/test_read_picture.py: one line or the right result, bounded memory."""
+
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from common.errors import InputError
+from common.images import read_picture
+from tests.support.hostile_files import (
+    BLUE,
+    GREEN,
+    RED,
+    REFUSED,
+    TAKEN,
+    WHITE,
+    damaged_tiff,
+    quarters,
+    saved,
+    tiff,
+)
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refused_in_one_line(tmp_path, capfd, name):
+    path = tmp_path / "picture.png"
+    path.write_bytes(REFUSED[name])
+    with pytest.raises(InputError) as error:
+        read_picture(path)
+    told = str(error.value)
+    assert str(path) in told and "required. Received" in told and told.isprintable() and len(told) < 500
+    assert capfd.readouterr() == ("", "")
+
+
+def apng():
+    frames = [Image.new("RGB", (8, 8), colour) for colour in (RED, BLUE, GREEN)]
+    return saved(frames[0], "PNG", save_all=True, append_images=frames[1:], default_image=False)
+
+
+@pytest.mark.parametrize("name", TAKEN)
+def test_taken(tmp_path, name):
+    (tmp_path / "picture.gif").write_bytes(TAKEN[name])  # the ending tells nothing
+    picture = read_picture(tmp_path / "picture.gif", width=4)
+    corners = [picture[row, column].tolist() for row in (0, -1) for column in (0, -1)]
+    np.testing.assert_allclose(corners, [RED, GREEN, BLUE, WHITE], atol=3 if "jpeg" in name else 0)
+
+
+def test_of_an_apng_the_first_frame(tmp_path):
+    (tmp_path / "a.png").write_bytes(apng())
+    assert (read_picture(tmp_path / "a.png") == RED).all()
+
+
+def test_a_tiff_whose_pages_go_in_a_circle(tmp_path):
+    (tmp_path / "a.tiff").write_bytes(tiff(following=24))
+    assert (read_picture(tmp_path / "a.tiff") == 0).all()
+
+
+def test_a_tiff_that_is_taken_damaged_makes_no_noise(tmp_path, capfd):
+    (tmp_path / "a.tiff").write_bytes(damaged_tiff("jpeg"))
+    assert read_picture(tmp_path / "a.tiff").shape == (32, 32, 3)
+    os.write(2, b"heard")
+    assert capfd.readouterr() == ("", "heard")
+
+
+def test_links(tmp_path):
+    (tmp_path / "picture.png").write_bytes(saved(quarters(), "PNG"))
+    (tmp_path / "link.png").symlink_to("picture.png")
+    np.testing.assert_array_equal(read_picture(tmp_path / "link.png"), read_picture(tmp_path / "picture.png"))
+    (tmp_path / "a.png").symlink_to("b.png")
+    (tmp_path / "b.png").symlink_to("a.png")
+    (tmp_path / "lost.png").symlink_to("nowhere.png")
+    (tmp_path / "folder.png").symlink_to(tmp_path)
+    names = {"a.png": "symbolic links", "lost.png": "no such file", "folder.png": "a folder"}
+    names |= {"x" * 300: "name too long", "picture.png/a": "not a directory"}
+    for name, reason in names.items():
+        with pytest.raises(InputError, match=reason):
+            read_picture(tmp_path / name)
+
+
+@pytest.mark.parametrize("path", ["/dev/zero", "/dev/stdin", "/proc/self/mem", "/proc/self/environ", "", "\ud800"])
+def test_special_files(path):
+    with pytest.raises(InputError):
+        read_picture(path)
+
+
+LIMITED = """
+import sys
+from common.images import read_picture
+from common.cli import InputError
+def peak():
+    return int(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
+before = peak()
+try:
+    read_picture(sys.argv[1])
+except InputError as error:
+    print(error, file=sys.stderr)
+print((peak() - before) // 1024)
+"""
+
+
+def peak_megabytes(path, limit=None):
+    """Memory that reading a picture adds to a process, which may be allowed `limit` bytes of address space."""
+    made = subprocess.run(
+        [sys.executable, "-c", LIMITED, path],
+        cwd=ROOT,
+        env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        preexec_fn=limit and (lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit))),
+    )
+    assert made.returncode == 0, made.stderr
+    return int(made.stdout), made.stderr
+
+
+@pytest.mark.parametrize("name", [name for name in REFUSED if "bomb" in name])
+def test_bombs_take_no_memory(tmp_path, name):
+    if name not in ("png international text bomb", "gif frame bomb", "tiff bomb", "webp bomb"):
+        pytest.skip("its like is tested")  # each is a process of its own
+    (tmp_path / "bomb").write_bytes(REFUSED[name])
+    assert peak_megabytes(tmp_path / "bomb")[0] < 64
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "CMYK", "I;16", "P"])
+def test_the_largest_pictures_take_bounded_memory(tmp_path, mode):
+    image = Image.new(mode, (10_000, 5_000))
+    kind = "JPEG" if mode == "CMYK" else "PNG"
+    image.save(tmp_path / "large", kind, **({"progressive": True} if mode == "CMYK" else {}))
+    megabytes, message = peak_megabytes(tmp_path / "large")
+    print(f"{mode}: {megabytes} MB")
+    assert message == "" and megabytes < 1000
+
+
+@pytest.mark.slow
+def test_too_little_memory_is_told(tmp_path):
+    Image.new("RGBA", (10_000, 5_000)).save(tmp_path / "large.png")
+    _, message = peak_megabytes(tmp_path / "large.png", limit=500_000_000)
+    assert "Picture: a whole picture required" in message and "MemoryError" in message

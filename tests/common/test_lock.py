@@ -1,0 +1,105 @@
+"""One training a folder: who holds the lock is named, and a killed holder leaves none behind."""
+
+import errno
+import fcntl
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from common.errors import InputError
+from common.lock import FolderLock
+from training.run_directory import RunDirectory
+
+ROOT = Path(__file__).parents[2]
+HOLD = "import sys, time; from common.lock import FolderLock; FolderLock(sys.argv[1]); print('held', flush=True); "
+
+
+@pytest.fixture
+def holder(tmp_path):
+    """Another process that holds the lock of tmp_path."""
+    command = [sys.executable, "-c", HOLD + "time.sleep(600)", tmp_path]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "held\n"
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def test_the_second_is_told_of_the_first(tmp_path, holder):
+    with pytest.raises(InputError) as error:
+        FolderLock(tmp_path)
+    told = str(error.value)
+    assert f"{tmp_path}, in use by process {holder.pid} on {socket.gethostname()} since " in told
+    assert re.search(r"since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d; ", told) and "\n" not in told
+    assert "--workdir" in told
+
+
+def test_the_command_refuses_before_tensorflow_and_changes_nothing(tmp_path, holder):
+    (tmp_path / "tensorflow.py").write_text("import os; os._exit(99)")
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / ".unfinished-1").write_text("what the first is about to rename")
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    command = [sys.executable, "train.py", "--config=configs/acai.py:lines", f"--workdir={tmp_path}"]
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    made = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
+    assert (made.returncode, made.stdout) == (2, ""), made.stderr
+    assert made.stderr.startswith("error: ") and made.stderr.count("\n") == 1
+    assert f"process {holder.pid} on" in made.stderr
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_killed_holder_leaves_no_lock(tmp_path, holder):
+    holder.send_signal(signal.SIGKILL)
+    holder.wait()
+    assert (tmp_path / ".lock").read_text().startswith(f"process {holder.pid} ")  # only its name stays
+    lock = FolderLock(tmp_path)
+    assert (tmp_path / ".lock").read_text().startswith(f"process {os.getpid()} ")
+    lock.release()
+    assert (tmp_path / ".lock").read_text() == ""
+    lock.release()
+    FolderLock(tmp_path).release()
+
+
+def test_a_child_does_not_keep_the_lock(tmp_path):
+    """The file is not inherited by programs that a training starts."""
+    lock = FolderLock(tmp_path)
+    child = subprocess.Popen(["sleep", "600"])
+    lock.release()
+    try:
+        FolderLock(tmp_path).release()
+    finally:
+        child.kill()
+        child.wait()
+
+
+def test_a_run_directory_holds_it_until_closed(tmp_path):
+    with RunDirectory(str(tmp_path / "run"), {}):
+        with pytest.raises(InputError, match=f"process {os.getpid()} on"):
+            RunDirectory(str(tmp_path / "run"), {})
+    RunDirectory(str(tmp_path / "run"), {}).close()
+
+
+def test_a_refused_config_gives_the_lock_back(tmp_path):
+    with RunDirectory(str(tmp_path / "run"), {"a": 1}) as run:
+        run.checkpoints.save(1, {})
+    with pytest.raises(InputError, match="a=2") as error:
+        RunDirectory(str(tmp_path / "run"), {"a": 2})
+    RunDirectory(str(tmp_path / "run"), {"a": 1}).close()
+    assert error  # its traceback still refers to the refused one
+
+
+@pytest.mark.parametrize("kind", [errno.ENOLCK, errno.ENOTSUP])
+def test_a_file_system_without_locks_gets_a_warning(tmp_path, monkeypatch, caplog, kind):
+    def refuse(*_):
+        raise OSError(kind, os.strerror(kind))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    FolderLock(tmp_path).release()
+    (record,) = caplog.records
+    assert str(tmp_path) in record.getMessage() and "run one training there" in record.getMessage()

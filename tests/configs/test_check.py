@@ -1,0 +1,81 @@
+"""What of a GAN's config goes together, told before TensorFlow is imported."""
+
+import pytest
+
+from common.errors import InputError
+from configs import gan
+from configs.check import ARCHITECTURES, AUGMENTATIONS, CHOICES, check
+
+
+def test_checks_know_the_choices_of_the_gan():
+    from common.data import augmentation
+    from gan import losses, networks, tricks
+
+    assert set(CHOICES["model.loss"]) == set(losses.LOSSES)
+    assert set(AUGMENTATIONS) == set(augmentation.POLICIES)
+    assert ARCHITECTURES["gan"] == tuple(networks.ARCHITECTURES)
+    assert CHOICES["model.normalisation"] == networks.NORMALISATIONS
+    assert CHOICES["model.condition"] == networks.CONDITIONS and CHOICES["model.up"] == networks.UPS
+    for loss in CHOICES["model.loss"]:
+        config = gan.get_config()
+        config.model.loss, config.model.soft_labels = loss, 0.1
+        assert (loss in tricks.LABELLED) == passes(config)
+
+
+def passes(config):
+    try:
+        check(config)
+    except InputError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    ("variant", "name", "value", "required"),
+    [
+        ("dcgan", "data.source", "lines", "cifar10 or folder"),
+        ("dcgan", "model.architecture", "plain", "one of dcgan, residual"),
+        ("dcgan", "model.loss", "huber", "one of non_saturating"),
+        ("dcgan", "model.critic_steps", 0, "at least 1"),
+        ("dcgan", "model.generator_channels", 0, "at least 1"),
+        ("dcgan", "model.noise_size", 0, "at least 1"),
+        ("dcgan", "model.gradient_penalty", 10.0, None),
+        ("wgan_gp", "model.gradient_penalty", -1.0, "at least 0"),
+        ("wgan_gp", "model.normalisation", "batch", "spectral or none for a gradient penalty"),
+        ("wgan_gp", "model.minibatch_deviation", True, "False for a gradient penalty"),
+        ("wgan", "model.weight_clip", -0.01, "at least 0"),
+        ("wgan", "model.flipped_labels", 0.1, "0 with the loss wasserstein"),
+        ("sngan", "model.soft_labels", 0.1, "0 with the loss hinge"),
+        ("sngan", "model.up", "transposed", "resize"),
+        ("sngan", "model.normalisation", "batch", "spectral or none for the residual"),
+        ("dcgan", "model.soft_labels", 0.5, "below 0.5"),
+        ("dcgan", "model.flipped_labels", 0.5, "below 0.5"),
+        ("dcgan", "model.instance_noise", -0.1, "at least 0"),
+        ("dcgan", "model.replay_images", 31, "half a batch, 32"),
+        ("dcgan", "model.augment", ("flip", "rotation"), "names among flip, colour"),
+        ("dcgan", "train.optimizer", "sgd", "one of adam"),
+        ("dcgan", "train.beta_1", 1.0, "below 1"),
+        ("dcgan", "train.beta_2", 1.0, "below 1"),
+        ("dcgan", "train.instance_noise_kimg", -1.0, "at least 0"),
+        ("cgan", "data.first", "pegasus", "one of data.classes"),
+        ("cgan", "data.second", "pegasus", "one of data.classes"),
+    ],
+)
+def test_what_no_gan_can_start_with(variant, name, value, required):
+    config = gan.get_config(variant)
+    section, field = name.split(".")
+    config[section][field] = value
+    with pytest.raises(InputError) as error:
+        check(config)
+    told = str(error.value)
+    assert "required to be" in told and "Received: " in told and "\n" not in told
+    assert required is None or (f"--config.{name} " in told and required in told and repr(value) in told)
+
+
+def test_what_goes_together_in_a_gan():
+    config = gan.get_config()
+    config.model.replay_images, config.model.soft_labels, config.model.augment = 32, 0.4, ("cutout", "flip")
+    check(config)
+    config = gan.get_config("dcgan")
+    config.data.first = "pegasus"  # there are no morphs without classes
+    check(config)

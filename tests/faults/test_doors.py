@@ -1,0 +1,221 @@
+"""No door runs code, and none leads out of the output folder: checkpoints, releases, .keras files, manifests."""
+
+import io
+import json
+import os
+import pickle
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from common import files, release, variables
+from common.errors import InputError, one_line
+from common.files import pack, unpack
+from pictures import gallery
+from training.checkpoints import Checkpoints
+from training.run_directory import RunDirectory
+
+ROOT = Path(__file__).parents[2]
+
+
+class Bomb:
+    """Unpickled, it leaves a file."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
+@pytest.fixture
+def fuse(tmp_path):
+    """The folder that a bomb would make; a bomb that does go off shows that it works."""
+    fuse = tmp_path / "exploded"
+    pickle.loads(pickle.dumps(Bomb(fuse)))
+    os.rmdir(fuse)
+    yield fuse
+    assert not fuse.exists()
+
+
+def bombs(fuse):
+    """Files with a pickle: .npz with an object array, .npy, plain pickles of every protocol."""
+    array = np.array([Bomb(fuse)], object)
+    yield pack({"encoder/00_kernel": array})
+    yield pack({"format": array})
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=True)
+    yield buffer.getvalue()
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        data = pickle.dumps(Bomb(fuse), protocol)
+        yield data
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w") as file:
+            file.writestr("encoder.npy", data)
+        yield packed.getvalue()
+
+
+def test_unpack_and_checkpoints(tmp_path, fuse):
+    for number, data in enumerate(bombs(fuse)):
+        with pytest.raises(ValueError, match="no whole .npz"):
+            unpack(data, "x")
+        folder = tmp_path / f"{number}"
+        saved = Checkpoints(folder)
+        (folder / f"{5:09d}-{files.digest(data)}.npz").write_bytes(data)  # the digest is right
+        with pytest.raises(InputError):
+            saved.load_latest()
+
+
+def test_releases(tmp_path, fuse):
+    for data in bombs(fuse):
+        for name in ("weights.npz", "bank.npz", "config.json"):
+            release.write(tmp_path / "release", {}, {"a": np.ones(2)}, {"ids": np.arange(3)})
+            (tmp_path / "release" / name).write_bytes(data)
+            with pytest.raises(InputError):
+                release.read(tmp_path / "release")
+
+
+def test_config_json(tmp_path, fuse):
+    with RunDirectory(str(tmp_path / "run"), {}) as run:
+        run.checkpoints.save(1, {})
+    for data in bombs(fuse):
+        Path(run.file("config.json")).write_bytes(data)
+        with pytest.raises(InputError):
+            RunDirectory(run.path, {})
+
+
+def test_a_compressed_file_is_no_bomb_for_memory(tmp_path):
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, a=np.zeros(10**6))
+    with pytest.raises(ValueError, match="compressed"):
+        unpack(buffer.getvalue(), "x")
+
+
+def npz(shape, kind="<f8", body=b""):
+    """An .npz whose array announces a shape and holds `body`."""
+    header = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}".encode().ljust(117) + b"\n"
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as file:
+        file.writestr("a.npy", b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + body)
+    return packed.getvalue()
+
+
+@pytest.mark.parametrize("shape", ["(10**15,)", "(1000000000000000,)", "(-1,)", "(99,)", "((1,),)", "(1 << 70,)"])
+def test_a_shape_beyond_the_file(shape):
+    with pytest.raises(ValueError, match="no whole .npz"):
+        unpack(npz(shape), "x")
+
+
+def test_weights_that_are_no_numbers():
+    class Variable:
+        shape, assigned = (2,), False
+
+        def assign(self, _):
+            self.assigned = True
+
+    state = {"a": Variable(), "b": Variable()}
+    with pytest.raises(InputError, match="<U1"):
+        variables.restore(state, {"a": np.zeros(2), "b": np.array(["x", "y"])}, "old.npz")
+    assert not state["a"].assigned
+
+
+def test_no_source_file_unpickles():
+    """No pickle, marshal, eval or np.load with pickles anywhere in the sources."""
+    words = (
+        "pickle.load",
+        "import pickle",
+        "allow_pickle=True",
+        "marshal",
+        "yaml.load",
+        "safe_mode=False",
+        " eval(",
+    )
+    for folder in ("acai", "common", "configs", "evaluation", "gan", "judge", "training", "."):
+        for path in (ROOT / folder).glob("*.py"):
+            text = path.read_text()
+            assert not [word for word in words if word in text], path
+            assert text.count("np.load(") == text.count("allow_pickle=False"), path
+
+
+# manifests
+
+
+def test_a_manifest_removes_nothing_but_our_pictures_in_its_folder(tmp_path):
+    out = tmp_path / "out"
+    (out / "below").mkdir(parents=True)
+    kept = [tmp_path / "grid.png", out / "below" / "grid.png", out / "thesis.pdf", out / "grid.png.txt"]
+    for path in kept:
+        path.write_text("mine")
+    (out / "strips.png").symlink_to(tmp_path / "grid.png")  # the link may go, what it leads to may not
+    names = ["../grid.png", str(tmp_path / "grid.png"), "below/grid.png", "./../grid.png", "thesis.pdf", "..", "."]
+    names += ["grid.png.txt", "grid.png\n", "grid.png\0", "", None, 7, ["grid.png"], {"a": 1}, "strips.png"]
+    (out / "manifest.json").write_text(json.dumps({"files": names}))
+    recipe = dict(action="sample", scale=1, strip=0)
+    gallery.write(str(out), recipe, {"pictures": np.zeros((1, 4, 4, 3), np.float32)}, [{}])
+    for path in kept:
+        assert path.read_text() == "mine"
+    assert sorted(path.name for path in out.iterdir()) == sorted(
+        ["below", "grid.png", "grid.png.txt", "manifest.json", "sample-000.png", "thesis.pdf"]
+    )
+
+
+def test_a_picture_replaces_a_link_and_does_not_follow_it(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "precious.png").write_text("mine")
+    for name in ("grid.png", "manifest.json"):
+        (tmp_path / "out" / name).symlink_to(tmp_path / "precious.png")
+    recipe = dict(action="sample", scale=1, strip=0)
+    gallery.write(str(tmp_path / "out"), recipe, {"pictures": np.zeros((1, 4, 4, 3), np.float32)}, [{}])
+    assert (tmp_path / "precious.png").read_text() == "mine"
+
+
+def test_messages_hold_no_terminal_codes():
+    assert one_line(ValueError("a\x1b[2Jb\x07\x9b c\u202e d")) == "a\\x1b[2Jb\\x07\\x9b c\\u202e d"
+
+
+# .keras files
+
+
+@pytest.mark.slow
+def test_keras_files(tmp_path, fuse):
+    """A Lambda layer holds compiled Python; loaded without Keras's safe mode it does go off."""
+    keras = pytest.importorskip("keras")
+    from evaluation import features
+
+    path, place = str(tmp_path / "bomb.keras"), str(fuse)
+    image = keras.Input((8, 8, 3))
+    flat = keras.layers.GlobalAveragePooling2D()(image)
+    code = keras.layers.Lambda(lambda x, place: (__import__("os").makedirs(place, exist_ok=True), x)[1])
+    code.arguments = {"place": place}
+    keras.Model(image, code(flat)).save(path)
+    keras.models.load_model(path, safe_mode=False, compile=False)
+    os.rmdir(fuse)
+    with pytest.raises(InputError, match="A Keras file that loads is required.*Lambda"):
+        features.extractor(path)
+    for data in bombs(fuse):
+        (tmp_path / "pickle.keras").write_bytes(data)
+        with pytest.raises(InputError, match="A Keras file"):
+            features.extractor(str(tmp_path / "pickle.keras"))
+
+
+@pytest.mark.slow
+def test_tensorboard_listens_on_loopback_only(tmp_path):
+    """The README's command, which names no host."""
+    assert "\ntensorboard --logdir runs\n" in (ROOT / "README.md").read_text()
+    command = [sys.executable, "-m", "tensorboard.main", "--logdir", tmp_path, "--port", "0"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            line = next(line for line in process.stderr if "http://" in line)
+            port = int(re.search(r"http://localhost:(\d+)/", line)[1])
+            tables = [Path(f"/proc/net/{name}").read_text() for name in ("tcp", "tcp6")]
+        finally:
+            process.kill()
+    sockets = [line.split() for table in tables for line in table.splitlines()[1:]]
+    addresses = [row[1] for row in sockets if row[3] == "0A" and row[1].endswith(f":{port:04X}")]
+    loopback = "0100007F", "00000000000000000000000001000000"
+    assert addresses and all(address.startswith(loopback) for address in addresses)

@@ -1,0 +1,125 @@
+"""Damaged releases and hostile pictures through the real commands: one line, status 2, nothing lost.
+
+As in tests/test_generate_errors.py all command lines run in forks of one process, and a stand-in for TensorFlow
+would end with 99.
+"""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from common import files, release
+from common.errors import InputError
+from pictures import acai_recipes as recipes
+from tests.support.damaged_releases import BANK, SIZES, WEIGHTS
+from tests.support.forks import FORKS, assert_refusal, files_below, start
+from tests.support.hostile_files import REFUSED, TAKEN
+
+CONFIG = {"family": "acai", "model": SIZES, "data": {"source": "lines", "classes": []}}
+DAMAGES = ("cut", "bit", "empty", "newer")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Stand-ins for TensorFlow and Keras, and the release `run`."""
+    folder = tmp_path_factory.mktemp("faults")
+    for name in ("tensorflow", "keras", "tensorflow_datasets", "matplotlib"):
+        (folder / "stand-ins" / name).mkdir(parents=True)
+        (folder / "stand-ins" / name / "__init__.py").write_text("import os; os._exit(99)")
+    release.write(folder / "run" / "release", CONFIG, WEIGHTS, BANK)
+    return folder
+
+
+def forked(folder, program, lines):
+    """[(status, stdout, stderr)] of command lines, lists of words."""
+    made = start(folder, "-c", FORKS.replace("generate", program), input=json.dumps(lines))
+    assert made.returncode == 0, made.stderr
+    return json.loads(made.stdout)
+
+
+def damaged(data, name, damage):
+    """Bytes of a release's file, damaged; None where a file has no format."""
+    if damage == "newer":
+        if name == "config.json":
+            return None
+        return files.pack(files.unpack(data, name) | {"format": np.int64(files.FORMAT + 1)})
+    data = bytearray(data)
+    if damage == "bit":
+        data[0 if name == "config.json" else data.index(b"NUMPY") + 127] ^= 4  # a brace, or an array's first value
+    else:
+        del data[len(data) // 2 if damage == "cut" else 0 :]
+    return bytes(data)
+
+
+@pytest.fixture(scope="module")
+def damages(folder):
+    """{(file, damage): the copy of the release that has it}."""
+    copies = {}
+    for name in release.FILES:
+        for damage in DAMAGES:
+            copy = folder / f"{damage}-{name}"
+            release.write(copy, CONFIG, WEIGHTS, BANK)
+            data = damaged((copy / name).read_bytes(), name, damage)
+            if data is not None:
+                (copy / name).write_bytes(data)
+                copies[name, damage] = copy
+    return copies
+
+
+@pytest.mark.parametrize("program", ["generate", "evaluate"])
+def test_a_damaged_release(folder, damages, program):
+    flags = ["--blend"] if program == "generate" else []
+    lines = [[*flags, f"--source={copy.name}"] for copy in damages.values()]
+    before = {path: path.read_bytes() for path in files_below(folder) if path.is_file()}
+    *outcomes, whole = forked(folder, program, [*lines, [*flags, "--source=run", "--out=made"]])
+    assert whole[0] == 99, whole
+    for ((name, damage), copy), outcome in zip(damages.items(), outcomes, strict=True):
+        words = ["format 2", "update this project"] if damage == "newer" else [f"A whole {name} is required"]
+        assert_refusal(outcome, *words, f"Received: {copy.name}/{name}")
+    assert {path: path.read_bytes() for path in files_below(folder) if path.is_file()} == before
+
+
+SLOW = {"bank.npz": pytest.mark.slow}  # as weights.npz, with more to read
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=SLOW.get(name, ())) for name in release.FILES])
+def test_a_changed_bit_anywhere_is_noticed_or_changes_nothing(folder, tmp_path, name):
+    """One bit of each byte. What a config says may stay a config; weights and codes are the same or refused."""
+    release.write(tmp_path, CONFIG, WEIGHTS, BANK)
+    whole, random = (tmp_path / name).read_bytes(), np.random.default_rng(0)
+    read, refused = release.read(tmp_path), 0
+    for at in range(len(whole)):
+        data = bytearray(whole)
+        data[at] ^= 1 << random.integers(8)
+        (tmp_path / name).write_bytes(data)
+        recipe = dict(action="blend", first="horse", second="bird", count=2, mix=0.5, path="slerp", seed=0)
+        recipe |= dict(first_image=None, second_image=None, mask=None, candidates=0, refine=0, layout="strip")
+        try:
+            recipes.load(tmp_path, recipe)
+            again = release.read(tmp_path)
+        except InputError as error:
+            assert "equired" in str(error)
+            refused += 1
+        else:
+            for ours, theirs in zip(read[1:3], again[1:3], strict=True):
+                assert all(np.array_equal(array, theirs[key]) for key, array in ours.items())
+    assert refused > (0.2 if name == "config.json" else 0.7) * len(whole)
+
+
+def test_every_hostile_picture(folder):
+    """--first_image and --second_image: all that are refused are in one line, all that are taken are decoded."""
+    Image.new("RGB", (9, 9)).save(folder / "good.png")
+    for kind, pictures in (("refused", REFUSED), ("taken", TAKEN)):
+        for number, data in enumerate(pictures.values()):
+            (folder / f"{kind}-{number}.jpg").write_bytes(data)
+    lines = [[f"--first_image=refused-{number}.jpg", "--second_image=good.png"] for number in range(len(REFUSED))]
+    lines += [["--first_image=good.png", f"--second_image=taken-{number}.jpg"] for number in range(len(TAKEN))]
+    outcomes = forked(folder, "generate", [["--blend", "--source=run", *words] for words in lines])
+    assert len(REFUSED) >= 30
+    for number, name in enumerate(REFUSED):
+        assert_refusal(outcomes[number], f"refused-{number}.jpg", "required. Received: ")
+        stderr = outcomes[number][2]
+        assert len(stderr) < 500 and stderr[:-1].isprintable(), name
+    assert [status for status, *_ in outcomes[len(REFUSED) :]] == [99] * len(TAKEN)

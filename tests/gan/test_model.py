@@ -1,0 +1,280 @@
+"""One GAN step against a slow plain version, which network a step moves, and the average."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from gan import tricks
+from gan.model import GAN
+from tests.support.gan_models import NOISE, RATE, SMALL, batch, changed, families, make, snapshot
+
+
+@pytest.fixture
+def fixed_noise(monkeypatch):
+    monkeypatch.setattr(tricks, "draw_noise", lambda count, size, seed, spherical: tf.constant(NOISE))
+
+
+# The step
+
+
+class PlainAdam:
+    """TensorFlow's Adam: rate * sqrt(1 - beta_2^t) / (1 - beta_1^t) * m / (sqrt(v) + 1e-8)."""
+
+    def __init__(self, variables, rate, beta_1=0.5):
+        self.variables, self.rate, self.beta_1, self.steps = variables, rate, beta_1, 0
+        self.first = [np.zeros(v.shape) for v in variables]
+        self.second = [np.zeros(v.shape) for v in variables]
+
+    def apply(self, gradients):
+        self.steps += 1
+        rate = self.rate * np.sqrt(1 - 0.999**self.steps) / (1 - self.beta_1**self.steps)
+        for i, gradient in enumerate(np.asarray(g, np.float64) for g in gradients):
+            self.first[i] = self.beta_1 * self.first[i] + (1 - self.beta_1) * gradient
+            self.second[i] = 0.999 * self.second[i] + 0.001 * gradient**2
+            step = rate * self.first[i] / (np.sqrt(self.second[i]) + 1e-8)
+            self.variables[i].assign(np.asarray(self.variables[i], np.float64) - step)
+
+
+def plain_losses(name):
+    def log_sigmoid(x):
+        return -tf.math.log(1 + tf.exp(-x))
+
+    def mean(x):
+        return sum(x[i] for i in range(4)) / 4
+
+    return {
+        "non_saturating": (
+            lambda real, fake: -mean(log_sigmoid(real)) - mean(log_sigmoid(-fake)),
+            lambda fake: -mean(log_sigmoid(fake)),
+        ),
+        "least_squares": (
+            lambda real, fake: mean((real - 1) ** 2) / 2 + mean(fake**2) / 2,
+            lambda fake: mean((fake - 1) ** 2) / 2,
+        ),
+        "wasserstein": (lambda real, fake: mean(fake) - mean(real), lambda fake: -mean(fake)),
+        "hinge": (
+            lambda real, fake: mean(tf.maximum(0.0, 1 - real)) + mean(tf.maximum(0.0, 1 + fake)),
+            lambda fake: -mean(fake),
+        ),
+    }[name]
+
+
+def plain_step(model, adams, data, loss, share):
+    """Every network called anew for each use: the generator makes its fakes twice, all gradients in one tape."""
+    discriminator_loss, generator_loss = plain_losses(loss)
+    labels = tf.one_hot(data["label"], 3)
+
+    def generate():
+        return model.generator(
+            [tf.constant(NOISE), labels] if model.classes else tf.constant(NOISE), training=True
+        )
+
+    def judge(images, weights=labels):
+        return model.discriminator([images, weights] if model.classes else images, training=True)
+
+    for layer in model.discriminator.layers:
+        if hasattr(layer, "power_iteration"):
+            layer.power_iteration()
+    fakes = tf.stop_gradient(generate())
+    with tf.GradientTape() as tape:
+        if model.joined and not model.gradient_penalty:
+            logits = judge(tf.concat([data["image"], fakes], 0), tf.concat([labels, labels], 0))
+            real_logits, fake_logits = logits[:4], logits[4:]
+        else:
+            real_logits, fake_logits = judge(data["image"]), judge(fakes)
+        total = first = discriminator_loss(real_logits, fake_logits)
+        if model.gradient_penalty:
+            for i in range(4):
+                between = (share[i] * data["image"][i] + (1 - share[i]) * fakes[i])[None]
+                with tf.GradientTape() as inner:
+                    inner.watch(between)
+                    logit = judge(between, labels[i : i + 1])
+                slope = tf.sqrt(tf.reduce_sum(inner.gradient(logit, between) ** 2))
+                total += 10 * (slope - 1) ** 2 / 4
+    adams["discriminator"].apply(tape.gradient(total, adams["discriminator"].variables))
+    with tf.GradientTape() as tape:
+        second = generator_loss(judge(generate()))
+    adams["generator"].apply(tape.gradient(second, adams["generator"].variables))
+    return {"discriminator_loss": float(first), "generator_loss": float(second)}
+
+
+CASES = {
+    "dcgan": dict(),
+    "joined": dict(join_batches=True, loss="least_squares"),
+    "conditional": dict(classes=3, loss="least_squares"),
+    "spectral": dict(classes=3, normalisation="spectral", loss="hinge"),
+    "residual": dict(architecture="residual", up="resize", normalisation="spectral", loss="hinge"),
+    "penalty": dict(classes=3, normalisation="none", loss="wasserstein", gradient_penalty=10.0),
+}
+
+
+@pytest.mark.parametrize(
+    ("case", "compiler"),
+    [
+        *((case, "none") for case in CASES if case != "residual"),
+        pytest.param("residual", "none", marks=pytest.mark.slow),
+        pytest.param("penalty", "xla", marks=pytest.mark.slow),
+    ],
+)
+def test_the_fast_step_equals_the_plain_step(case, compiler, fixed_noise, monkeypatch):
+    share = np.float32([0.1, 0.9, 0.4, 0.6])
+    options = CASES[case]
+    fast, plain = make(**options), make(**options)
+    monkeypatch.setattr(tf.random, "stateless_uniform", lambda *_, **__: tf.constant(share))
+    adams = {name: PlainAdam(getattr(plain, name).trainable_variables, RATE) for name in plain.optimizers}
+    train_step = (
+        tf.function(fast.train_step, jit_compile=True, autograph=False) if compiler == "xla" else fast.train_step
+    )
+    for step in range(2):
+        logs = train_step(batch(step))
+        expected = plain_step(plain, adams, batch(step), options.get("loss", "non_saturating"), share)
+        for name, loss in expected.items():
+            np.testing.assert_allclose(logs[name], loss, rtol=1e-4, atol=1e-5, err_msg=f"{name}, step {step}")
+        for name in adams:
+            ours, theirs = (getattr(m, name).trainable_variables for m in (fast, plain))
+            for a, b, m in zip(ours, theirs, adams[name].first, strict=True):
+                steady = np.abs(m) > 1e-4 * np.abs(m).max()  # Adam turns rounding of a gradient near 0 into a step
+                np.testing.assert_allclose(np.asarray(a)[steady], np.asarray(b)[steady], atol=2e-5, err_msg=a.path)
+                assert steady.mean() > 0.7 or np.abs(m).max() < 1e-6
+    assert int(fast.step) == 2
+
+
+def test_real_and_fake_batches_are_normalised_apart_unless_joined(fixed_noise):
+    apart, joined = (make(join_batches=j).train_step(batch()) for j in (False, True))
+    assert abs(float(apart["discriminator_loss"]) - float(joined["discriminator_loss"])) > 1e-3
+    assert not make().joined and make(join_batches=True).joined
+    assert make(normalisation="none").joined  # the same, faster
+    assert not make(normalisation="none", minibatch_deviation=True).joined
+
+
+def test_diversity_is_the_mean_deviation_of_a_pixel(fixed_noise, monkeypatch):
+    model = make()
+    fakes = np.asarray(model.generator(tf.constant(NOISE), training=True))
+    logs = model.train_step(batch())
+    np.testing.assert_allclose(logs["diversity"], fakes.std(0).mean(), rtol=1e-4)
+    monkeypatch.setattr(tricks, "draw_noise", lambda *_: tf.ones((4, 3)))
+    assert float(make().train_step(batch())["diversity"]) < 1e-6
+
+
+def test_accuracies_are_logged_but_for_a_critic():
+    logs = make().train_step(batch())
+    assert {"real_accuracy", "fake_accuracy"} <= logs.keys()
+    assert all(value.dtype == tf.float32 and value.shape == () for value in logs.values())
+    assert not {"real_accuracy", "fake_accuracy"} & make(loss="wasserstein").train_step(batch()).keys()
+
+
+# Which network a step moves
+
+
+FULL = dict(classes=3, ema_rate=0.2, replay_images=8)
+
+
+@pytest.mark.parametrize("normalisation", ["batch", "spectral"])
+def test_a_step_of_the_discriminator_moves_it_and_only_it(normalisation):
+    model = make(**FULL, normalisation=normalisation)
+    model.train_step(batch())
+    before = snapshot(model)
+    model.train_step(batch(1), generator=False)
+    moved = changed(before, snapshot(model))
+    assert families(moved) == {"step", "discriminator", "discriminator_optimizer", "replay"}
+    of_it = {name for name in before if name.startswith("discriminator/") and before[name].shape != (1,)}
+    assert of_it <= moved  # statistics or u as well; a u of one number is 1
+
+
+@pytest.mark.parametrize("normalisation", ["batch", "spectral"])
+def test_the_generators_step_moves_nothing_of_the_discriminators(normalisation):
+    ends = []
+    for generator in (False, True):
+        model = make(**FULL, normalisation=normalisation)
+        before = snapshot(model)
+        model.train_step(batch(), generator=generator)
+        ends.append(snapshot(model))
+    moved = changed(*ends)
+    assert families(moved) == {"generator", "trained_generator", "generator_optimizer"}
+    assert {name for name in before if name.startswith("trained_generator/")} <= moved
+
+
+def test_u_moves_one_iteration_a_step():
+    model = make(normalisation="spectral")
+    spectral = [layer for layer in model.discriminator.layers if hasattr(layer, "u")]
+    expected = []
+    for layer in spectral:
+        matrix = np.asarray(layer.kernel, np.float64).reshape(-1, layer.kernel.shape[-1])
+        v = matrix @ np.asarray(layer.u)
+        u = matrix.T @ (v / np.linalg.norm(v))
+        expected.append(u / np.linalg.norm(u))
+    model.train_step(batch())
+    for layer, u in zip(spectral, expected, strict=True):
+        np.testing.assert_allclose(layer.u, u, rtol=1e-3, atol=1e-5)
+
+
+def test_the_generator_steps_on_every_nth():
+    model = make(critic_steps=3)
+    assert [model.static_arguments(step)["generator"] for step in range(7)] == [False, False, True] * 2 + [False]
+    assert all(make().static_arguments(step) == {"generator": True} for step in range(3))
+    for step in range(6):
+        logs = model.train_step(batch(step), **model.static_arguments(step))
+        assert ("generator_loss" in logs) == (step % 3 == 2)
+    assert [int(model.optimizers[name].iterations) for name in ("generator", "discriminator")] == [2, 6]
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "rmsprop"])
+def test_learning_rates_go_to_their_networks(optimizer):
+    """First steps: Adam's are as long as the rate; RMSprop's rate / sqrt(1 - 0.99)."""
+    compiled = dict(discriminator_learning_rate=4e-3, optimizer=optimizer)
+    model = make(rate=1e-3, compiled=compiled)
+    before = snapshot(model)
+    logs = model.train_step(batch())
+    after = snapshot(model)
+    factor = 1 if optimizer == "adam" else 10
+    for name, rate in (("generator", 1e-3), ("discriminator", 4e-3)):
+        trained = [n for n in before if n.startswith(f"{name}/") and ("kernel" in n or "bias" in n)]
+        longest = max(np.abs(after[n] - before[n]).max() for n in trained)
+        np.testing.assert_allclose(longest, factor * rate, rtol=0.02, err_msg=name)
+    assert float(logs["learning_rate"]) == pytest.approx(1e-3)
+
+
+def test_betas_are_adams():
+    model = make(compiled=dict(beta_1=0.0, beta_2=0.9))
+    assert all((o.beta_1, o.beta_2, o.epsilon) == (0.0, 0.9, 1e-8) for o in model.optimizers.values())
+    assert all((o.beta_1, o.beta_2) == (0.5, 0.999) for o in make().optimizers.values())
+
+
+def test_weight_clip_bounds_the_critic_only():
+    model = make(normalisation="none", loss="wasserstein", weight_clip=0.01)
+    model.train_step(batch())
+    largest = [np.abs(v).max() for v in model.discriminator.trainable_variables]
+    np.testing.assert_allclose(largest, 0.01, rtol=1e-6)
+    assert max(np.abs(v).max() for v in model.generator.trainable_variables) > 0.1
+
+
+# The average
+
+
+def test_average_in_closed_form():
+    """Rates kept: min(0.2, (1 + t) / (10 + t)) with t the generator's steps; moving statistics included."""
+    model = make(ema_rate=0.2, critic_steps=2)
+    expected = [np.asarray(v).copy() for v in model.released_generator.variables]
+    for step, kept in enumerate((None, 2 / 11, None, 0.2)):
+        model.train_step(batch(step), **model.static_arguments(step))
+        if kept:
+            trained = [np.asarray(v) for v in model.generator.variables]
+            expected = [kept * old + (1 - kept) * new for old, new in zip(expected, trained, strict=True)]
+        for ours, plain in zip(model.released_generator.variables, expected, strict=True):
+            np.testing.assert_allclose(ours, plain, rtol=1e-5, atol=1e-6)
+    assert any("moving" in v.name for v in model.released_generator.variables)
+    noise = tf.constant(NOISE)
+    np.testing.assert_array_equal(model(noise), model.released_generator(noise, training=False))
+    assert not np.array_equal(model(noise), model.generator(noise))
+
+
+def test_average_starts_at_the_initial_weights():
+    model = GAN(**SMALL, ema_rate=0.9)
+    for average, weight in zip(model.released_generator.variables, model.generator.variables, strict=True):
+        np.testing.assert_array_equal(average, weight)
+    assert not model.released_generator.trainable_variables
+
+
+def test_without_an_average_the_trained_generator_is_released():
+    model = make()
+    assert model.released_generator is model.generator

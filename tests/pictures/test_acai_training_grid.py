@@ -1,0 +1,46 @@
+"""The pictures of a training, with a code that is the image itself and so known results."""
+
+import numpy as np
+
+from pictures.acai_training_grid import STRIP_STEPS, training_pictures
+
+
+def identity(images):
+    return images
+
+
+def pictures(pairs=16, columns=8):
+    """Images of one level each: the first class k / 64, the second (32 + k) / 64."""
+    k = np.arange(pairs, dtype=np.float32)[:, None, None, None] / 64
+    first, second = (np.broadcast_to(level, (pairs, 4, 4, 3)) for level in (k, k + 0.5))
+    return training_pictures(identity, lambda codes: codes - 0.25, first, second, columns), first, second
+
+
+def cell(picture, row, column, level):
+    part = picture[4 * row : 4 * row + 4, 4 * column : 4 * column + 4]
+    return np.abs(part - (level + 1) * 127.5).max() <= 0.51
+
+
+def test_originals_stand_above_their_reconstructions():
+    picture = pictures()[0]["reconstructions"]
+    assert picture.shape == (2 * 4 * 4, 8 * 4, 3) and picture.dtype == np.uint8
+    for k in range(32):  # 16 of the first class, then 16 of the second
+        level = k % 16 / 64 + (0.5 if k >= 16 else 0)
+        row, column = 2 * (k // 8), k % 8
+        assert cell(picture, row, column, level) and cell(picture, row + 1, column, level - 0.25)
+
+
+def test_strips_lead_from_the_first_class_to_the_second():
+    made, first, second = pictures()
+    assert made["strips"].shape == (8 * 4, STRIP_STEPS * 4, 3)
+    for k in range(1, 8):  # parallel codes: slerp is lerp
+        for step in range(STRIP_STEPS):
+            level = first[k, 0, 0, 0] + step / (STRIP_STEPS - 1) * 0.5
+            assert cell(made["strips"], k, step, level - 0.25)
+
+
+def test_blends_lie_half_way():
+    made = pictures(pairs=8, columns=4)[0]
+    assert made["blends"].shape == (2 * 4, 4 * 4, 3)
+    for k in range(8):
+        assert cell(made["blends"], k // 4, k % 4, k / 64 + 0.25 - 0.25)

@@ -1,0 +1,99 @@
+"""The drawing of the architecture: layers, shapes and parameters by hand, and every word inside the picture."""
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from PIL import Image
+
+from pictures import architecture as diagram
+
+SIZES = dict(width=32, colours=3, latent_width=8, latent_channels=5, depth=4, critic_depth=2)
+SIZES |= dict(mix_weight=0.5, regularisation=0.25, realism_weight=0.125, discriminator_channels=6)
+
+
+def test_layers_by_hand():
+    found = diagram.networks_of(SIZES)
+    assert list(found) == ["encoder", "decoder", "critic", "discriminator"]
+    assert diagram.layers_of(found["encoder"]) == [  # (kernel, map, channels, parameters = size^2 c f + f)
+        ("1×1, 3×3", 32, 4, (3 * 4 + 4) + (9 * 4 * 4 + 4)),
+        ("3×3", 32, 4, 9 * 4 * 4 + 4),
+        ("3×3", 16, 8, 9 * 4 * 8 + 8),
+        ("3×3", 16, 8, 9 * 8 * 8 + 8),
+        ("3×3", 8, 16, 9 * 8 * 16 + 16),
+        ("3×3", 8, 5, 9 * 16 * 5 + 5),
+    ]
+    assert [row[2] for row in diagram.layers_of(found["critic"])] == [2, 2, 4, 4, 8, 5]
+    assert diagram.layers_of(found["discriminator"])[1] == ("4×4", 8, 12, 16 * 6 * 12 + 12)
+    assert "discriminator" not in diagram.networks_of(SIZES | {"realism_weight": 0.0})
+    assert diagram.layers_of(diagram.networks_of(SIZES | {"critic_depth": None})["critic"])[0][2] == 4
+
+
+def test_networks_of_the_papers_others():
+    """No critic; the encoder of means and variances has twice the channels; a codebook is 7 vectors of 5."""
+    others = SIZES | {"mix_weight": 0.0, "realism_weight": 0.0, "bottleneck_strength": 1.0, "codes": 7}
+    found = {kind: diagram.networks_of(others | {"bottleneck": kind}) for kind in ("plain", "vae", "aae", "vqvae")}
+    assert list(found["plain"]) == list(found["vae"]) == ["encoder", "decoder"]
+    assert [diagram.layers_of(found[kind]["encoder"])[-1][2] for kind in ("plain", "vae")] == [5, 10]
+    assert found["vqvae"]["codebook"].count_params() == 7 * 5
+    assert found["aae"]["code_discriminator"].count_params() == 321 * 100 + 101 * 100 + 101
+
+
+OTHERS = dict(mix_weight=0.0, realism_weight=0.0, codes=7)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        pytest.param({"realism_weight": 0.0, "latent_width": 2, "colours": 1}, marks=pytest.mark.slow),
+        {"realism_loss": "non_saturating", "realism_penalty": 0.5, "recognition_weight": 0.0625},
+        pytest.param(OTHERS, marks=pytest.mark.slow),
+        pytest.param(OTHERS | {"bottleneck": "vae", "bottleneck_strength": 0.375}, marks=pytest.mark.slow),
+        OTHERS | {"bottleneck": "vqvae", "bottleneck_strength": 10.0},
+    ],
+)
+def test_every_word_is_inside_and_the_numbers_are_there(changes, tmp_path, monkeypatch):
+    figures, saved = [], Figure.savefig
+
+    def savefig(figure, *arguments, **options):
+        figures.append(figure)
+        saved(figure, *arguments, **options)
+
+    monkeypatch.setattr(Figure, "savefig", savefig)
+    sizes = SIZES | changes
+    path = diagram.write(str(tmp_path / "architecture.png"), sizes, "a name")
+    picture = np.asarray(Image.open(path))
+    assert picture.shape[:2] == (diagram.HEIGHT * diagram.DPI, diagram.WIDTH * diagram.DPI)
+    (axes,) = figures[0].axes
+    texts = [text for text in axes.texts if text.get_text()]
+    for text in texts:
+        extent = text.get_window_extent()
+        assert extent.x0 >= 0 and extent.y0 >= 0, text
+        assert extent.x1 <= picture.shape[1] and extent.y1 <= picture.shape[0], text
+    for text in texts:  # what stands upright stands in its layer's box
+        if text.get_rotation() == 90:
+            extent = text.get_window_extent()
+            boxes = [patch.get_window_extent() for patch in axes.patches]
+            inside = [b for b in boxes if b.x0 <= extent.x0 and extent.x1 <= b.x1]
+            assert any(b.y0 <= extent.y0 and extent.y1 <= b.y1 for b in inside), text
+    words = " ".join(text.get_text() for text in texts)
+    found = diagram.networks_of(sizes)
+    for name in found.keys() & {"encoder", "decoder", "critic", "discriminator"}:
+        network = found[name]
+        assert f"{network.count_params():,}" in words
+    assert f"{sum(n.count_params() for n in found.values()):,} parameters" in words
+    for critics in ("0.5 mean", r"d(0.25\,x + 0.75\,\hat{x})", "blend"):
+        assert (critics in words) == bool(sizes["mix_weight"])
+    assert ("cross-entropy of $x$" in words and "`0.375`" not in words and "0.375 weighs" in words) == (
+        "vae" in changes.values()
+    )
+    assert words.startswith(f"{diagram.name_in_paper(sizes)} · a name")
+    assert ("0.125 mean $-D" in words) == ("hinge" in words) == (not changes)
+    logistic = {"realism_loss": "non_saturating", "realism_penalty": 0.5, "recognition_weight": 0.0625}
+    assert ("judges of $\\hat{x}_\\alpha$: 0.0625 cross-entropy" in words) == (changes == logistic)
+    assert (
+        ("0.125 mean $\\log(1+e^{-D})" in words)
+        == ("logistic" in words)
+        == (", R1" in words)
+        == (changes == logistic)
+    )

@@ -1,0 +1,14 @@
+"""What several tests share. First of: Bad input to generate.py: one line, status 2, before TensorFlow is
+imported (a stand-in would end with 99)."""
+
+import numpy as np
+
+SIZES = dict(width=32, colours=3, latent_width=4, latent_channels=2, depth=2, critic_depth=2)
+BANK = {
+    "latents": np.ones((4, 4, 4, 2), np.float16),
+    "labels": np.array([0, 1, 0, 1], np.int32),
+    "ids": np.arange(4),
+    "splits": np.array(["train"] * 4),
+    "class_names": np.array(["bird", "horse"]),
+}
+WEIGHTS = {"encoder/00_kernel": np.ones(3, np.float16)}

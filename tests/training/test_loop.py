@@ -1,0 +1,280 @@
+"""The training loop with a model that only counts: whom it calls when, and how it ends."""
+
+import math
+import os
+import signal
+import time
+
+import numpy as np
+import pytest
+
+tf = pytest.importorskip("tensorflow")
+from common.backend import compiler  # noqa: E402
+from training import loop  # noqa: E402
+
+
+class Counter(tf.Module):
+    """Logs {"loss": number + 1000 * late, "steps": number of this step}; step k reads batch k - 1."""
+
+    def __init__(self, step=0, late_from=10**9):
+        super().__init__()
+        self.step = tf.Variable(step, dtype=tf.int64)
+        self.late_from = late_from
+
+    def static_arguments(self, step):
+        return {"late": step >= self.late_from}
+
+    def train_step(self, batch, late):
+        self.step.assign_add(1)
+        logs = {"loss": tf.cast(batch["number"], tf.float32) + (1000.0 if late else 0.0)}
+        return logs | ({"late_loss": tf.constant(2.0)} if late else {}) | {"steps": self.step}
+
+
+class Recorder(loop.Callback):
+    def __init__(self, events, name="", every_steps=0, act=None):
+        self.events, self.name, self.every_steps, self.act = events, name, every_steps, act
+
+    def on_scalars(self, step, scalars):
+        self.events.append(("scalars" + self.name, step, dict(scalars)))
+
+    def on_interval(self, step):
+        self.events.append(("interval" + self.name, step))
+        if self.act:
+            self.act(step)
+
+
+def numbers(start=0, values=None):
+    """Batch k holds the number k, or the k-th of `values`."""
+    return tf.data.Dataset.from_tensor_slices({"number": [float(v) for v in values or range(start, start + 1000)]})
+
+
+def train(model, callbacks, total=6, log_every=2, batches=None, **options):
+    batches = numbers(int(model.step)) if batches is None else batches
+    return loop.train(model, batches, total, 5, log_every, callbacks, jit_compile=False, **options)
+
+
+def test_callbacks_at_the_right_steps_in_order():
+    events, model = [], Counter()
+    callbacks = [Recorder(events, " a", 3), Recorder(events, " b", 2), Recorder(events, " end")]
+    assert train(model, callbacks, total=7) is None
+    assert int(model.step) == 7
+    both = [2, 3, 4, 6, 7]
+    expected = []
+    for step in both:
+        if step % 2 == 0 or step == 7:
+            expected += [("scalars" + name, step) for name in (" a", " b", " end")]
+        expected += [("interval a", step)] if step % 3 == 0 or step == 7 else []
+        expected += [("interval b", step)] if step % 2 == 0 or step == 7 else []
+    expected.append(("interval end", 7))
+    assert [event[:2] for event in events] == expected
+
+
+def test_the_last_step_comes_once():
+    events = []
+    train(Counter(), [Recorder(events, "", 3)], total=6, log_every=3)
+    assert [event[:2] for event in events] == [
+        *(("scalars", 3), ("interval", 3)),
+        *(("scalars", 6), ("interval", 6)),
+    ]
+
+
+def test_means_over_the_interval():
+    """Losses 0, 1, 2, ...; an interval's checks in between must not split its mean."""
+    events = []
+    train(Counter(), [Recorder(events, "", every_steps=1)], total=8, log_every=3)
+    scalars = {event[1]: event[2] for event in events if event[0] == "scalars"}
+    assert {step: values["loss"] for step, values in scalars.items()} == {3: 1.0, 6: 4.0, 8: 6.5}
+    assert scalars[8]["steps"] == 7.5
+
+
+def test_means_of_a_loss_that_begins_within_the_interval():
+    assert loop.mean_scalars([{"a": 1.0}, {"a": 3.0, "b": 5.0}]) == {"a": 2.0, "b": 5.0}
+
+
+def test_static_arguments_switch_at_their_step():
+    events = []
+    train(Counter(late_from=3), [Recorder(events)], total=5, log_every=1)
+    assert [event[2]["loss"] for event in events if event[0] == "scalars"] == [0, 1, 2, 1003, 1004]
+    assert ["late_loss" in event[2] for event in events if event[0] == "scalars"] == [0, 0, 0, 1, 1]
+
+
+def test_goes_on_from_the_models_step():
+    events, model = [], Counter(step=4)
+    train(model, [Recorder(events, "", 2)], total=7)
+    assert [(e[1], e[2]["loss"]) for e in events if e[0] == "scalars"] == [(6, 4.5), (7, 6.0)]
+    assert [e[1] for e in events if e[0] == "interval"] == [6, 7]
+
+
+def test_nothing_to_do():
+    events = []
+    assert train(Counter(step=6), [Recorder(events)], total=6) is None
+    assert events == []
+
+
+def test_images_per_second_leaves_callbacks_out():
+    """Five images a step; the callback sleeps longer than all steps take."""
+    events = []
+    began = time.perf_counter()
+    train(Counter(), [Recorder(events, "", 1, act=lambda step: time.sleep(0.5))], total=4, log_every=2)
+    seconds = time.perf_counter() - began
+    first, second = (event[2]["images_per_second"] for event in events if event[0] == "scalars")
+    assert seconds >= 2.0
+    assert 10 / first + 10 / second <= seconds - 1.9  # both intervals' seconds together
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_non_finite_names_the_step_before_any_callback_sees_it(bad):
+    events = []
+    values = [0, 1, 2, 3, bad, 5, 6, 7]
+    with pytest.raises(loop.NonFiniteError) as error:
+        train(Counter(), [Recorder(events, "", 3)], total=8, log_every=3, batches=numbers(values=values))
+    assert (error.value.step, error.value.name) == (5, "loss")
+    assert "step 5" in str(error.value) and "loss" in str(error.value)
+    assert [event[:2] for event in events] == [("scalars", 3), ("interval", 3)]
+
+
+def test_non_finite_is_seen_before_a_checkpoint_that_comes_before_the_log():
+    events = []
+    with pytest.raises(loop.NonFiniteError) as error:
+        train(Counter(), [Recorder(events, "", 2)], 8, log_every=100, batches=numbers(values=[0, 1, math.nan, 3]))
+    assert error.value.step == 3
+    assert events == [("interval", 2)]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_after_a_step_with_all_callbacks(number):
+    """Sent while step 3's callbacks run: the step under way next is finished, logged and saved."""
+    events, model = [], Counter()
+    before = [signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)]
+    send = Recorder(events, " send", 3, act=lambda step: step == 3 and os.kill(os.getpid(), number))
+    stopped_by = train(model, [send, Recorder(events, " save")], total=100, log_every=50)
+    assert stopped_by is number
+    step = int(model.step)
+    assert step == 4
+    assert [event[:2] for event in events] == [
+        ("interval send", 3),
+        *(("scalars send", step), ("scalars save", step)),
+        *(("interval send", step), ("interval save", step)),
+    ]
+    assert events[1][2]["loss"] == 1.5  # the mean of 0 to 3
+    assert [signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)] == before
+
+
+def test_a_signal_at_the_last_step_is_no_interruption():
+    def send(step):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    class SendsWhileTraining(Counter):
+        def static_arguments(self, step):
+            if step == 2:
+                send(step)
+            return super().static_arguments(step)
+
+    model = SendsWhileTraining()
+    assert train(model, [], total=3) is None and int(model.step) == 3
+
+
+def test_the_second_signal_kills():
+    """Ctrl-C twice: whoever waits for a slow last step or save can still leave."""
+
+    def twice(step):
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where pytest runs behind an `&`
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            train(Counter(), [Recorder([], "", 1, act=twice)])
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_handlers_are_restored_after_an_error():
+    before = signal.getsignal(signal.SIGTERM)
+
+    def fail(step):
+        raise RuntimeError("no disk")
+
+    with pytest.raises(RuntimeError, match="no disk"):
+        train(Counter(), [Recorder([], "", 1, act=fail)])
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_the_strategy_runs_the_step():
+    """Under a strategy every replica runs it; the default one has a single replica."""
+    replicas = []
+
+    class Watching(Counter):
+        def train_step(self, batch, late):
+            replicas.append(tf.distribute.get_replica_context().strategy)
+            return super().train_step(batch, late)
+
+    strategy = tf.distribute.OneDeviceStrategy("CPU:0")
+    train(Watching(), [], total=2, strategy=strategy)
+    assert replicas and all(each is strategy for each in replicas)
+
+
+def test_sums_are_added_as_written():
+    """TensorFlow's optimizer, which makes them sums in the order of memory that comes free, keeps off."""
+    tf.config.optimizer.set_experimental_options({"arithmetic_optimization": True})
+    train(Counter(), [], total=1)
+    assert tf.config.optimizer.get_experimental_options()["arithmetic_optimization"] is False
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_the_step_knows_while_it_is_traced_whether_xla_compiles_it(compiled):
+    class Told(Counter):
+        def train_step(self, batch, late):
+            return super().train_step(batch, late) | {"told": tf.constant(float(compiler.for_cpu_with_xla()))}
+
+    events, model = [], Told()
+    loop.train(model, numbers(), 2, 5, 2, [Recorder(events)], jit_compile=compiled)
+    assert events[0][2]["told"] == compiled
+    assert not compiler.for_cpu_with_xla()
+
+
+def test_one_copy_from_the_device_an_interval(monkeypatch):
+    """Logs are read when an interval ends, all of them at once, also where their names change within it."""
+    events, reads = [], []
+    monkeypatch.setattr(
+        loop, "read_finite", lambda steps, read=loop.read_finite: reads.append(len(steps)) or read(steps)
+    )
+    train(Counter(late_from=3), [Recorder(events)], total=8, log_every=4)
+    assert reads == [4, 4]
+    assert [e[2]["loss"] for e in events if e[0] == "scalars"] == [
+        (0 + 1 + 2 + 1003) / 4,
+        1000 + (4 + 5 + 6 + 7) / 4,
+    ]
+
+
+def test_reading_names_the_first_value_that_is_not_finite():
+    steps = [(3, ("a", "b"), tf.constant([1.0, 2.0])), (4, ("a",), tf.constant([5.0]))]
+    assert loop.read_finite(steps) == [{"a": 1.0, "b": 2.0}, {"a": 5.0}]
+    with pytest.raises(loop.NonFiniteError, match="b is nan at step 4"):
+        loop.read_finite([*steps[:1], (4, ("a", "b", "c"), tf.constant([0.0, math.nan, math.inf]))])
+
+
+@pytest.mark.parametrize(("compiled", "verb"), [(True, "compiling"), (False, "tracing")])
+def test_says_before_each_program_that_the_first_step_takes_long(compiled, verb, caplog):
+    with caplog.at_level("INFO", logger="absl"):
+        loop.train(Counter(late_from=2), numbers(), 4, 5, 2, [], jit_compile=compiled)
+    said = [record.getMessage() for record in caplog.records]
+    assert [line.split(":")[0] for line in said] == [
+        f"{verb} the training step (late=False)",
+        f"{verb} the training step (late=True)",
+    ]
+
+
+def test_images_arrive_as_floats():
+    class Seeing(Counter):
+        def train_step(self, batch, late):
+            logs = {"dark": tf.reduce_min(batch["image"]), "light": tf.reduce_max(batch["image"])}
+            self.step.assign_add(1)
+            return logs
+
+    events = []
+    images = tf.data.Dataset.from_tensors({"image": np.uint8([[0, 255]])}).repeat()
+    for compiled in (False, True):
+        loop.train(Seeing(), images, 1, 5, 1, [Recorder(events)], jit_compile=compiled)
+    assert [(e[2]["dark"], e[2]["light"]) for e in events if e[0] == "scalars"] == [(-1, 1)] * 2

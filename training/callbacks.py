@@ -1,0 +1,162 @@
+"""What happens beside the steps: scalars, progress, pictures, checkpoints, releases, a watch on runaway losses."""
+
+import json
+import os
+import sys
+import time
+
+import tensorflow as tf
+from absl import logging
+from tqdm import tqdm
+
+from common.images import write_png
+from training.loop import Callback
+
+
+class ScalarWriter(Callback):
+    """Writes scalars to metrics.jsonl and, with pictures and the config's text, to TensorBoard.
+
+    `flush` brings all of it to the disk; a checkpoint is only written after that, so that no line that a
+    resumed run does not write again can be missing.
+    """
+
+    def __init__(self, run, batch_size, config_text=""):
+        self.batch_size = batch_size
+        self.file = open(run.file("metrics.jsonl"), "a", encoding="utf-8")
+        self.events = tf.summary.create_file_writer(run.path)
+        if config_text:
+            with self.events.as_default():
+                tf.summary.text("config", "    " + config_text.replace("\n", "\n    "), step=0)
+
+    def on_scalars(self, step, scalars):
+        record = {"step": step, "kimg": step * self.batch_size / 1000, **scalars}
+        self.file.write(json.dumps(record) + "\n")
+        with self.events.as_default():
+            for name, value in scalars.items():
+                tf.summary.scalar(name, value, step)
+
+    def write_picture(self, step, name, picture):
+        with self.events.as_default():
+            tf.summary.image(name, picture[None], step)
+
+    def flush(self):
+        self.file.flush()
+        os.fsync(self.file.fileno())
+        self.events.flush()
+
+    def close(self):
+        self.file.close()
+        self.events.close()
+
+
+class Progress(Callback):
+    """A bar with kimg, images/s, time left and the losses; lines now and then when stderr is no terminal."""
+
+    SECONDS_BETWEEN_LINES = 30
+
+    def __init__(self, start_step, total_steps, batch_size):
+        self.total, self.batch_size, self.last_line = total_steps, batch_size, 0.0
+        self.bar = tqdm(
+            total=total_steps * batch_size / 1000,
+            initial=start_step * batch_size / 1000,
+            unit="kimg",
+            disable=not sys.stderr.isatty(),
+            bar_format="{l_bar}{bar}| {n:.1f}/{total:.0f} kimg, {remaining} left{postfix}",
+        )
+
+    def on_scalars(self, step, scalars):
+        rate = scalars["images_per_second"]
+        kimg = step * self.batch_size / 1000
+        names = [name for name in scalars if name.endswith(("loss", "ratio"))]
+        text = f"{rate:.0f} images/s, " + ", ".join(f"{name} {scalars[name]:.4g}" for name in names)
+        self.bar.set_postfix_str(text, refresh=False)
+        self.bar.update(kimg - self.bar.n)
+        now, last = time.monotonic(), step == self.total
+        if self.bar.disable and (last or now - self.last_line > self.SECONDS_BETWEEN_LINES):
+            minutes = (self.total - step) * self.batch_size / rate / 60
+            line = f"{kimg:.1f}/{self.total * self.batch_size / 1000:.0f} kimg, {minutes:.0f} min left, {text}"
+            print(line, file=sys.stderr, flush=True)
+            self.last_line = now
+
+    def close(self):
+        self.bar.close()
+
+
+class Validation(Callback):
+    """Adds held-out figures to the scalars of the first logging interval that ends in each of its own.
+
+    Args:
+        evaluate: function without arguments -> {name: float}.
+        every_steps: the interval.
+        start_step: of the training.
+    """
+
+    def __init__(self, evaluate, every_steps, start_step):
+        self.evaluate, self.interval, self.last_step = evaluate, every_steps, start_step
+
+    def on_scalars(self, step, scalars):
+        if self.interval and step // self.interval > self.last_step // self.interval:
+            scalars |= self.evaluate()
+        self.last_step = step
+
+
+class PictureWriter(Callback):
+    """Writes pictures to TensorBoard and as `pictures/NAME-STEP.png`.
+
+    Args:
+        run: RunDirectory.
+        scalars: the ScalarWriter, whose event file takes the pictures.
+        render: function without arguments -> {name: uint8 [H, W, C]}.
+        every_steps: the interval.
+    """
+
+    def __init__(self, run, scalars, render, every_steps):
+        self.run, self.scalars, self.render, self.every_steps = run, scalars, render, every_steps
+        os.makedirs(run.file("pictures"), exist_ok=True)
+
+    def on_interval(self, step):
+        for name, picture in self.render().items():
+            self.scalars.write_picture(step, name, picture)
+            write_png(self.run.file("pictures", f"{name}-{step:09d}.png"), picture)
+
+
+class CheckpointWriter(Callback):
+    """Saves the model's state, after all that was logged up to this step is on the disk."""
+
+    def __init__(self, run, model, scalars, every_steps):
+        self.run, self.model, self.scalars, self.every_steps = run, model, scalars, every_steps
+
+    def on_interval(self, step):
+        self.scalars.flush()
+        self.run.checkpoints.save(step, self.model.state())
+
+
+class ReleaseWriter(Callback):
+    """Calls `write(step)`, which brings the released form of the model into the run directory."""
+
+    def __init__(self, write, every_steps):
+        self.on_interval, self.every_steps = write, every_steps
+
+
+class RunawayWatch(Callback):
+    """Warns when a loss rises to `factor` times its lowest so far: a critic or autoencoder that runs away.
+
+    Others' ACAI trainings were lost to it at about epoch 20. One warning each time the factor doubles.
+    """
+
+    def __init__(self, names, factor=4.0):
+        self.names, self.factor = names, factor
+        self.lowest, self.warned = {}, {}
+
+    def on_scalars(self, step, scalars):
+        for name in self.names & scalars.keys():
+            value = scalars[name]
+            lowest = self.lowest[name] = min(value, self.lowest.get(name, value))
+            limit = self.warned.get(name, self.factor)
+            if value > limit * lowest:
+                self.warned[name] = 2 * value / lowest
+                logging.warning(
+                    "step %d: %s is %.3g, %.1f times its lowest (%.3g): it may be running away; a lower "
+                    "learning rate or mix weight holds it",
+                    *(step, name, value, value / lowest, lowest),
+                )
