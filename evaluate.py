@@ -21,13 +21,12 @@ import os
 import numpy as np
 from absl import flags
 
+import configs.search
 from classifiers import JURORS
-from common import cli as command
-from common import release
+from common import cli, release
 from common.backend import memory
-from common.data import datasets as data
+from common.data import datasets
 from common.errors import InputError
-from configs import search as search_flags
 from evaluation import features
 from evaluation.report import report
 
@@ -48,7 +47,7 @@ JUDGES = (REFEREE, "classifier")  # the first is the one that counts; a search h
 flags.DEFINE_string("source", "pegasus", "a bundled model's name, a run directory or a release folder")
 flags.DEFINE_enum("suite", None, [*SUITES, "all"], "what to measure; default: the first that suits")
 flags.DEFINE_integer("samples", 1000, "pictures of each kind", lower_bound=100, upper_bound=20_000)
-search_flags.define(candidates=20_000, refine=40, least=64)
+configs.search.define(candidates=20_000, refine=40, least=64)
 flags.DEFINE_string("first", "horse", "class of the first parent")
 flags.DEFINE_string("second", "bird", "class of the second parent")
 flags.DEFINE_string("features", "classifier", "classifier, inception or a .keras file")
@@ -66,7 +65,7 @@ def main():
     names = class_names(config)
     kind = "conditional gan" if family == "gan" and config["model"]["classes"] else family
     suites = chosen_suites(kind, config["data"]["source"], names)
-    idle = [name for name in search_flags.NAMES if FLAGS[name].value != FLAGS[name].default]
+    idle = [name for name in configs.search.NAMES if FLAGS[name].value != FLAGS[name].default]
     if idle and "search" not in suites:
         raise InputError(f"--{idle[0]} is required with --suite=search. Received: --{idle[0]} alone")
     facts = {"source": FLAGS.source, "weights": digest, "seed": FLAGS.seed, "suite": ", ".join(suites)}
@@ -83,7 +82,7 @@ def main():
         facts |= {"samples": FLAGS.samples, "features": FLAGS.features}
         facts |= {name: digest for name, (*_, digest) in judges.items()}
     if config["data"]["source"] == "cifar10":
-        data.check_cifar10(FLAGS.data_dir)
+        datasets.check_cifar10(FLAGS.data_dir)
     elif config["data"]["source"] == "folder":
         check_folder(config)
     out = FLAGS.out or os.path.join("out", "evaluate", os.path.basename(os.path.normpath(FLAGS.source)))
@@ -93,7 +92,7 @@ def main():
         raise InputError(f"--out: a folder to write to is required. Received: {out} ({error.strerror})") from error
 
     memory.keep_freed_memory()
-    command.import_tensorflow()
+    cli.import_tensorflow()
     measure = {"gan": gan, "blend": blend, "lines": lines, "probe": probe, "judge": judge}
     measure["search"] = functools.partial(search, bank=bank)
     if family == "gan":
@@ -116,7 +115,7 @@ def chosen_suites(kind, source, names):
         if kind in kinds
         and source in sources
         and len(names) >= least
-        and not (name in JUDGED and set(names) - set(data.CIFAR10_CLASSES))
+        and not (name in JUDGED and set(names) - set(datasets.CIFAR10_CLASSES))
     ]
     if not suiting:
         raise InputError(
@@ -140,8 +139,8 @@ def check_parents(names):
 
 def search_facts(class_names):
     """What a search is asked for by flags; InputError where judges of such classes do not know what."""
-    asked = {name: FLAGS[name].value for name in search_flags.NAMES}
-    search_flags.check(asked, class_names)
+    asked = {name: FLAGS[name].value for name in configs.search.NAMES}
+    configs.search.check(asked, class_names)
     return asked
 
 
@@ -160,7 +159,7 @@ def search(config, weights, judges, bank):
     sides = judges.pop(REFEREE), Jury(judges.values())
     model, bank = released_acai(config, weights), LatentBank.from_arrays(bank)
     likes = FLAGS.first_like, FLAGS.second_like
-    weights = search_flags.weights(FLAGS.flag_values_dict())
+    weights = configs.search.weights(FLAGS.flag_values_dict())
     asked = search.Asked(FLAGS.candidates, FLAGS.refine, likes, FLAGS.lower_first, FLAGS.mask, weights)
     return search.evaluate(model, *sides, *shared, bank, asked, seed, folder)
 
@@ -220,10 +219,10 @@ def probe(config, weights, _):
 
 def judge(config, weights, _):
     from classifiers.inference import Judge
-    from evaluation.suites import classifiers as judge
+    from evaluation.suites import classifiers
 
-    datasets = [images(split, config) for split in unseen(config)]
-    return judge.evaluate(Judge(config["model"], weights, FLAGS.source), datasets, FLAGS.seed)
+    unseen_images = [images(split, config) for split in unseen(config)]
+    return classifiers.evaluate(Judge(config["model"], weights, FLAGS.source), unseen_images, FLAGS.seed)
 
 
 def released_acai(config, weights):
@@ -252,19 +251,19 @@ def images(split, config):
 
 @functools.cache
 def cifar10(split, names):
-    return data.load_cifar10(FLAGS.data_dir, split, names)
+    return datasets.load_cifar10(FLAGS.data_dir, split, names)
 
 
 @functools.cache
 def own_images(folder, width, names):
     """(train, holdout) of a folder; InputError where its classes are not those of the model."""
-    whole = data.load_folder(folder, width=width, hold_out=False)
+    whole = datasets.load_folder(folder, width=width, hold_out=False)
     if whole.class_names != names:
         raise InputError(
             f"--image_folder: the classes that the model knows are required ({', '.join(names)}). "
             f"Received: {folder} with {', '.join(whole.class_names)}"
         )
-    train, holdout = data.divide(whole)
+    train, holdout = datasets.divide(whole)
     if len(np.unique(holdout.labels)) < len(names):
         raise InputError(f"--image_folder: ten images a class are required. Received: {folder} with fewer")
     return train, holdout
@@ -285,4 +284,4 @@ def check_folder(config):
 
 
 if __name__ == "__main__":
-    command.run(main)
+    cli.run(main)

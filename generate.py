@@ -28,13 +28,12 @@ from pathlib import Path
 
 from absl import flags
 
-from common import cli as command
-from common import release
-from common.data import datasets as data
+import configs.search
+from common import cli, release
+from common.data import datasets
 from common.errors import InputError
 from common.files import write_atomically
-from configs import search as search_flags
-from pegasus import manifest as found
+from pegasus.manifest import attach
 from pictures import gallery
 
 FAMILIES = ("acai", "gan")  # each has `recipes`, with ACTIONS, load and render
@@ -71,7 +70,7 @@ flags.DEFINE_float(
 flags.DEFINE_integer("seed", 0, "picture k is a function of the seed and k, not of --count", lower_bound=0)
 flags.DEFINE_string("first_image", None, "a picture of your own as the first parent")
 flags.DEFINE_string("second_image", None, "and one as the second")
-search_flags.define(candidates=0, refine=0, least=0)
+configs.search.define(candidates=0, refine=0, least=0)
 flags.DEFINE_integer("keep", 64, "how many of the candidates stay", lower_bound=1)
 flags.DEFINE_bool("bundle", False, "of a search: what it finds becomes what a bare --blend of the source shows")
 flags.DEFINE_string(
@@ -85,12 +84,12 @@ flags.DEFINE_integer("scale", 4, "nearest-neighbour enlargement", lower_bound=1,
 flags.DEFINE_string("from_manifest", None, "a manifest.json, whose pictures are made again")
 FLAGS = flags.FLAGS
 OPTIONAL = "first second mix strip path layout bandwidth first_image second_image".split()  # not of every action
-OPTIONAL += [name for name in search_flags.NAMES if name not in search_flags.WEIGHTS]
+OPTIONAL += [name for name in configs.search.NAMES if name not in configs.search.WEIGHTS]
 DRAWING = "count seed scale".split()  # of every action but those that SHOWS
-RECIPE_FLAGS = [*OPTIONAL, *"source count seed scale keep".split(), *search_flags.WEIGHTS]
+RECIPE_FLAGS = [*OPTIONAL, *"source count seed scale keep".split(), *configs.search.WEIGHTS]
 MOVABLE = "source first_image second_image scale out".split()  # may be given beside --from_manifest
 DRAWN = "weights_digest codes_digest first_image_digest second_image_digest rows blends refined_digest".split()
-LATER = {"layout", "keep", *search_flags.NAMES}  # what manifests of older versions lack
+LATER = {"layout", "keep", *configs.search.NAMES}  # what manifests of older versions lack
 SHOWING = {"source", "strip", "scale", "out"}  # flags beside which a bare --blend shows what was searched for
 WINNERS = "pegasus.json"  # in a release's folder
 DIAGRAMS = 4  # how many, where --count is not given
@@ -104,7 +103,7 @@ def main():
     recipes = recipes_of(folder, recipe)
     source = recipes.load(folder, recipe)
     if "blends" in drawn:
-        source = found.attach(source, recipe, manifest)
+        source = attach(source, recipe, manifest)
     scoring = jury_of(recipe, source) if recipe["candidates"] and "blends" not in recipe else None
     out = FLAGS.out or os.path.join("out", recipe["action"])
     try:
@@ -113,7 +112,7 @@ def main():
     except OSError as error:
         raise InputError(f"--out: a folder to write to is required. Received: {out} ({error.strerror})") from error
 
-    command.import_tensorflow()
+    cli.import_tensorflow()
     if recipe["action"] in SHOWS:
         print(show(recipe, source, out))
         return
@@ -152,17 +151,17 @@ def bundle(manifest, folder):
 def show(recipe, source, out):
     """Writes the page or the drawing of an ACAI; returns its path."""
     if recipe["action"] == "diagram":
-        from pictures import architecture as diagram
+        from pictures import architecture
 
-        return diagram.write(os.path.join(out, "architecture.png"), source.sizes, recipe["source"])
-    from classifiers import inference as released
+        return architecture.write(os.path.join(out, "architecture.png"), source.sizes, recipe["source"])
+    from classifiers import inference
     from pegasus import explore
 
     judge, sizes = None, release.read(release.BUNDLED / "classifier", "classifier")[0]["model"]
     classes = {recipe["first"], recipe["second"]}
     fit = all(sizes[name] == source.sizes[name] for name in ("width", "colours"))
     if fit and classes <= set(sizes["class_names"]) and len(classes) == 2:
-        judge = released.bundled("classifier")
+        judge = inference.bundled("classifier")
     return explore.write(os.path.join(out, "explore.html"), recipe, source, judge)
 
 
@@ -179,7 +178,7 @@ def jury_of(recipe, source):
         raise InputError(
             f"--candidates: two different classes that the classifier knows are required. Received: {classes}"
         )
-    search_flags.check(recipe, judged["class_names"])
+    configs.search.check(recipe, judged["class_names"])
     own = source.sizes["width"]
     if own % judged["width"] or source.sizes["colours"] != judged["colours"]:
         raise InputError(
@@ -187,7 +186,7 @@ def jury_of(recipe, source):
             f"that, is required. Received: {source.folder} with {own} pixels, {source.sizes['colours']} channels"
         )
     try:
-        data.check_cifar10(FLAGS.data_dir, download=False)
+        datasets.check_cifar10(FLAGS.data_dir, download=False)
         prepared = own == judged["width"]
     except InputError:
         if FLAGS.data_dir is not None:
@@ -195,10 +194,10 @@ def jury_of(recipe, source):
         prepared = False
 
     def scoring():
-        from classifiers import inference as released
+        from classifiers import inference
 
-        training = data.load_cifar10(FLAGS.data_dir, "train", classes, download=False) if prepared else None
-        return {"judge": released.bundled_jury(), "training": training}
+        training = datasets.load_cifar10(FLAGS.data_dir, "train", classes, download=False) if prepared else None
+        return {"judge": inference.bundled_jury(), "training": training}
 
     return scoring
 
@@ -225,13 +224,13 @@ def recipe_of_flags():
     if recipe["action"] == "interpolate":
         recipe["strip"] = recipe["strip"] or 9
     recipe["count"] = 1 if own else recipe["count"]
-    recipe["weights"] = search_flags.weights(recipe)
+    recipe["weights"] = configs.search.weights(recipe)
     if recipe["candidates"]:
         if FLAGS["count"].present and recipe["count"] != recipe["keep"]:
             raise InputError(f"--keep is required with --candidates, not --count. Received: --count={FLAGS.count}")
         recipe["count"] = recipe["keep"]
     else:
-        searching = {"keep", "bundle", "data_dir", *search_flags.NAMES} - {"mask"}  # which is of any --blend
+        searching = {"keep", "bundle", "data_dir", *configs.search.NAMES} - {"mask"}  # which is of any --blend
         idle = sorted(name for name in searching if FLAGS[name].value != FLAGS[name].default)
         if idle:
             raise InputError(f"--{idle[0]} is required with --candidates. Received: --{idle[0]} alone")
@@ -292,4 +291,4 @@ def read_manifest(path):
 
 
 if __name__ == "__main__":
-    command.run(main)
+    cli.run(main)

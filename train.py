@@ -11,8 +11,7 @@ import json
 from absl import flags, logging
 from ml_collections import config_flags
 
-from common import cli as command
-from common import release
+from common import cli, release
 from common.backend import compiler, gpu, memory, precision, towers
 from common.data import datasets as data
 from common.distribute import cluster
@@ -65,7 +64,7 @@ def train(config, run, machines=False):
 
     memory.keep_freed_memory()
     strategy_name = config.train.get("strategy", "default")
-    command.import_tensorflow(strategy_name, towers.wanted(config.train) > 1, config.train.deterministic)
+    cli.import_tensorflow(strategy_name, towers.wanted(config.train) > 1, config.train.deterministic)
     import keras
 
     from common import variables
@@ -119,7 +118,7 @@ def has_release(config, run):
 
 def take_steps(config, run, family, model, images, strategy):
     """The steps of a model from its own on, and what happens beside them."""
-    from common.data import disk_cache as stored
+    from common.data import disk_cache
     from common.distribute import distribution
     from training import loop
 
@@ -129,7 +128,7 @@ def take_steps(config, run, family, model, images, strategy):
     logging.info("training on %s, %s, XLA %s", devices, config.train.precision, "on" if compiled else "off")
     try:
         with contextlib.ExitStack() as stack:  # which closes all, also where closing one fails
-            stack.enter_context(stored.explained(images[0].images))
+            stack.enter_context(disk_cache.explained(images[0].images))
             if not distribution.on_machines(strategy):  # where a lost worker looks like a failing GPU
                 stack.enter_context(gpu.explained(compiled))
             observers = []
@@ -199,4 +198,4 @@ def callbacks(config, run, family, model, datasets, start):
 
 
 if __name__ == "__main__":
-    command.run(main, define_config)
+    cli.run(main, define_config)

@@ -21,11 +21,9 @@ from absl import flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from common import cli as command
-from common import images
+from common import cli, images
 from common.backend import compiler, memory
-from common.data import batches
-from common.data import datasets as data
+from common.data import batches, datasets
 from common.errors import InputError
 
 STEP = dict(batch=64, depth=16, width=32, latent=16)  # what the others vary one of
@@ -77,7 +75,7 @@ def in_a_child(part, value, quick):
 def measure(part, value, quick):
     """The rows of one point. "seconds" are a median step's, a whole search's or one picture's."""
     memory.keep_freed_memory()
-    command.import_tensorflow()
+    cli.import_tensorflow()
     if part == "candidates":
         found = [search(value, quick)]
     elif part == "decode":
@@ -104,7 +102,9 @@ def acai(sizes):
 
 def noise(width, count=2_000):
     pixels = np.random.default_rng(0).integers(0, 256, (count, width, width, 3), dtype=np.uint8)
-    return data.ImageDataset(pixels, np.arange(count, dtype=np.int32) % 2, np.arange(count), ("a", "b"), "train")
+    return datasets.ImageDataset(
+        pixels, np.arange(count, dtype=np.int32) % 2, np.arange(count), ("a", "b"), "train"
+    )
 
 
 def timed(step, stream):
@@ -143,7 +143,7 @@ def from_memory_and_disk(width, quick):
     step, flops = acai(sizes)
     in_memory = noise(width, 200 if quick else 20_000)
     with tempfile.TemporaryDirectory() as cache:
-        sources = {"from memory": in_memory, "from disk": data.store(in_memory, cache)}
+        sources = {"from memory": in_memory, "from disk": datasets.store(in_memory, cache)}
         streams = {
             name: iter(batches.batches(source, sizes["batch"], seed=0, flip=True))
             for name, source in sources.items()
@@ -255,4 +255,4 @@ def draw(rows, path):
 
 
 if __name__ == "__main__":
-    command.run(main)
+    cli.run(main)

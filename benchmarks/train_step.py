@@ -20,11 +20,10 @@ from absl import flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from common import cli as command
+import configs.acai
+from common import cli
 from common.backend import compiler, memory, precision, towers
-from common.data import batches
-from common.data import datasets as data
-from configs import acai as acai_configs
+from common.data import batches, datasets
 
 flags.DEFINE_string("model", "acai", "acai or a variant of configs/gan.py")
 flags.DEFINE_integer("width", None, "channels of both networks of a GAN; default: the variant's")
@@ -48,12 +47,12 @@ BURN_IN = 3  # blocks, of which the first compiles
 
 def main():
     memory.keep_freed_memory()
-    config = acai_configs.get_config()
+    config = configs.acai.get_config()
     for name in ("towers", "precision", "jit_compile"):
         config.train[name] = FLAGS[name].value
     config.train.batch_size = FLAGS.batch
     one_core = FLAGS.model == "acai" and towers.wanted(config.train) > 1
-    command.import_tensorflow(one_core=one_core)
+    cli.import_tensorflow(one_core=one_core)
     import tensorflow as tf
 
     from common.backend import gpu
@@ -117,10 +116,10 @@ def acai(count, policy):
 
 def gan(images, policy):
     """As `acai`, a variant as it is trained, but for the flags."""
-    from configs import gan as configs
+    import configs.gan
     from training.gan import build
 
-    config = configs.get_config(FLAGS.model)
+    config = configs.gan.get_config(FLAGS.model)
     config.train.update(batch_size=FLAGS.batch, precision=policy, ema_rate=FLAGS.ema)
     if FLAGS.width:
         config.model.generator_channels = config.model.discriminator_channels = FLAGS.width
@@ -135,7 +134,9 @@ def noise_images(count):
     """As many uint8 images of noise, 32x32x3, as an ImageDataset: the step does not look at what it sees."""
     random = np.random.default_rng(0)
     images = random.integers(0, 256, (count, 32, 32, 3), dtype=np.uint8)
-    return data.ImageDataset(images, np.arange(count, dtype=np.int32) % 2, np.arange(count), ("a", "b"), "train")
+    return datasets.ImageDataset(
+        images, np.arange(count, dtype=np.int32) % 2, np.arange(count), ("a", "b"), "train"
+    )
 
 
 def large_convolution(tf, compiled, shape, parts, dtype):
@@ -207,4 +208,4 @@ def network_flops(network):
 
 
 if __name__ == "__main__":
-    command.run(main)
+    cli.run(main)

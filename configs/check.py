@@ -6,7 +6,7 @@ import os
 from common import release
 from common.backend import compiler
 from common.backend.precision import PRECISIONS
-from common.data import datasets as data
+from common.data import datasets
 from common.distribute import cluster
 from common.errors import InputError
 
@@ -93,9 +93,9 @@ def check(config):
         require("train.batch_size", "even for pairs across", lambda size: size % 2 == 0)
     if config.data.source == "cifar10":
         require("model.width", "32, that of CIFAR-10", lambda width: width == 32)
-        data.check_classes(config.data.classes)
+        datasets.check_classes(config.data.classes)
         if pairing == "across":
-            data.check_groups(config.data.groups, config.data.classes)
+            datasets.check_groups(config.data.groups, config.data.classes)
     if config.family == "gan":
         check_gan(config, require)
 

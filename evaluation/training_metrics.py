@@ -7,8 +7,8 @@ import numpy as np
 
 from acai import line_metrics
 from common import interpolation
-from common.metrics import classification as class_metrics
-from common.metrics import features as metrics
+from common.metrics import classification
+from common.metrics.features import high_frequency_energy, kernel_distance
 
 
 class BlendWatch:
@@ -25,7 +25,7 @@ class BlendWatch:
         real = np.concatenate([first, second])
         *_, last = judges.values()
         self.real_features = last(real)[1]
-        self.real_energy = metrics.high_frequency_energy(real).mean()
+        self.real_energy = high_frequency_energy(real).mean()
 
     def __call__(self, encode, decode):
         """{name: float} of a model.
@@ -36,12 +36,12 @@ class BlendWatch:
         """
         codes = [np.asarray(encode(side)) for side in (self.first, self.second)]
         blends = np.clip(np.asarray(decode(interpolation.slerp(*codes, 0.5))), -1, 1)
-        found = {"blend_sharpness": metrics.high_frequency_energy(blends).mean() / self.real_energy}
+        found = {"blend_sharpness": high_frequency_energy(blends).mean() / self.real_energy}
         for name, judge in self.judges.items():
             probabilities, features = judge(blends)
             pair = [judge.class_names.index(c) for c in self.classes]
-            found[f"blend_recognisability_{name}"] = class_metrics.recognisability(probabilities, *pair).mean()
-        found[f"blend_kd_{name}"] = metrics.kernel_distance(self.real_features, features)
+            found[f"blend_recognisability_{name}"] = classification.recognisability(probabilities, *pair).mean()
+        found[f"blend_kd_{name}"] = kernel_distance(self.real_features, features)
         return {name: float(value) for name, value in found.items()}
 
 

@@ -12,7 +12,7 @@ import traceback
 
 from absl import flags
 
-from common import cli as command
+from common import cli
 from common.errors import InputError, one_line
 from common.files import write_atomically
 from gpu_check import runner, sizes
@@ -66,4 +66,4 @@ def write_json(path, content):
 
 
 if __name__ == "__main__":
-    command.run(main)
+    cli.run(main)

@@ -5,7 +5,7 @@ import platform
 import subprocess
 import sys
 
-from common import cli as command
+from common import cli
 from common.backend import gpu
 from gpu_check.bounds import BOUNDS, CheckSkipped, at_most, require
 
@@ -23,12 +23,12 @@ def wake(device, replicas=1):
     Raises:
         InputError: when TensorFlow lists no GPU.
     """
-    command.import_tensorflow("multi_worker")  # which does not start the devices
+    cli.import_tensorflow("multi_worker")  # which does not start the devices
     import tensorflow as tf
 
     gpus, logical = tf.config.list_physical_devices("GPU"), tf.config.LogicalDeviceConfiguration
     if device == "GPU:0" and not gpus:
-        raise command.InputError(
+        raise cli.InputError(
             "--device must be a device that TensorFlow lists. Received: GPU:0, but TensorFlow lists no GPU; "
             "`make install GPU=1` installs what it needs for one"
         )
@@ -100,7 +100,7 @@ def memory(device, sizes):
     product(device)
     program = [sys.executable, "-c", PRODUCT.format(device)]
     second = subprocess.run(program, capture_output=True, text=True)
-    last = command.one_line((second.stderr.strip().splitlines() or ["nothing on stderr"])[-1])
+    last = cli.one_line((second.stderr.strip().splitlines() or ["nothing on stderr"])[-1])
     require(second.returncode == 0, f"a second process must be able to use {device}. Received: {last[:300]}")
     if device.startswith("CPU"):
         raise CheckSkipped("no process takes a CPU's memory in advance; the products in two processes are right")

@@ -7,7 +7,7 @@ import numpy as np
 
 from common import images, progress
 from common.inference import in_batches
-from common.metrics import features as metrics
+from common.metrics.features import nearest
 from pegasus import masks
 from pegasus.candidates import codes_of, draw, prepare
 from pegasus.refine import refine
@@ -59,7 +59,7 @@ def complete(recipe, model, judge, bank, rows, training=None):
         {"mirrored": list(c.mirrored), "mask": c.mask, "shares": c.shares.tolist()} for c in chosen
     ]
     rows = np.concatenate(parents.rows)
-    near, away = metrics.nearest(features, parents.features)
+    near, away = nearest(features, parents.features)
     entries = [
         {"score": round(float(scores[k]), 4), "glance": round(float(glance[k]), 4)}
         | {"terms": {n: round(float(v[k]), 4) for n, v in terms.items()}}
@@ -68,7 +68,7 @@ def complete(recipe, model, judge, bank, rows, training=None):
     ]
     if training is None:
         return stored, entries, {}
-    near, away = metrics.nearest(features, scorer.reference)
+    near, away = nearest(features, scorer.reference)
     for entry, i, distance in zip(entries, near, away, strict=True):
         image = {"class": training.class_names[training.labels[i]], "id": int(training.ids[i])}
         entry["nearest_training_image"] = image | {"distance": round(float(distance), 4)}
@@ -130,5 +130,5 @@ def find(scorer, parents, candidates, keep, seed, weights, kinds=masks.KINDS):
 def thorough(scorer, parents, codes):
     """All terms in all views, {term: [N]}, and features [N, d] of codes [N, h, w, c]."""
     terms, features = scorer(codes, thorough=True)
-    _, distances = metrics.nearest(features, parents.features)
+    _, distances = nearest(features, parents.features)
     return terms | {"unlike": np.minimum(np.log(np.maximum(distances, 1e-6) / parents.spacing), 0)}, features

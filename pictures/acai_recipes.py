@@ -17,8 +17,8 @@ from common import files, images, release
 from common.errors import InputError
 from common.inference import in_batches
 from common.release import pin
-from pegasus import manifest as found
 from pegasus import masks
+from pegasus.manifest import check_blends
 from pictures import decoding, gallery, latents
 
 ACTIONS = {  # and the flags that each takes
@@ -148,7 +148,7 @@ def draw(recipe, bank):
     if recipe.get("mask") and "blends" not in recipe:
         recipe["blends"] = masked(recipe, bank)
     if "blends" in recipe:
-        found.check_blends(recipe["blends"], wanted, bank.latents.shape[1:3])
+        check_blends(recipe["blends"], wanted, bank.latents.shape[1:3])
 
 
 def masked(recipe, bank):

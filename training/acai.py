@@ -4,8 +4,7 @@ import functools
 
 import numpy as np
 
-from acai import latent_bank as bank
-from acai import net2net as widening
+from acai import latent_bank, net2net
 from acai.inference import ReleasedACAI
 from acai.model import ACAI
 from classifiers.inference import bundled, bundled_jury
@@ -15,8 +14,8 @@ from common.data import batches, lines
 from common.data.cifar10 import CIFAR10_CLASSES
 from common.errors import InputError
 from common.images import to_uint8
-from evaluation import training_metrics as watch
-from pictures import acai_training_grid as pictures
+from evaluation.training_metrics import BlendWatch, line_scores
+from pictures import acai_training_grid
 from training.callbacks import RunawayWatch
 from training.schedule import cosine, steps
 
@@ -77,7 +76,7 @@ def start(config, model):
         raise InputError(
             f"--config.train.start_from is required to be of a plain bottleneck. Received: {folder}, {kind}"
         )
-    widening.begin_with(model, weights, folder)
+    net2net.begin_with(model, weights, folder)
 
 
 def judge_features():
@@ -130,7 +129,7 @@ def evaluate(config, model, datasets):
     found = {"holdout_reconstruction_loss": float(np.concatenate(errors).mean())}
     classes = config.data.first, config.data.second
     if config.data.source == "lines":
-        found |= watch.line_scores(*networks)
+        found |= line_scores(*networks)
     elif set(classes) <= {*CIFAR10_CLASSES} & {*datasets[1].class_names} and config.model.width == 32:
         found |= blend_watch(datasets[1], classes)(*networks)
     return found
@@ -141,18 +140,18 @@ def blend_watch(holdout, classes, count=256):
     """Scores blends of the first images of two classes by both judges. Kept: a training asks for it often."""
     judges = {name: bundled(name) for name in ("referee", "classifier")}
     sides = (picture_images(holdout, name, count) for name in classes)
-    return watch.BlendWatch(judges, *sides, classes)
+    return BlendWatch(judges, *sides, classes)
 
 
 def render(config, model, datasets):
     """{name: picture} of the hold-out's first images of the two classes of the pictures."""
     first, second = (picture_images(datasets[1], name) for name in (config.data.first, config.data.second))
-    return pictures.training_pictures(model.released.encode, model.released.decode, first, second)
+    return acai_training_grid.training_pictures(model.released.encode, model.released.decode, first, second)
 
 
 def write_release(config, model, datasets, folder):
     """Writes the released networks, with a bank of codes, into `folder`."""
-    codes = bank.encode(model.released.encode, datasets, config.train.bank_per_class)
+    codes = latent_bank.encode(model.released.encode, datasets, config.train.bank_per_class)
     settings = config.to_dict()
     settings["model"]["colours"] = datasets[0].images.shape[-1]
     if config.data.source == "folder":

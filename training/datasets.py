@@ -5,8 +5,7 @@ import os
 import numpy as np
 
 from common.backend import memory
-from common.data import datasets as data
-from common.data import lines
+from common.data import datasets, lines
 from common.errors import InputError
 
 HELD_OUT = 1000  # images a class at most that figures, pictures and bank see: else these outweigh the training
@@ -23,12 +22,12 @@ def load(settings, width, data_dir=None):
         return line_images("train", 0, width), line_images("holdout", 0.5, width)
     if settings.source == "folder":
         limits = dict(memory_limit=memory_limit(settings), cache=cache_folder(settings))
-        whole = data.load_folder(settings.image_folder, width=width, hold_out=False, **limits)
+        whole = datasets.load_folder(settings.image_folder, width=width, hold_out=False, **limits)
     else:
-        whole = data.load_cifar10(data_dir, classes=settings.classes, hold_out=False)
+        whole = datasets.load_cifar10(data_dir, classes=settings.classes, hold_out=False)
         if whole.images.nbytes > memory_limit(settings):
-            whole = data.store(whole, cache_folder(settings))
-    train, holdout = data.divide(whole)
+            whole = datasets.store(whole, cache_folder(settings))
+    train, holdout = datasets.divide(whole)
     counts = np.bincount(holdout.labels, minlength=len(holdout.class_names))
     if not counts.all():
         name = holdout.class_names[counts.argmin()]
@@ -52,4 +51,4 @@ def line_images(split, shift, width, count=256):
     angles = (np.arange(count) + shift) * 2 * np.pi / count
     images = np.rint(127.5 * lines.render(angles, width) + 127.5).astype(np.uint8)
     labels, ids = np.zeros(count, np.int32), np.arange(count)
-    return data.ImageDataset(images, labels, ids, ("line",), split)
+    return datasets.ImageDataset(images, labels, ids, ("line",), split)

@@ -8,8 +8,7 @@ import importlib
 import os
 import sys
 
-from common import cli as command
-from common import release
+from common import cli, release
 from common.errors import InputError
 from common.files import pack, write_atomically
 
@@ -48,7 +47,7 @@ def main(words):
         )
     source, folder, *without = words
     release.resolve(source)
-    command.import_tensorflow()
+    cli.import_tensorflow()
     bundle(source, folder, without)
     print(folder)
 
@@ -56,4 +55,4 @@ def main(words):
 if __name__ == "__main__":
     words = sys.argv[1:]
     del sys.argv[1:]  # what is left has no flags
-    command.run(lambda: main(words))
+    cli.run(lambda: main(words))

@@ -11,7 +11,7 @@ from common.backend import precision
 from common.data import batches
 from common.data.cifar10 import CIFAR10_CLASSES
 from common.images import to_uint8
-from common.metrics import features as metrics
+from common.metrics.features import kernel_distance
 from gan.inference import ReleasedGAN
 from gan.model import GAN
 from pictures.gan_training_grid import training_pictures
@@ -80,7 +80,7 @@ def evaluate(config, model, datasets):
     found = {"sample_diversity": float(samples.std(0).mean() / pixel_deviation(holdout))}
     if set(holdout.class_names) <= {*CIFAR10_CLASSES} and config.model.width == 32:
         judge, real_features = judge_and_features(holdout)
-        found["sample_kd_classifier_1k"] = metrics.kernel_distance(real_features, judge(samples)[1])
+        found["sample_kd_classifier_1k"] = kernel_distance(real_features, judge(samples)[1])
     return found
 
 

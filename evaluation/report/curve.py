@@ -10,7 +10,7 @@ import sys
 
 import numpy as np
 
-from common import cli as command
+from common import cli
 from common.errors import InputError
 from common.images import write_png
 from evaluation.report import plots
@@ -50,4 +50,4 @@ def main(words):
 if __name__ == "__main__":
     words = sys.argv[1:]
     del sys.argv[1:]  # what is left has no flags
-    command.run(lambda: main(words))
+    cli.run(lambda: main(words))

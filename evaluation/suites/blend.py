@@ -7,9 +7,16 @@ and the cross-fade of the pixels. A model is only worth its training where it be
 import numpy as np
 
 from common import images, interpolation, progress
-from common.metrics import classification as class_metrics
-from common.metrics import features as metrics
-from common.metrics import intervals
+from common.metrics import classification, intervals
+from common.metrics.features import (
+    density_coverage,
+    diversity,
+    frechet_distance,
+    high_frequency_energy,
+    kernel_distance,
+    nearest,
+    precision_recall,
+)
 from evaluation.features import cached
 from evaluation.report import plots
 from evaluation.report.report import Figure, Section
@@ -91,8 +98,8 @@ class Judged:
         for name, judge in judges.items():
             probabilities, _ = judge(pictures)
             pair = [judge.class_names.index(c) for c in classes]
-            self.recognisability[name] = class_metrics.recognisability(probabilities, *pair)
-            self.balance[name] = class_metrics.balance(probabilities, *pair)
+            self.recognisability[name] = classification.recognisability(probabilities, *pair)
+            self.balance[name] = classification.balance(probabilities, *pair)
 
 
 def figures(judged, extract, near, seed):
@@ -115,20 +122,20 @@ def figures(judged, extract, near, seed):
     for name in judged.recognisability:
         found.append(mean(f"recognisability_{name}", judged.recognisability[name], "higher"))
         found.append(mean(f"balance_{name}", judged.balance[name], "higher"))
-    found += distances(["kd"], metrics.kernel_distance, "lower", "kernel distance and its interval")
-    found += distances(["fd"], metrics.frechet_distance, "lower", "Frechet distance and its interval")
+    found += distances(["kd"], kernel_distance, "lower", "kernel distance and its interval")
+    found += distances(["fd"], frechet_distance, "lower", "Frechet distance and its interval")
     stage = "precision, recall and their intervals"
-    found += distances(["precision", "recall"], metrics.precision_recall, "higher", stage)
+    found += distances(["precision", "recall"], precision_recall, "higher", stage)
     stage = "density, coverage and their intervals"
-    found += distances(["density", "coverage"], metrics.density_coverage, "higher", stage)
-    energy = metrics.high_frequency_energy(judged.pictures) / near.real_energy
+    found += distances(["density", "coverage"], density_coverage, "higher", stage)
+    energy = high_frequency_energy(judged.pictures) / near.real_energy
     found.append(mean("sharpness", energy, "", "1 is as sharp as real images"))
     for space, (distances, holdouts) in near.distances(judged.pictures, judged.features).items():
         found.append(mean(f"nearest_{space}", distances, "higher", f"the hold-out's: {holdouts.mean():.4g}"))
         closer = np.mean(distances < np.quantile(holdouts, 0.01))
         found.append(Figure(f"copies_{space}_{size}", closer, count=count, better="lower", note=COPIES))
     some = judged.features[:64]
-    found.append(Figure(f"diversity_{extract.name}_{len(some)}", metrics.diversity(some), count=len(some)))
+    found.append(Figure(f"diversity_{extract.name}_{len(some)}", diversity(some), count=len(some)))
     return found
 
 
@@ -152,7 +159,7 @@ def gains(blends, control, near, seed):
     difference = blends.recognisability[judge] - control.recognisability[judge]
 
     def closer(real, ours, theirs):
-        return metrics.kernel_distance(real, theirs) - metrics.kernel_distance(real, ours)
+        return kernel_distance(real, theirs) - kernel_distance(real, ours)
 
     features = (near.real_features, blends.features, control.features)
     found = {
@@ -196,19 +203,19 @@ class Neighbours:
         self.train_features, self.real_features = (
             cached(extract, pictures, folder) if folder else extract(pictures) for pictures in (train, real)
         )
-        self.real_energy = metrics.high_frequency_energy(real).mean()
+        self.real_energy = high_frequency_energy(real).mean()
         self.holdout = self.distances(real, self.real_features, compared=False)
 
     def distances(self, pictures, features, compared=True):
         """{"features" and "pixels": (distances [N], the hold-out's)}; only the distances where not `compared`."""
         sets = {"features": (features, self.train_features), "pixels": (flat(pictures), flat(self.train))}
         with progress.shown("nearest training images"):
-            found = {name: metrics.nearest(*both)[1] for name, both in sets.items()}
+            found = {name: nearest(*both)[1] for name, both in sets.items()}
         return {name: (values, self.holdout[name]) for name, values in found.items()} if compared else found
 
     def picture(self, judged, count, scale=3):
         """The first `count` pictures in one row, below them the nearest training images by features."""
-        rows, _ = metrics.nearest(judged.features[:count], self.train_features)
+        rows, _ = nearest(judged.features[:count], self.train_features)
         both = np.concatenate([judged.pictures[:count], self.train[rows]])
         return images.grid(images.to_uint8(both), count, scale)
 

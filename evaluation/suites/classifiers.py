@@ -4,8 +4,7 @@ import numpy as np
 from scipy.special import softmax
 
 from common import images
-from common.metrics import classification as class_metrics
-from common.metrics import intervals
+from common.metrics import classification, intervals
 from evaluation.report import plots
 from evaluation.report.report import Figure, Section
 
@@ -33,11 +32,11 @@ def evaluate(judge, datasets, seed=0):
         accuracy = intervals.bootstrap_mean(hits, seed=seed)
         figures.append(Figure(f"accuracy_{size}", *accuracy, len(dataset), "higher"))
         for figure, shares in (("ece", probabilities), ("ece_uncalibrated", reheated(judge, probabilities))):
-            error = class_metrics.expected_calibration_error(shares, dataset.labels)
+            error = classification.expected_calibration_error(shares, dataset.labels)
             figures.append(Figure(f"{figure}_{size}", error, count=len(dataset), better="lower"))
         for label, row in enumerate(table):
             row[f"accuracy, {name}"] = float(hits[dataset.labels == label].mean())
-        diagram = plots.reliability_diagram(*class_metrics.reliability(probabilities, dataset.labels))
+        diagram = plots.reliability_diagram(*classification.reliability(probabilities, dataset.labels))
         pictures[f"Reliability on {len(dataset)} images, {name}"] = diagram
     return Section("Classifier", figures, table, pictures, f"{TEXT} Temperature {judge.temperature:.4g}.")
 

@@ -12,9 +12,8 @@ import tensorflow as tf
 
 from common import images, interpolation
 from common.inference import in_batches
-from common.metrics import classification as class_metrics
-from common.metrics import features as metrics
-from common.metrics import intervals
+from common.metrics import classification, intervals
+from common.metrics.features import high_frequency_energy, kernel_distance
 from evaluation.report.report import Figure, Section
 from evaluation.suites.blend import Neighbours, jackknife
 from pegasus import masks, search
@@ -134,10 +133,10 @@ class Measure:
 
     def __call__(self, pictures):
         probabilities, features = self.referee(pictures)
-        recognised = class_metrics.recognisability(probabilities, *self.pair)
+        recognised = classification.recognisability(probabilities, *self.pair)
         stage = "kernel distance and its interval"
-        kd = jackknife(metrics.kernel_distance, self.real, features, seed=self.seed, stage=stage)
-        energy = metrics.high_frequency_energy(pictures) / self.near.real_energy
+        kd = jackknife(kernel_distance, self.real, features, seed=self.seed, stage=stage)
+        energy = high_frequency_energy(pictures) / self.near.real_energy
         count = len(pictures)
         found = [
             Figure(

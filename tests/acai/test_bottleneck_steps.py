@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import configs.acai
 from acai import bottlenecks
 from acai.autoencoder import Autoencoder, name_in_paper
 from acai.inference import ReleasedACAI
@@ -15,19 +16,18 @@ from common import release
 from common.errors import InputError
 from common.files import pack, unpack
 from common.variables import restore
-from configs import acai as configs
 from pegasus import explore
 from tests.support.acai_models import SMALL, batch, first_gradients, same, values
 
-OTHERS = {name: setting for name, setting in configs.OTHERS.items() if name != "baseline"}
-FOR_STATE = [pytest.param(name, marks=[] if name == "aae" else pytest.mark.slow) for name in configs.OTHERS]
+OTHERS = {name: setting for name, setting in configs.acai.OTHERS.items() if name != "baseline"}
+FOR_STATE = [pytest.param(name, marks=[] if name == "aae" else pytest.mark.slow) for name in configs.acai.OTHERS]
 SIZES = dict(width=8, colours=3, latent_width=4, latent_channels=2, depth=2, critic_depth=None, codes=8)
 
 
 def make(name, seed=0, **options):
     """A compiled model of one of the paper's others, with biases that are not 0 and codes far apart."""
     keras.utils.set_random_seed(seed)
-    kind, strength = configs.OTHERS[name]
+    kind, strength = configs.acai.OTHERS[name]
     settings = dict(mix_weight=0.0, bottleneck=kind, bottleneck_strength=strength, codes=8, ema_rate=0.5)
     model = ACAI(**SMALL | settings | options)
     random = np.random.default_rng(seed)
@@ -95,7 +95,7 @@ def plain_losses(model, name, data):
 
 
 @pytest.mark.parametrize("compiler", ["none", pytest.param("xla", marks=pytest.mark.slow)])
-@pytest.mark.parametrize("name", configs.OTHERS)
+@pytest.mark.parametrize("name", configs.acai.OTHERS)
 def test_a_step_equals_the_plain_losses(name, compiler):
     model, data = make(name), batch(0)
     network = model.bottleneck.network
@@ -205,7 +205,7 @@ def test_a_release_encodes_and_decodes_as_the_average_does(name, tmp_path):
     model, data = make(name), batch(0)
     for step in range(3):
         model.train_step(batch(step))
-    kind, strength = configs.OTHERS[name]
+    kind, strength = configs.acai.OTHERS[name]
     sizes = SIZES | {"bottleneck": kind, "bottleneck_strength": strength}
     codes = model.released.encode(data["image"]).numpy()
     release.write(tmp_path, {"model": sizes}, model.release_state(), {"latents": codes})
@@ -231,7 +231,7 @@ def test_a_release_encodes_and_decodes_as_the_average_does(name, tmp_path):
 
 @pytest.mark.parametrize("name", ["vae", "vqvae"])
 def test_the_page_that_runs_the_decoder_alone_refuses_those_that_need_more(name, tmp_path):
-    kind, strength = configs.OTHERS[name]
+    kind, strength = configs.acai.OTHERS[name]
     sizes = SIZES | {"bottleneck": kind, "bottleneck_strength": strength, "mix_weight": 0.0}
     weights = {part: np.asarray(v) for part, v in make(name).release_state().items()}
     source = SimpleNamespace(sizes=sizes, weights=weights, folder="a/run")
@@ -247,6 +247,6 @@ def test_old_releases_have_no_bottleneck():
 
 
 def test_names_in_the_paper():
-    names = [name_in_paper({"mix_weight": 0.0, "bottleneck": kind}) for kind, _ in configs.OTHERS.values()]
+    names = [name_in_paper({"mix_weight": 0.0, "bottleneck": kind}) for kind, _ in configs.acai.OTHERS.values()]
     assert names == ["baseline", "dropout", "denoising", "VAE", "AAE", "VQ-VAE"]
     assert name_in_paper({"mix_weight": 0.5, "bottleneck": "vae"}) == "ACAI with VAE"

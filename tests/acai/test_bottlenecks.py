@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import configs.acai
 from acai import bottlenecks
 from acai.bottlenecks import KINDS
-from configs import acai as configs
 from configs.check import CHOICES
 
 SHAPE = (2, 2, 2)
@@ -23,18 +23,18 @@ def codes(seed=0, count=4, channels=2):
 
 def test_every_kind_has_a_config_and_the_check_knows_it():
     assert CHOICES["model.bottleneck"] == tuple(KINDS)
-    assert {kind for kind, _ in configs.OTHERS.values()} == set(KINDS)
-    for name, (kind, strength) in configs.OTHERS.items():
+    assert {kind for kind, _ in configs.acai.OTHERS.values()} == set(KINDS)
+    for name, (kind, strength) in configs.acai.OTHERS.items():
         on_lines = 0.01 if name == "aae" else strength
         for variant, expected in ((name, strength), (f"lines_{name}", on_lines)):
-            model = configs.get_config(variant).model
+            model = configs.acai.get_config(variant).model
             assert (model.bottleneck, model.bottleneck_strength, model.mix_weight) == (kind, expected, 0)
 
 
 def test_on_lines_all_see_as_many_images_by_the_settings_of_lines():
-    lines = configs.get_config("lines").to_dict()
-    for name in configs.OTHERS:
-        config = configs.get_config(f"lines_{name}").to_dict()
+    lines = configs.acai.get_config("lines").to_dict()
+    for name in configs.acai.OTHERS:
+        config = configs.acai.get_config(f"lines_{name}").to_dict()
         assert config["train"].pop("total_kimg") == 300
         assert config["train"] == {k: v for k, v in lines["train"].items() if k != "total_kimg"}
         assert config["data"] == lines["data"]

@@ -6,14 +6,14 @@ import keras
 import numpy as np
 import pytest
 
+import configs.acai
 import train
-from acai import net2net as widening
+import training.acai
+from acai import net2net
 from acai.model import ACAI
 from common import release
 from common.errors import InputError
-from configs import acai as configs
 from configs.check import check
-from training import acai as training
 from training.checkpoints import Checkpoints
 
 SMALL = dict(width=8, latent_width=2, latent_channels=2, depth=2, critic_depth=2, classes=2, ema_rate=0.5)
@@ -47,7 +47,7 @@ def small():
 )
 def test_the_larger_makes_the_same_pictures(small, larger):
     model = make(seed=1, **larger)
-    widening.begin_with(model, weights(small), "a test")
+    net2net.begin_with(model, weights(small), "a test")
     close = dict(rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(model(IMAGES), small(IMAGES), **close)
     np.testing.assert_allclose(model.critic(IMAGES), small.critic(IMAGES), **close)
@@ -58,7 +58,7 @@ def test_the_larger_makes_the_same_pictures(small, larger):
 
 def test_new_channels_of_the_code_say_something_that_is_not_read_yet(small):
     model = make(seed=1, latent_channels=4)
-    widening.begin_with(model, weights(small), "a test")
+    net2net.begin_with(model, weights(small), "a test")
     codes = np.asarray(model.released.encode(IMAGES))
     assert codes[..., 2:].std(axis=(0, 1, 2)).min() > 0.01
     changed = codes.copy()
@@ -69,7 +69,7 @@ def test_new_channels_of_the_code_say_something_that_is_not_read_yet(small):
 def test_of_the_same_sizes_the_weights_are_the_same(small):
     model = make(seed=1)
     classifier = np.asarray(model.classifier.variables[0])
-    widening.begin_with(model, weights(small), "a test")
+    net2net.begin_with(model, weights(small), "a test")
     for name, value in weights(small).items():
         if not name.startswith("classifier/"):
             np.testing.assert_array_equal(model.state()[name], value, err_msg=name)
@@ -78,20 +78,20 @@ def test_of_the_same_sizes_the_weights_are_the_same(small):
 
 def test_inputs_by_hand():
     kernel = np.float32([[[[1, 2], [3, 4]]]])  # [1, 1, 2, 2]
-    shared = widening.more_inputs(kernel, 6, np.random.default_rng(0))
+    shared = net2net.more_inputs(kernel, 6, np.random.default_rng(0))
     assert shared.shape == (1, 1, 6, 2)
     np.testing.assert_allclose(shared.reshape(3, 2, 2).sum(axis=0), kernel[0, 0], rtol=1e-6)
     shares = shared.reshape(3, 2, 2) / kernel[0, 0]
     np.testing.assert_allclose(shares[..., 0], shares[..., 1], rtol=1e-6)  # of an input, not of a weight
     assert len(np.unique(shares[..., 0].round(4))) == 6 and shares.min() > 0.5 / 3.5
-    padded = widening.more_inputs(kernel, 3, None)
+    padded = net2net.more_inputs(kernel, 3, None)
     np.testing.assert_array_equal(padded, [[[[1, 2], [3, 4], [0, 0]]]])
 
 
 def test_outputs_by_hand():
     kernel, initial = np.float32([[[[1, 2]]]]), np.float32([[[[5, 6, 7, 8]]]])
-    np.testing.assert_array_equal(widening.more_outputs(kernel, initial, copies=True), [[[[1, 2, 1, 2]]]])
-    np.testing.assert_array_equal(widening.more_outputs(kernel, initial, copies=False), [[[[1, 2, 7, 8]]]])
+    np.testing.assert_array_equal(net2net.more_outputs(kernel, initial, copies=True), [[[[1, 2, 1, 2]]]])
+    np.testing.assert_array_equal(net2net.more_outputs(kernel, initial, copies=False), [[[[1, 2, 7, 8]]]])
 
 
 @pytest.mark.parametrize(
@@ -108,34 +108,34 @@ def test_what_cannot_be_made_of_it_is_refused_and_changes_nothing(small, other, 
     model = make(seed=1, **other)
     before = {name: np.asarray(variable).copy() for name, variable in model.state().items()}
     with pytest.raises(InputError, match=rf"(?s)^--config.train.start_from is required.*{named}"):
-        widening.begin_with(model, weights(small), "a test")
+        net2net.begin_with(model, weights(small), "a test")
     for name, value in before.items():
         np.testing.assert_array_equal(model.state()[name], value, err_msg=name)
 
 
 def test_a_training_starts_from_a_release(small, tmp_path):
-    config = configs.get_config()
+    config = configs.acai.get_config()
     release.write(
         tmp_path / "release", config.to_dict(), small.release_state(), {"latents": np.zeros((1, 2, 2, 2))}
     )
     config.train.start_from = str(tmp_path)
     check(config)
     model = make(seed=1, depth=4)
-    training.start(config, model)
+    training.acai.start(config, model)
     np.testing.assert_allclose(model(IMAGES), small(IMAGES), rtol=0, atol=0.05)  # released as float16
 
 
 def test_codes_that_the_encoder_only_hints_at_are_refused(small, tmp_path):
-    config = configs.get_config("vae")
+    config = configs.acai.get_config("vae")
     release.write(tmp_path, config.to_dict(), small.release_state(), {"latents": np.zeros((1, 2, 2, 2))})
     config.train.start_from = str(tmp_path)
     with pytest.raises(InputError, match="start_from is required .* of a plain bottleneck. Received: .*, vae"):
-        training.start(config, make(seed=1))
+        training.acai.start(config, make(seed=1))
 
 
 @pytest.mark.parametrize(("changes", "named"), [({}, "start_from"), ({"bottleneck": "vae"}, "model.bottleneck")])
 def test_configs_that_start_from_nothing(changes, named):
-    config = configs.get_config()
+    config = configs.acai.get_config()
     config.model.update(changes)
     config.train.start_from = "nowhere" if named == "start_from" else "acai"
     with pytest.raises(InputError, match=f"--config.(train.)?{named} is required"):
@@ -145,7 +145,7 @@ def test_configs_that_start_from_nothing(changes, named):
 @pytest.mark.slow
 def test_the_command_starts_from_it_once(small, tmp_path, monkeypatch):
     """A run that stands still keeps the source's weights; when it goes on, the source may be another by then."""
-    config = configs.get_config("lines")
+    config = configs.acai.get_config("lines")
     sizes = dict(width=32, latent_width=2, latent_channels=2, depth=2, critic_depth=2)
     config.model.update(sizes)
     config.train.update(
@@ -154,7 +154,7 @@ def test_the_command_starts_from_it_once(small, tmp_path, monkeypatch):
     config.train.update(dict(start_from=str(tmp_path / "source"), pictures_every_kimg=0.0, release_every_kimg=0.0))
     flags = SimpleNamespace(config=config, workdir=str(tmp_path / "run"), data_dir=None)
     monkeypatch.setattr(train, "FLAGS", flags)
-    monkeypatch.setattr(training, "evaluate", lambda *_: {})
+    monkeypatch.setattr(training.acai, "evaluate", lambda *_: {})
     first = None
     for step in (1, 2):
         source = make(seed=step, colours=1, **sizes)

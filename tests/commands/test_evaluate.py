@@ -102,8 +102,8 @@ def answers(program, *words):
     program = f"""
 import json, sys
 import evaluate
-from common import cli as command, release
-command.parse_flags(["evaluate.py", *{words!r}])
+from common import cli, release
+cli.parse_flags(["evaluate.py", *{words!r}])
 {program}
 """
     result = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=600)
@@ -153,7 +153,7 @@ from pathlib import Path
 release.BUNDLED = Path({str(tmp_path)!r})
 try:
     evaluate.main()
-except command.InputError as error:
+except cli.InputError as error:
     print(json.dumps([str(error), list(evaluate.JUDGES), "tensorflow" in sys.modules]))
 """
     words = f"--source={runs}/animals", f"--features={runs}/judge", f"--suite={suite}", "--data_dir=/dev/null"
@@ -166,11 +166,11 @@ def test_a_search_is_asked_for_what_the_flags_say():
     """With stand-ins for all that takes TensorFlow."""
     program = """
 import sys
-from types import SimpleNamespace as Stand
+from types import SimpleNamespace
 asked = lambda *words: print(repr(words[-3]))
-sys.modules["evaluation.suites.search"] = Stand(Asked=lambda *words: words, evaluate=asked)
-sys.modules["acai.latent_bank"] = Stand(LatentBank=Stand(from_arrays=dict))
-sys.modules["classifiers.inference"] = Stand(Jury=list)
+sys.modules["evaluation.suites.search"] = SimpleNamespace(Asked=lambda *words: words, evaluate=asked)
+sys.modules["acai.latent_bank"] = SimpleNamespace(LatentBank=SimpleNamespace(from_arrays=dict))
+sys.modules["classifiers.inference"] = SimpleNamespace(Jury=list)
 import evaluate
 evaluate.released_acai = lambda *_: None
 evaluate.judged = lambda *_, **__: ({"referee": 0, "juror": 1}, None, None, None, "horse", "bird", 100, 3, None)

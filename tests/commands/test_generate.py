@@ -21,11 +21,11 @@ ROOT = Path(__file__).resolve().parents[2]
 MANY = """
 import json, sys, generate
 from absl import flags
-from common import cli as command
+from common import cli
 for words in json.loads(sys.argv[1]):
     flags.FLAGS.unparse_flags()
     sys.argv = ["generate.py", *words]
-    command.run(generate.main)
+    cli.run(generate.main)
 """
 RUNS = {
     "blend": "--blend --source=run --count=10 --strip=5 --scale=2 --mix=0.25 --out=blend",

@@ -7,13 +7,13 @@ import tensorflow as tf
 
 from acai.model import ACAI
 from classifiers.model import Classifier
-from common import variables as weights
+from common import variables
 from gan.model import GAN
 
 
 def test_names_number_a_networks_variables():
     network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3), keras.layers.BatchNormalization()])
-    found = weights.named("net", network)
+    found = variables.named("net", network)
     names = ["kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance"]
     assert list(found) == [f"net/{i:02d}_{name}" for i, name in enumerate(names)]
     assert found["net/01_bias"] is network.layers[0].bias
@@ -23,7 +23,7 @@ def test_every_variable_of_every_optimizer_has_a_name():
     optimizers = {"a": keras.optimizers.Adam(), "b": keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD())}
     for optimizer in optimizers.values():
         optimizer.build([keras.Variable([1.0])])
-    found = weights.named_optimizers(optimizers)
+    found = variables.named_optimizers(optimizers)
     assert list(found)[:2] == ["a_optimizer/00", "a_optimizer/01"]
     assert [id(v) for v in found.values()] == [id(v) for o in optimizers.values() for v in o.variables]
 
@@ -39,14 +39,14 @@ def test_every_variable_of_every_optimizer_has_a_name():
 )
 def test_averages_follow_by_hand(steps, moved, expected):
     average, weight = tf.Variable([1.0]), tf.Variable([11.0])
-    weights.move_averages([(average, weight)], 0.75, tf.constant(steps, tf.int64), tf.constant(moved))
+    variables.move_averages([(average, weight)], 0.75, tf.constant(steps, tf.int64), tf.constant(moved))
     np.testing.assert_allclose(average, [expected], rtol=1e-5)
     np.testing.assert_array_equal(weight, [11.0])
 
 
 def test_averages_stay_after_an_overflow_whatever_the_weight_is():
     average = tf.Variable([3.0])
-    weights.move_averages([(average, tf.Variable([1e30]))], 0.5, tf.constant(5), tf.constant(False))
+    variables.move_averages([(average, tf.Variable([1e30]))], 0.5, tf.constant(5), tf.constant(False))
     np.testing.assert_array_equal(average, [3.0])
 
 
@@ -55,10 +55,10 @@ def test_what_an_optimizer_says():
     scaled = keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam(0.5), initial_scale=64.0)
     scaled.build([keras.Variable([1.0])])
     for optimizer, rate, scale in ((plain, 0.25, 1.0), (scaled, 0.5, 64.0)):
-        logs = weights.optimizer_logs(optimizer)
+        logs = variables.optimizer_logs(optimizer)
         assert {name: float(value) for name, value in logs.items()} == {"learning_rate": rate, "loss_scale": scale}
         assert all(value.dtype == "float32" for value in logs.values())
-        assert float(weights.loss_scale(optimizer)) == scale
+        assert float(variables.loss_scale(optimizer)) == scale
 
 
 SMALL = dict(width=8, latent_width=4, latent_channels=2, depth=2, classes=3, discriminator_channels=2)

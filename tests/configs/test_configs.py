@@ -10,9 +10,9 @@ import pytest
 import requests
 
 import train
+import training.acai
 from common import release
 from configs import acai, classifier, gan
-from training import acai as training_acai
 from training.schedule import cosine
 
 VARIANTS = [
@@ -97,14 +97,14 @@ def test_pegasus_begins_with_the_bundled_narrow_one():
 def test_rate_falls_where_the_autoencoder_listens_to_the_discriminator():
     config = acai.get_config("narrow")
     config.train.realism_from_kimg, config.train.realism_learning_rate = 0.64, 1e-5  # step 10
-    schedule = training_acai.rate(config, 1e-3, "constant")
+    schedule = training.acai.rate(config, 1e-3, "constant")
     assert [float(schedule(step)) for step in (0, 9, 10, 11)] == pytest.approx([1e-3, 1e-3, 1e-5, 1e-5])
     config.model.realism_weight = 0.0
-    assert training_acai.rate(config, 1e-3, "constant") == 1e-3
+    assert training.acai.rate(config, 1e-3, "constant") == 1e-3
     config.train.total_kimg = 6.4  # 100 steps
-    assert float(training_acai.rate(config, 1e-3, "cosine")(50)) == pytest.approx(0.5e-3)
+    assert float(training.acai.rate(config, 1e-3, "cosine")(50)) == pytest.approx(0.5e-3)
     config.train.schedule_floor = 0.2  # half way from 1 to 0.2
-    fallen = training_acai.rate(config, 1e-3, "cosine")
+    fallen = training.acai.rate(config, 1e-3, "cosine")
     assert [float(fallen(step)) for step in (0, 50, 100, 200)] == pytest.approx([1e-3, 0.6e-3, 0.2e-3, 0.2e-3])
 
 
@@ -113,7 +113,7 @@ def test_the_critic_has_a_schedule_of_its_own():
     config.model.depth, config.model.critic_depth, config.data.classes = 2, 2, ("bird",)
     config.train.schedule, config.train.total_kimg = "cosine", 6.4  # 100 steps
     images = SimpleNamespace(images=np.zeros((1, 32, 32, 3), np.uint8), class_names=("bird",))
-    model = training_acai.build(config, images)
+    model = training.acai.build(config, images)
     for optimizer in model.optimizers.values():
         optimizer.iterations.assign(50)
     rates = {name: float(optimizer.learning_rate) for name, optimizer in model.optimizers.items()}

@@ -8,7 +8,7 @@ import pytest
 from acai import line_metrics
 from common import interpolation
 from common.data import lines
-from evaluation import training_metrics as watch
+from evaluation import training_metrics
 from evaluation.suites import blend
 
 CLASSES = ("horse", "bird")
@@ -31,7 +31,7 @@ class Judge:
 
 @pytest.fixture(scope="module")
 def scorer():
-    return watch.BlendWatch({"referee": Judge(), "classifier": Judge(2)}, FIRST, SECOND, CLASSES)
+    return training_metrics.BlendWatch({"referee": Judge(), "classifier": Judge(2)}, FIRST, SECOND, CLASSES)
 
 
 def test_figures_are_those_of_the_blends_at_one_half(scorer):
@@ -61,7 +61,7 @@ def test_a_collapsed_decoder_is_seen(scorer):
 
 def test_line_scores_are_those_of_the_suite():
     """A model whose code is the angle: perfect, but for the 10,000 angles it can answer with."""
-    found = watch.line_scores(
+    found = training_metrics.line_scores(
         lambda images: line_metrics.match_angles(images)[0][:, None], lambda latents: lines.render(latents[:, 0])
     )
     assert found["lines_mean_distance"] < 1e-5 and 0 <= found["lines_smoothness"] < 0.02
@@ -70,7 +70,7 @@ def test_line_scores_are_those_of_the_suite():
 @pytest.mark.slow  # as the one above, with other lines
 def test_lines_that_do_not_turn_have_no_smoothness():
     one = lines.render(np.array([1.0]))
-    found = watch.line_scores(lambda images: images, lambda latents: one.repeat(len(latents), 0))
+    found = training_metrics.line_scores(lambda images: images, lambda latents: one.repeat(len(latents), 0))
     assert list(found) == ["lines_mean_distance"]
 
 
@@ -81,5 +81,5 @@ def test_the_suite_decodes_the_same_blends():
     judge = Judge()
     judge_and_keep = lambda images: seen.append(images) or judge(images)  # noqa: E731
     judge_and_keep.class_names = judge.class_names
-    watch.BlendWatch({"classifier": judge_and_keep}, FIRST, SECOND, CLASSES)(model.encode, model.decode)
+    training_metrics.BlendWatch({"classifier": judge_and_keep}, FIRST, SECOND, CLASSES)(model.encode, model.decode)
     np.testing.assert_array_equal(seen[-1], expected)

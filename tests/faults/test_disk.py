@@ -77,12 +77,12 @@ def test_a_disk_that_is_full_to_the_last_byte(tmp_path):
 
 UNFORESEEN = """
 import errno, os, sys
-from common import cli as command
+from common import cli
 sys.argv[1:] = []
 def main():
     number = getattr(errno, {name!r})
     raise OSError(number, os.strerror(number), "metrics.json")
-command.run(main)
+cli.run(main)
 """
 
 

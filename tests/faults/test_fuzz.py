@@ -27,9 +27,8 @@ from common.errors import InputError, one_line
 from common.images import read_picture
 from configs import acai, classifier, gan
 from configs.check import check
-from pegasus import manifest as found
-from pictures import acai_recipes as recipes
-from pictures import gallery
+from pegasus.manifest import attach
+from pictures import acai_recipes, gallery
 from tests.support.hostile_files import REFUSED, TAKEN, tiff
 from training import checkpoints
 from training.run_directory import RunDirectory
@@ -194,13 +193,13 @@ def test_pictures_of_manifests(generate, whole, edited, pictures):
         recipe = generate.recipe_of_flags() | drawn
         source = generate.recipes_of(folder, recipe).load(folder, recipe)
         if "blends" in drawn:
-            source = found.attach(source, recipe, str(PATH))
+            source = attach(source, recipe, str(PATH))
     except InputError as error:
         assert one_line(error).isprintable()
         return
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sys.modules, "acai.inference", SimpleNamespace(ReleasedACAI=Plain))
-        rendered, entries = recipes.render(recipe, source)
+        rendered, entries = acai_recipes.render(recipe, source)
     assert len(entries) == recipe["count"] == 2 and all(np.isfinite(array).all() for array in rendered.values())
     json.dumps({"recipe": recipe, "pictures": entries}, allow_nan=False)
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from common import files, release
 from common.errors import InputError
-from pictures import acai_recipes as recipes
+from pictures import acai_recipes
 from tests.support.damaged_releases import BANK, SIZES, WEIGHTS
 from tests.support.forks import FORKS, assert_refusal, files_below, start
 from tests.support.hostile_files import REFUSED, TAKEN
@@ -97,7 +97,7 @@ def test_a_changed_bit_anywhere_is_noticed_or_changes_nothing(folder, tmp_path, 
         recipe = dict(action="blend", first="horse", second="bird", count=2, mix=0.5, path="slerp", seed=0)
         recipe |= dict(first_image=None, second_image=None, mask=None, candidates=0, refine=0, layout="strip")
         try:
-            recipes.load(tmp_path, recipe)
+            acai_recipes.load(tmp_path, recipe)
             again = release.read(tmp_path)
         except InputError as error:
             assert "equired" in str(error)

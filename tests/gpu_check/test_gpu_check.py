@@ -500,17 +500,17 @@ def test_training_command_is_one_that_train_takes():
 
 
 def test_release_fails_for_other_pictures_or_codes(monkeypatch):
-    from acai import inference as released
+    from acai import inference
     from training import acai
 
-    decode, calls = released.ReleasedACAI.decode, []
+    decode, calls = inference.ReleasedACAI.decode, []
 
     def brighter(self, latents):
         calls.append(self)
         return decode(self, latents) + 0.02 * (len(calls) > 1)
 
     with monkeypatch.context() as patch:
-        patch.setattr(released.ReleasedACAI, "decode", brighter)
+        patch.setattr(inference.ReleasedACAI, "decode", brighter)
         with pytest.raises(CheckFailed, match="grey levels between .* must be at most 1. Received: [23]"):
             commands.release(DEVICE, TINY)
     golden = acai.golden_outputs

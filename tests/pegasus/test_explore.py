@@ -167,14 +167,14 @@ class Explorer:
     def __init__(self, browser, source, folder):
         from acai.inference import ReleasedACAI
         from classifiers.inference import Judge
-        from pictures import acai_recipes as recipes
+        from pictures import acai_recipes
 
         config, weights, _, _ = release.read(release.BUNDLED / "classifier", "classifier")
         recipe = dict(action="explore", source=source, first=None, second=None, layout="strip", count=1, seed=0)
         recipe |= dict(
             first_image=None, second_image=None, refine=0, candidates=0, mask=None, path="slerp", mix=0.5
         )
-        loaded = recipes.load(release.resolve(source), recipe)
+        loaded = acai_recipes.load(release.resolve(source), recipe)
         self.judge = Judge(config["model"], weights, "classifier") if recipe["first"] != recipe["second"] else None
         self.path = explore.write(str(folder / "explore.html"), recipe, loaded, self.judge)
         self.bank, self.browser = loaded.bank, browser

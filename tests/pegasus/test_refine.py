@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from common.metrics import features as metrics
+from common.metrics.features import kernel_distance
 from pegasus import refine
 
 SHAPE = 6, 2, 2, 3
@@ -53,8 +53,5 @@ def test_together_they_stay_nearer_to_the_reference():
     start = codes()
     weights = [{"recognised": 0.01, "together": t} for t in (0.0, 10.0)]
     alone, held = (refine.refine(Scorer(), start, each, 50, 0) for each in weights)
-    kd = [
-        metrics.kernel_distance(Scorer.reference, found.reshape(6, 12).astype(np.float32))
-        for found in (alone, held)
-    ]
+    kd = [kernel_distance(Scorer.reference, found.reshape(6, 12).astype(np.float32)) for found in (alone, held)]
     assert kd[1] < kd[0] - 0.1

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from common.metrics import features as metrics
+from common.metrics.features import high_frequency_energy
 from pegasus import masks, scores, wings
 
 
@@ -42,7 +42,7 @@ def test_views_are_moved_and_filled_by_mirroring(down, right):
 
 def test_energy_is_that_of_the_metrics():
     images = np.random.default_rng(3).uniform(-1, 1, size=(3, 8, 9, 3)).astype(np.float32)
-    np.testing.assert_allclose(scores.energy(images), metrics.high_frequency_energy(images), rtol=1e-4)
+    np.testing.assert_allclose(scores.energy(images), high_frequency_energy(images), rtol=1e-4)
 
 
 def test_scores_weigh_the_terms_there_are():
@@ -75,7 +75,7 @@ def test_thorough_recognition_is_the_mean_over_flips_and_shifts():
     quick, features = scorer(codes)
     np.testing.assert_allclose(quick["recognised"], expected[0], rtol=1e-4)
     np.testing.assert_allclose(features, np.clip(3 * codes, -1, 1)[:, :2, :2, 0].reshape(3, 4), rtol=1e-5)
-    sharpness = np.log(metrics.high_frequency_energy(np.clip(3 * codes, -1, 1)) / 0.5)
+    sharpness = np.log(high_frequency_energy(np.clip(3 * codes, -1, 1)) / 0.5)
     np.testing.assert_allclose(terms["sharpness"], np.minimum(sharpness, 0), atol=1e-4)
 
 

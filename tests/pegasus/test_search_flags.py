@@ -3,8 +3,8 @@
 import pytest
 from absl import flags
 
+import configs.search
 from common.errors import InputError
-from configs import search as search_flags
 from pegasus import masks
 
 CLASSES = ("airplane", "bird")
@@ -17,11 +17,11 @@ def defined(monkeypatch):
     for kind in ("integer", "enum", "string", "float"):
         define = getattr(flags, f"DEFINE_{kind}")
         monkeypatch.setattr(
-            search_flags.flags,
+            configs.search.flags,
             f"DEFINE_{kind}",
             lambda *words, of=define, **options: of(*words, **options, flag_values=values),
         )
-    search_flags.define(candidates=7, refine=3, least=5)
+    configs.search.define(candidates=7, refine=3, least=5)
 
     def parse(*words):
         values(["command", *words])
@@ -32,16 +32,16 @@ def defined(monkeypatch):
 
 def test_without_words_flags_ask_for_the_defaults(defined):
     asked = defined()
-    assert set(asked) == set(search_flags.NAMES)
+    assert set(asked) == set(configs.search.NAMES)
     assert (asked["candidates"], asked["refine"], asked["lower_first"]) == (7, 3, 0)
     assert asked["mask"] is asked["first_like"] is asked["second_like"] is None
-    assert search_flags.weights(asked) == masks.WEIGHTS
-    search_flags.check(asked, CLASSES)
+    assert configs.search.weights(asked) == masks.WEIGHTS
+    configs.search.check(asked, CLASSES)
 
 
 def test_each_weight_is_that_of_the_term_it_is_named_for(defined):
     asked = defined("--wings_weight=1.5", "--together_weight=0")
-    assert search_flags.weights(asked) == masks.WEIGHTS | {"wings": 1.5, "together": 0}
+    assert configs.search.weights(asked) == masks.WEIGHTS | {"wings": 1.5, "together": 0}
 
 
 @pytest.mark.parametrize("word", ["--candidates=4", "--refine=-1", "--lower_first=13", "--mask=left"])
@@ -51,12 +51,12 @@ def test_what_is_out_of_range_is_refused(defined, word):
 
 
 def test_parents_may_be_like_what_the_judges_know(defined):
-    search_flags.check(defined("--first_like=airplane,light", "--second_like=bird"), CLASSES)
+    configs.search.check(defined("--first_like=airplane,light", "--second_like=bird"), CLASSES)
     with pytest.raises(InputError, match=r"--first_like.*light, airplane, bird.*cat,light"):
-        search_flags.check(defined("--first_like=cat,light"), CLASSES)
+        configs.search.check(defined("--first_like=cat,light"), CLASSES)
 
 
 @pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
 def test_weights_are_finite(defined, value):
     with pytest.raises((InputError, flags.IllegalFlagValueError), match=f"typical_weight.*{value}"):
-        search_flags.check(defined(f"--typical_weight={value}"), CLASSES)
+        configs.search.check(defined(f"--typical_weight={value}"), CLASSES)

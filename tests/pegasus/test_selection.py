@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from common.metrics import features as metrics
+from common.metrics.features import kernel_distance
 from pegasus import selection
 
 
@@ -81,7 +81,7 @@ def test_kernel_distance_is_the_metrics_but_for_a_constant():
         features = 3 * random.normal(size=(9, 5)).astype(np.float32) + 7 + shift
         found.append(float(selection.KernelDistance(reference)(tf.constant(features))))
         standard = (features - reference.mean(axis=0)) / (reference.std(axis=0) + 1e-3)
-        expected.append(metrics.kernel_distance(scaled, standard))
+        expected.append(kernel_distance(scaled, standard))
     assert found[1] - found[0] == pytest.approx(expected[1] - expected[0], rel=1e-3)
 
 

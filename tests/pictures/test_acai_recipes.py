@@ -8,8 +8,7 @@ import pytest
 from acai.latent_bank import LatentBank
 from common import interpolation
 from common.errors import InputError
-from pictures import acai_recipes as recipes
-from pictures import decoding, gallery
+from pictures import acai_recipes, decoding, gallery
 
 NAMES = ("bird", "cow", "horse", "ghost")  # no code is of a ghost, one is of a cow
 LABELS = np.array([0, 2, 0, 2, 1, 2, 0, 2, 2, 0], np.int32)
@@ -38,7 +37,7 @@ def recipe(**changes):
 
 def drawn(bank, **changes):
     result = recipe(**changes)
-    recipes.draw(result, bank)
+    acai_recipes.draw(result, bank)
     return result
 
 
@@ -103,18 +102,18 @@ def test_classes_without_codes_are_refused(bank):
 
 
 def test_parents_are_the_codes_of_the_rows(bank):
-    first, second = recipes.parents(recipe(rows=[[1, 0], [3, 9]]), bank)
+    first, second = acai_recipes.parents(recipe(rows=[[1, 0], [3, 9]]), bank)
     assert first.dtype == second.dtype == np.float32
     np.testing.assert_array_equal(first, bank.latents[[1, 3]])
     np.testing.assert_array_equal(second, bank.latents[[0, 9]])
-    first, second = recipes.parents(recipe(action="reconstruct", rows=[[4], [5]]), bank)
+    first, second = acai_recipes.parents(recipe(action="reconstruct", rows=[[4], [5]]), bank)
     np.testing.assert_array_equal(first, bank.latents[[4, 5]])
     assert second is None
 
 
 def test_samples_without_a_bandwidth_are_codes_of_the_two_classes(bank):
     def sample(**changes):
-        return recipes.parents(drawn(bank, action="sample", **changes), bank)[0]
+        return acai_recipes.parents(drawn(bank, action="sample", **changes), bank)[0]
 
     codes = sample(bandwidth=0.0, count=100)
     nearest = [int(np.abs(bank.latents.astype(float) - code).sum((1, 2, 3)).argmin()) for code in codes]

@@ -5,16 +5,16 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from pictures import architecture as diagram
+from pictures import architecture
 
 SIZES = dict(width=32, colours=3, latent_width=8, latent_channels=5, depth=4, critic_depth=2)
 SIZES |= dict(mix_weight=0.5, regularisation=0.25, realism_weight=0.125, discriminator_channels=6)
 
 
 def test_layers_by_hand():
-    found = diagram.networks_of(SIZES)
+    found = architecture.networks_of(SIZES)
     assert list(found) == ["encoder", "decoder", "critic", "discriminator"]
-    assert diagram.layers_of(found["encoder"]) == [  # (kernel, map, channels, parameters = size^2 c f + f)
+    assert architecture.layers_of(found["encoder"]) == [  # (kernel, map, channels, parameters = size^2 c f + f)
         ("1×1, 3×3", 32, 4, (3 * 4 + 4) + (9 * 4 * 4 + 4)),
         ("3×3", 32, 4, 9 * 4 * 4 + 4),
         ("3×3", 16, 8, 9 * 4 * 8 + 8),
@@ -22,18 +22,20 @@ def test_layers_by_hand():
         ("3×3", 8, 16, 9 * 8 * 16 + 16),
         ("3×3", 8, 5, 9 * 16 * 5 + 5),
     ]
-    assert [row[2] for row in diagram.layers_of(found["critic"])] == [2, 2, 4, 4, 8, 5]
-    assert diagram.layers_of(found["discriminator"])[1] == ("4×4", 8, 12, 16 * 6 * 12 + 12)
-    assert "discriminator" not in diagram.networks_of(SIZES | {"realism_weight": 0.0})
-    assert diagram.layers_of(diagram.networks_of(SIZES | {"critic_depth": None})["critic"])[0][2] == 4
+    assert [row[2] for row in architecture.layers_of(found["critic"])] == [2, 2, 4, 4, 8, 5]
+    assert architecture.layers_of(found["discriminator"])[1] == ("4×4", 8, 12, 16 * 6 * 12 + 12)
+    assert "discriminator" not in architecture.networks_of(SIZES | {"realism_weight": 0.0})
+    assert architecture.layers_of(architecture.networks_of(SIZES | {"critic_depth": None})["critic"])[0][2] == 4
 
 
 def test_networks_of_the_papers_others():
     """No critic; the encoder of means and variances has twice the channels; a codebook is 7 vectors of 5."""
     others = SIZES | {"mix_weight": 0.0, "realism_weight": 0.0, "bottleneck_strength": 1.0, "codes": 7}
-    found = {kind: diagram.networks_of(others | {"bottleneck": kind}) for kind in ("plain", "vae", "aae", "vqvae")}
+    found = {
+        kind: architecture.networks_of(others | {"bottleneck": kind}) for kind in ("plain", "vae", "aae", "vqvae")
+    }
     assert list(found["plain"]) == list(found["vae"]) == ["encoder", "decoder"]
-    assert [diagram.layers_of(found[kind]["encoder"])[-1][2] for kind in ("plain", "vae")] == [5, 10]
+    assert [architecture.layers_of(found[kind]["encoder"])[-1][2] for kind in ("plain", "vae")] == [5, 10]
     assert found["vqvae"]["codebook"].count_params() == 7 * 5
     assert found["aae"]["code_discriminator"].count_params() == 321 * 100 + 101 * 100 + 101
 
@@ -61,9 +63,9 @@ def test_every_word_is_inside_and_the_numbers_are_there(changes, tmp_path, monke
 
     monkeypatch.setattr(Figure, "savefig", savefig)
     sizes = SIZES | changes
-    path = diagram.write(str(tmp_path / "architecture.png"), sizes, "a name")
+    path = architecture.write(str(tmp_path / "architecture.png"), sizes, "a name")
     picture = np.asarray(Image.open(path))
-    assert picture.shape[:2] == (diagram.HEIGHT * diagram.DPI, diagram.WIDTH * diagram.DPI)
+    assert picture.shape[:2] == (architecture.HEIGHT * architecture.DPI, architecture.WIDTH * architecture.DPI)
     (axes,) = figures[0].axes
     texts = [text for text in axes.texts if text.get_text()]
     for text in texts:
@@ -77,7 +79,7 @@ def test_every_word_is_inside_and_the_numbers_are_there(changes, tmp_path, monke
             inside = [b for b in boxes if b.x0 <= extent.x0 and extent.x1 <= b.x1]
             assert any(b.y0 <= extent.y0 and extent.y1 <= b.y1 for b in inside), text
     words = " ".join(text.get_text() for text in texts)
-    found = diagram.networks_of(sizes)
+    found = architecture.networks_of(sizes)
     for name in found.keys() & {"encoder", "decoder", "critic", "discriminator"}:
         network = found[name]
         assert f"{network.count_params():,}" in words
@@ -87,7 +89,7 @@ def test_every_word_is_inside_and_the_numbers_are_there(changes, tmp_path, monke
     assert ("cross-entropy of $x$" in words and "`0.375`" not in words and "0.375 weighs" in words) == (
         "vae" in changes.values()
     )
-    assert words.startswith(f"{diagram.name_in_paper(sizes)} · a name")
+    assert words.startswith(f"{architecture.name_in_paper(sizes)} · a name")
     assert ("0.125 mean $-D" in words) == ("hinge" in words) == (not changes)
     logistic = {"realism_loss": "non_saturating", "realism_penalty": 0.5, "recognition_weight": 0.0625}
     assert ("judges of $\\hat{x}_\\alpha$: 0.0625 cross-entropy" in words) == (changes == logistic)

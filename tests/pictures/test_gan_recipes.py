@@ -6,7 +6,7 @@ import pytest
 from common import release
 from common.errors import InputError
 from common.interpolation import slerp
-from pictures import gan_recipes as recipes
+from pictures import gan_recipes
 
 NAMES = ["bird", "horse", "cat"]
 SIZES = dict(architecture="dcgan", width=8, colours=3, noise_size=4, generator_channels=2, up="transposed")
@@ -39,7 +39,7 @@ def recipe(**changes):
 
 
 def made(names=(), **changes):
-    return recipes.made(recipe(**changes), Shows(), list(names))
+    return gan_recipes.made(recipe(**changes), Shows(), list(names))
 
 
 def noises(pictures):
@@ -117,7 +117,7 @@ def load(folder, *, classes=0, weights=WEIGHTS, sizes=None, **changes):
     config = {"family": "gan", "model": SIZES | {"classes": classes, "class_names": names} | (sizes or {})}
     release.write(folder, config, weights)
     asked = recipe(**changes)
-    return recipes.load(folder, asked), asked
+    return gan_recipes.load(folder, asked), asked
 
 
 def test_a_release_is_read_and_pinned(tmp_path):
@@ -155,4 +155,4 @@ def test_a_release_that_lacks_a_size_is_refused(tmp_path, name):
     sizes = SIZES | {"classes": 0, "class_names": []}
     release.write(tmp_path, {"family": "gan", "model": {n: sizes[n] for n in sizes if n != name}}, WEIGHTS)
     with pytest.raises(InputError, match="release of"):
-        recipes.load(tmp_path, recipe())
+        gan_recipes.load(tmp_path, recipe())

@@ -3,14 +3,14 @@
 import numpy as np
 from PIL import Image
 
-from common.data import datasets as data
+from common.data import datasets
 
 
 def numbered(labels, class_names, shape=(2, 3, 1)):
     """A dataset in which image i is filled with the value i."""
     images = np.broadcast_to(np.arange(len(labels)).reshape(-1, 1, 1, 1), (len(labels), *shape))
     labels = np.array(labels, np.int32)
-    return data.ImageDataset(images.astype(np.uint8), labels, np.arange(len(labels)), class_names, "train")
+    return datasets.ImageDataset(images.astype(np.uint8), labels, np.arange(len(labels)), class_names, "train")
 
 
 def assert_one_line(error, *words):

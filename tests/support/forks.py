@@ -11,7 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 FORKS = """
 import json, os, sys, traceback, generate
-from common import cli as command
+from common import cli
 results = []
 for words in json.load(sys.stdin):
     child = os.fork()
@@ -20,7 +20,7 @@ for words in json.load(sys.stdin):
             os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
         sys.argv, status = ["generate.py", *words], 0
         try:
-            command.run(generate.main, getattr(generate, "define_config", None))
+            cli.run(generate.main, getattr(generate, "define_config", None))
         except SystemExit as error:
             status = error.code or 0
         except BaseException:

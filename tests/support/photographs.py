@@ -3,7 +3,7 @@ the figure that is there to show it."""
 
 import numpy as np
 
-from common.data import datasets as data
+from common.data import datasets
 
 CLASSES = ("horse", "bird")
 COUNT = 100
@@ -16,7 +16,7 @@ def photographs(count, split, seed):
     images = rng.integers(0, 120, (count, 8, 8, 3))
     images[labels == 0, :4] += 120
     images[labels == 1, 4:] += 120
-    return data.ImageDataset(images.astype(np.uint8), labels, np.arange(count), CLASSES, split)
+    return datasets.ImageDataset(images.astype(np.uint8), labels, np.arange(count), CLASSES, split)
 
 
 TRAIN, HOLDOUT = photographs(300, "train", 0), photographs(120, "holdout", 1)

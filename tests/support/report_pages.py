@@ -5,8 +5,8 @@ import html.parser
 
 import numpy as np
 
-from evaluation.report import page as page_module
 from evaluation.report.estimates import Figure, Section
+from evaluation.report.page import PAGE
 
 HOSTILE = "</title><script>alert('x')</script>\"><img src=http://evil.example>&amp; \\u0000"
 NOTE = "share nearer to a training image than 99% of the hold-out"
@@ -22,7 +22,7 @@ def sections():
     ]
     lines = [Figure("smoothness_256", float("nan"), count=256), Figure("distance_256", -1.5e-7)]
     rows = [{"blends": name, **{f.name: f for f in blends}} for name in ("slerp", "lerp")]
-    wide = np.broadcast_to(np.uint8([[[1, 2, 3]]]), (2, page_module.PAGE, 3))
+    wide = np.broadcast_to(np.uint8([[[1, 2, 3]]]), (2, PAGE, 3))
     first = Section(
         "Blends", blends, rows, {"some pixels": PICTURE, "wide": wide}, "One paragraph.\n\nAnother\none."
     )

@@ -6,14 +6,14 @@ import os
 import numpy as np
 import pytest
 
+import configs.gan
+import training.gan
 from common import release
 from common.data.datasets import ImageDataset
 from common.images import to_uint8
-from common.metrics import features as metrics
-from configs import gan as configs
+from common.metrics.features import kernel_distance
 from gan.inference import ReleasedGAN
-from training import export as bundle
-from training import gan as training
+from training.export import golden_outputs
 
 NAMES = ("a", "b", "c")
 
@@ -25,7 +25,7 @@ def dataset(count=30, names=NAMES, split="train", seed=0):
 
 def config_of(variant="dcgan", **settings):
     """A variant at 8x8 pixels and two channels; settings as section__field."""
-    config = configs.get_config(variant)
+    config = configs.gan.get_config(variant)
     config.model.width, config.model.noise_size = 8, 5
     config.model.generator_channels = config.model.discriminator_channels = 2
     config.train.batch_size, config.train.precision = 4, "float32"
@@ -44,7 +44,7 @@ def datasets():
 def conditional(datasets):
     """(config, model) of three classes; the averaged generator differs from the trained one and has learnt."""
     config = config_of("cgan", data__first="b", data__second="no such class")
-    model, rng = training.build(config, datasets[0]), np.random.default_rng(0)
+    model, rng = training.gan.build(config, datasets[0]), np.random.default_rng(0)
     for variable in model.released_generator.variables:
         value = 0.5 * rng.standard_normal(variable.shape)
         variable.assign(np.abs(value) + 0.5 if variable.name == "moving_variance" else value)
@@ -53,8 +53,8 @@ def conditional(datasets):
 
 def test_stream_goes_on_from_any_step_and_mirrors(datasets):
     config = config_of()
-    batches = list(training.stream(config, datasets[0], 0).take(12))
-    later = next(iter(training.stream(config, datasets[0], 5)))
+    batches = list(training.gan.stream(config, datasets[0], 0).take(12))
+    later = next(iter(training.gan.stream(config, datasets[0], 5)))
     np.testing.assert_array_equal(later["image"], batches[5]["image"])
     assert later["image"].shape == (4, 8, 8, 3)
     whole = {image.tobytes() for image in datasets[0].images}
@@ -71,7 +71,7 @@ def test_build_hands_every_field_on(datasets):
     rates = dict(learning_rate=0.01, discriminator_learning_rate=0.02, beta_1=0.3, beta_2=0.4, seed=7)
     rates |= dict(instance_noise_kimg=0.04, ema_rate=0.8)
     given = {f"model__{k}": v for k, v in settings.items()} | {f"train__{k}": v for k, v in rates.items()}
-    model = training.build(config_of(**given), datasets[0])
+    model = training.gan.build(config_of(**given), datasets[0])
     assert model.loss_name == "least_squares" and model.critic_steps == 3 and model.replay.capacity == 6
     assert (model.soft_labels, model.flipped_labels, model.instance_noise) == (0.1, 0.2, 0.3)
     assert model.instance_noise_steps == 10 and model.ema_rate == 0.8 and model.seed == 7
@@ -87,13 +87,13 @@ def test_build_hands_every_field_on(datasets):
 
 
 def test_build_of_the_other_choices(datasets):
-    model = training.build(config_of("wgan_gp", train__optimizer="rmsprop", train__ema_rate=0.0), datasets[0])
+    model = training.gan.build(config_of("wgan_gp", train__optimizer="rmsprop", train__ema_rate=0.0), datasets[0])
     assert type(model.optimizers["discriminator"]).__name__ == "RMSprop"
     assert model.gradient_penalty == 10 and model.released_generator is model.generator
-    model = training.build(config_of("sngan"), datasets[0])
+    model = training.gan.build(config_of("sngan"), datasets[0])
     assert model.classes == 3 and model.generator.input_shape == [(None, 5), (None, 3)]
     assert any(getattr(layer, "classes", 0) == 3 for layer in model.generator.layers)
-    model = training.build(config_of("cgan", model__condition="concat"), datasets[0])
+    model = training.gan.build(config_of("cgan", model__condition="concat"), datasets[0])
     assert model.classes == 3 and not any(getattr(layer, "classes", 0) for layer in model.generator.layers)
 
 
@@ -101,7 +101,7 @@ def test_cosine_ends_with_each_networks_own_steps(datasets):
     config = config_of(
         train__schedule="cosine", train__total_kimg=0.4, model__critic_steps=5, train__learning_rate=0.1
     )  # 100 steps, 20 of the generator's
-    model = training.build(config, datasets[0])
+    model = training.gan.build(config, datasets[0])
     rates = {name: optimizer._learning_rate for name, optimizer in model.optimizers.items()}
     assert [float(rates["generator"](step)) for step in (0, 10, 20)] == pytest.approx([0.1, 0.05, 0], abs=1e-8)
     assert [float(rates["discriminator"](step)) for step in (0, 50, 100)] == pytest.approx([2e-4, 1e-4, 0])
@@ -125,27 +125,27 @@ def test_diversity_is_a_share_of_the_images(monkeypatch):
     images = np.zeros((10, 8, 8, 3), np.uint8)
     images[::2] = 255  # a deviation of 1, the samples' is 1/4
     holdout = ImageDataset(images, np.zeros(10, np.int32), np.arange(10), ("a",), "holdout")
-    monkeypatch.setattr(training, "as_released", lambda *_: Known())
-    found = training.evaluate(config_of(), None, (None, holdout))
+    monkeypatch.setattr(training.gan, "as_released", lambda *_: Known())
+    found = training.gan.evaluate(config_of(), None, (None, holdout))
     assert found == {"sample_diversity": pytest.approx(0.25, rel=1e-4)}
 
 
 def test_kernel_distance_is_between_images_and_samples(monkeypatch):
     holdout = dataset(20, ("bird", "horse"))
     real = np.random.default_rng(3).normal(size=(20, 4))
-    monkeypatch.setattr(training, "as_released", lambda *_: Known())
+    monkeypatch.setattr(training.gan, "as_released", lambda *_: Known())
     judge = lambda images: (None, images.reshape(len(images), -1)[:, :4])  # noqa: E731
-    monkeypatch.setattr(training, "judge_and_features", lambda images: (judge, real))
-    found = training.evaluate(config_of(model__width=32), None, (None, holdout))
+    monkeypatch.setattr(training.gan, "judge_and_features", lambda images: (judge, real))
+    found = training.gan.evaluate(config_of(model__width=32), None, (None, holdout))
     samples = 0.25 * np.resize([-1.0, 1.0], 1000)[:, None] * np.ones(4)
-    assert found["sample_kd_classifier_1k"] == pytest.approx(metrics.kernel_distance(real, samples))
-    assert "sample_kd_classifier_1k" not in training.evaluate(config_of(), None, (None, holdout))  # of 8x8
+    assert found["sample_kd_classifier_1k"] == pytest.approx(kernel_distance(real, samples))
+    assert "sample_kd_classifier_1k" not in training.gan.evaluate(config_of(), None, (None, holdout))  # of 8x8
 
 
 def test_figures_are_of_every_class_in_turn(conditional, datasets):
     config, model = conditional
-    released = training.as_released(config, model, datasets)
-    noise, labels = training.fixed_inputs(released, 7)
+    released = training.gan.as_released(config, model, datasets)
+    noise, labels = training.gan.fixed_inputs(released, 7)
     np.testing.assert_array_equal(labels, [0, 1, 2, 0, 1, 2, 0])
     np.testing.assert_array_equal(noise, released.noise(0, 7))
     one_hot = np.eye(3, dtype=np.float32)[labels]
@@ -154,24 +154,24 @@ def test_figures_are_of_every_class_in_turn(conditional, datasets):
 
 def test_render_shows_the_classes_of_the_config(conditional, datasets):
     config, model = conditional
-    pictures = training.render(config, model, datasets)
+    pictures = training.gan.render(config, model, datasets)
     assert {name: picture.shape for name, picture in pictures.items()} == {
         "samples": (8 * 8, 8 * 8, 3),
         "morphs": (8 * 8, 9 * 8, 3),
     }
-    released = training.as_released(config, model, datasets)
+    released = training.gan.as_released(config, model, datasets)
     noise = released.noise(0, 64)
     for cell, label in ((0, 1), (8, 2)):  # "b", and where there is no such class, the last
         expected = to_uint8(released.sample(noise[:1], [label]))[0]
         np.testing.assert_array_equal(pictures["morphs"][:8, 8 * cell : 8 * cell + 8], expected)
     expected = to_uint8(released.sample(noise[63:], [2]))[0]
     np.testing.assert_array_equal(pictures["samples"][-8:, -8:], expected)
-    assert training.render(config, model, datasets)["samples"].tobytes() == pictures["samples"].tobytes()
+    assert training.gan.render(config, model, datasets)["samples"].tobytes() == pictures["samples"].tobytes()
 
 
 def test_release_is_the_averaged_generator_alone(conditional, datasets, tmp_path):
     config, model = conditional
-    training.write_release(config, model, datasets, f"{tmp_path}/release")
+    training.gan.write_release(config, model, datasets, f"{tmp_path}/release")
     assert sorted(os.listdir(tmp_path / "release")) == ["config.json", "weights.npz"]
     settings, weights, bank, _ = release.read(release.resolve(str(tmp_path)), "gan")
     assert bank == {} and settings["family"] == "gan" and settings["data"]["flip"] is True
@@ -183,7 +183,7 @@ def test_release_is_the_averaged_generator_alone(conditional, datasets, tmp_path
         np.testing.assert_array_equal(ours, theirs)
     released = ReleasedGAN(settings["model"], weights, "a test")
     noise, labels = released.noise(0, 8), np.arange(8) % 3
-    golden = bundle.golden_outputs(tmp_path / "release")
+    golden = golden_outputs(tmp_path / "release")
     assert golden.keys() == {"sampled"}
     np.testing.assert_array_equal(golden["sampled"], to_uint8(released.sample(noise, labels)))
 
@@ -199,7 +199,7 @@ def warnings_of(watch, records, caplog):
 def test_collapse_is_told_once_each_time(caplog):
     records = [{"sample_diversity": value} for value in (0.5, 0.1, 0.099, 0.01, 0.2, 0.05)]
     records.insert(4, {"other": 1.0})  # between two measurements
-    told = warnings_of(training.CollapseWatch(), records, caplog)
+    told = warnings_of(training.gan.CollapseWatch(), records, caplog)
     assert [line.partition(":")[0] for line in told] == ["step 3", "step 7"]
     assert "0.099 of the real" in told[0] and "collapsed" in told[0]
 
@@ -207,7 +207,7 @@ def test_collapse_is_told_once_each_time(caplog):
 def test_a_discriminator_that_never_errs_is_told(caplog):
     accuracies = ((1.0, 0.99), (0.99, 1.0), (1.0, 1.0), (1.0, 1.0), (0.5, 0.5), (1.0, 1.0))
     records = [{"real_accuracy": real, "fake_accuracy": fake} for real, fake in accuracies]
-    told = warnings_of(training.CollapseWatch(), records, caplog)
+    told = warnings_of(training.gan.CollapseWatch(), records, caplog)
     assert [line.partition(":")[0] for line in told] == ["step 3", "step 6"]
     assert "discriminator" in told[0]
-    assert warnings_of(training.CollapseWatch(), [{"discriminator_loss": 0.0}] * 3, caplog) == []
+    assert warnings_of(training.gan.CollapseWatch(), [{"discriminator_loss": 0.0}] * 3, caplog) == []

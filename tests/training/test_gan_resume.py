@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import configs.gan
 import train
-from configs import gan as configs
 from training.checkpoints import Checkpoints
 
 VARIANTS = ("dcgan", "cgan", "sngan", "wgan", "wgan_gp")
@@ -38,7 +38,7 @@ TRICKS |= {"soft_labels": 0.1, "instance_noise": 0.2, "augment": ("flip", "trans
 
 def run(monkeypatch, images, workdir, variant, steps, **settings):
     """train.main for as many steps of 4 images, logged every 2 steps; the newest checkpoint's (step, arrays)."""
-    config = configs.get_config(variant)
+    config = configs.gan.get_config(variant)
     config.data.source, config.data.image_folder = "folder", str(images)
     config.model.update(TINY | settings)
     config.train.update({"batch_size": 4, "total_kimg": steps * 0.004, "jit_compile": "off", "seed": 3})
@@ -70,7 +70,7 @@ def test_resumed_is_the_same_to_the_bit(variant, settings, images, tmp_path, mon
     assert [log["step"] for log in logs] == [2, 4, 6, 7, 8, 10, 12]
     assert sorted(os.listdir(tmp_path / "resumed" / "release")) == ["config.json", "weights.npz"]
     pictures = {name.partition("-")[0] for name in os.listdir(tmp_path / "resumed" / "pictures")}
-    conditional = configs.get_config(variant).model.conditional
+    conditional = configs.gan.get_config(variant).model.conditional
     assert pictures == ({"samples", "morphs"} if conditional else {"samples"})
 
 

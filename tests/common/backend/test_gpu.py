@@ -10,12 +10,12 @@ import pytest
 import tensorflow as tf
 from absl import flags
 
+import configs.acai
 import train
+import training.acai
 from common.backend import gpu, precision
 from common.distribute import distribution
 from common.errors import InputError
-from configs import acai as configs
-from training import acai as training
 from training import loop
 from training.run_directory import RunDirectory
 
@@ -172,7 +172,7 @@ def test_batches_are_copied_ahead_to_a_single_gpu_only(monkeypatch):
 
 
 def small_config(policy):
-    config = configs.get_config("lines")
+    config = configs.acai.get_config("lines")
     config.train.update(
         dict(batch_size=4, precision=policy, total_kimg=0.02, log_every_kimg=0.004, jit_compile="off")
     )
@@ -184,13 +184,13 @@ def small_config(policy):
 def test_a_forward_overflow_names_the_precision(tmp_path, monkeypatch, policy):
     """A weight beyond float16's 65504, or beyond all numbers: no loss scale mends that."""
 
-    def overflowing(*arguments, build=training.build):
+    def overflowing(*arguments, build=training.acai.build):
         model = build(*arguments)
         kernel = model.critic.variables[2]
         kernel.assign(tf.fill(kernel.shape, 1e6 if policy == "mixed_float16" else np.inf))
         return model
 
-    monkeypatch.setattr(training, "build", overflowing)
+    monkeypatch.setattr(training.acai, "build", overflowing)
     config = small_config(policy)
     with RunDirectory(str(tmp_path), json.loads(config.to_json())) as run:
         with pytest.raises(InputError, match="is (nan|inf) at step 1; ") as error:

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import configs.acai
 from acai.model import ACAI
 from common.backend import compiler, towers
 from common.distribute import replicas
 from common.errors import InputError
-from configs import acai as configs
 from configs.check import check
 
 SMALL = dict(width=8, latent_width=4, latent_channels=2, depth=2, critic_depth=2, classes=3, mix_weight=3.0)
@@ -120,7 +120,7 @@ def test_an_error_in_a_tower_leaves_none_behind():
     ],
 )
 def test_how_many(fields, cores, expected, monkeypatch):
-    train = configs.get_config().train
+    train = configs.acai.get_config().train
     train.update(fields)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(cores), raising=False)
     monkeypatch.setattr(compiler, "has_onednn", lambda: True)
@@ -131,7 +131,7 @@ def test_how_many(fields, cores, expected, monkeypatch):
 
 def test_none_where_there_is_no_onednn(monkeypatch):
     monkeypatch.setattr(compiler, "has_onednn", lambda: False)
-    assert towers.wanted(configs.get_config().train) == 1
+    assert towers.wanted(configs.acai.get_config().train) == 1
 
 
 @pytest.mark.parametrize(("threads", "expected"), [(1, 2), (0, 1), (2, 1)])
@@ -139,12 +139,12 @@ def test_none_where_an_operation_has_all_cores(threads, expected, monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(2), raising=False)
     monkeypatch.setattr(compiler, "has_onednn", lambda: True)
     monkeypatch.setattr(tf.config.threading, "get_intra_op_parallelism_threads", lambda: threads)
-    assert towers.count(configs.get_config().train) == expected
+    assert towers.count(configs.acai.get_config().train) == expected
 
 
 @pytest.mark.parametrize("count", [-1, 3, 64, 1.5, "2"])
 def test_other_counts_are_refused(count):
-    config = configs.get_config()
+    config = configs.acai.get_config()
     with config.train.ignore_type():
         config.train.towers = count
     with pytest.raises(InputError, match="--config.train.towers .*64.* Received"):

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from common.data import batches
-from common.data import datasets as data
+from common.data import batches, datasets
 from common.errors import InputError
 from common.images import to_float
 from tests.support.folders import assert_one_line, numbered
@@ -60,7 +59,7 @@ def test_epochs_and_seeds_are_shuffled_independently():
 def test_resume_seeks_to_its_place():
     images = np.random.default_rng(0).integers(0, 256, (15, 2, 3, 1), np.uint8)  # a flip shows
     labels = np.array([0, 1, 1] * 5, np.int32)
-    dataset = data.ImageDataset(images, labels, np.arange(15), ("a", "b"), "train")
+    dataset = datasets.ImageDataset(images, labels, np.arange(15), ("a", "b"), "train")
     for options in ({}, {"flip": True}, {"flip": True, "across": (("b",), ("a",))}):
         stream = take(12, dataset, 4, seed=5, **options)
         for start in (0, 1, 3, 4, 9):
@@ -78,7 +77,7 @@ def test_seeks_far():
 def test_flips_mirror_columns_of_half_of_the_images():
     images = np.random.default_rng(0).integers(0, 256, (50, 3, 4, 2), np.uint8)
     names = tuple(str(n) for n in range(50))
-    dataset = data.ImageDataset(images, np.arange(50, dtype=np.int32), np.arange(50), names, "train")
+    dataset = datasets.ImageDataset(images, np.arange(50, dtype=np.int32), np.arange(50), names, "train")
     plain = take(40, dataset, 25, seed=0)
     flipped = take(40, dataset, 25, seed=0, flip=True)
     mirrored = np.zeros((40, 25), bool)
@@ -141,7 +140,7 @@ def test_shifts_are_windows_of_the_mirrored_image():
     """Every image is one of the 25 windows of its own, and all of them come up, rows and columns apart."""
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (500, 6, 7, 2), dtype=np.uint8)
-    dataset = data.ImageDataset(images, np.arange(500, dtype=np.int32), np.arange(500), ("a",), "train")
+    dataset = datasets.ImageDataset(images, np.arange(500, dtype=np.int32), np.arange(500), ("a",), "train")
     (batch,) = take(1, dataset, 500, seed=3, shift=2)
     seen = set()
     for image, row in zip(batch["image"], batch["label"], strict=True):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import requests
 
-from common.data import datasets as data
+from common.data import datasets
 from common.errors import InputError
 
 ROOT = Path(__file__).parents[3]
@@ -65,7 +65,7 @@ def stand_in(tmp_path_factory):
 
 def test_cifar10_hold_out_goes_by_the_number_of_the_id(stand_in):
     """Class c holds the ids c, c + 10, ..., c + 190; its 10th is c + 90 and its 20th c + 190."""
-    train, holdout = (data.load_cifar10(stand_in, split) for split in ("train", "holdout"))
+    train, holdout = (datasets.load_cifar10(stand_in, split) for split in ("train", "holdout"))
     held_out = [*range(90, 100), *range(190, 200)]
     np.testing.assert_array_equal(holdout.ids, held_out)
     np.testing.assert_array_equal(train.ids, np.setdiff1d(np.arange(200), held_out))
@@ -79,24 +79,24 @@ def test_cifar10_hold_out_goes_by_the_number_of_the_id(stand_in):
 
 def test_cifar10_chosen_classes_and_splits(stand_in, monkeypatch):
     monkeypatch.setenv("TFDS_DATA_DIR", str(stand_in))
-    holdout = data.load_cifar10(split="holdout", classes=("horse", "bird"))
+    holdout = datasets.load_cifar10(split="holdout", classes=("horse", "bird"))
     np.testing.assert_array_equal(holdout.ids, [92, 97, 192, 197])
     np.testing.assert_array_equal(holdout.labels, [1, 0, 1, 0])
     assert holdout.class_names == ("horse", "bird")
-    everything = data.load_cifar10(hold_out=False)
+    everything = datasets.load_cifar10(hold_out=False)
     np.testing.assert_array_equal(everything.ids, np.arange(200))
-    test = data.load_cifar10(split="test", classes=("airplane",))
+    test = datasets.load_cifar10(split="test", classes=("airplane",))
     np.testing.assert_array_equal(test.ids, [0, 10])
     assert test.split == "test"
     with pytest.raises(InputError, match="split must be one of"):
-        data.load_cifar10(split="valid")
+        datasets.load_cifar10(split="valid")
 
 
 def test_mocked_tfds(stand_in):
     import tensorflow_datasets as tfds
 
     with tfds.testing.mock_data(num_examples=60):
-        train, holdout = (data.load_cifar10(stand_in, split) for split in ("train", "holdout"))
+        train, holdout = (datasets.load_cifar10(stand_in, split) for split in ("train", "holdout"))
     assert len(train) + len(holdout) == 60 and train.images.shape[1:] == (32, 32, 3)
     counts = np.bincount(train.labels, minlength=10) + np.bincount(holdout.labels, minlength=10)
     np.testing.assert_array_equal(np.bincount(holdout.labels, minlength=10), counts // 10)
@@ -108,14 +108,14 @@ def test_a_download_is_prepared_by_tfds(tmp_path, monkeypatch):
     monkeypatch.setattr(requests, "head", lambda *args, **options: requests.Response.__new__(requests.Response))
     monkeypatch.setattr(requests.Response, "raise_for_status", lambda self: None)
     with tfds.testing.mock_data(num_examples=30):
-        assert len(data.load_cifar10(tmp_path, hold_out=False)) == 30
+        assert len(datasets.load_cifar10(tmp_path, hold_out=False)) == 30
 
     def full_disk(*args, **options):
         raise OSError("No space left\non device")
 
     monkeypatch.setattr(tfds.core.DatasetBuilder, "download_and_prepare", full_disk)
     with pytest.raises(InputError) as error:
-        data.load_cifar10(tmp_path)
+        datasets.load_cifar10(tmp_path)
     assert_one_line(error, tmp_path, "No space left on device", "--config=configs/acai.py:lines")
 
 
@@ -159,14 +159,14 @@ def test_damaged_data_gets_one_line(tmp_path, damage):
     version_folder = prepare_stand_in(tmp_path, train=20, test=2)
     damage(version_folder)
     with pytest.raises(InputError) as error:
-        data.load_cifar10(tmp_path)
+        datasets.load_cifar10(tmp_path)
     assert_one_line(error, version_folder, "damaged or half-prepared", "--config=configs/acai.py:lines")
 
 
 def test_a_preparation_that_was_interrupted_counts_as_absent(tmp_path):
     (tmp_path / "cifar10" / "3.0.2.incompleteABC").mkdir(parents=True)
     with pytest.raises(InputError, match="nothing is prepared"):
-        data.check_cifar10(tmp_path, download=False)
+        datasets.check_cifar10(tmp_path, download=False)
 
 
 def test_absent_data_names_the_folder_and_the_ways_out(tmp_path, monkeypatch):
@@ -174,7 +174,7 @@ def test_absent_data_names_the_folder_and_the_ways_out(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     absent = tmp_path / "tensorflow_datasets"
     with pytest.raises(InputError) as error:
-        data.load_cifar10(download=False)
+        datasets.load_cifar10(download=False)
     assert_one_line(error, absent, "tfds.load('cifar10'", "--data_dir", "--config=configs/acai.py:lines")
     assert not absent.exists()
 
@@ -183,7 +183,7 @@ def test_absent_data_names_the_folder_and_the_ways_out(tmp_path, monkeypatch):
 
     monkeypatch.setattr(requests, "head", offline)
     with pytest.raises(InputError) as error:
-        data.load_cifar10("~/elsewhere")
+        datasets.load_cifar10("~/elsewhere")
     assert_one_line(error, tmp_path / "elsewhere", "no network", "--config=configs/acai.py:lines")
     assert not (tmp_path / "elsewhere").exists()
 
@@ -191,7 +191,7 @@ def test_absent_data_names_the_folder_and_the_ways_out(tmp_path, monkeypatch):
 def test_a_file_is_no_data_folder(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(InputError) as error:
-        data.check_cifar10(tmp_path / "file")
+        datasets.check_cifar10(tmp_path / "file")
     assert_one_line(error, tmp_path / "file", "--data_dir")
 
 
@@ -224,13 +224,13 @@ def cifar10_dir():
 
 @pytest.mark.slow
 def test_cifar10_holds_out_500_of_a_class(cifar10_dir):
-    whole = data.load_cifar10(cifar10_dir, hold_out=False)
+    whole = datasets.load_cifar10(cifar10_dir, hold_out=False)
     assert len(whole) == 50_000
     np.testing.assert_array_equal(whole.ids, np.arange(50_000))
     channel_means = whole.images.mean(axis=(0, 1, 2), dtype=np.float64) / 255
     np.testing.assert_allclose(channel_means, [0.4914, 0.4822, 0.4465], atol=1e-4)  # as published
 
-    train, holdout = data.divide(whole)
+    train, holdout = datasets.divide(whole)
     np.testing.assert_array_equal(np.bincount(train.labels), [4500] * 10)
     np.testing.assert_array_equal(np.bincount(holdout.labels), [500] * 10)
     assert not np.isin(holdout.ids, train.ids).any()
@@ -241,5 +241,5 @@ def test_cifar10_holds_out_500_of_a_class(cifar10_dir):
 
 
 def test_cifar10_test_split(cifar10_dir):
-    horses = data.load_cifar10(cifar10_dir, "test", classes=("horse",))
+    horses = datasets.load_cifar10(cifar10_dir, "test", classes=("horse",))
     assert 90 < len(horses) <= 1000 and horses.images.shape[1:] == (32, 32, 3)

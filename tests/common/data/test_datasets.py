@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from common.data import datasets as data
+from common.data import datasets
 from common.errors import InputError
 from tests.support.folders import assert_one_line, numbered, save
 
@@ -24,7 +24,7 @@ def test_select_orders_and_renumbers():
 def test_thin_takes_even_places_of_each_class():
     labels = np.array([0, 1, 0, 0, 0, 1, 0, 0, 0])  # class 0 at 0, 2, 3, 4, 6, 7, 8
     images = np.arange(9, dtype=np.uint8)[:, None, None, None]
-    thinned = data.ImageDataset(images, labels, np.arange(9), ("a", "b"), "holdout").thin(3)
+    thinned = datasets.ImageDataset(images, labels, np.arange(9), ("a", "b"), "holdout").thin(3)
     assert thinned.ids.tolist() == [0, 1, 3, 5, 6]  # the 0th, 2nd and 4th of seven; both of two
     assert thinned.images.ravel().tolist() == thinned.ids.tolist() and thinned.labels.tolist() == [0, 1, 0, 1, 0]
 
@@ -35,13 +35,13 @@ def test_wrong_classes_list_the_valid_ones(classes):
         numbered([0, 1], ("bird", "horse")).select(classes)
     assert_one_line(error, "bird, horse")
     with pytest.raises(InputError) as error:
-        data.load_cifar10("/nowhere", classes=classes)
+        datasets.load_cifar10("/nowhere", classes=classes)
     assert_one_line(error, *CLASSES)
 
 
 def test_divide_holds_out_the_tenth_and_twentieth_of_each_class():
     """Classes of 25, 10 and 9 images, the first two interleaved."""
-    train, holdout = data.divide(numbered([0, 1] * 10 + [0] * 15 + [2] * 9, ("a", "b", "c")))
+    train, holdout = datasets.divide(numbered([0, 1] * 10 + [0] * 15 + [2] * 9, ("a", "b", "c")))
     np.testing.assert_array_equal(holdout.ids, [18, 19, 29])  # a: 0, 2, .., 18 | 20, .., 29; b: 1, 3, .., 19
     np.testing.assert_array_equal(holdout.labels, [0, 1, 0])
     np.testing.assert_array_equal(holdout.images[:, 0, 0, 0], holdout.ids)
@@ -57,14 +57,14 @@ def test_folder_reads_classes_and_files_in_sorted_order(tmp_path):
         save(tmp_path / "zebra" / f"{i:02}.png", (i, 0, 0))
     save(tmp_path / "ant" / "b.png", (100, 0, 0))
     save(tmp_path / "ant" / "a" / "deep.png", (101, 0, 0), (5, 9))
-    dataset = data.load_folder(tmp_path, width=16, hold_out=False)
+    dataset = datasets.load_folder(tmp_path, width=16, hold_out=False)
     assert dataset.class_names == ("ant", "zebra") and dataset.images.shape == (14, 16, 16, 3)
     np.testing.assert_array_equal(dataset.images[:, 8, 8, 0], [101, 100, *range(12)])
     np.testing.assert_array_equal(dataset.labels, [0] * 2 + [1] * 12)
     np.testing.assert_array_equal(dataset.ids, np.arange(14))
     assert (dataset.images.dtype, dataset.labels.dtype, dataset.ids.dtype) == ("uint8", "int32", "int64")
 
-    train, holdout = (data.load_folder(tmp_path, split) for split in ("train", "holdout"))
+    train, holdout = (datasets.load_folder(tmp_path, split) for split in ("train", "holdout"))
     np.testing.assert_array_equal(holdout.ids, [11])  # the tenth zebra
     np.testing.assert_array_equal(train.ids, [*range(11), 12, 13])
     assert (train.split, holdout.split) == ("train", "holdout") and train.images.shape[1:] == (32, 32, 3)
@@ -76,7 +76,7 @@ def test_folder_names_and_counts_what_it_skips(tmp_path, caplog):
     (tmp_path / "bird" / "empty.png").touch()
     (tmp_path / "bird" / "text.png").write_text("not a picture")
     (tmp_path / "bird" / ".hidden").touch()
-    assert len(data.load_folder(tmp_path)) == 1
+    assert len(datasets.load_folder(tmp_path)) == 1
     message = caplog.messages[-1]
     assert "skipped 3 files" in message and ".hidden" not in message and "good" not in message
     for name in ("loose.txt", "bird/empty.png", "bird/text.png"):
@@ -84,13 +84,13 @@ def test_folder_names_and_counts_what_it_skips(tmp_path, caplog):
 
     for i in range(40):
         (tmp_path / "bird" / f"broken{i:02}.png").touch()
-    data.load_folder(tmp_path)
+    datasets.load_folder(tmp_path)
     assert "skipped 43 files" in caplog.messages[-1] and "and 33 more" in caplog.messages[-1]
 
 
 def test_folder_without_trouble_warns_of_nothing(tmp_path, caplog):
     save(tmp_path / "bird" / "good.png", "red")
-    data.load_folder(tmp_path)
+    datasets.load_folder(tmp_path)
     assert not caplog.messages
 
 
@@ -102,7 +102,7 @@ def test_wrong_folders(tmp_path):
     (tmp_path / "no_image" / "bird").mkdir(parents=True)
     for name in ("absent", "file", "empty", "no_class", "no_image"):
         with pytest.raises(InputError) as error:
-            data.load_folder(tmp_path / name)
+            datasets.load_folder(tmp_path / name)
         assert_one_line(error, tmp_path / name, "one sub-folder of images a class")
     with pytest.raises(InputError, match="train, holdout. Received: test"):
-        data.load_folder(tmp_path, "test")
+        datasets.load_folder(tmp_path, "test")

@@ -12,9 +12,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from common.data import batches
-from common.data import datasets as data
-from common.data import disk_cache as stored
+from common.data import batches, datasets, disk_cache
 from common.errors import InputError
 from common.lock import FolderLock
 from tests.support.folders import assert_one_line, save
@@ -27,13 +25,13 @@ RECORD = 4 * 5 * 3 + 16
 def noise(count=23):
     images = np.random.default_rng(0).integers(0, 256, (count, *SHAPE), np.uint8)
     labels = np.arange(count, dtype=np.int32) % 2
-    return data.ImageDataset(images, labels, np.arange(count), ("a", "b"), "train")
+    return datasets.ImageDataset(images, labels, np.arange(count), ("a", "b"), "train")
 
 
 @pytest.fixture
 def both(tmp_path):
     """(in memory, on disk) the same images."""
-    return noise(), data.store(noise(), tmp_path / "cache")
+    return noise(), datasets.store(noise(), tmp_path / "cache")
 
 
 def file_of(dataset):
@@ -57,17 +55,17 @@ def test_an_index_gives_what_numpy_gives(both, rows):
 def test_choosing_images_reads_none(both):
     memory, disk = both
     os.rename(file_of(disk), file_of(disk).with_name("away"))
-    train, holdout = data.divide(disk)
+    train, holdout = datasets.divide(disk)
     chosen = train.select(("b",))
     os.rename(file_of(disk).with_name("away"), file_of(disk))
-    for found, expected in zip((train, holdout), data.divide(memory), strict=True):
+    for found, expected in zip((train, holdout), datasets.divide(memory), strict=True):
         np.testing.assert_array_equal(found.images[:], expected.images)
-    np.testing.assert_array_equal(chosen.images[:], data.divide(memory)[0].select(("b",)).images)
+    np.testing.assert_array_equal(chosen.images[:], datasets.divide(memory)[0].select(("b",)).images)
 
 
 @pytest.mark.parametrize("options", [{}, {"flip": True, "shift": 1}, {"flip": True, "across": (("b",), ("a",))}])
 def test_batches_are_the_same_bits_at_every_step_and_after_a_resume(both, options):
-    memory, disk = ([*data.divide(dataset)][0] for dataset in both)  # rows that are not the records
+    memory, disk = ([*datasets.divide(dataset)][0] for dataset in both)  # rows that are not the records
     for start in (0, 1, 7, 10**6):
         found, expected = (
             list(batches.batches(d, 6, 3, start, **options).take(9).as_numpy_iterator()) for d in (disk, memory)
@@ -103,14 +101,14 @@ def folder(tmp_path):
 
 
 def load(folder, limit=0):
-    return data.load_folder(folder, width=8, hold_out=False, memory_limit=limit, cache=folder.parent / "cache")
+    return datasets.load_folder(folder, width=8, hold_out=False, memory_limit=limit, cache=folder.parent / "cache")
 
 
 def test_a_folder_is_the_same_from_disk(folder, caplog):
     for split in ("train", "holdout"):
-        memory = data.load_folder(folder, split, 8)
-        disk = data.load_folder(folder, split, 8, memory_limit=0, cache=folder.parent / "cache")
-        assert isinstance(disk.images, stored.StoredImages) and isinstance(memory.images, np.ndarray)
+        memory = datasets.load_folder(folder, split, 8)
+        disk = datasets.load_folder(folder, split, 8, memory_limit=0, cache=folder.parent / "cache")
+        assert isinstance(disk.images, disk_cache.StoredImages) and isinstance(memory.images, np.ndarray)
         np.testing.assert_array_equal(disk.images[:], memory.images)
         np.testing.assert_array_equal(disk.labels, memory.labels)
         np.testing.assert_array_equal(disk.ids, memory.ids)
@@ -121,12 +119,12 @@ def test_a_folder_is_the_same_from_disk(folder, caplog):
 def test_size_alone_decides(folder):
     size = 14 * 8 * 8 * 3  # of as many images as there are files
     assert isinstance(load(folder, size).images, np.ndarray)
-    assert isinstance(load(folder, size - 1).images, stored.StoredImages)
+    assert isinstance(load(folder, size - 1).images, disk_cache.StoredImages)
 
 
 def test_it_is_decoded_once_until_a_file_changes(folder, monkeypatch):
-    read, decoded = data.read_picture, []
-    monkeypatch.setattr(data, "read_picture", lambda path, width: (decoded.append(path), read(path, width))[1])
+    read, decoded = datasets.read_picture, []
+    monkeypatch.setattr(datasets, "read_picture", lambda path, width: (decoded.append(path), read(path, width))[1])
     load(folder)
     assert len(decoded) == 14
     load(folder)
@@ -154,13 +152,13 @@ def test_a_store_that_is_not_whole_is_written_anew(both, damage):
         os.remove(path.with_name("index.npz"))
     else:
         path.with_name("index.npz").write_bytes(path.with_name("index.npz").read_bytes()[:50])
-    again = data.store(noise(), path.parents[1])
+    again = datasets.store(noise(), path.parents[1])
     assert path.read_bytes() == before and len(os.listdir(path.parents[1])) == 1
     np.testing.assert_array_equal(again.images[:], memory.images)
 
 
 def use(dataset):
-    with stored.explained(dataset.images):
+    with disk_cache.explained(dataset.images):
         list(batches.batches(dataset, 23, 0).take(1))
 
 
@@ -177,7 +175,7 @@ def test_damage_while_training_is_told_and_mended_by_the_next_start(both, damage
     with pytest.raises(InputError) as error:
         use(disk)
     assert_one_line(error, path, "decodes them anew")
-    again = data.store(noise(), path.parents[1])
+    again = datasets.store(noise(), path.parents[1])
     use(again)
     np.testing.assert_array_equal(again.images[:], memory.images)
 
@@ -198,7 +196,7 @@ def test_a_row_that_cannot_be_read(both, damage):
 
 def test_other_errors_pass_as_they_are(both):
     for images in (both[0].images, both[1].images):
-        with pytest.raises(tf.errors.InvalidArgumentError), stored.explained(images):
+        with pytest.raises(tf.errors.InvalidArgumentError), disk_cache.explained(images):
             tf.reshape(tf.zeros(3), (2,))
 
 
@@ -208,7 +206,7 @@ def test_a_writer_that_fails_leaves_nothing(tmp_path):
         raise RuntimeError
 
     with pytest.raises(RuntimeError):
-        stored.stored(tmp_path, "key", broken, 3, SHAPE)
+        disk_cache.stored(tmp_path, "key", broken, 3, SHAPE)
     assert os.listdir(tmp_path) == []
 
 
@@ -217,17 +215,17 @@ def test_what_a_killed_writer_left_goes_and_a_living_one_s_stays(tmp_path):
         (tmp_path / f".unfinished-{name}").mkdir()
         (tmp_path / f".unfinished-{name}" / "images.tfrecord").write_bytes(bytes(100))
     lock = FolderLock(tmp_path / ".unfinished-living")
-    images, kept = stored.stored(tmp_path, "key", lambda: noise().images, 23, SHAPE)
+    images, kept = disk_cache.stored(tmp_path, "key", lambda: noise().images, 23, SHAPE)
     lock.release()
     assert sorted(os.listdir(tmp_path)) == [".unfinished-living", "key"] and kept.all() and len(images) == 23
 
 
 def test_two_writers_at_once_end_with_one_whole_store(tmp_path):
     def slower():
-        stored.stored(tmp_path, "key", lambda: noise().images, 23, SHAPE)  # the other one, meanwhile
+        disk_cache.stored(tmp_path, "key", lambda: noise().images, 23, SHAPE)  # the other one, meanwhile
         return noise().images
 
-    images, _ = stored.stored(tmp_path, "key", slower, 23, SHAPE)
+    images, _ = disk_cache.stored(tmp_path, "key", slower, 23, SHAPE)
     np.testing.assert_array_equal(images[:], noise().images)
     assert os.listdir(tmp_path) == ["key"]
 
@@ -237,17 +235,17 @@ def test_a_disk_without_room(tmp_path, monkeypatch, known):
     """Refused beforehand where the disk says so; otherwise while it is written."""
     with small_disk(tmp_path / "disk", "64k") as disk, contextlib.ExitStack() as stack:
         if not known:
-            monkeypatch.setattr(stored.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(0, 0, 10**12))
+            monkeypatch.setattr(disk_cache.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(0, 0, 10**12))
         pictures = np.random.default_rng(0).integers(0, 256, (200, 32, 32, 3), np.uint8)
         error = stack.enter_context(pytest.raises(InputError))
-        stored.stored(disk, "key", lambda: pictures, 200, (32, 32, 3))
+        disk_cache.stored(disk, "key", lambda: pictures, 200, (32, 32, 3))
     assert_one_line(error, "cache_folder", disk)
 
 
 def test_a_cache_that_cannot_be_a_folder(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(InputError) as error:
-        data.store(noise(), tmp_path / "file")
+        datasets.store(noise(), tmp_path / "file")
     assert_one_line(error, "cache_folder", tmp_path / "file")
 
 

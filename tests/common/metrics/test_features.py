@@ -5,7 +5,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from common.metrics import features as metrics
+from common.metrics import features
 from common.metrics.features import (
     density_coverage,
     diversity,
@@ -73,7 +73,7 @@ def test_kernel_distance_is_the_plain_double_loop(monkeypatch):
     within = mean_kernel(first, first, True) + mean_kernel(second, second, True)
     expected = within - 2 * mean_kernel(first, second, False)
     close(kernel_distance(first, second), expected)
-    monkeypatch.setattr(metrics, "BLOCK", 20)  # two or three rows a block
+    monkeypatch.setattr(features, "BLOCK", 20)  # two or three rows a block
     close(kernel_distance(first, second), expected)
 
 
@@ -135,8 +135,8 @@ def test_memberships_are_the_plain_loops(monkeypatch):
     inside = np.array([[np.linalg.norm(x - y) < r for y in fake] for x, r in zip(real, radii, strict=True)])
     expected = inside.sum() / 4 / 15, inside.any(axis=1).mean()
     assert 0 < expected[1] < 1
-    for block in (metrics.BLOCK, 60):  # two rows at a time, the last alone
-        monkeypatch.setattr(metrics, "BLOCK", block)
+    for block in (features.BLOCK, 60):  # two rows at a time, the last alone
+        monkeypatch.setattr(features, "BLOCK", block)
         close(density_coverage(real, fake, 4), expected)
         close(precision_recall(real, fake, 4)[0], inside.any(axis=0).mean())
 
@@ -176,7 +176,7 @@ def test_nearest_holds_few_rows_in_float64():
 def test_diversity_by_hand(monkeypatch):
     close(diversity(line(0, 1, 3)), (1 + 3 + 2) / 3)
     close(diversity([[0, 0], [3, 4]]), 5)
-    monkeypatch.setattr(metrics, "BLOCK", 6)
+    monkeypatch.setattr(features, "BLOCK", 6)
     close(diversity(line(0, 1, 3, 7)), (1 + 3 + 7 + 2 + 6 + 4) / 6)  # a row at a time
 
 
@@ -198,7 +198,7 @@ def test_diversity_survives_cancellation():
     ],
 )
 def test_memory_is_bounded(statistic, monkeypatch):
-    monkeypatch.setattr(metrics, "BLOCK", 2000)
+    monkeypatch.setattr(features, "BLOCK", 2000)
     first, second = draw(400), draw(500, seed=1)
     tracemalloc.start()
     try:

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from evaluation.report import estimates as figures
-from evaluation.report.estimates import Figure, Section
+from evaluation.report.estimates import Figure, Section, comparison, shown
 
 
 @pytest.mark.parametrize(
@@ -47,7 +46,7 @@ def test_nothing_may_be_lost_by_a_name_used_twice():
     ],
 )
 def test_a_table_lies_on_its_side_where_it_is_wider_than_long(table, rows):
-    assert figures.comparison(table) == rows
+    assert comparison(table) == rows
 
 
 @pytest.mark.parametrize(
@@ -55,4 +54,4 @@ def test_a_table_lies_on_its_side_where_it_is_wider_than_long(table, rows):
     [(Figure("fd", 2, 1, 2), "2.000"), (0.25, "0.2500"), (np.float32(0.25), "0.2500"), (7, "7"), ("a", "a")],
 )
 def test_what_a_table_shows(value, text):
-    assert figures.shown(value) == text
+    assert shown(value) == text

@@ -7,14 +7,14 @@ import re
 import numpy as np
 from PIL import Image
 
-from evaluation.report import page as page_module
 from evaluation.report.estimates import Figure, Section
+from evaluation.report.page import PAGE, STYLE, html
 from tests.support.report_pages import FACTS, HOSTILE, NOTE, PICTURE, Page, sections
 
 
 def parsed(found=None, facts=FACTS):
     """The Page of sections."""
-    return Page(page_module.html(sections() if found is None else found, facts))
+    return Page(html(sections() if found is None else found, facts))
 
 
 def test_page_has_every_figure_once_and_the_facts_on_top():
@@ -61,9 +61,9 @@ def test_page_needs_no_network_and_adapts():
     for _, attributes in page.tags:
         assert {"href", "srcset", "style", "background"}.isdisjoint(attributes)
         assert attributes.get("src", "data:image/png;base64,").startswith("data:image/png;base64,")
-    assert not re.search(r"url\(|@import|http", page_module.STYLE)
-    assert "prefers-color-scheme: dark" in page_module.STYLE and "max-width: 960px" in page_module.STYLE
-    assert page_module.PAGE == 960
+    assert not re.search(r"url\(|@import|http", STYLE)
+    assert "prefers-color-scheme: dark" in STYLE and "max-width: 960px" in STYLE
+    assert PAGE == 960
     assert {"name": "viewport", "content": "width=device-width, initial-scale=1"} in page.attributes("meta")
     assert page.tags[0] == ("html", {"lang": "en"}) and {"charset": "utf-8"} in page.attributes("meta")
 
@@ -77,7 +77,7 @@ def test_pictures_are_embedded_bit_for_bit():
         np.testing.assert_array_equal(np.asarray(decoded), PICTURE)
     assert (small["width"], small["height"], small["alt"]) == ("7", "5", "some pixels")
     assert small["class"] == "pixels" and "class" not in wide  # a wide one is made smaller, smoothly
-    assert ".pixels { image-rendering: pixelated }" in page_module.STYLE
+    assert ".pixels { image-rendering: pixelated }" in STYLE
     assert [page.text.count(caption) for caption in ("some pixels", "wide")] == [1, 1]
 
 

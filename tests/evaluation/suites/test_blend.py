@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from common.images import to_float
-from common.metrics import features as metrics
 from common.metrics import intervals
+from common.metrics.features import density_coverage, precision_recall
 from evaluation.suites import blend
 from tests.support.photographs import CLASSES, COUNT, HOLDOUT, TRAIN, Features, Judge
 
@@ -77,8 +77,8 @@ def test_one_good_picture_again_and_again_covers_nothing():
         name: rows["slerp"][f"{name}_blocks"].value for name in ("precision", "recall", "density", "coverage")
     }
     features = Features()(to_float(HOLDOUT.images))
-    assert (found["precision"], found["recall"]) == metrics.precision_recall(features, features[[0] * COUNT])
-    assert (found["density"], found["coverage"]) == metrics.density_coverage(features, features[[0] * COUNT])
+    assert (found["precision"], found["recall"]) == precision_recall(features, features[[0] * COUNT])
+    assert (found["density"], found["coverage"]) == density_coverage(features, features[[0] * COUNT])
     assert found["precision"] == 1 and found["recall"] < 0.02 and found["coverage"] < 0.2 < found["density"]
 
 

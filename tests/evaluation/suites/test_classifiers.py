@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from common.data import datasets as data
-from evaluation.suites import classifiers as suite
+from common.data import datasets
+from evaluation.suites import classifiers
 
 NAMES = ("a", "b")
 
@@ -13,7 +13,7 @@ NAMES = ("a", "b")
 def dataset(split, labels):
     images = np.zeros((len(labels), 4, 4, 3), np.uint8)
     images[:, 0, 0, 0] = np.arange(len(labels))
-    return data.ImageDataset(images, np.array(labels, np.int32), np.arange(len(labels)), NAMES, split)
+    return datasets.ImageDataset(images, np.array(labels, np.int32), np.arange(len(labels)), NAMES, split)
 
 
 class Judge:
@@ -30,7 +30,7 @@ class Judge:
 
 def test_figures_of_a_judge_that_is_right_three_times_in_four():
     holdout, test = dataset("holdout", [0, 0, 0, 1] * 10), dataset("test", [0, 0, 0, 1, 1])
-    section = suite.evaluate(Judge(0.75), (holdout, test))
+    section = classifiers.evaluate(Judge(0.75), (holdout, test))
     found = {figure.name: figure.value for figure in section.figures}
     assert found["accuracy_holdout_40"] == 0.75 and found["ece_holdout_40"] == pytest.approx(0, abs=1e-9)
     assert found["accuracy_test_5"] == 0.6 and found["ece_test_5"] == pytest.approx(0.15)
@@ -42,4 +42,6 @@ def test_figures_of_a_judge_that_is_right_three_times_in_four():
 
 def test_reheated_probabilities_are_those_of_the_logits():
     logits = np.random.default_rng(0).normal(size=(5, 2))
-    np.testing.assert_allclose(suite.reheated(Judge(0.5), softmax(logits / 2, axis=1)), softmax(logits, axis=1))
+    np.testing.assert_allclose(
+        classifiers.reheated(Judge(0.5), softmax(logits / 2, axis=1)), softmax(logits, axis=1)
+    )

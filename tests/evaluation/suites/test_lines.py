@@ -7,7 +7,7 @@ import pytest
 
 from acai import line_metrics
 from common.data import lines
-from evaluation.suites import lines as suite
+from evaluation.suites.lines import evaluate
 
 PAIRS = 12
 
@@ -21,7 +21,7 @@ def perfect():
 
 
 def figures(model, **options):
-    section = suite.evaluate(model, pairs=PAIRS, **options)
+    section = evaluate(model, pairs=PAIRS, **options)
     return {figure.name.removesuffix(f"_{PAIRS}"): figure for figure in section.figures}, section
 
 

@@ -5,10 +5,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from common.data import datasets as data
+import evaluation.suites.probe
+from common.data import datasets
 from common.images import to_float
 from common.metrics import probe
-from evaluation.suites import probe as suite
 
 CLASSES = ("cat", "horse", "bird")
 
@@ -19,7 +19,7 @@ def dataset(split, count, seed, names=CLASSES):
     labels = rng.integers(len(names), size=count).astype(np.int32)
     images = rng.integers(0, 256, (count, 4, 4, 3), dtype=np.uint8)
     images[:, 0, 0] = 255 * np.eye(3, dtype=np.uint8)[labels]
-    return data.ImageDataset(images, labels, np.arange(count), names, split)
+    return datasets.ImageDataset(images, labels, np.arange(count), names, split)
 
 
 TRAIN, HOLDOUT, TEST = dataset("train", 400, 0), dataset("holdout", 150, 1), dataset("test", 90, 2)
@@ -27,7 +27,7 @@ TRAIN, HOLDOUT, TEST = dataset("train", 400, 0), dataset("holdout", 150, 1), dat
 
 def relabelled(given, shift):
     """The same images, every label another one."""
-    return data.ImageDataset(given.images, (given.labels + shift) % 3, given.ids, CLASSES, given.split)
+    return datasets.ImageDataset(given.images, (given.labels + shift) % 3, given.ids, CLASSES, given.split)
 
 
 def model(encode=lambda images: images, decode=lambda codes: codes):
@@ -41,7 +41,7 @@ def colour(images):
 
 def figures(encode=colour, decode=lambda codes: np.zeros((len(codes), 4, 4, 3), np.float32), sets=None, **options):
     train, *others = sets or (TRAIN, HOLDOUT, TEST)
-    section = suite.evaluate(model(encode, decode), train, others, 16, 320.0, **options)
+    section = evaluation.suites.probe.evaluate(model(encode, decode), train, others, 16, 320.0, **options)
     return {figure.name: figure for figure in section.figures}, section
 
 
@@ -114,11 +114,11 @@ def test_clusters_are_fitted_to_a_seeded_part(monkeypatch):
 
 
 def test_rows_are_drawn_once_each_and_by_the_seed():
-    rows = suite.drawn(1000, 100, seed=0)
+    rows = evaluation.suites.probe.drawn(1000, 100, seed=0)
     assert len(rows) == 100 and np.all(np.diff(rows) > 0) and 0 <= rows[0] < 100 and 900 <= rows[-1] < 1000
-    np.testing.assert_array_equal(rows, suite.drawn(1000, 100, seed=0))
-    assert not np.array_equal(rows, suite.drawn(1000, 100, seed=1))
-    np.testing.assert_array_equal(suite.drawn(5, 100, seed=0), np.arange(5))
+    np.testing.assert_array_equal(rows, evaluation.suites.probe.drawn(1000, 100, seed=0))
+    assert not np.array_equal(rows, evaluation.suites.probe.drawn(1000, 100, seed=1))
+    np.testing.assert_array_equal(evaluation.suites.probe.drawn(5, 100, seed=0), np.arange(5))
 
 
 def test_reconstruction_error_by_hand(monkeypatch):
@@ -131,8 +131,10 @@ def test_reconstruction_error_by_hand(monkeypatch):
 
     values = []
     for chunk in (1024, 7):
-        monkeypatch.setattr(suite, "CHUNK", chunk)
-        figure = suite.reconstruction_figure(model(decode=decode), HOLDOUT, to_float(HOLDOUT.images), seed=0)
+        monkeypatch.setattr(evaluation.suites.probe, "CHUNK", chunk)
+        figure = evaluation.suites.probe.reconstruction_figure(
+            model(decode=decode), HOLDOUT, to_float(HOLDOUT.images), seed=0
+        )
         assert figure.name == "reconstruction_error_holdout_150" and figure.count == 150
         assert figure.value == pytest.approx(0.02, rel=1e-5) and figure.low < 0.02 < figure.high
         values.append(figure)
@@ -141,8 +143,8 @@ def test_reconstruction_error_by_hand(monkeypatch):
 
 def test_no_more_images_than_a_chunk_are_encoded_at_once(monkeypatch):
     sizes = []
-    monkeypatch.setattr(suite, "CHUNK", 149)
-    codes = suite.encoded(model(lambda images: sizes.append(len(images)) or images), HOLDOUT)
+    monkeypatch.setattr(evaluation.suites.probe, "CHUNK", 149)
+    codes = evaluation.suites.probe.encoded(model(lambda images: sizes.append(len(images)) or images), HOLDOUT)
     assert sizes == [149, 1] and codes.dtype == np.float32
     np.testing.assert_array_equal(codes, to_float(HOLDOUT.images))
 

@@ -6,13 +6,13 @@ import keras
 import numpy as np
 import pytest
 
+import evaluation.suites.search
 from acai.latent_bank import LatentBank
-from common.data import datasets as data
+from common.data import datasets
 from common.images import to_float
 from common.interpolation import lerp
-from evaluation.suites import search as suite
 from pegasus import candidates, masks, scores, search
-from pictures import acai_recipes as recipes
+from pictures import acai_recipes
 
 CLASSES = ("horse", "bird")
 
@@ -24,7 +24,7 @@ def photographs(count, split, seed):
     images = rng.integers(0, 120, (count, 8, 8, 3))
     images[labels == 0, :4] += 120
     images[labels == 1, 4:] += 120
-    return data.ImageDataset(images.astype(np.uint8), labels, 3 * np.arange(count), CLASSES, split)
+    return datasets.ImageDataset(images.astype(np.uint8), labels, 3 * np.arange(count), CLASSES, split)
 
 
 TRAIN, HOLDOUT = photographs(240, "train", 0), photographs(120, "holdout", 1)
@@ -72,7 +72,7 @@ class Judge:
 
 
 def test_images_of_a_bank_are_found_by_split_and_id():
-    found = suite.pictures_of(bank(), TRAIN, HOLDOUT)
+    found = evaluation.suites.search.pictures_of(bank(), TRAIN, HOLDOUT)
     expected = [TRAIN.images[7], HOLDOUT.images[4], HOLDOUT.images[3], TRAIN.images[20]]
     np.testing.assert_array_equal(found[:4], to_float(np.stack(expected)))
 
@@ -80,8 +80,10 @@ def test_images_of_a_bank_are_found_by_split_and_id():
 def test_a_cross_fade_by_cells_is_one_of_pixels():
     """Each square of 2x2 pixels is faded at its own share, parents mirrored as drawn."""
     codes, kinds = bank(), ("random",)
-    pixels = LatentBank(suite.pictures_of(codes, TRAIN, HOLDOUT), *list(codes.arrays().values())[1:])
-    scorer = scores.Scorer(suite.CrossFade(), Judge(), CLASSES)
+    pixels = LatentBank(
+        evaluation.suites.search.pictures_of(codes, TRAIN, HOLDOUT), *list(codes.arrays().values())[1:]
+    )
+    scorer = scores.Scorer(evaluation.suites.search.CrossFade(), Judge(), CLASSES)
     parents = candidates.prepare(scorer, pixels, [codes.rows(name) for name in CLASSES], path=lerp, cell=2)
     drawn = [candidates.draw(parents, 0, k, kinds) for k in range(5)]
     faded = candidates.codes_of(parents, drawn)
@@ -146,8 +148,8 @@ def test_wings_stand_first_where_they_are_asked_for():
     lowered = masks.lowered(MODEL, codes.latents[[row for row, _ in recipe["rows"]]].astype(np.float32), 2)
     turned = [blend["mirrored"][0] for blend in recipe["blends"]]
     expected = np.where(np.reshape(turned, (-1, 1, 1, 1)), masks.mirrored(MODEL, lowered), lowered)
-    source = recipes.Source("", {}, {}, codes, [])
-    first, plain, _ = recipes.blended(recipe | {"action": "blend"}, MODEL, source)
+    source = acai_recipes.Source("", {}, {}, codes, [])
+    first, plain, _ = acai_recipes.blended(recipe | {"action": "blend"}, MODEL, source)
     np.testing.assert_allclose(first, expected)
     moved = np.abs(refined - plain).max(axis=(1, 2, 3))
     assert moved[0] < 2e-3 < 1e-2 < moved[1:].min()  # the first is as it was blended
@@ -179,8 +181,16 @@ def section():
     features = SimpleNamespace(name="squares", comparable="")
     extract = lambda pictures: Judge()(pictures)[1]  # noqa: E731
     extract.name, extract.comparable = features.name, features.comparable
-    return suite.evaluate(
-        MODEL, Judge(), Judge(), extract, TRAIN, HOLDOUT, *CLASSES, bank(), suite.Asked(300, refine=3)
+    return evaluation.suites.search.evaluate(
+        MODEL,
+        Judge(),
+        Judge(),
+        extract,
+        TRAIN,
+        HOLDOUT,
+        *CLASSES,
+        bank(),
+        evaluation.suites.search.Asked(300, refine=3),
     )
 
 
@@ -197,13 +207,17 @@ def test_all_searches_are_asked_for_the_same(monkeypatch):
         asked.append((count, *each, len(parents.chosen[0]), len(parents.chosen[1]), kinds))
         return None, candidates.codes_of(parents, [candidates.draw(parents, seed, k, kinds) for k in range(keep)])
 
-    monkeypatch.setattr(suite, "prepare", prepare)
-    monkeypatch.setattr(suite, "search", SimpleNamespace(find=find, asked=search.asked))
+    monkeypatch.setattr(evaluation.suites.search, "prepare", prepare)
+    monkeypatch.setattr(evaluation.suites.search, "search", SimpleNamespace(find=find, asked=search.asked))
     judge = Judge()
     extract = lambda pictures: Judge()(pictures)[1]  # noqa: E731
     extract.name, extract.comparable = "squares", ""
     shared = judge, judge, extract, TRAIN, HOLDOUT, *CLASSES, bank()
-    suite.evaluate(MODEL, *shared, suite.Asked(64, 0, ("light", None), 3, "top", {"above": 0.7, "wings": 0.0}))
+    evaluation.suites.search.evaluate(
+        MODEL,
+        *shared,
+        evaluation.suites.search.Asked(64, 0, ("light", None), 3, "top", {"above": 0.7, "wings": 0.0}),
+    )
     rows = [len(bank().rows(name)) for name in CLASSES]
     confident = [round(n * candidates.CONFIDENT) for n in rows]
     found = 64, 0.7, 0.0, 1.0, round(confident[0] * candidates.LIKE), confident[1]
@@ -211,7 +225,9 @@ def test_all_searches_are_asked_for_the_same(monkeypatch):
     each = [[(("above",), ("light", None), 3), (*found, kind)] for kind in kinds]
     assert asked == sum(each, [])
     asked.clear()
-    suite.evaluate(MODEL, *shared, suite.Asked(64, mask="uniform", weights={"above": 0.0, "wings": 0.0}))
+    evaluation.suites.search.evaluate(
+        MODEL, *shared, evaluation.suites.search.Asked(64, mask="uniform", weights={"above": 0.0, "wings": 0.0})
+    )
     assert [found[-1] for found in asked[1::2]] == [("uniform",)] * 3  # and then there are no collages
 
 
