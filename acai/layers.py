@@ -1,71 +1,13 @@
-"""Layers of ACAI: pairs of linear layers run as one, and a convolution whose gradient suits small maps."""
+"""Layers of ACAI: pairs of linear layers run as one."""
 
 import keras
-import tensorflow as tf
-
-from common.backend import compiler
 
 SLOPE = 0.2  # of every leaky ReLU
-SMALL, LARGE = 8, 32  # widths of maps up to which `convolve` pays: for FEW filters at least; for MANY channels too
-FEW, MANY = 16, 32
-POSITIONS, IMAGES = 4096, 8  # that it looks at together: so many positions, but of so many images at least
 
 
 def kernel_initializer():
     """Zero-mean normal, not truncated, with variance 1 / ((1 + SLOPE^2) * fan_in) (He et al. 2015, eq. 15)."""
     return keras.initializers.VarianceScaling(1 / (1 + SLOPE**2), "fan_in", "untruncated_normal")
-
-
-class Conv2D(keras.layers.Conv2D):
-    """Keras's, whose kernel's gradient is found by `convolve` where that is faster. Arguments as in Keras."""
-
-    def convolution_op(self, inputs, kernel):
-        if self.strides == (1, 1) and self.padding == "same" and convolve_pays(inputs.shape, self.kernel.shape):
-            kernel = tf.convert_to_tensor(kernel)  # a variable as the layer's precision has it
-            if kernel.dtype == tf.float32 and compiler.for_cpu_by_onednn():
-                return convolve(inputs, kernel)
-        return super().convolution_op(inputs, kernel)
-
-
-def convolve_pays(shape, kernel_shape):
-    """Whether oneDNN is faster so, for inputs [B, H, W, C] and a kernel [k, k, C, filters]."""
-    width, channels, filters = max(shape[1:3]), *kernel_shape[2:]
-    if width <= SMALL:
-        return filters >= FEW
-    wide = width <= LARGE and min(channels, filters) >= MANY
-    return wide and shape[0] is not None and shape[0] // groups(shape) <= images_together(shape)
-
-
-@tf.custom_gradient
-def convolve(inputs, kernel):
-    """A zero-padded convolution whose kernel's gradient is a convolution too: [B, H, W, C] -> [B, H, W, filters].
-
-    The inputs, their channels taken for images and their images for channels, are convolved with the outputs'
-    gradient, a kernel as large as the map; so many images at a time that this kernel stays in the cache. The
-    sums are those of oneDNN's own way, which takes a fifth to two thirds longer. The kernel's k is odd.
-    """
-    padding = [[0, 0], *([size // 2] * 2 for size in kernel.shape[:2]), [0, 0]]
-
-    def gradients(upstream):
-        count = groups(inputs.shape)
-        parts = zip(tf.split(inputs, count), tf.split(upstream, count), strict=True)
-        swapped = [(tf.transpose(x, (3, 1, 2, 0)), tf.transpose(dy, (1, 2, 0, 3))) for x, dy in parts]
-        of_kernel = sum(tf.nn.conv2d(*pair, 1, padding) for pair in swapped)  # [C, k, k, filters]
-        of_inputs = tf.nn.conv2d_transpose(upstream, kernel, tf.shape(inputs), 1, "SAME")
-        return of_inputs, tf.transpose(of_kernel, (1, 2, 0, 3))
-
-    return tf.nn.conv2d(inputs, kernel, 1, "SAME"), gradients
-
-
-def groups(shape):
-    """How many equal groups images [B, H, W, C] come in; 1 where they do not come out even."""
-    count, rest = divmod(shape[0] or 1, images_together(shape))
-    return 1 if rest else count
-
-
-def images_together(shape):
-    """How many images [B, H, W, C] make a group."""
-    return max(IMAGES, POSITIONS // (shape[1] * shape[2]))
 
 
 class UpsampleThenConv2D(keras.layers.Layer):

@@ -11,8 +11,9 @@ import math
 
 import keras
 
-from acai.layers import SLOPE, Conv2D, ImageMean, LinearThenConv2D, UpsampleThenConv2D, kernel_initializer
+from acai.layers import SLOPE, ImageMean, LinearThenConv2D, UpsampleThenConv2D, kernel_initializer
 from common.backend.activations import LeakyReLU
+from common.backend.convolution import Conv2D
 
 
 def encoder(width, latent_width, latent_channels, depth, colours=3, dtype="float32", name="encoder"):

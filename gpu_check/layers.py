@@ -3,9 +3,10 @@
 import numpy as np
 import tensorflow as tf
 
-from acai.layers import Conv2D, ImageMean, LinearThenConv2D, UpsampleThenConv2D
+from acai.layers import ImageMean, LinearThenConv2D, UpsampleThenConv2D
 from common.backend.activations import LeakyReLU
 from common.backend.compiler import tracing
+from common.backend.convolution import Conv2D
 from common.backend.strided import Down, Up
 from gan.layers import BatchNorm, MinibatchDeviation, SpectralConv2D, SpectralDense
 from gpu_check.bounds import at_most, require
