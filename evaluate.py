@@ -22,7 +22,7 @@ import numpy as np
 from absl import flags
 
 import configs.search
-from classifiers import JURORS
+from classifiers import SEARCH_CLASSIFIERS
 from common import cli, release
 from common.backend import memory
 from common.data import datasets
@@ -43,7 +43,7 @@ SUITES = {
 JUDGED = ("blend", "gan", "search")  # the suites that score pictures, of classes of CIFAR-10, by these judges:
 HELD_OUT = 20  # images at least, for their distances' intervals
 REFEREE = "referee"  # does nothing else
-JUDGES = (REFEREE, "classifier")  # the first is the one that counts; a search has judge.JURORS besides
+JUDGES = (REFEREE, "classifier")  # the first is the one that counts; a search adds SEARCH_CLASSIFIERS
 flags.DEFINE_string("source", "pegasus", "a bundled model's name, a run directory or a release folder")
 flags.DEFINE_enum("suite", None, [*SUITES, "all"], "what to measure; default: the first that suits")
 flags.DEFINE_integer("samples", 1000, "pictures of each kind", lower_bound=100, upper_bound=20_000)
@@ -75,7 +75,7 @@ def main():
     judges = {}
     if set(suites) & set(JUDGED):
         features.check(FLAGS.features)
-        needed = (REFEREE, *JURORS) if "search" in suites else JUDGES
+        needed = (REFEREE, *SEARCH_CLASSIFIERS) if "search" in suites else JUDGES
         judges = {name: release.read(release.BUNDLED / name, "classifier") for name in needed}
         if "search" in suites:
             facts |= search_facts(judges[REFEREE][0]["model"]["class_names"])
@@ -152,11 +152,13 @@ def blend(config, weights, judges):
 
 def search(config, weights, judges, bank):
     from acai.latent_bank import LatentBank
-    from classifiers.inference import Jury
+    from classifiers.inference import ClassifierEnsemble
     from evaluation.suites import search
 
-    judges, *shared, _, seed, folder = judged(config, judges, FLAGS.first, FLAGS.second, names=(REFEREE, *JURORS))
-    sides = judges.pop(REFEREE), Jury(judges.values())
+    judges, *shared, _, seed, folder = judged(
+        config, judges, FLAGS.first, FLAGS.second, names=(REFEREE, *SEARCH_CLASSIFIERS)
+    )
+    sides = judges.pop(REFEREE), ClassifierEnsemble(judges.values())
     model, bank = released_acai(config, weights), LatentBank.from_arrays(bank)
     likes = FLAGS.first_like, FLAGS.second_like
     weights = configs.search.weights(FLAGS.flag_values_dict())
@@ -178,7 +180,7 @@ def morphs(config, weights, judges):
 
 def judged(config, judges, *parents, names=JUDGES):
     """What the suites that score pictures take beside the model; InputError where too few images are held out."""
-    from classifiers.inference import Judge
+    from classifiers.inference import ReleasedClassifier
 
     held_out = len(images("holdout", config))
     if held_out < HELD_OUT:
@@ -188,7 +190,7 @@ def judged(config, judges, *parents, names=JUDGES):
         )
 
     return (
-        {name: Judge(judges[name][0]["model"], judges[name][1], name) for name in names},
+        {name: ReleasedClassifier(judges[name][0]["model"], judges[name][1], name) for name in names},
         features.extractor(FLAGS.features),
         images("train", config),
         images("holdout", config),
@@ -218,11 +220,11 @@ def probe(config, weights, _):
 
 
 def judge(config, weights, _):
-    from classifiers.inference import Judge
+    from classifiers.inference import ReleasedClassifier
     from evaluation.suites import classifiers
 
     unseen_images = [images(split, config) for split in unseen(config)]
-    return classifiers.evaluate(Judge(config["model"], weights, FLAGS.source), unseen_images, FLAGS.seed)
+    return classifiers.evaluate(ReleasedClassifier(config["model"], weights, FLAGS.source), unseen_images, FLAGS.seed)
 
 
 def released_acai(config, weights):

@@ -161,7 +161,7 @@ def show(recipe, source, out):
     classes = {recipe["first"], recipe["second"]}
     fit = all(sizes[name] == source.sizes[name] for name in ("width", "colours"))
     if fit and classes <= set(sizes["class_names"]) and len(classes) == 2:
-        judge = inference.bundled("classifier")
+        judge = inference.bundled_classifier("classifier")
     return explore.write(os.path.join(out, "explore.html"), recipe, source, judge)
 
 
@@ -197,7 +197,7 @@ def jury_of(recipe, source):
         from classifiers import inference
 
         training = datasets.load_cifar10(FLAGS.data_dir, "train", classes, download=False) if prepared else None
-        return {"judge": inference.bundled_jury(), "training": training}
+        return {"judge": inference.search_ensemble(), "training": training}
 
     return scoring
 

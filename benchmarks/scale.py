@@ -159,14 +159,14 @@ def search(candidates, quick):
     """One search of generate.py --blend --candidates, after its programs are compiled."""
     from acai.inference import ReleasedACAI
     from acai.latent_bank import LatentBank
-    from classifiers.inference import bundled_jury
+    from classifiers.inference import search_ensemble
     from common import release
     from pegasus import masks, search
     from pegasus.candidates import prepare
     from pegasus.scores import Scorer
 
     config, weights, arrays, _ = release.read(release.BUNDLED / "pegasus")
-    scorer = Scorer(ReleasedACAI(config["model"], weights, "pegasus"), bundled_jury(), ("horse", "bird"))
+    scorer = Scorer(ReleasedACAI(config["model"], weights, "pegasus"), search_ensemble(), ("horse", "bird"))
     bank = LatentBank.from_arrays(arrays)
     rows = [bank.rows(name)[: 64 if quick else None] for name in ("horse", "bird")]
     parents = prepare(scorer, bank, rows)

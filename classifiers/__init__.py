@@ -1,3 +1,4 @@
-"""A classifier of CIFAR-10 that this project trains itself: it judges pictures, and its features measure them."""
+"""Image classifiers trained by this project. Their probabilities and features score generated pictures."""
 
-JURORS = ("classifier", "juror")  # of the bundled models those that search and refine; the referee only scores
+# Bundled classifiers that searches and refinement may use. The third one, the referee, only evaluates.
+SEARCH_CLASSIFIERS = ("classifier", "search_classifier_b")

@@ -1,4 +1,4 @@
-"""Making a classifier's probabilities mean what they say."""
+"""Temperature scaling: calibration of a classifier's probabilities."""
 
 import numpy as np
 from scipy.optimize import minimize_scalar
@@ -6,15 +6,18 @@ from scipy.special import log_softmax
 
 
 def fit_temperature(logits, labels, lowest=0.05, highest=20.0):
-    """The temperature T that makes softmax(logits / T) likeliest (Guo et al. 2017, arXiv 1706.04599, section 4.2).
+    """Returns the temperature T that maximises the likelihood of the labels under softmax(logits / T).
 
     Args:
-        logits: [N, classes], of images that were not trained on.
+        logits: [N, classes], of held-out images.
         labels: int [N].
         lowest, highest: bounds of T.
 
     Returns:
-        float; above 1 for a classifier that is surer than it is right.
+        float: above 1 for an overconfident classifier.
+
+    Reference:
+        Guo et al., "On calibration of modern neural networks", 2017 (arXiv 1706.04599), section 4.2.
     """
     logits, rows = np.asarray(logits, np.float64), np.arange(len(labels))
 

@@ -1,107 +1,115 @@
-"""Released classifiers as judges: class probabilities and features of pictures."""
+"""Inference with released classifiers: class probabilities and features of pictures."""
 
 import keras
 import numpy as np
 from scipy.special import softmax
 
-from classifiers import JURORS
+from classifiers import SEARCH_CLASSIFIERS
 from classifiers.networks import ARCHITECTURES
 from common import progress, release
 from common.errors import InputError
 from common.variables import restore
 
 
-class Judge:
-    """A classifier with its weights and temperature. A picture and its mirror image are judged alike.
+class ReleasedClassifier:
+    """A trained classifier with its calibration temperature. An image and its mirror image get the same outputs.
 
-    Pictures that are a whole number of times wider than the network's are shrunk to it, see `seen`.
+    Images whose width is a multiple of the network's are first shrunk by average pooling.
 
     Args:
-        sizes: {"architecture", "width", "channels", "classes", "colours", "class_names", "temperature"}.
-        weights: {name: array} as `classifiers.model.Classifier.release_state` names them.
-        source: what to call it in an error and while it works.
-        batch_size: of one pass through the network.
+        model_config: dict with "architecture", "width", "channels", "colours", "class_names" and "temperature".
+        weights: {name: array} with the names of `classifiers.model.Classifier.release_state`.
+        source: name of the release in error messages and progress bars.
+        batch_size: images of one pass through the network.
 
     Raises:
-        common.errors.InputError: when the weights are of other sizes.
+        common.errors.InputError: if the weights do not fit the configuration.
     """
 
-    def __init__(self, sizes, weights, source, batch_size=250):
-        self.class_names, self.temperature = tuple(sizes["class_names"]), sizes["temperature"]
-        self.width, self.source, self.batch_size = sizes["width"], source, batch_size
-        self.network = ARCHITECTURES[sizes["architecture"]](
-            self.width, tuple(sizes["channels"]), len(self.class_names), sizes["colours"]
+    def __init__(self, model_config, weights, source, batch_size=250):
+        self.class_names, self.temperature = tuple(model_config["class_names"]), model_config["temperature"]
+        self.width, self.source, self.batch_size = model_config["width"], source, batch_size
+        self.network = ARCHITECTURES[model_config["architecture"]](
+            self.width, tuple(model_config["channels"]), len(self.class_names), model_config["colours"]
         )
         restore({f"network/{i:02d}_{v.name}": v for i, v in enumerate(self.network.variables)}, weights, source)
 
     def __call__(self, images):
-        """Images float32 [N, W, W, colours] in [-1, 1] -> (probabilities [N, classes], features [N, d]).
+        """Classifies each image together with its mirror image.
 
-        Both float32: the probabilities from the mean logits of the image and its mirror image, divided by the
-        temperature; the features as the mean of the two.
+        Args:
+            images: float32 [N, W, W, colours] in [-1, 1].
+
+        Returns:
+            (probabilities [N, classes], features [N, d]), float32: the softmax of the two images' mean logits
+            divided by the temperature, and the mean of their features.
         """
         images = np.asarray(images, np.float32)
-        starts = progress.track(range(0, len(images), self.batch_size), f"judging pictures by {self.source}")
-        parts = [self._outputs(images[start : start + self.batch_size]) for start in starts]
-        logits, features = (np.concatenate([part[name] for part in parts]) for name in ("logits", "features"))
+        starts = progress.track(range(0, len(images), self.batch_size), f"classifying pictures with {self.source}")
+        batches = [self._mirrored_mean(images[start : start + self.batch_size]) for start in starts]
+        logits, features = (np.concatenate([batch[name] for batch in batches]) for name in ("logits", "features"))
         return softmax(logits / self.temperature, axis=1), features
 
-    def look(self, images):
-        """As a call, of the images as they are, not mirrored, and with the probabilities' logarithms: tensors that
-        have gradients.
-        """
-        seen = self.network(self.seen(images))
-        return keras.ops.log_softmax(seen["logits"] / self.temperature), seen["features"]
+    def log_probabilities_and_features(self, images):
+        """Log probabilities [N, classes] and features [N, d] of unmirrored images, as differentiable tensors."""
+        outputs = self.network(self.downscale(images))
+        return keras.ops.log_softmax(outputs["logits"] / self.temperature), outputs["features"]
 
-    def seen(self, images):
-        """What the network is shown of images [N, W, W, colours]: [N, width, width, colours], means of squares.
+    def downscale(self, images):
+        """Shrinks images [N, W, W, colours] to the network's width by average pooling.
 
         Raises:
-            InputError: W is not a whole number of times the network's width.
+            InputError: if W is not a multiple of the network's width.
         """
-        times, rest = divmod(images.shape[1], self.width)
-        if rest or not times:
+        factor, remainder = divmod(images.shape[1], self.width)
+        if remainder or not factor:
             raise InputError(
-                f"Pictures {self.width} pixels wide, or a whole number of times that, are required for "
-                f"{self.source}. Received: {images.shape[1]} pixels"
+                f"The width of the pictures for {self.source} must be a multiple of {self.width} pixels. "
+                f"Received: {images.shape[1]} pixels"
             )
-        return images if times == 1 else keras.ops.average_pool(images, times)
+        return images if factor == 1 else keras.ops.average_pool(images, factor)
 
-    def _outputs(self, images):
-        both = self.network(self.seen(np.concatenate([images, images[:, :, ::-1]])))
+    def _mirrored_mean(self, images):
+        outputs = self.network(self.downscale(np.concatenate([images, images[:, :, ::-1]])))
         return {
-            name: np.mean(np.split(keras.ops.convert_to_numpy(value), 2), axis=0) for name, value in both.items()
+            name: np.mean(np.split(keras.ops.convert_to_numpy(value), 2), axis=0)
+            for name, value in outputs.items()
         }
 
 
-def bundled(name):
-    """The Judge of a name in pretrained/."""
+def bundled_classifier(name):
+    """Loads a classifier from pretrained/."""
     config, weights, *_ = release.read(release.BUNDLED / name, "classifier")
-    return Judge(config["model"], weights, name)
+    return ReleasedClassifier(config["model"], weights, name)
 
 
-def bundled_jury():
-    """The Jury of those that may search."""
-    return Jury([bundled(name) for name in JURORS])
+def search_ensemble():
+    """Loads the bundled classifiers that searches use, as one ensemble."""
+    return ClassifierEnsemble([bundled_classifier(name) for name in SEARCH_CLASSIFIERS])
 
 
-class Jury:
-    """Judges that answer together for a search, since what fools one of them seldom fools another.
+class ClassifierEnsemble:
+    """Several classifiers that score together: an image that fools one of them seldom fools another.
 
     Args:
-        judges: of the same classes in the same order.
+        classifiers: sequence of `ReleasedClassifier` with the same classes in the same order.
 
     Raises:
-        ValueError: for judges of different classes.
+        ValueError: if their classes differ.
     """
 
-    def __init__(self, judges):
-        self.judges = tuple(judges)
-        self.class_names = self.judges[0].class_names
-        if any(judge.class_names != self.class_names for judge in self.judges):
-            raise ValueError("Judges of the same classes are required. Received: different ones.")
+    def __init__(self, classifiers):
+        self.classifiers = tuple(classifiers)
+        self.class_names = self.classifiers[0].class_names
+        for classifier in self.classifiers:
+            if classifier.class_names != self.class_names:
+                raise ValueError(
+                    f"The classifiers must have the same classes. Received: {self.class_names} and "
+                    f"{classifier.class_names}."
+                )
 
-    def look(self, images):
-        """As `Judge.look`: the mean of their logarithms, and their features side by side."""
-        logs, features = zip(*[judge.look(images) for judge in self.judges], strict=True)
-        return sum(logs) / len(logs), keras.ops.concatenate(features, axis=-1)
+    def log_probabilities_and_features(self, images):
+        """Mean log probabilities [N, classes] and concatenated features [N, d], as differentiable tensors."""
+        outputs = [classifier.log_probabilities_and_features(images) for classifier in self.classifiers]
+        log_probabilities, features = zip(*outputs, strict=True)
+        return sum(log_probabilities) / len(log_probabilities), keras.ops.concatenate(features, axis=-1)

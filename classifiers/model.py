@@ -1,4 +1,4 @@
-"""Training of a classifier: cross-entropy with softened labels, stochastic gradient descent with momentum."""
+"""Training of a classifier: cross-entropy with smoothed labels and stochastic gradient descent with momentum."""
 
 import keras
 import tensorflow as tf
@@ -9,18 +9,19 @@ from common.variables import named, optimizer_logs
 
 
 class Classifier(keras.Model):
-    """A network of `classifiers.networks` and its optimizer.
+    """An image classifier as a Keras model: a network of `classifiers.networks` with its training step.
 
-    Calling it gives {"features": [B, d], "logits": [B, classes]} of images [B, H, W, colours] in [-1, 1].
+    Calling it maps images [B, width, width, colours] in [-1, 1] to {"features": [B, d], "logits": [B, classes]}.
 
     Args:
         architecture: "plain" or "residual".
-        width: of the images in pixels.
-        channels: of the stages, see the architecture.
-        classes: how many.
-        colours: channels of the images.
-        label_smoothing: share of the label spread over all classes (Szegedy et al., arXiv 1512.00567).
-        precision: Keras dtype policy, "float32", "mixed_bfloat16" or "mixed_float16".
+        width: image width in pixels.
+        channels: channels of each stage; see `classifiers.networks`.
+        classes: number of classes.
+        colours: image channels.
+        label_smoothing: share of each target spread over all classes, in [0, 1) (Szegedy et al., arXiv
+            1512.00567).
+        precision: Keras dtype policy: "float32", "mixed_bfloat16" or "mixed_float16".
     """
 
     def __init__(
@@ -33,20 +34,20 @@ class Classifier(keras.Model):
         label_smoothing=0.0,
         precision="float32",
     ):
-        super().__init__(name="judge", dtype=precision)
+        super().__init__(name="classifier", dtype=precision)
         self.network = ARCHITECTURES[architecture](width, tuple(channels), classes, colours, precision)
         self.classes, self.label_smoothing = classes, label_smoothing
         self.step = self.add_weight((), "zeros", dtype="int64", trainable=False, name="step")
         self.built = True
 
     def compile(self, learning_rate=0.1, momentum=0.9, weight_decay=5e-4, **options):
-        """Gives the network its optimizer, under mixed_float16 with loss scaling.
+        """Creates the optimizer, with loss scaling under mixed_float16.
 
         Args:
-            learning_rate: a number or a Keras schedule.
-            momentum: Nesterov's.
-            weight_decay: decoupled, times the learning rate a step, of the kernels only.
-            **options: of `keras.Model.compile`, e.g. `jit_compile=True`, for use under `fit`.
+            learning_rate: number or Keras schedule.
+            momentum: Nesterov momentum in [0, 1).
+            weight_decay: decoupled weight decay of the kernels; each step subtracts it times the learning rate.
+            **options: options of `keras.Model.compile` for use with `fit`, such as `jit_compile=True`.
         """
         super().compile(optimizer=None, **options)
         optimizer = keras.optimizers.SGD(learning_rate, momentum, nesterov=True, weight_decay=weight_decay)
@@ -57,10 +58,18 @@ class Classifier(keras.Model):
         self.network_optimizer.build(self.network.trainable_variables)
 
     def static_arguments(self, step):
+        """Python arguments of `train_step` at a step; each combination of values is traced separately."""
         return {}
 
     def train_step(self, data):
-        """One step on {"image": [B, H, W, C] in [-1, 1], "label": [B]}; returns a dict of float32 scalars."""
+        """Trains the network on one batch.
+
+        Args:
+            data: {"image": float32 [B, width, width, colours] in [-1, 1], "label": int32 [B]}.
+
+        Returns:
+            dict of float32 scalars for the log.
+        """
         labels, optimizer = data["label"], self.network_optimizer
         targets = tf.one_hot(labels, self.classes) * (1 - self.label_smoothing)
         targets += self.label_smoothing / self.classes
@@ -82,13 +91,13 @@ class Classifier(keras.Model):
 
     @property
     def metrics(self):
-        return []  # Keras would add a "loss" that stays 0
+        return []  # Keras's default would log a "loss" that stays 0
 
     def state(self):
-        """Everything a checkpoint holds: {name: variable}; names do not vary by process."""
+        """Everything that a checkpoint holds, as {name: variable}."""
         optimizer = {f"optimizer/{i:02d}": v for i, v in enumerate(self.network_optimizer.variables)}
         return {"step": self.step, **self.release_state(), **optimizer}
 
     def release_state(self):
-        """What a released model holds: {name: variable}, moving averages included."""
+        """Everything that a release holds, as {name: variable}: the network with its moving averages."""
         return named("network", self.network)

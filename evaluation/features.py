@@ -130,12 +130,12 @@ def cached(extract, images, folder):
 
 
 def _released(name):
-    from classifiers.inference import Judge
+    from classifiers.inference import ReleasedClassifier
 
     folder = _release_folder(name).resolve()
     config, weights, _, weights_digest = release.read(folder, "classifier")
     sizes = config["model"]
-    judge = Judge(sizes, weights, name)
+    judge = ReleasedClassifier(sizes, weights, name)
     return Extractor(
         name=folder.parent.name if folder.name == "release" else folder.name,
         digest=weights_digest,

@@ -15,7 +15,7 @@ class BlendWatch:
     """Scores slerp blends at one half of the first held-out images of two classes.
 
     Args:
-        judges: {name: classifiers.inference.Judge}; kernel distances are of the features of the last.
+        judges: {name: classifiers.inference.ReleasedClassifier}; kernel distances are of the features of the last.
         first, second: images float32 [N, H, W, C] in [-1, 1], row i to be blended with row i.
         classes: their two names, which the judges know.
     """

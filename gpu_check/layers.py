@@ -29,14 +29,14 @@ LAYERS = {  # name: (function of channels and a dtype policy, what its inputs ar
     "Down": (lambda n, dtype: Down(n, dtype=dtype), ["maps"]),
     "Up": (lambda n, dtype: Up(n, dtype=dtype), ["maps"]),
     "Up to colours": (lambda n, dtype: Up(3, dtype=dtype), ["maps"]),
-    "HalvedByMax": (lambda n, dtype: halved_by_max(dtype), ["maps"]),
+    "MaxPooling": (lambda n, dtype: max_pooling(dtype), ["maps"]),
 }
 
 
-def halved_by_max(dtype):
-    from classifiers.networks import HalvedByMax
+def max_pooling(dtype):
+    from classifiers.networks import MaxPooling
 
-    return HalvedByMax(dtype=dtype)
+    return MaxPooling(dtype=dtype)
 
 
 def layers(device, sizes):

@@ -64,7 +64,7 @@ class Packer:
             return [{"op": "leaky", "slope": layer.slope}]
         if name == "Activation" and layer.activation.__name__ == "gelu":
             return [{"op": "gelu"}]
-        plain = {"HalvedByMax": "halve", "GlobalMaxPooling2D": "highest"}
+        plain = {"MaxPooling": "halve", "GlobalMaxPooling2D": "highest"}
         if name not in plain:
             raise ValueError(f"layer: one that the page can run is required. Received: {name}")
         return [{"op": plain[name]}]
@@ -101,9 +101,8 @@ def page(recipe, bank, decoder, judge=None, pairs=()):
         recipe: has "source", "first" and "second" (classes), "weights_digest".
         bank: acai.latent_bank.LatentBank.
         decoder: keras.Sequential of `acai.networks.decoder`.
-        judge: classifiers.inference.Judge that knows the pictures' width and colours and both classes; None:
-        the page
-            shows no probabilities.
+        judge: classifiers.inference.ReleasedClassifier that knows the pictures' width and colours and both
+            classes; None: the page shows no probabilities.
         pairs: rows [(first, second), ...] of the bank that come first; the page begins with the first of them.
     """
     limit = min(CODES_PER_CLASS, max(1, CODES // (2 * bank.latents[0].nbytes)))

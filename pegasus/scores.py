@@ -58,7 +58,7 @@ class Scorer:
 
     Args:
         model: acai.inference.ReleasedACAI.
-        judge: classifiers.inference.Jury, or one Judge.
+        judge: classifiers.inference.ClassifierEnsemble, or one ReleasedClassifier.
         classes: the names of the two that a blend shall show.
         optional: those terms of OPTIONAL that there are.
     """
@@ -79,7 +79,7 @@ class Scorer:
 
     def see(self, pictures):
         """(log probabilities [B, classes], features [B, d]) of pictures [B, H, W, C]; tensors."""
-        return self.judge.look(pictures)
+        return self.judge.log_probabilities_and_features(pictures)
 
     @functools.cached_property
     def look(self):

@@ -206,7 +206,7 @@ def render(recipe, source, judge=None, training=None):
     Args:
         recipe: with "candidates" and no "blends" it is completed by a search.
         source: of `load`.
-        judge: classifiers.inference.Jury that scores a search's candidates; of a search only.
+        judge: classifiers.inference.ClassifierEnsemble that scores a search's candidates; of a search only.
         training: common.data.datasets.ImageDataset to find a search's nearest images in; None: no such picture.
     """
     from acai.inference import ReleasedACAI

@@ -48,18 +48,22 @@ def parents():
 @pytest.fixture
 def small_judges(monkeypatch):
     """In place of the bundled judges, small ones with random weights that wake in a tenth of the time."""
-    from classifiers.inference import Judge, Jury
+    from classifiers.inference import ClassifierEnsemble, ReleasedClassifier
     from classifiers.networks import ARCHITECTURES
     from training import acai, gan
 
     classes = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
     sizes = dict(architecture="plain", width=32, channels=(2, 2, 2), classes=10, colours=3)
 
-    def bundled(name):
+    def bundled_classifier(name):
         network = ARCHITECTURES["plain"](32, sizes["channels"], len(classes))
         weights = {f"network/{i:02d}_{v.name}": v.numpy() for i, v in enumerate(network.variables)}
-        return Judge(sizes | {"class_names": classes, "temperature": 1.0}, weights, name)
+        return ReleasedClassifier(sizes | {"class_names": classes, "temperature": 1.0}, weights, name)
 
     for user in (acai, gan):
-        monkeypatch.setattr(user, "bundled", bundled)
-    monkeypatch.setattr(acai, "bundled_jury", lambda: Jury([bundled("classifier"), bundled("juror")]))
+        monkeypatch.setattr(user, "bundled_classifier", bundled_classifier)
+    monkeypatch.setattr(
+        acai,
+        "search_ensemble",
+        lambda: ClassifierEnsemble([bundled_classifier("classifier"), bundled_classifier("search_classifier_b")]),
+    )

@@ -7,7 +7,7 @@ import numpy as np
 from acai import latent_bank, net2net
 from acai.inference import ReleasedACAI
 from acai.model import ACAI
-from classifiers.inference import bundled, bundled_jury
+from classifiers.inference import bundled_classifier, search_ensemble
 from common import release
 from common.backend import precision, towers
 from common.data import batches, lines
@@ -83,7 +83,7 @@ def judge_features():
     """A function of images -> the maps that each block of the bundled classifier leaves."""
     import keras
 
-    network = bundled("classifier").network
+    network = bundled_classifier("classifier").network
     maps = [layer.output for layer in network.layers if isinstance(layer, keras.layers.Activation)]
     inner = keras.Model(network.input, maps[::2])
     return lambda images: inner(images, training=False)
@@ -95,14 +95,16 @@ def jury(class_names):
     Raises:
         InputError: for a class that they do not know.
     """
-    judges = bundled_jury()
+    judges = search_ensemble()
     unknown = [name for name in class_names if name not in judges.class_names]
     if unknown:
         raise InputError(
             "--config.model.recognition_weight is required to be 0 for classes that the bundled judges do not "
             f"know. Received: the class {unknown[0]!r}"
         )
-    return (lambda images: judges.look(images)[0]), [judges.class_names.index(name) for name in class_names]
+    return (lambda images: judges.log_probabilities_and_features(images)[0]), [
+        judges.class_names.index(name) for name in class_names
+    ]
 
 
 def rate(config, learning_rate, schedule):
@@ -138,7 +140,7 @@ def evaluate(config, model, datasets):
 @functools.cache
 def blend_watch(holdout, classes, count=256):
     """Scores blends of the first images of two classes by both judges. Kept: a training asks for it often."""
-    judges = {name: bundled(name) for name in ("referee", "classifier")}
+    judges = {name: bundled_classifier(name) for name in ("referee", "classifier")}
     sides = (picture_images(holdout, name, count) for name in classes)
     return BlendWatch(judges, *sides, classes)
 

@@ -4,7 +4,7 @@ import numpy as np
 from scipy.special import log_softmax
 
 from classifiers.calibration import fit_temperature
-from classifiers.inference import Judge
+from classifiers.inference import ReleasedClassifier
 from classifiers.model import Classifier
 from common import images, release
 from common.backend import precision
@@ -69,7 +69,7 @@ def holdout_logits(model, datasets):
 
 def golden_outputs(config, weights, _, count=8):
     """{"probabilities" [8, classes], "features" [8, d]} of pictures of plain noise, from coarse to fine."""
-    judge = Judge(config["model"], weights, "the release")
+    judge = ReleasedClassifier(config["model"], weights, "the release")
     width, random = judge.width, np.random.default_rng(0)
     noise = [random.uniform(-1, 1, (-(-width // cell), -(-width // cell), 3)) for cell in range(1, count + 1)]
     pictures = [n.repeat(i + 1, 0).repeat(i + 1, 1)[:width, :width] for i, n in enumerate(noise)]

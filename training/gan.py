@@ -5,7 +5,7 @@ import functools
 import numpy as np
 from absl import logging
 
-from classifiers.inference import bundled
+from classifiers.inference import bundled_classifier
 from common import release
 from common.backend import precision
 from common.data import batches
@@ -109,7 +109,7 @@ def pixel_deviation(dataset):
 @functools.cache
 def judge_and_features(holdout):
     """The bundled classifier and its features of the hold-out. Kept: a training asks for them often."""
-    judge = bundled("classifier")
+    judge = bundled_classifier("classifier")
     return judge, np.concatenate([judge(images)[1] for images in batches.in_order(holdout)])
 
 

@@ -37,7 +37,7 @@ def evaluate(model, judges, extract, train, holdout, first, second, samples=1000
 
     Args:
         model: has `encode` and `decode`, e.g. acai.inference.ReleasedACAI.
-        judges: {name: classifiers.inference.Judge}, the one that counts first.
+        judges: {name: classifiers.inference.ReleasedClassifier}, the one that counts first.
         extract: function, images [N, H, W, C] -> features [N, d]; has `name` and `comparable`.
         train, holdout: common.data.datasets.ImageDataset that hold both classes.
         first, second: names of the classes.

@@ -18,7 +18,7 @@ def evaluate(judge, datasets, seed=0):
     """The Section of a classifier.
 
     Args:
-        judge: classifiers.inference.Judge.
+        judge: classifiers.inference.ReleasedClassifier.
         datasets: of common.data.datasets.ImageDataset with the judge's classes in its order: hold-out, perhaps
         test.
         seed: of the intervals.

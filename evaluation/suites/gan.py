@@ -34,7 +34,7 @@ def evaluate(model, judges, extract, train, holdout, samples=1000, seed=0, folde
 
     Args:
         model: has `noise`, `sample` and `classes`, e.g. gan.inference.ReleasedGAN.
-        judges: {name: classifiers.inference.Judge}, the one that counts first.
+        judges: {name: classifiers.inference.ReleasedClassifier}, the one that counts first.
         extract: function, images [N, H, W, C] -> features [N, d]; has `name` and `comparable`.
         train, holdout: common.data.datasets.ImageDataset of the model's classes, in the order of its labels.
         samples: images.

@@ -69,8 +69,8 @@ def evaluate(
 
     Args:
         model, train, holdout, first, second, seed, folder: as of `evaluation.suites.blend.evaluate`.
-        referee: classifiers.inference.Judge that says how good what is found is.
-        jury: classifiers.inference.Jury, or one Judge, that searches.
+        referee: classifiers.inference.ReleasedClassifier that says how good what is found is.
+        jury: classifiers.inference.ClassifierEnsemble, or one ReleasedClassifier, that searches.
         extract: function, images [N, H, W, C] -> features [N, d], in which the nearest training image is sought.
         bank: acai.latent_bank.LatentBank.
         asked: Asked of each search.
@@ -89,7 +89,7 @@ def evaluate(
     if masked == ("uniform",):
         del kinds["cross-fade with masks"]  # the same as without
     optional = search.asked(asked.weights)
-    look = tf.function(lambda part: jury.look(part)[1], autograph=False)
+    look = tf.function(lambda part: jury.log_probabilities_and_features(part)[1], autograph=False)
     seen = in_batches(look, images.to_float(train.images))
     measured = Measure(referee, extract, train, holdout, (first, second), seed, folder)
     table = []

@@ -1,4 +1,4 @@
-"""The judges: their networks, one step by hand, what a checkpoint holds, calibration, and the released form."""
+"""Classifiers: networks, one step by hand, checkpoint state, calibration and inference."""
 
 import functools
 
@@ -9,9 +9,9 @@ import tensorflow as tf
 from scipy.special import softmax
 
 from classifiers.calibration import fit_temperature
-from classifiers.inference import Judge, Jury
+from classifiers.inference import ClassifierEnsemble, ReleasedClassifier
 from classifiers.model import Classifier
-from classifiers.networks import ARCHITECTURES, HalvedByMax
+from classifiers.networks import ARCHITECTURES, MaxPooling
 from common.errors import InputError
 from common.files import pack, unpack
 from common.variables import restore
@@ -49,35 +49,35 @@ def test_features_and_logits(architecture, width):
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_images_do_not_mix_when_judged(architecture):
+def test_logits_do_not_depend_on_other_images_of_the_batch(architecture):
     network, images = ARCHITECTURES[architecture](**SMALL), batch()["image"]
-    alone = np.concatenate([network(images[i : i + 1])["logits"] for i in range(6)])
-    np.testing.assert_allclose(network(images)["logits"], alone, rtol=1e-4, atol=1e-6)
+    one_by_one = np.concatenate([network(images[i : i + 1])["logits"] for i in range(6)])
+    np.testing.assert_allclose(network(images)["logits"], one_by_one, rtol=1e-4, atol=1e-6)
 
 
-def test_halving_takes_the_largest_of_four():
+def test_max_pooling_takes_the_maximum_of_each_2x2_window():
     images = np.random.default_rng(0).normal(size=(2, 4, 6, 3)).astype(np.float32)
-    halved = np.asarray(HalvedByMax()(images))
+    pooled = np.asarray(MaxPooling()(images))
     for n, row, column, channel in np.ndindex(2, 2, 3, 3):
         window = images[n, 2 * row : 2 * row + 2, 2 * column : 2 * column + 2, channel]
-        assert halved[n, row, column, channel] == window.max()
+        assert pooled[n, row, column, channel] == window.max()
 
 
 # The step
 
 
-def test_loss_by_hand_with_softened_labels():
+def test_loss_with_smoothed_labels_by_hand():
     model, data = make(label_smoothing=0.3), batch()
     logits = np.asarray(model.network(data["image"], training=True)["logits"], np.float64)
-    shares = np.log(softmax(logits, axis=1))
-    expected = [0.8 * shares[i, i % 3] + 0.1 * sum(shares[i, j] for j in range(3) if j != i % 3) for i in range(6)]
+    log_p = np.log(softmax(logits, axis=1))
+    expected = [0.8 * log_p[i, i % 3] + 0.1 * sum(log_p[i, j] for j in range(3) if j != i % 3) for i in range(6)]
     logs = model.train_step(data)
     assert float(logs["classification_loss"]) == pytest.approx(-np.mean(expected), rel=1e-5)
     assert float(logs["accuracy"]) == pytest.approx(np.mean(logits.argmax(1) == np.arange(6) % 3))
 
 
-def test_first_step_of_nesterov_with_decay_of_kernels_only():
-    """velocity = -rate g; moved by momentum * velocity - rate g, after kernels shrank by rate * decay."""
+def test_first_nesterov_step_by_hand_with_decay_of_kernels_only():
+    """Kernels shrink by rate * decay; then velocity = -rate g, and the step is momentum * velocity - rate g."""
     model, data, rate = make(), batch(), 0.01
     variables = model.network.trainable_variables
     with tf.GradientTape() as tape:
@@ -90,11 +90,8 @@ def test_first_step_of_nesterov_with_decay_of_kernels_only():
         np.testing.assert_allclose(new, old * (1 - rate * decay) - rate * 1.9 * gradient, rtol=1e-4, atol=1e-6)
 
 
-PLAIN_FIRST = [pytest.param(name, marks=[] if name == "plain" else pytest.mark.slow) for name in ARCHITECTURES]
-
-
-@pytest.mark.parametrize("architecture", PLAIN_FIRST)
-def test_it_learns(architecture):
+@pytest.mark.parametrize("architecture", ["plain", pytest.param("residual", marks=pytest.mark.slow)])
+def test_the_loss_falls_on_one_batch(architecture):
     model, data = make(architecture, rate=0.05), batch()
     step = tf.function(model.train_step, autograph=False)
     logs = [step(data) for _ in range(60)]
@@ -104,7 +101,7 @@ def test_it_learns(architecture):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
-def test_mixed_precision_gives_the_same_loss(precision):
+def test_mixed_precision_gives_nearly_the_same_loss(precision):
     losses = []
     for policy in ("float32", precision):
         model = make("residual", precision=policy)
@@ -117,16 +114,16 @@ def test_mixed_precision_gives_the_same_loss(precision):
 # State
 
 
-def test_a_restored_model_goes_on_bit_for_bit():
-    """Moving averages and momenta included."""
+def test_training_resumes_bit_identically_from_restored_state():
+    """The state includes moving averages and momenta."""
     model, fresh = make(), make(seed=5)
     for step in range(2):
         model.train_step(batch(step))
     restore(fresh.state(), unpack(pack(model.state()), "a test"), "a test")
     assert len({id(v) for v in model.state().values()}) == len(model.state())
     for step in range(2, 4):
-        ours, theirs = fresh.train_step(batch(step)), model.train_step(batch(step))
-        assert {name: float(v) for name, v in ours.items()} == {name: float(v) for name, v in theirs.items()}
+        resumed, expected = fresh.train_step(batch(step)), model.train_step(batch(step))
+        assert {name: float(v) for name, v in resumed.items()} == {name: float(v) for name, v in expected.items()}
     for name, variable in model.state().items():
         np.testing.assert_array_equal(fresh.state()[name], variable, err_msg=name)
 
@@ -134,13 +131,13 @@ def test_a_restored_model_goes_on_bit_for_bit():
 # Calibration
 
 
-def test_temperature_of_answers_that_are_right_half_the_time():
-    """Logits (4, 0): softmax((4, 0) / T) is likeliest at the share of right answers, 3/4: T = 4 / log 3."""
+def test_temperature_by_hand():
+    """Three of four labels are the predicted class, so sigmoid(4 / T) = 3/4 and T = 4 / log 3."""
     logits, labels = np.tile([4.0, 0.0], (8, 1)), np.array([0, 0, 0, 1] * 2)
     assert fit_temperature(logits, labels) == pytest.approx(4 / np.log(3), rel=1e-4)
 
 
-def test_temperature_follows_the_scale_of_the_logits():
+def test_temperature_is_proportional_to_the_logits():
     rng = np.random.default_rng(0)
     logits = rng.normal(size=(400, 5))
     labels = np.array([rng.choice(5, p=p) for p in softmax(logits, axis=1)])
@@ -148,84 +145,84 @@ def test_temperature_follows_the_scale_of_the_logits():
     assert once == pytest.approx(1, abs=0.15) and thrice == pytest.approx(3 * once, rel=1e-3)
 
 
-# Released
+# Inference
 
 
 @functools.cache
-def released(temperature):
-    """(trained model, Judge of it, sizes, weights), the same to each test."""
+def trained():
+    """(model after three steps, model_config without a temperature, weights), shared by the tests."""
     model = make()
     for step in range(3):
         model.train_step(batch(step))
-    sizes = SMALL | {"architecture": "plain", "colours": 3, "class_names": ["a", "b", "c"]}
-    weights = {name: np.asarray(value) for name, value in model.release_state().items()}
-    return model, Judge(sizes | {"temperature": temperature}, weights, "a test", batch_size=4), sizes, weights
+    model_config = SMALL | {"architecture": "plain", "colours": 3, "class_names": ["a", "b", "c"]}
+    return model, model_config, {name: np.asarray(value) for name, value in model.release_state().items()}
 
 
-def test_judge_averages_a_picture_and_its_mirror_image():
-    model, judge, _, _ = released(temperature=2.0)
+def released(temperature):
+    _, model_config, weights = trained()
+    return ReleasedClassifier(model_config | {"temperature": temperature}, weights, "a test", batch_size=4)
+
+
+def test_outputs_average_an_image_and_its_mirror_image():
+    model, classifier = trained()[0], released(temperature=2.0)
     images = np.asarray(batch(9)["image"])
-    probabilities, features = judge(images)
-    straight, mirrored = model(images), model(images[:, :, ::-1])
-    logits = (np.asarray(straight["logits"]) + np.asarray(mirrored["logits"])) / 2
+    probabilities, features = classifier(images)
+    original, mirrored = model(images), model(images[:, :, ::-1])
+    logits = (np.asarray(original["logits"]) + np.asarray(mirrored["logits"])) / 2
     np.testing.assert_allclose(probabilities, softmax(logits / 2, axis=1), rtol=1e-4)
-    expected = (np.asarray(straight["features"]) + np.asarray(mirrored["features"])) / 2
+    expected = (np.asarray(original["features"]) + np.asarray(mirrored["features"])) / 2
     np.testing.assert_allclose(features, expected, rtol=1e-4, atol=1e-6)
-    for ours, other in zip((probabilities, features), judge(images[:, :, ::-1]), strict=True):
-        np.testing.assert_allclose(ours, other, rtol=1e-4, atol=1e-6)
+    for output, of_mirrored in zip((probabilities, features), classifier(images[:, :, ::-1]), strict=True):
+        np.testing.assert_allclose(output, of_mirrored, rtol=1e-4, atol=1e-6)
 
 
-def test_judge_does_not_depend_on_order_or_batch():
-    _, judge, _, _ = released(temperature=1.0)
-    images = np.asarray(batch(9, size=7)["image"])
-    straight, backward = judge(images), judge(images[::-1])
-    for ours, other in zip(straight, backward, strict=True):
-        np.testing.assert_allclose(ours, other[::-1], rtol=1e-4, atol=1e-6)
+def test_outputs_do_not_depend_on_order_or_batch():
+    classifier, images = released(temperature=1.0), np.asarray(batch(9, size=7)["image"])
+    for output, reversed_output in zip(classifier(images), classifier(images[::-1]), strict=True):
+        np.testing.assert_allclose(output, reversed_output[::-1], rtol=1e-4, atol=1e-6)
 
 
-def test_a_look_is_the_call_without_the_mirror_image():
-    _, judge, _, _ = released(temperature=2.0)
-    images = np.asarray(batch(9)["image"])
-    looks = [judge.look(images), judge.look(images[:, :, ::-1])]
-    logs = (np.asarray(looks[0][0]) + np.asarray(looks[1][0])) / 2  # of mean logits, but for a shift
-    probabilities, features = judge(images)
+def test_log_probabilities_and_features_are_those_of_unmirrored_images():
+    classifier, images = released(temperature=2.0), np.asarray(batch(9)["image"])
+    original, mirrored = (classifier.log_probabilities_and_features(x) for x in (images, images[:, :, ::-1]))
+    logs = (np.asarray(original[0]) + np.asarray(mirrored[0])) / 2  # the mean logits up to a constant
+    probabilities, features = classifier(images)
     np.testing.assert_allclose(softmax(logs, axis=1), probabilities, rtol=1e-4)
-    np.testing.assert_allclose((looks[0][1] + looks[1][1]) / 2, features, rtol=1e-4, atol=1e-6)
-    np.testing.assert_allclose(np.exp(looks[0][0]).sum(axis=1), 1, rtol=1e-5)
+    np.testing.assert_allclose((original[1] + mirrored[1]) / 2, features, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(np.exp(original[0]).sum(axis=1), 1, rtol=1e-5)
 
 
-def test_a_jury_answers_with_the_mean_logarithm_and_all_features():
-    one, other = released(temperature=1.0)[1], released(temperature=3.0)[1]
-    images = np.asarray(batch(9)["image"])
-    logs, features = Jury([one, other]).look(images)
-    apart = [judge.look(images) for judge in (one, other)]
-    np.testing.assert_allclose(logs, (np.asarray(apart[0][0]) + np.asarray(apart[1][0])) / 2, rtol=1e-5)
-    np.testing.assert_allclose(features, np.concatenate([apart[0][1], apart[1][1]], axis=1), rtol=1e-5)
-    assert not np.allclose(apart[0][0], apart[1][0], rtol=1e-2)
+def test_an_ensemble_averages_log_probabilities_and_concatenates_features():
+    members, images = [released(temperature=1.0), released(temperature=3.0)], np.asarray(batch(9)["image"])
+    logs, features = ClassifierEnsemble(members).log_probabilities_and_features(images)
+    first, second = (member.log_probabilities_and_features(images) for member in members)
+    np.testing.assert_allclose(logs, (np.asarray(first[0]) + np.asarray(second[0])) / 2, rtol=1e-5)
+    np.testing.assert_allclose(features, np.concatenate([first[1], second[1]], axis=1), rtol=1e-5)
+    assert not np.allclose(first[0], second[0], rtol=1e-2)
 
 
-def test_a_jury_of_different_classes_is_refused(monkeypatch):
-    one, other = released(temperature=1.0)[1], released(temperature=3.0)[1]
-    monkeypatch.setattr(other, "class_names", ("b", "a", "c"))
+def test_an_ensemble_of_different_classes_is_refused(monkeypatch):
+    first, second = released(temperature=1.0), released(temperature=3.0)
+    monkeypatch.setattr(second, "class_names", ("b", "a", "c"))
     with pytest.raises(ValueError, match="same classes"):
-        Jury([one, other])
+        ClassifierEnsemble([first, second])
 
 
-def test_judge_of_other_sizes_is_refused():
-    _, _, sizes, weights = released(temperature=1.0)
+def test_weights_of_another_shape_are_refused():
+    _, model_config, weights = trained()
     with pytest.raises(InputError, match="some folder"):
-        Judge(sizes | {"channels": (2, 3, 5), "temperature": 1.0}, weights, "some folder")
+        ReleasedClassifier(model_config | {"channels": (2, 3, 5), "temperature": 1.0}, weights, "some folder")
 
 
-def test_wider_pictures_are_judged_by_the_means_of_their_squares():
-    sizes = dict(architecture="plain", width=16, channels=(2, 4), classes=2, colours=3)
-    model = Classifier(**sizes, precision="float32")
+def test_wider_pictures_are_average_pooled():
+    options = dict(architecture="plain", width=16, channels=(2, 4), classes=2, colours=3)
+    model = Classifier(**options, precision="float32")
     weights = {name: np.asarray(value) for name, value in model.release_state().items()}
-    judge = Judge(sizes | {"class_names": ("a", "b"), "temperature": 1.0}, weights, "the judge")
+    classifier = ReleasedClassifier(options | {"class_names": ("a", "b"), "temperature": 1.0}, weights, "a test")
     wide = np.random.default_rng(0).uniform(-1, 1, (3, 32, 32, 3)).astype(np.float32)
-    small = wide.reshape(3, 16, 2, 16, 2, 3).mean((2, 4))
-    for found, expected in zip(judge(wide), judge(small), strict=True):
-        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
-    assert not np.allclose(judge(wide)[1], judge(wide[:, :16, :16])[1], rtol=1e-3)
-    with pytest.raises(InputError, match="16 pixels wide.*24 pixels"):
-        judge(wide[:, :24, :24])
+    pooled = wide.reshape(3, 16, 2, 16, 2, 3).mean((2, 4))
+    for output, expected in zip(classifier(wide), classifier(pooled), strict=True):
+        np.testing.assert_allclose(output, expected, rtol=1e-4, atol=1e-6)
+    assert not np.allclose(classifier(wide)[1], classifier(wide[:, :16, :16])[1], rtol=1e-3)
+    with pytest.raises(InputError, match="multiple of 16 pixels.*24 pixels"):
+        classifier(wide[:, :24, :24])

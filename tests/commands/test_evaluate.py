@@ -141,7 +141,7 @@ print(json.dumps(found))
     [
         ("blend", ["classifier"], "referee/config.json"),
         ("blend", ["classifier", "referee"], "/dev/null"),  # the data, for which is looked next
-        ("search", ["classifier", "referee"], "juror/config.json"),
+        ("search", ["classifier", "referee"], "search_classifier_b/config.json"),
     ],
 )
 def test_the_judges_of_a_suite_are_required_before_tensorflow_is_loaded(runs, tmp_path, suite, present, missing):
@@ -170,10 +170,11 @@ from types import SimpleNamespace
 asked = lambda *words: print(repr(words[-3]))
 sys.modules["evaluation.suites.search"] = SimpleNamespace(Asked=lambda *words: words, evaluate=asked)
 sys.modules["acai.latent_bank"] = SimpleNamespace(LatentBank=SimpleNamespace(from_arrays=dict))
-sys.modules["classifiers.inference"] = SimpleNamespace(Jury=list)
+sys.modules["classifiers.inference"] = SimpleNamespace(ClassifierEnsemble=list)
 import evaluate
 evaluate.released_acai = lambda *_: None
-evaluate.judged = lambda *_, **__: ({"referee": 0, "juror": 1}, None, None, None, "horse", "bird", 100, 3, None)
+scorers = {"referee": 0, "search_classifier_b": 1}
+evaluate.judged = lambda *_, **__: (scorers, None, None, None, "horse", "bird", 100, 3, None)
 evaluate.FLAGS(["evaluate.py", *sys.argv[1:]])
 evaluate.search({}, {}, {}, {})
 """

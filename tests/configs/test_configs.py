@@ -147,26 +147,26 @@ def test_calls_do_not_share_state():
     assert acai.get_config("pegasus").model.depth != 99
 
 
-def test_judge_and_referee_have_nothing_in_common():
+def test_classifier_and_referee_have_nothing_in_common():
     one, other = classifier.get_config(), classifier.get_config("referee")
     assert one.model.architecture != other.model.architecture and one.train.seed != other.train.seed
     assert one.data.classes == other.data.classes == CLASSES
     assert one.data.hold_out and other.data.hold_out
 
 
-def test_the_juror_is_a_referee_of_another_seed():
-    seeds = [classifier.get_config(name).train.seed for name in ("classifier", "juror", "referee")]
+def test_search_classifier_b_differs_from_the_referee_by_its_seed_only():
+    seeds = [classifier.get_config(name).train.seed for name in ("classifier", "search_classifier_b", "referee")]
     assert len(set(seeds)) == 3
-    juror = classifier.get_config("juror")
-    juror.train.seed = seeds[2]
-    assert juror == classifier.get_config("referee")
+    second = classifier.get_config("search_classifier_b")
+    second.train.seed = seeds[2]
+    assert second == classifier.get_config("referee")
 
 
 @pytest.mark.parametrize(
     ("module", "names"),
     [
         (acai, "paper, pegasus, narrow, small, small_1024, lines, baseline, dropout, .*, lines_aae, lines_vqvae"),
-        (classifier, "classifier, juror, referee"),
+        (classifier, "classifier, search_classifier_b, referee"),
         (gan, "dcgan, cgan, sngan, wgan, wgan_gp"),
     ],
 )

@@ -55,7 +55,7 @@ def test_thorough_recognition_is_the_mean_over_flips_and_shifts():
         corner = tf.reshape(pictures[:, :2, :2, 0], (-1, 4))
         return tf.nn.log_softmax(2 * corner[:, :3]), corner
 
-    judge = SimpleNamespace(class_names=("bird", "cat", "horse"), look=look)
+    judge = SimpleNamespace(class_names=("bird", "cat", "horse"), log_probabilities_and_features=look)
     decoder = SimpleNamespace(decode=lambda codes: 3 * codes)
     model = SimpleNamespace(autoencoder=decoder, critic=None)
     random = np.random.default_rng(6)
@@ -85,7 +85,7 @@ def test_a_glance_is_at_the_first_class_at_half_the_resolution_in_all_views():
     def look(pictures):
         return tf.nn.log_softmax(pictures[:, 0, 0]), pictures[:, 0, 0]
 
-    judge = SimpleNamespace(class_names=("bird", "cat", "horse"), look=look)
+    judge = SimpleNamespace(class_names=("bird", "cat", "horse"), log_probabilities_and_features=look)
     model = SimpleNamespace(autoencoder=SimpleNamespace(decode=lambda codes: 3 * codes))
     codes = np.random.default_rng(10).uniform(-0.5, 0.5, size=(3, 8, 8, 3)).astype(np.float32)
     expected = []
@@ -123,7 +123,10 @@ def test_above_is_the_second_class_over_the_first(optional):
     pictures = np.random.default_rng(9).uniform(-1, 1, size=(3, 8, 8, 3)).astype(np.float32)
     model = SimpleNamespace(autoencoder=SimpleNamespace(decode=lambda codes: codes), critic=None)
     scorer = scores.Scorer(
-        model, SimpleNamespace(class_names=("bird", "horse"), look=look), ("horse", "bird"), optional
+        model,
+        SimpleNamespace(class_names=("bird", "horse"), log_probabilities_and_features=look),
+        ("horse", "bird"),
+        optional,
     )
     random = np.random.default_rng(8)
     scorer.refer_to(random.normal(size=(500, 8, 8, 3)), random.normal(size=(500, 3)), 0.5)
@@ -145,7 +148,9 @@ def test_a_glance_is_at_the_outline_where_wings_are_asked_for():
 
     codes = np.random.default_rng(10).uniform(-0.5, 0.5, size=(3, 16, 16, 3)).astype(np.float32)
     model = SimpleNamespace(autoencoder=SimpleNamespace(decode=lambda codes: 3 * codes))
-    scorer = scores.Scorer(model, SimpleNamespace(class_names=("a", "b"), look=look), ("b", "a"), ("wings",))
+    scorer = scores.Scorer(
+        model, SimpleNamespace(class_names=("a", "b"), log_probabilities_and_features=look), ("b", "a"), ("wings",)
+    )
     pictures = np.clip(3 * codes, -1, 1)
     upper, lower = scores.halves(pictures)
     expected = look(pictures)[0][:, 1] + 0.25 * (look(upper)[0][:, 0] + look(lower)[0][:, 1])
@@ -158,7 +163,9 @@ def test_the_term_wings_is_at_most_one():
     codes = np.full((2, 16, 16, 3), -1, np.float32)
     codes[1, 2:5, 4:10] = 1
     model = SimpleNamespace(autoencoder=SimpleNamespace(decode=lambda codes: codes), critic=None)
-    judge = SimpleNamespace(class_names=("a", "b"), look=lambda p: (p[:, 0, 0, :2], p[:, 0, 0]))
+    judge = SimpleNamespace(
+        class_names=("a", "b"), log_probabilities_and_features=lambda p: (p[:, 0, 0, :2], p[:, 0, 0])
+    )
     scorer = scores.Scorer(model, judge, ("a", "b"), ("wings",))
     random = np.random.default_rng(8)
     scorer.refer_to(random.normal(size=(20, 16, 16, 3)), random.normal(size=(20, 3)), 0.5)

@@ -54,7 +54,7 @@ class Judge:
 
     class_names = ("cat", *CLASSES)
 
-    def look(self, pictures):
+    def log_probabilities_and_features(self, pictures):
         seen = self.network(pictures)
         return keras.ops.log_softmax(seen["logits"]), seen["features"]
 
