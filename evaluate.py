@@ -224,7 +224,9 @@ def judge(config, weights, _):
     from evaluation.suites import classifiers
 
     unseen_images = [images(split, config) for split in unseen(config)]
-    return classifiers.evaluate(ReleasedClassifier(config["model"], weights, FLAGS.source), unseen_images, FLAGS.seed)
+    return classifiers.evaluate(
+        ReleasedClassifier(config["model"], weights, FLAGS.source), unseen_images, FLAGS.seed
+    )
 
 
 def released_acai(config, weights):
