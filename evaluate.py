@@ -47,7 +47,7 @@ JUDGES = (REFEREE, "classifier")  # the first is the one that counts; a search a
 flags.DEFINE_string("source", "pegasus", "a bundled model's name, a run directory or a release folder")
 flags.DEFINE_enum("suite", None, [*SUITES, "all"], "what to measure; default: the first that suits")
 flags.DEFINE_integer("samples", 1000, "pictures of each kind", lower_bound=100, upper_bound=20_000)
-configs.search.define(candidates=20_000, refine=40, least=64)
+configs.search.define(candidates=20_000, refine=40, lowest_candidates=64)
 flags.DEFINE_string("first", "horse", "class of the first parent")
 flags.DEFINE_string("second", "bird", "class of the second parent")
 flags.DEFINE_string("features", "classifier", "classifier, inception or a .keras file")
@@ -140,7 +140,7 @@ def check_parents(names):
 def search_facts(class_names):
     """What a search is asked for by flags; InputError where judges of such classes do not know what."""
     asked = {name: FLAGS[name].value for name in configs.search.NAMES}
-    configs.search.check(asked, class_names)
+    configs.search.search_config(asked).check_classes(class_names)
     return asked
 
 
@@ -160,9 +160,7 @@ def search(config, weights, judges, bank):
     )
     sides = judges.pop(REFEREE), ClassifierEnsemble(judges.values())
     model, bank = released_acai(config, weights), LatentBank.from_arrays(bank)
-    likes = FLAGS.first_like, FLAGS.second_like
-    weights = configs.search.weights(FLAGS.flag_values_dict())
-    asked = search.Asked(FLAGS.candidates, FLAGS.refine, likes, FLAGS.lower_first, FLAGS.mask, weights)
+    asked = configs.search.search_config(FLAGS.flag_values_dict())
     return search.evaluate(model, *sides, *shared, bank, asked, seed, folder)
 
 

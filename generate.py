@@ -70,7 +70,7 @@ flags.DEFINE_float(
 flags.DEFINE_integer("seed", 0, "picture k is a function of the seed and k, not of --count", lower_bound=0)
 flags.DEFINE_string("first_image", None, "a picture of your own as the first parent")
 flags.DEFINE_string("second_image", None, "and one as the second")
-configs.search.define(candidates=0, refine=0, least=0)
+configs.search.define(candidates=0, refine=0, lowest_candidates=0)
 flags.DEFINE_integer("keep", 64, "how many of the candidates stay", lower_bound=1)
 flags.DEFINE_bool("bundle", False, "of a search: what it finds becomes what a bare --blend of the source shows")
 flags.DEFINE_string(
@@ -84,9 +84,9 @@ flags.DEFINE_integer("scale", 4, "nearest-neighbour enlargement", lower_bound=1,
 flags.DEFINE_string("from_manifest", None, "a manifest.json, whose pictures are made again")
 FLAGS = flags.FLAGS
 OPTIONAL = "first second mix strip path layout bandwidth first_image second_image".split()  # not of every action
-OPTIONAL += [name for name in configs.search.NAMES if name not in configs.search.WEIGHTS]
+OPTIONAL += [name for name in configs.search.NAMES if name not in configs.search.TERM_WEIGHTS]
 DRAWING = "count seed scale".split()  # of every action but those that SHOWS
-RECIPE_FLAGS = [*OPTIONAL, *"source count seed scale keep".split(), *configs.search.WEIGHTS]
+RECIPE_FLAGS = [*OPTIONAL, *"source count seed scale keep".split(), *configs.search.TERM_WEIGHTS]
 MOVABLE = "source first_image second_image scale out".split()  # may be given beside --from_manifest
 DRAWN = "weights_digest codes_digest first_image_digest second_image_digest rows blends refined_digest".split()
 LATER = {"layout", "keep", *configs.search.NAMES}  # what manifests of older versions lack
@@ -178,7 +178,7 @@ def jury_of(recipe, source):
         raise InputError(
             f"--candidates: two different classes that the classifier knows are required. Received: {classes}"
         )
-    configs.search.check(recipe, judged["class_names"])
+    configs.search.search_config(recipe, keep=recipe["count"]).check_classes(judged["class_names"])
     own = source.sizes["width"]
     if own % judged["width"] or source.sizes["colours"] != judged["colours"]:
         raise InputError(
@@ -224,7 +224,7 @@ def recipe_of_flags():
     if recipe["action"] == "interpolate":
         recipe["strip"] = recipe["strip"] or 9
     recipe["count"] = 1 if own else recipe["count"]
-    recipe["weights"] = configs.search.weights(recipe)
+    recipe["weights"] = {term: recipe[name] for name, term in configs.search.TERM_WEIGHTS.items()}
     if recipe["candidates"]:
         if FLAGS["count"].present and recipe["count"] != recipe["keep"]:
             raise InputError(f"--keep is required with --candidates, not --count. Received: --count={FLAGS.count}")

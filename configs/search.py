@@ -1,55 +1,47 @@
-"""Flags that say what a search looks for, the same of generate.py --blend and of evaluate.py --suite=search."""
+"""Flags that say what a search looks for; generate.py --blend and evaluate.py --suite=search share them."""
 
 from absl import flags
 
-from common.errors import InputError
 from pegasus import masks
+from pegasus.search_config import MAX_TERM_WEIGHT, SearchConfig
 
-LIKES = ("first_like", "second_like")
-WEIGHTS = {f"{name}_weight": name for name in masks.WEIGHTS}  # {flag: term}
-NAMES = ("candidates", "refine", "mask", "lower_first", *LIKES, *WEIGHTS)
+TERM_WEIGHTS = {f"{term}_weight": term for term in masks.WEIGHTS}  # {flag: term}
+NAMES = ("candidates", "refine", "mask", "lower_first", "first_like", "second_like", *TERM_WEIGHTS)
 
 
-def define(candidates, refine, least):
+def define(candidates, refine, lowest_candidates):
     """Defines the flags of NAMES.
 
     Args:
         candidates, refine: their defaults.
-        least: how many candidates at least.
+        lowest_candidates: smallest number of candidates allowed; 0 allows no search at all.
     """
-    drawn = "of a search: how many to draw and score" + ("" if least else "; 0: no search")
-    flags.DEFINE_integer("candidates", candidates, drawn, lower_bound=least)
-    flags.DEFINE_integer("refine", refine, "steps of gradient ascent on what a search keeps", lower_bound=0)
-    flags.DEFINE_enum("mask", None, masks.KINDS, "where the second parent weighs more; default of a search: all")
-    flags.DEFINE_integer(
-        "lower_first",
-        0,
-        "of a search: pixels by which first parents are moved down: room for wings",
-        lower_bound=0,
-        upper_bound=masks.LOWEST,
-    )
-    for name, example in zip(LIKES, ("light", "light,airplane: light spread wings"), strict=True):
-        side = name.removesuffix("_like")
-        wanted = f"of a search: only {side} parents most like a class, or light in the middle, e.g. {example}"
-        flags.DEFINE_string(name, None, wanted)
-    for name, term in WEIGHTS.items():
-        meaning = f"of the term {term} in a candidate's score, see pegasus/scores.py"
-        flags.DEFINE_float(name, masks.WEIGHTS[term], meaning, lower_bound=-1000, upper_bound=1000)
+    drawn = "number of blends that a search draws and scores" + ("" if lowest_candidates else "; 0: no search")
+    flags.DEFINE_integer("candidates", candidates, drawn, lower_bound=lowest_candidates)
+    flags.DEFINE_integer("refine", refine, "steps of gradient ascent on the latents that a search keeps", 0)
+    kinds = "where the second parent weighs more; a search tries all kinds by default"
+    flags.DEFINE_enum("mask", None, masks.KINDS, kinds)
+    lowered = "search: pixels by which first parents are moved down, to make room for wings"
+    flags.DEFINE_integer("lower_first", 0, lowered, lower_bound=0, upper_bound=masks.LOWEST)
+    for side, example in (("first", "light"), ("second", "light,airplane: light, with wings spread")):
+        wanted = f"search: use {side} parents most like a class, or light in the middle, e.g. {example}"
+        flags.DEFINE_string(f"{side}_like", None, wanted)
+    for name, term in TERM_WEIGHTS.items():
+        meaning = f"search: weight of the term {term} in the score, see pegasus/scores.py"
+        bounds = dict(lower_bound=-MAX_TERM_WEIGHT, upper_bound=MAX_TERM_WEIGHT)
+        flags.DEFINE_float(name, masks.WEIGHTS[term], meaning, **bounds)
 
 
-def weights(values):
-    """{term: weight} of {flag: value}."""
-    return {term: values[name] for name, term in WEIGHTS.items()}
+def search_config(values, **fields):
+    """The SearchConfig of {flag: value}; flags that are left out have their defaults.
 
+    Args:
+        values: flags, those of NAMES and perhaps others.
+        fields: fields of SearchConfig that no flag of NAMES sets, or that take another value.
 
-def check(values, class_names):
-    """Raises InputError unless {flag: value} asks for parents like what judges know, and for finite weights."""
-    for name in WEIGHTS:
-        if not abs(values[name]) < float("inf"):
-            raise InputError(f"--{name} is required to be a finite number. Received: {values[name]}")
-    known = (masks.LIGHT, *class_names)
-    for name in LIKES:
-        if not set(masks.wishes(values[name])) <= {*known}:
-            raise InputError(
-                f"--{name} is required to be of {', '.join(known)}, with commas between. Received: {values[name]}"
-            )
+    Raises:
+        InputError: for a value that is out of range.
+    """
+    given = {name: values[name] for name in NAMES if name in values and name not in TERM_WEIGHTS}
+    changed = {term: values[name] for name, term in TERM_WEIGHTS.items() if name in values}
+    return SearchConfig(**given | {"term_weights": masks.WEIGHTS | changed} | fields)

@@ -10,7 +10,13 @@ from common.errors import InputError
 from common.release import pin
 from pegasus import masks
 
-SCORES = ("score", "glance", "terms", "nearest", "nearest_training_image")  # made by pegasus.search.complete
+SCORES = (
+    "score",
+    "low_resolution_score",
+    "terms",
+    "nearest",
+    "nearest_training_image",
+)  # of run_search
 
 
 def attach(source, recipe, manifest):

@@ -3,6 +3,8 @@
 Nothing of a candidate is stored but its score while it is among the best: memory does not grow with their number.
 """
 
+import dataclasses
+
 import numpy as np
 
 from common import images, progress
@@ -18,61 +20,80 @@ POOL = 2000  # best candidates that are seen in all views
 NEAR = 0.5  # of the typical distance between reconstructions: nearer ones are duplicates
 
 
-def complete(recipe, model, judge, bank, rows, training=None):
-    """Searches: adds "rows" and "blends", and "count" of them, to a recipe (see pictures.acai_recipes).
+@dataclasses.dataclass(frozen=True, eq=False)
+class SearchResult:
+    """The blends that a search has kept, as lists of one length.
+
+    Attributes:
+        rows: [[row of the first parent, row of the second], ...] in the latent bank.
+        blends: [{"mirrored": [0 or 1, 0 or 1], "mask", "shares": the second parent's share, [h][w]}, ...].
+        refined_latents: float16 [N, h, w, c]; None without refinement.
+        scores: [{"score", "low_resolution_score", "terms", "nearest", ...}, ...], plain values for a manifest.
+        nearest_images: the nearest training images [N, H, W, C] by the ensemble's features; None without any.
+    """
+
+    rows: list
+    blends: list
+    refined_latents: np.ndarray | None
+    scores: list
+    nearest_images: np.ndarray | None
+
+
+def run_search(config, model, ensemble, bank, rows, classes, seed, training=None):
+    """Draws candidates, keeps the best, refines them and orders them by `pegasus.scores.Scorer.glance`.
 
     Args:
-        recipe: with "candidates", "count", "seed", "weights", "refine", "first" and "second", perhaps "mask",
-            "first_like", "second_like" and "lower_first" (see `pegasus.candidates.prepare`).
-        model, judge: see `pegasus.scores.Scorer`.
-        bank, rows: a LatentBank and its rows of either class.
-        training: common.data.datasets.ImageDataset of both classes, which what is kept shall be like as a
-        whole; None: it
-            shall be like the bank's reconstructions.
+        config: pegasus.search_config.SearchConfig.
+        model, ensemble: see `pegasus.scores.Scorer`.
+        bank: acai.latent_bank.LatentBank.
+        rows: two int arrays, the rows of the bank that first and second parents are drawn from.
+        classes: names of the two classes.
+        seed: of the candidates and of the views in refinement.
+        training: common.data.datasets.ImageDataset of both classes, which the kept blends shall resemble as a
+            whole; None: they shall resemble the reconstructions of the bank.
 
     Returns:
-        (refined codes float16 [count, h, w, c] or None, [{"score", "terms", "nearest", ...} of each kept], and
-        with `training` {"nearest": images [count, H, W, C]}, the nearest of them by the judges' features). What
-        is kept stands in the order of `pegasus.scores.Scorer.glance`, after what `leading` says.
+        A SearchResult.
     """
-    weights, classes = recipe["weights"], (recipe["first"], recipe["second"])
-    scorer = Scorer(model, judge, classes, asked(weights))
-    likes = [recipe.get(f"{side}_like") for side in ("first", "second")]
-    parents = prepare(scorer, bank, rows, likes, recipe.get("lower_first", 0))
+    weights = config.term_weights
+    scorer = Scorer(model, ensemble, classes, asked(weights))
+    parents = prepare(scorer, bank, rows, (config.first_like, config.second_like), config.lower_first)
     if training is not None:
         real = images.to_float(training.images)
         scorer.reference = in_batches(lambda part: scorer.look(part)[1], real)
-    kinds = (recipe["mask"],) if recipe["mask"] else masks.KINDS
-    chosen, codes = find(scorer, parents, recipe["candidates"], recipe["count"], recipe["seed"], weights, kinds)
-    if recipe["refine"]:
-        codes = refined(scorer, codes, weights, recipe["refine"], recipe["seed"])
-    terms, features = thorough(scorer, parents, codes)
-    glance = scorer.glance(codes)
-    ahead = leading(weights)
-    order = [*range(ahead), *(ahead + np.argsort(-glance[ahead:], kind="stable"))]
-    chosen, codes, glance, features = [chosen[i] for i in order], codes[order], glance[order], features[order]
+    kinds = (config.mask,) if config.mask else masks.KINDS
+    chosen, latents = find(scorer, parents, config.candidates, config.keep, seed, weights, kinds)
+    if config.refine:
+        latents = refined(scorer, latents, weights, config.refine, seed)
+    terms, features = thorough(scorer, parents, latents)
+    glance = scorer.glance(latents)
+    reserved = leading(weights)
+    order = [*range(reserved), *(reserved + np.argsort(-glance[reserved:], kind="stable"))]
+    chosen, latents, glance, features = [chosen[i] for i in order], latents[order], glance[order], features[order]
     terms = {name: values[order] for name, values in terms.items()}
     scores = total(terms, weights)
-    stored = codes.astype(np.float16) if recipe["refine"] else None
-    recipe["rows"] = [[int(parents.rows[side][c.places[side]]) for side in (0, 1)] for c in chosen]
-    recipe["blends"] = [
-        {"mirrored": list(c.mirrored), "mask": c.mask, "shares": c.shares.tolist()} for c in chosen
-    ]
-    rows = np.concatenate(parents.rows)
-    near, away = nearest(features, parents.features)
-    entries = [
-        {"score": round(float(scores[k]), 4), "glance": round(float(glance[k]), 4)}
+    bank_rows = np.concatenate(parents.rows)
+    indices, distances = nearest(features, parents.features)
+    notes = [
+        {"score": round(float(scores[k]), 4), "low_resolution_score": round(float(glance[k]), 4)}
         | {"terms": {n: round(float(v[k]), 4) for n, v in terms.items()}}
-        | {"nearest": bank.describe(int(rows[near[k]])) | {"distance": round(float(away[k]), 4)}}
+        | {"nearest": bank.describe(int(bank_rows[indices[k]])) | {"distance": round(float(distances[k]), 4)}}
         for k in range(len(chosen))
     ]
-    if training is None:
-        return stored, entries, {}
-    near, away = nearest(features, scorer.reference)
-    for entry, i, distance in zip(entries, near, away, strict=True):
-        image = {"class": training.class_names[training.labels[i]], "id": int(training.ids[i])}
-        entry["nearest_training_image"] = image | {"distance": round(float(distance), 4)}
-    return stored, entries, {"nearest": real[near]}
+    nearest_images = None
+    if training is not None:
+        indices, distances = nearest(features, scorer.reference)
+        nearest_images = real[indices]
+        for note, i, distance in zip(notes, indices, distances, strict=True):
+            image = {"class": training.class_names[training.labels[i]], "id": int(training.ids[i])}
+            note["nearest_training_image"] = image | {"distance": round(float(distance), 4)}
+    return SearchResult(
+        rows=[[int(parents.rows[side][c.places[side]]) for side in (0, 1)] for c in chosen],
+        blends=[{"mirrored": list(c.mirrored), "mask": c.mask, "shares": c.shares.tolist()} for c in chosen],
+        refined_latents=latents.astype(np.float16) if config.refine else None,
+        scores=notes,
+        nearest_images=nearest_images,
+    )
 
 
 def asked(weights):

@@ -19,6 +19,7 @@ from common.inference import in_batches
 from common.release import pin
 from pegasus import masks
 from pegasus.manifest import check_blends
+from pegasus.search_config import SearchConfig
 from pictures import decoding, gallery, latents
 
 ACTIONS = {  # and the flags that each takes
@@ -220,8 +221,14 @@ def render(recipe, source, judge=None, training=None):
         from pegasus import search
 
         rows = class_rows(recipe, source.bank)
-        refined, entries, real = search.complete(recipe, model, judge, source.bank, rows, training)
-        source = source._replace(refined=refined)
+        names = ("candidates", "keep", "refine", "mask", "lower_first", "first_like", "second_like")
+        config = SearchConfig(**{name: recipe[name] for name in names}, term_weights=recipe["weights"])
+        classes = (recipe["first"], recipe["second"])
+        result = search.run_search(config, model, judge, source.bank, rows, classes, recipe["seed"], training)
+        recipe |= {"rows": result.rows, "blends": result.blends}
+        entries = result.scores
+        real = {} if result.nearest_images is None else {"nearest": result.nearest_images}
+        source = source._replace(refined=result.refined_latents)
     if recipe["layout"] != "strip":
         rendered = {"diagrams": decoding.diagrams(recipe, model, source.bank)}
     elif "blends" in recipe:

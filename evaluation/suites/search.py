@@ -5,7 +5,6 @@ search each, with the same pairs, mixes and weights; 64 are kept of each, and 64
 """
 
 import dataclasses
-import typing
 
 import numpy as np
 import tensorflow as tf
@@ -32,25 +31,6 @@ TEXT = (
 )
 
 
-class Asked(typing.NamedTuple):
-    """What generate.py asks of a search, by its flags there.
-
-    Attributes:
-        candidates: how many.
-        refine: steps of gradient ascent on the codes that are kept; 0: there is no such row.
-        likes, lower_first: see `pegasus.candidates.prepare`.
-        mask: the only kind of blends by masks; None: all kinds.
-        weights: {term: weight} in place of those of pegasus.masks.WEIGHTS.
-    """
-
-    candidates: int
-    refine: int = 0
-    likes: tuple = (None, None)
-    lower_first: int = 0
-    mask: str | None = None
-    weights: dict = {}
-
-
 def evaluate(
     model,
     referee,
@@ -73,7 +53,7 @@ def evaluate(
         jury: classifiers.inference.ClassifierEnsemble, or one ReleasedClassifier, that searches.
         extract: function, images [N, H, W, C] -> features [N, d], in which the nearest training image is sought.
         bank: acai.latent_bank.LatentBank.
-        asked: Asked of each search.
+        asked: pegasus.search_config.SearchConfig of each search; KEPT blends are kept whatever it says.
     """
     train, holdout = train.select((first, second)), holdout.select((first, second))
     rows = [bank.rows(name) for name in (first, second)]
@@ -88,16 +68,18 @@ def evaluate(
     }
     if masked == ("uniform",):
         del kinds["cross-fade with masks"]  # the same as without
-    optional = search.asked(asked.weights)
+    optional = search.asked(asked.term_weights)
     look = tf.function(lambda part: jury.log_probabilities_and_features(part)[1], autograph=False)
     seen = in_batches(look, images.to_float(train.images))
     measured = Measure(referee, extract, train, holdout, (first, second), seed, folder)
     table = []
     for name, (decoder, codes, path, side, allowed) in kinds.items():
         scorer = Scorer(decoder, jury, (first, second), optional)
-        parents = prepare(scorer, codes, rows, asked.likes, asked.lower_first, path, side)
+        parents = prepare(
+            scorer, codes, rows, (asked.first_like, asked.second_like), asked.lower_first, path, side
+        )
         scorer.reference = seen
-        weights = masks.WEIGHTS | asked.weights | ({} if decoder is model else {"critic": 0.0})
+        weights = asked.term_weights | ({} if decoder is model else {"critic": 0.0})
         kept = search.find(scorer, parents, asked.candidates, KEPT, seed, weights, allowed)[1]
         found = {"kept": kept}
         if asked.refine and decoder is model:

@@ -1,6 +1,7 @@
 """The real command: the lines suite from start to end, and bad input in one line, with status 2."""
 
 import ast
+import dataclasses
 import json
 import os
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 from acai.model import ACAI
 from common import release
 from pegasus import masks
+from pegasus.search_config import SearchConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZES = dict(width=32, latent_width=2, latent_channels=2, depth=2, critic_depth=2)
@@ -165,10 +167,10 @@ except cli.InputError as error:
 def test_a_search_is_asked_for_what_the_flags_say():
     """With stand-ins for all that takes TensorFlow."""
     program = """
-import sys
+import dataclasses, sys
 from types import SimpleNamespace
-asked = lambda *words: print(repr(words[-3]))
-sys.modules["evaluation.suites.search"] = SimpleNamespace(Asked=lambda *words: words, evaluate=asked)
+asked = lambda *words: print(repr(dataclasses.asdict(words[-3])))
+sys.modules["evaluation.suites.search"] = SimpleNamespace(evaluate=asked)
 sys.modules["acai.latent_bank"] = SimpleNamespace(LatentBank=SimpleNamespace(from_arrays=dict))
 sys.modules["classifiers.inference"] = SimpleNamespace(ClassifierEnsemble=list)
 import evaluate
@@ -183,4 +185,5 @@ evaluate.search({}, {}, {}, {})
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert result.returncode == 0, result.stderr
     weights = masks.WEIGHTS | {"wings": 1.5, "critic": 0.25}
-    assert ast.literal_eval(result.stdout) == (70, 2, (None, "light,cat"), 3, "top", weights)
+    config = SearchConfig(70, 64, 2, "top", 3, None, "light,cat", weights)
+    assert ast.literal_eval(result.stdout) == dataclasses.asdict(config)

@@ -12,6 +12,7 @@ from common.data import datasets
 from common.images import to_float
 from common.interpolation import lerp
 from pegasus import candidates, masks, scores, search
+from pegasus.search_config import SearchConfig
 from pictures import acai_recipes
 
 CLASSES = ("horse", "bird")
@@ -111,66 +112,65 @@ MODEL = SimpleNamespace(encode=encode, decode=decode, autoencoder=SimpleNamespac
 def test_the_kept_are_to_be_like_training_images_where_there_are_any(training, monkeypatch):
     seen, own = [], search.KernelDistance
     monkeypatch.setattr(search, "KernelDistance", lambda reference: seen.append(reference) or own(reference))
-    codes, recipe = bank(), dict(zip(("first", "second"), CLASSES, strict=True))
-    recipe |= dict(candidates=70, count=3, seed=0, weights=masks.WEIGHTS | {"critic": 0}, mask=None, refine=0)
+    codes, config = bank(), SearchConfig(70, keep=3)
     rows = [codes.rows(name) for name in CLASSES]
-    _, entries, found = search.complete(recipe, MODEL, Judge(), codes, rows, training)
+    result = search.run_search(config, MODEL, Judge(), codes, rows, CLASSES, 0, training)
     real = to_float(TRAIN.images)
     like = real if training else np.asarray(decode(codes.latents[np.concatenate(rows)].astype(np.float32)))
     np.testing.assert_allclose(seen[0], Judge()(like)[1], atol=1e-5)
-    assert len(entries) == 3 and set(found) == ({"nearest"} if training else set())
+    assert len(result.scores) == 3 and (result.nearest_images is None) == (training is None)
     if training:
-        blends = [masks.blend(*sides, np.array([b["shares"]])) for sides, b in blended(codes, recipe)]
+        blends = [masks.blend(*sides, np.array([b["shares"]])) for sides, b in blended(codes, result)]
         pictures = np.asarray(decode(np.concatenate(blends).astype(np.float32)))
         glances = scores.Scorer(MODEL, Judge(), CLASSES).glance(np.concatenate(blends).astype(np.float32))
-        np.testing.assert_allclose([e["glance"] for e in entries], glances, atol=1e-3)
+        np.testing.assert_allclose([e["low_resolution_score"] for e in result.scores], glances, atol=1e-3)
         assert list(glances) == sorted(glances, reverse=True)
         features = Judge()(np.clip(pictures, -1, 1))[1]
         away = np.linalg.norm(features[:, None] - Judge()(real)[1], axis=2)
         near = away.argmin(axis=1)
-        np.testing.assert_array_equal(found["nearest"], real[near])
-        assert [e["nearest_training_image"]["id"] for e in entries] == TRAIN.ids[near].tolist()
-        distances = [e["nearest_training_image"]["distance"] for e in entries]
+        np.testing.assert_array_equal(result.nearest_images, real[near])
+        assert [e["nearest_training_image"]["id"] for e in result.scores] == TRAIN.ids[near].tolist()
+        distances = [e["nearest_training_image"]["distance"] for e in result.scores]
         np.testing.assert_allclose(distances, away.min(axis=1), atol=2e-3)
 
 
 def test_wings_stand_first_where_they_are_asked_for():
     """Of lowered first parents and second ones like the first class."""
-    codes, recipe = bank(), dict(zip(("first", "second"), CLASSES, strict=True))
-    recipe |= dict(candidates=70, count=8, seed=0, mask=None, refine=1, lower_first=2, second_like="light,horse")
-    recipe["weights"] = masks.WEIGHTS | {"critic": 0, "wings": 2.0}
+    codes, weights = bank(), masks.WEIGHTS | {"wings": 2.0}
     rows = [codes.rows(name) for name in CLASSES]
-    refined, entries, _ = search.complete(recipe, MODEL, Judge(), codes, rows)
-    refined = refined.astype(np.float32)
+    config = SearchConfig(70, 8, refine=1, lower_first=2, second_like="light,horse", term_weights=weights)
+    result = search.run_search(config, MODEL, Judge(), codes, rows, CLASSES, seed=0)
+    refined = result.refined_latents.astype(np.float32)
     expected = scores.Scorer(MODEL, Judge(), CLASSES, ("wings",)).glance(refined)
-    np.testing.assert_allclose([e["glance"] for e in entries], expected, atol=1e-3)
+    np.testing.assert_allclose([e["low_resolution_score"] for e in result.scores], expected, atol=1e-3)
     assert list(expected[1:]) == sorted(expected[1:], reverse=True)
-    lowered = masks.lowered(MODEL, codes.latents[[row for row, _ in recipe["rows"]]].astype(np.float32), 2)
-    turned = [blend["mirrored"][0] for blend in recipe["blends"]]
+    lowered = masks.lowered(MODEL, codes.latents[[row for row, _ in result.rows]].astype(np.float32), 2)
+    turned = [blend["mirrored"][0] for blend in result.blends]
     expected = np.where(np.reshape(turned, (-1, 1, 1, 1)), masks.mirrored(MODEL, lowered), lowered)
     source = acai_recipes.Source("", {}, {}, codes, [])
-    first, plain, _ = acai_recipes.blended(recipe | {"action": "blend"}, MODEL, source)
+    drawn = dict(action="blend", rows=result.rows, blends=result.blends, lower_first=2)
+    first, plain, _ = acai_recipes.blended(drawn, MODEL, source)
     np.testing.assert_allclose(first, expected)
     moved = np.abs(refined - plain).max(axis=(1, 2, 3))
     assert moved[0] < 2e-3 < 1e-2 < moved[1:].min()  # the first is as it was blended
 
 
 def test_refined_codes_stand_beside_what_they_were_made_of():
-    codes, recipe = bank(), dict(zip(("first", "second"), CLASSES, strict=True))
-    recipe |= dict(candidates=70, count=8, seed=0, weights=masks.WEIGHTS | {"critic": 0}, mask=None, refine=1)
-    refined, entries, _ = search.complete(recipe, MODEL, Judge(), codes, [codes.rows(name) for name in CLASSES])
-    refined = refined.astype(np.float32)
+    codes, config = bank(), SearchConfig(70, keep=8, refine=1)
+    rows = [codes.rows(name) for name in CLASSES]
+    result = search.run_search(config, MODEL, Judge(), codes, rows, CLASSES, seed=0)
+    refined = result.refined_latents.astype(np.float32)
     glances = scores.Scorer(MODEL, Judge(), CLASSES).glance(refined)
-    np.testing.assert_allclose([e["glance"] for e in entries], glances, atol=1e-3)
+    np.testing.assert_allclose([e["low_resolution_score"] for e in result.scores], glances, atol=1e-3)
     assert list(glances) == sorted(glances, reverse=True)
-    blends = np.concatenate([masks.blend(*sides, np.array([b["shares"]])) for sides, b in blended(codes, recipe)])
+    blends = np.concatenate([masks.blend(*sides, np.array([b["shares"]])) for sides, b in blended(codes, result)])
     away = np.square(refined[:, None] - blends).sum(axis=(2, 3, 4))
     np.testing.assert_array_equal(away.argmin(axis=1), np.arange(8))
 
 
-def blended(codes, recipe):
-    """Of each blend of a recipe: its parents' codes [1, h, w, c], mirrored as it says, and itself."""
-    for rows, blend in zip(recipe["rows"], recipe["blends"], strict=True):
+def blended(codes, result):
+    """Yields, blend by blend, the two parents' latents [1, h, w, c], mirrored where it says so, and the blend."""
+    for rows, blend in zip(result.rows, result.blends, strict=True):
         pictures = [np.asarray(decode(codes.latents[[row]].astype(np.float32))) for row in rows]
         turned = [p[:, :, :: -1 if m else 1] for p, m in zip(pictures, blend["mirrored"], strict=True)]
         yield [encode(picture) for picture in turned], blend
@@ -190,7 +190,7 @@ def section():
         HOLDOUT,
         *CLASSES,
         bank(),
-        evaluation.suites.search.Asked(300, refine=3),
+        SearchConfig(300, refine=3),
     )
 
 
@@ -216,7 +216,9 @@ def test_all_searches_are_asked_for_the_same(monkeypatch):
     evaluation.suites.search.evaluate(
         MODEL,
         *shared,
-        evaluation.suites.search.Asked(64, 0, ("light", None), 3, "top", {"above": 0.7, "wings": 0.0}),
+        SearchConfig(
+            64, mask="top", lower_first=3, first_like="light", term_weights=masks.WEIGHTS | {"above": 0.7}
+        ),
     )
     rows = [len(bank().rows(name)) for name in CLASSES]
     confident = [round(n * candidates.CONFIDENT) for n in rows]
@@ -225,9 +227,7 @@ def test_all_searches_are_asked_for_the_same(monkeypatch):
     each = [[(("above",), ("light", None), 3), (*found, kind)] for kind in kinds]
     assert asked == sum(each, [])
     asked.clear()
-    evaluation.suites.search.evaluate(
-        MODEL, *shared, evaluation.suites.search.Asked(64, mask="uniform", weights={"above": 0.0, "wings": 0.0})
-    )
+    evaluation.suites.search.evaluate(MODEL, *shared, SearchConfig(64, mask="uniform"))
     assert [found[-1] for found in asked[1::2]] == [("uniform",)] * 3  # and then there are no collages
 
 
