@@ -265,7 +265,7 @@ def own_images(folder, width, names):
             f"--image_folder: the classes that the model knows are required ({', '.join(names)}). "
             f"Received: {folder} with {', '.join(whole.class_names)}"
         )
-    train, holdout = datasets.divide(whole)
+    train, holdout = datasets.split_holdout(whole)
     if len(np.unique(holdout.labels)) < len(names):
         raise InputError(f"--image_folder: ten images a class are required. Received: {folder} with fewer")
     return train, holdout

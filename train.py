@@ -42,7 +42,7 @@ def main():
         data.check_cifar10(FLAGS.data_dir)
     logging.set_verbosity(logging.INFO)
     machines = config.train.get("strategy") == "multi_worker"
-    if machines and cluster.place() > 0:  # number 0, the chief, alone writes
+    if machines and cluster.worker_index() > 0:  # number 0, the chief, alone writes
         train(config, None, machines)
         return
     with RunDirectory(FLAGS.workdir, json.loads(config.to_json()), config.train.keep_checkpoints) as run:
@@ -71,17 +71,17 @@ def train(config, run, machines=False):
     from common.distribute import distribution
     from training import datasets
 
-    gpu.warn_of_gpus()
-    strategy = distribution.make(strategy_name)
-    distribution.check_batch(strategy, config.train.batch_size)
+    gpu.warn_about_gpus()
+    strategy = distribution.make_strategy(strategy_name)
+    distribution.check_batch_size(strategy, config.train.batch_size)
     family = importlib.import_module(f"training.{config.family}")  # how each family is built and shown
     keras.utils.set_random_seed(config.train.seed)
     images = datasets.load(config.data, config.model.width, FLAGS.data_dir)
-    with distribution.together(strategy):
+    with distribution.explain_lost_workers(strategy):
         policy = precision.resolve(config.train.precision)
-        config.train.precision = distribution.chiefs_choice(strategy, precision.PRECISIONS, policy)
+        config.train.precision = distribution.broadcast_choice(strategy, precision.PRECISIONS, policy)
         precision.set_tensor_float_32(config.train.precision)
-        distribution.check_same(strategy, f"{shared(config)} {len(images[0])}")
+        distribution.check_identical(strategy, f"{shared(config)} {len(images[0])}")
         with strategy.scope():
             model = family.build(config, images[0])
         if arrays:
@@ -90,7 +90,7 @@ def train(config, run, machines=False):
         elif config.train.get("start_from"):
             family.start(config, model)
         distribution.copy_from_chief(strategy, [*model.state().values()])
-        step = distribution.number(model.step)
+        step = distribution.to_int(model.step)
         if step < steps(config, config.train.total_kimg):
             take_steps(config, run, family, model, images, strategy)
         elif run:
@@ -122,15 +122,15 @@ def take_steps(config, run, family, model, images, strategy):
     from common.distribute import distribution
     from training import loop
 
-    step = distribution.number(model.step)
-    compiled = distribution.may_compile(strategy) and compiler.resolve_for(model, config.train.jit_compile)
+    step = distribution.to_int(model.step)
+    compiled = distribution.supports_xla(strategy) and compiler.resolve_for(model, config.train.jit_compile)
     devices = gpu.describe_devices(strategy)
     logging.info("training on %s, %s, XLA %s", devices, config.train.precision, "on" if compiled else "off")
     try:
         with contextlib.ExitStack() as stack:  # which closes all, also where closing one fails
-            stack.enter_context(disk_cache.explained(images[0].images))
-            if not distribution.on_machines(strategy):  # where a lost worker looks like a failing GPU
-                stack.enter_context(gpu.explained(compiled))
+            stack.enter_context(disk_cache.explain_read_errors(images[0].images))
+            if not distribution.is_multi_worker(strategy):  # where a lost worker looks like a failing GPU
+                stack.enter_context(gpu.explain_gpu_errors(compiled))
             observers = []
             if run:
                 run.record(config.train.precision, {"devices": devices, "xla": compiled})

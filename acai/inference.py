@@ -5,7 +5,7 @@ import numpy as np
 
 from acai import networks
 from acai.autoencoder import Autoencoder
-from common.variables import named, restore
+from common.variables import restore, variables_by_name
 
 
 class ReleasedACAI:
@@ -33,7 +33,7 @@ class ReleasedACAI:
             self.critic = used["critic"]
         for name, network in used.items():
             own = {key: value for key, value in weights.items() if key.startswith(f"{name}/")}
-            restore(named(name, network), own, source)
+            restore(variables_by_name(name, network), own, source)
 
     def encode(self, images):
         """Images float32 [N, width, width, colours] in [-1, 1] -> latents float32 [N, h, w, c]."""

@@ -31,7 +31,7 @@ def interpolate_lines(encode, decode, pairs=256, steps=16, seed=0):
     """
     angles = np.random.default_rng(seed).uniform(0, 2 * np.pi, (pairs, 2))
     first, second = (np.asarray(encode(lines.render(ends))) for ends in angles.T)
-    latents = interpolation.path(first, second, steps, "lerp")  # [pairs, steps, ...]
+    latents = interpolation.interpolate_path(first, second, steps, "lerp")  # [pairs, steps, ...]
     counted = progress.track(range(steps), "decoding interpolations of lines")
     return np.stack([np.asarray(decode(latents[:, step])) for step in counted], axis=1)
 

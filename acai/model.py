@@ -18,7 +18,13 @@ from acai.autoencoder import Autoencoder
 from common.backend import loss_scaling
 from common.backend.adam import Adam
 from common.distribute import replicas
-from common.variables import loss_scale, move_averages, named, named_optimizers, optimizer_logs
+from common.variables import (
+    loss_scale,
+    optimizer_logs,
+    optimizer_variables_by_name,
+    update_averages,
+    variables_by_name,
+)
 
 
 class ACAI(keras.Model):
@@ -170,7 +176,7 @@ class ACAI(keras.Model):
         for name in self.trained:
             beta_1 = 0.5 if name == "discriminator" else 0.9
             optimizer = Adam(rates.get(name, learning_rate), beta_1, 0.999, epsilon=1e-8)
-            self.optimizers[name] = loss_scaling.for_policy(optimizer, self.dtype_policy.name)
+            self.optimizers[name] = loss_scaling.wrap_for_policy(optimizer, self.dtype_policy.name)
             self.optimizers[name].build(self.weights_of(name))
 
     def static_arguments(self, step):
@@ -189,7 +195,7 @@ class ACAI(keras.Model):
         discriminator = bool(self.realism_weight) if discriminator is None else discriminator
         recognition = bool(self.recognition_weight) if recognition is None else recognition
         gradients = functools.partial(self._gradients, discriminator=discriminator, recognition=recognition)
-        logs, gradients = replicas.by_towers(gradients, self.towers, data)
+        logs, gradients = replicas.run_in_towers(gradients, self.towers, data)
         self._apply(gradients)
         return logs | optimizer_logs(self.optimizers["autoencoder"])
 
@@ -282,10 +288,10 @@ class ACAI(keras.Model):
     def _apply(self, gradients):
         """Steps every optimizer and the EMA; under loss scaling all of them or, after an overflow, none."""
         weights = {name: self.weights_of(name) for name in gradients}
-        moved = loss_scaling.step_together(self.optimizers, gradients, weights)
+        moved = loss_scaling.apply_together(self.optimizers, gradients, weights)
         self.step.assign_add(1)
         if self.ema_rate:
-            move_averages(self._averaged_weights(), self.ema_rate, self.step, moved)
+            update_averages(self._averaged_weights(), self.ema_rate, self.step, moved)
 
     def call(self, images, training=False):
         return self.released.decode(self.released.encode(images))
@@ -303,15 +309,15 @@ class ACAI(keras.Model):
         state = {"step": self.step, **self.release_state()}
         if self.ema_rate:
             for name, network in self.autoencoder.networks.items():
-                state |= named(f"trained_{name}", network)
-        return state | named_optimizers(self.optimizers)
+                state |= variables_by_name(f"trained_{name}", network)
+        return state | optimizer_variables_by_name(self.optimizers)
 
     def release_state(self):
         """What a released model holds: {name: variable} of all networks, the autoencoder's averaged if any is."""
         trained = {name: self.trained[name][0] for name in sorted(self.trained.keys() - {"autoencoder"})}
         state = {}
         for name, network in {**trained, **self.released.networks}.items():
-            state |= named(name, network)
+            state |= variables_by_name(name, network)
         return state
 
     def _averaged_weights(self):

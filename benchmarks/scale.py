@@ -97,7 +97,7 @@ def acai(sizes):
 
     model = ACAI(width=sizes["width"], depth=sizes["depth"], latent_channels=sizes["latent"], classes=2)
     model.compile()
-    return loop.compiled_step(model, compiler.resolve("auto", "float32")), acai_flops(model)
+    return loop.compile_step(model, compiler.resolve("auto", "float32")), acai_flops(model)
 
 
 def noise(width, count=2_000):
@@ -143,7 +143,7 @@ def from_memory_and_disk(width, quick):
     step, flops = acai(sizes)
     in_memory = noise(width, 200 if quick else 20_000)
     with tempfile.TemporaryDirectory() as cache:
-        sources = {"from memory": in_memory, "from disk": datasets.store(in_memory, cache)}
+        sources = {"from memory": in_memory, "from disk": datasets.move_to_disk(in_memory, cache)}
         streams = {
             name: iter(batches.batches(source, sizes["batch"], seed=0, flip=True))
             for name, source in sources.items()

@@ -64,9 +64,9 @@ def main():
     images = noise_images(10_000)
     model, name, flops = acai(towers.count(config.train), policy) if FLAGS.model == "acai" else gan(images, policy)
     compiled = compiler.resolve_for(model, FLAGS.jit_compile)
-    step, strategy = loop.compiled_step(model, compiled), distribution.make("default")
+    step, strategy = loop.compile_step(model, compiled), distribution.make_strategy("default")
     stream = batches.batches(images, FLAGS.batch, seed=0, flip=True)
-    stream = iter(distribution.prefetched(strategy, stream))
+    stream = iter(distribution.prefetch_to_device(strategy, stream))
     turn = getattr(model, "critic_steps", 1)  # the steps of all kinds, one of the generator among them
     size = turn * -(-(FLAGS.block or (50 if compiler.has_gpu() else 1)) // turn)  # of a block
     parts = getattr(model, "towers", 1)

@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from classifiers.networks import ARCHITECTURES
 from common.backend import loss_scaling
-from common.variables import named, optimizer_logs
+from common.variables import optimizer_logs, variables_by_name
 
 
 class Classifier(keras.Model):
@@ -54,7 +54,7 @@ class Classifier(keras.Model):
         optimizer.exclude_from_weight_decay(
             var_list=[v for v in self.network.trainable_variables if len(v.shape) == 1]
         )
-        self.network_optimizer = loss_scaling.for_policy(optimizer, self.dtype_policy.name)
+        self.network_optimizer = loss_scaling.wrap_for_policy(optimizer, self.dtype_policy.name)
         self.network_optimizer.build(self.network.trainable_variables)
 
     def static_arguments(self, step):
@@ -100,4 +100,4 @@ class Classifier(keras.Model):
 
     def release_state(self):
         """Everything that a release holds, as {name: variable}: the network with its moving averages."""
-        return named("network", self.network)
+        return variables_by_name("network", self.network)

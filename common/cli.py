@@ -121,7 +121,7 @@ def _unseen(module):
 
 
 @contextlib.contextmanager
-def hushed_stderr():
+def silence_stderr():
     """Discards what is written to file descriptor 2, by C libraries too; of the whole process."""
     sys.stderr.flush()
     saved, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)

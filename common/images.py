@@ -14,7 +14,7 @@ import warnings
 import numpy as np
 from PIL import Image
 
-from common.cli import hushed_stderr
+from common.cli import silence_stderr
 from common.errors import InputError
 from common.files import write_atomically
 
@@ -151,7 +151,7 @@ def read_picture(path, width=32, channels=3):
                     if size[0] * size[1] > MAX_PIXELS:
                         raise _refusal(path, f"{size[0]:,} x {size[1]:,}", LESS_PIXELS)
                 if picture.format == "TIFF":  # libtiff tells stderr of each damage, in C
-                    with HUSHING, hushed_stderr():
+                    with HUSHING, silence_stderr():
                         picture.load()
                 picture.load()
                 square = _square(picture, width)

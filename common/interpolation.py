@@ -79,7 +79,7 @@ def slerp(first, second, mix):
     return _finish(codes, a, b, m, np.shape(first), dtype)
 
 
-def path(first, second, steps, kind):
+def interpolate_path(first, second, steps, kind):
     """Codes along the way from `first` to `second`, both ends included.
 
     Args:
@@ -101,7 +101,7 @@ def path(first, second, steps, kind):
     return np.stack([kinds[kind](first, second, mix) for mix in np.linspace(0, 1, steps)], axis=1)
 
 
-def surface(anchors, gap, kind):
+def interpolate_grid(anchors, gap, kind):
     """Codes between those of a grid: along its columns first, then along the rows that this makes.
 
     Every edge of a cell is the path between its two corners, bit for bit.
@@ -115,13 +115,13 @@ def surface(anchors, gap, kind):
         Codes [N, (n - 1) * gap + 1, (m - 1) * gap + 1, ...]; every `gap`-th along both axes is an anchor.
 
     Raises:
-        ValueError: as `path`.
+        ValueError: as `interpolate_path`.
     """
     upright = _along_rows(np.swapaxes(anchors, 1, 2), gap, kind)
     return _along_rows(np.swapaxes(upright, 1, 2), gap, kind)
 
 
-def analogy(first, second, third):
+def analogy_corners(first, second, third):
     """Corners [N, 2, 2, ...] of a J-diagram (White 2016, "analogy") of codes [N, ...].
 
     First and second are the upper two, the third is below the first, and the fourth is the third changed as the
@@ -134,7 +134,7 @@ def analogy(first, second, third):
 def _along_rows(anchors, gap, kind):
     """[N, n, m, ...] -> [N, n, (m - 1) * gap + 1, ...]"""
     rows = anchors.reshape(-1, *anchors.shape[2:])
-    parts = [path(rows[:, i], rows[:, i + 1], gap + 1, kind)[:, :-1] for i in range(rows.shape[1] - 1)]
+    parts = [interpolate_path(rows[:, i], rows[:, i + 1], gap + 1, kind)[:, :-1] for i in range(rows.shape[1] - 1)]
     filled = np.concatenate([*parts, rows[:, -1:]], axis=1)
     return filled.reshape(*anchors.shape[:2], *filled.shape[1:])
 

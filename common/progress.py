@@ -22,14 +22,14 @@ def track(items, stage):
     if len(items) < 2:
         yield from items
         return
-    with shown(stage, len(items)) as advance:
+    with show(stage, len(items)) as advance:
         for item in items:
             yield item
             advance()
 
 
 @contextlib.contextmanager
-def shown(stage, total=None):
+def show(stage, total=None):
     """Shows a stage until the context ends.
 
     Args:

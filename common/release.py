@@ -124,7 +124,7 @@ def _half(value):
     return value.astype(np.float16) if value.dtype.kind == "f" else value
 
 
-def pin(recipe, name, digest, received):
+def record_or_verify_digest(recipe, name, digest, received):
     """Notes what a recipe's pictures are made of; InputError when its manifest noted something else."""
     if recipe.setdefault(name, digest) != digest:
         what = name.removesuffix("_digest").replace("_", " ")

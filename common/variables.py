@@ -5,17 +5,17 @@ import tensorflow as tf
 from common.errors import InputError
 
 
-def named(prefix, network):
+def variables_by_name(prefix, network):
     """{"prefix/00_kernel": variable, ...} in the order of the network's layers; the same in every process."""
     return {f"{prefix}/{i:02d}_{v.name}": v for i, v in enumerate(network.variables)}
 
 
-def named_optimizers(optimizers):
+def optimizer_variables_by_name(optimizers):
     """{"name_optimizer/00": variable, ...} of {name: optimizer}: steps, moments and loss scales."""
     return {f"{name}_optimizer/{i:02d}": v for name, o in optimizers.items() for i, v in enumerate(o.variables)}
 
 
-def move_averages(pairs, rate, steps, moved):
+def update_averages(pairs, rate, steps, moved):
     """Has averages follow weights by 1 - `rate` a step, faster in the first ones: they forget the random start.
 
     Args:

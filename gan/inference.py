@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from common.variables import named, restore
+from common.variables import restore, variables_by_name
 from gan import networks
 
 
@@ -31,7 +31,7 @@ class ReleasedGAN:
             *(self.classes, sizes["condition"], sizes["up"]),
         )
         own = {name: value for name, value in weights.items() if name.startswith("generator/")}
-        restore(named("generator", self.generator), own, source)
+        restore(variables_by_name("generator", self.generator), own, source)
 
     def noise(self, seed, count, start=0):
         """Noise float32 [count, noise_size] of images `start` and on; image k's is a function of (seed, k)."""

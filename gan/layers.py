@@ -169,13 +169,13 @@ class BatchNorm(keras.layers.Layer):
         if not training:
             factor = scale * ops.rsqrt(self.moving_variance + self.epsilon)
             return inputs * factor + (shift - self.moving_mean * factor)
-        if replicas.count() > 1:
+        if replicas.num_replicas() > 1:
             mean, variance = replicas.moments(inputs, (0, 1, 2))
             outputs = tf.nn.batch_normalization(inputs, mean, variance, shift, scale, self.epsilon)
         else:
             outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(inputs, scale, shift, epsilon=self.epsilon)
         if _update_stats.get():
-            if replicas.count() == 1:
+            if replicas.num_replicas() == 1:
                 count = ops.cast(ops.size(inputs[..., 0]), "float32")
                 variance = variance * (1 - 1 / count)
             for moving, new in ((self.moving_mean, mean), (self.moving_variance, variance)):

@@ -12,7 +12,7 @@ from common.backend import loss_scaling
 from common.backend.adam import Adam
 from common.data import augmentation
 from common.distribute import replicas
-from common.variables import move_averages, named, named_optimizers, optimizer_logs
+from common.variables import optimizer_logs, optimizer_variables_by_name, update_averages, variables_by_name
 from gan import layers, losses, networks, tricks
 
 STREAMS = ("noise", "targets", "replay", "share", "real", "fake", "generated")  # of randomness, one for each use
@@ -155,7 +155,7 @@ class GAN(keras.Model):
                 own = Adam(rate, beta_1, beta_2, epsilon=1e-8)
             else:
                 own = keras.optimizers.RMSprop(rate, rho=0.99, epsilon=1e-16)  # within the root: 1e-8 outside
-            self.optimizers[name] = loss_scaling.for_policy(own, self.dtype_policy.name)
+            self.optimizers[name] = loss_scaling.wrap_for_policy(own, self.dtype_policy.name)
             self.optimizers[name].build(getattr(self, name).trainable_variables)
 
     def static_arguments(self, step):
@@ -216,13 +216,13 @@ class GAN(keras.Model):
         pixel_gradient = pixel_tape.gradient(scaled, fakes)
         moved = self._step("generator", tape.gradient(fakes, weights, pixel_gradient))
         if self.ema_rate:
-            move_averages(self._averaged_weights(), self.ema_rate, optimizer.iterations, moved)
+            update_averages(self._averaged_weights(), self.ema_rate, optimizer.iterations, moved)
         return {"generator_loss": loss}
 
     def _step(self, name, gradients):
         """Takes the named network's step; returns whether one was taken, bool []: not after an overflow."""
         weights = {name: getattr(self, name).trainable_variables}
-        return loss_scaling.step_together(self.optimizers, {name: gradients}, weights)
+        return loss_scaling.apply_together(self.optimizers, {name: gradients}, weights)
 
     def _generate(self, noise, labels, update_stats):
         """Fakes of the trained generator; its moving statistics follow if `update_stats` says so."""
@@ -273,16 +273,20 @@ class GAN(keras.Model):
 
     def state(self):
         """Everything a checkpoint holds: {name: variable}, optimizers included; names do not vary by process."""
-        state = {"step": self.step, **self.release_state(), **named("discriminator", self.discriminator)}
+        state = {
+            "step": self.step,
+            **self.release_state(),
+            **variables_by_name("discriminator", self.discriminator),
+        }
         if self.ema_rate:
-            state |= named("trained_generator", self.generator)
+            state |= variables_by_name("trained_generator", self.generator)
         if self.replay:
-            state |= named("replay", self.replay)
-        return state | named_optimizers(self.optimizers)
+            state |= variables_by_name("replay", self.replay)
+        return state | optimizer_variables_by_name(self.optimizers)
 
     def release_state(self):
         """What a released model holds: {name: variable} of the generator, averaged if there is an average."""
-        return named("generator", self.released_generator)
+        return variables_by_name("generator", self.released_generator)
 
     def _averaged_weights(self):
         return zip(self.released_generator.variables, self.generator.variables, strict=True)

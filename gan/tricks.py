@@ -87,19 +87,19 @@ class ReplayBuffer(keras.layers.Layer):
             ValueError: for a batch whose half does not fit in.
         """
         half = fakes.shape[0] // 2
-        count = half * replicas.count()  # stored are those of the whole batch
+        count = half * replicas.num_replicas()  # stored are those of the whole batch
         if count > self.capacity:
             raise ValueError(f"A replay buffer of {count} images or more is required. Received: {self.capacity}.")
         filled = tf.minimum(tf.convert_to_tensor(self.stored), self.capacity)
-        shape = ((fakes.shape[0] - half) * replicas.count(),)
-        draws = replicas.own_second_half(tf.random.stateless_uniform(shape, seed, alg="philox"))
+        shape = ((fakes.shape[0] - half) * replicas.num_replicas(),)
+        draws = replicas.take_own_second_half(tf.random.stateless_uniform(shape, seed, alg="philox"))
         old = tf.cast(draws * tf.cast(filled, tf.float32), tf.int64)  # rows in [0, filled)
         some = filled > 0
         old_labels = tf.cast(tf.gather(self.labels, old), labels.dtype)
         shown = tf.concat([fakes[:half], tf.where(some, tf.gather(self.images, old), fakes[half:])], 0)
         shown_labels = tf.concat([labels[:half], tf.where(some, old_labels, labels[half:])], 0)
         places = ((self.stored + tf.range(count, dtype=tf.int64)) % self.capacity)[:, None]
-        new_images, new_labels = (replicas.first_half(values[:half]) for values in (fakes, labels))
+        new_images, new_labels = (replicas.gather_first_half(values[:half]) for values in (fakes, labels))
         self.images.assign(tf.tensor_scatter_nd_update(self.images, places, new_images))
         self.labels.assign(tf.tensor_scatter_nd_update(self.labels, places, tf.cast(new_labels, tf.int64)))
         self.stored.assign_add(count)

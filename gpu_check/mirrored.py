@@ -16,7 +16,7 @@ FAMILIES = {
 
 def mirrored(device, sizes):
     """Takes two steps of an ACAI and of a GAN on two devices, and compares all copies of all variables."""
-    strategy = distribution.make("mirrored")
+    strategy = distribution.make_strategy("mirrored")
     count = strategy.num_replicas_in_sync
     require(count == 2, f"the strategy must have 2 replicas. Received: {count}")
     physical = len(tf.config.list_physical_devices(device.partition(":")[0]))
@@ -27,7 +27,9 @@ def mirrored(device, sizes):
             model = make(sizes)
         start = {name: both for name, both in copies(model).items() if "step" not in name}
         step = tf.function(
-            lambda batch, model=model, **static: distribution.run(strategy, model.train_step, batch, **static),
+            lambda batch, model=model, **static: distribution.run_step(
+                strategy, model.train_step, batch, **static
+            ),
             autograph=False,
         )
         for number, batch in enumerate(batches(sizes, 2)):

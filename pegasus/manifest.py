@@ -7,7 +7,7 @@ import numpy as np
 
 from common import files
 from common.errors import InputError
-from common.release import pin
+from common.release import record_or_verify_digest
 from pegasus import masks
 
 SCORES = (
@@ -35,7 +35,7 @@ def attach(source, recipe, manifest):
         codes = files.unpack(data, path)["codes"]
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f"Refined codes beside the manifest are required. Received: {path} ({error})") from error
-    pin(recipe, "refined_digest", files.digest(data), path)
+    record_or_verify_digest(recipe, "refined_digest", files.digest(data), path)
     wanted = (recipe["count"], *source.bank.latents.shape[1:])
     if codes.shape != wanted or codes.dtype != np.float16 or not np.isfinite(codes).all():
         raise InputError(f"Refined codes of shape {wanted} are required. Received: {path} of {codes.shape}")

@@ -9,7 +9,7 @@ import numpy as np
 
 from common import images, progress
 from common.inference import in_batches
-from common.metrics.features import nearest
+from common.metrics.features import nearest_neighbours
 from pegasus import masks
 from pegasus.candidates import codes_of, draw, prepare
 from pegasus.refine import refine
@@ -73,7 +73,7 @@ def run_search(config, model, ensemble, bank, rows, classes, seed, training=None
     terms = {name: values[order] for name, values in terms.items()}
     scores = total(terms, weights)
     bank_rows = np.concatenate(parents.rows)
-    indices, distances = nearest(features, parents.features)
+    indices, distances = nearest_neighbours(features, parents.features)
     notes = [
         {"score": round(float(scores[k]), 4), "low_resolution_score": round(float(glance[k]), 4)}
         | {"terms": {n: round(float(v[k]), 4) for n, v in terms.items()}}
@@ -82,7 +82,7 @@ def run_search(config, model, ensemble, bank, rows, classes, seed, training=None
     ]
     nearest_images = None
     if training is not None:
-        indices, distances = nearest(features, scorer.reference)
+        indices, distances = nearest_neighbours(features, scorer.reference)
         nearest_images = real[indices]
         for note, i, distance in zip(notes, indices, distances, strict=True):
             image = {"class": training.class_names[training.labels[i]], "id": int(training.ids[i])}
@@ -151,5 +151,5 @@ def find(scorer, parents, candidates, keep, seed, weights, kinds=masks.KINDS):
 def thorough(scorer, parents, codes):
     """All terms in all views, {term: [N]}, and features [N, d] of codes [N, h, w, c]."""
     terms, features = scorer(codes, thorough=True)
-    _, distances = nearest(features, parents.features)
+    _, distances = nearest_neighbours(features, parents.features)
     return terms | {"unlike": np.minimum(np.log(np.maximum(distances, 1e-6) / parents.spacing), 0)}, features

@@ -16,7 +16,7 @@ from acai.latent_bank import LatentBank
 from common import files, images, release
 from common.errors import InputError
 from common.inference import in_batches
-from common.release import pin
+from common.release import record_or_verify_digest
 from pegasus import masks
 from pegasus.manifest import check_blends
 from pegasus.search_config import SearchConfig
@@ -68,9 +68,9 @@ def load(folder, recipe):
         raise InputError(f"A whole release of an ACAI is required. Received: {folder} ({error!r})") from error
     if not all(fit):
         raise InputError(f"A release of parts that fit is required. Received: {folder}; fetch or train it again.")
-    pin(recipe, "weights_digest", digest, f"--source={folder}")
+    record_or_verify_digest(recipe, "weights_digest", digest, f"--source={folder}")
     codes_digest = files.digest(bank.latents.tobytes() + bank.labels.tobytes())
-    pin(recipe, "codes_digest", codes_digest, f"--source={folder}")
+    record_or_verify_digest(recipe, "codes_digest", codes_digest, f"--source={folder}")
     own = [read_own(recipe, name, sizes) for name in ("first_image", "second_image") if recipe[name]]
     for name, usual in (("first", "horse"), ("second", "bird")):
         if recipe[name] is None:
@@ -105,7 +105,7 @@ def check_masked(recipe):
 def read_own(recipe, name, sizes):
     """The user's own picture as uint8 [width, width, colours]; its digest goes into the recipe."""
     picture = images.read_picture(recipe[name], sizes["width"], sizes["colours"])
-    pin(recipe, f"{name}_digest", files.digest(picture.tobytes()), recipe[name])
+    record_or_verify_digest(recipe, f"{name}_digest", files.digest(picture.tobytes()), recipe[name])
     return picture
 
 

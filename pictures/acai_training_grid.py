@@ -27,7 +27,7 @@ def training_pictures(encode, decode, first, second, columns=8):
     decoded = np.asarray(decode(np.concatenate([first_latents, second_latents])))
     shape = (-1, columns, *originals.shape[1:])
     rows = np.stack([originals.reshape(shape), decoded.reshape(shape)], axis=1)  # [rows, 2, columns, H, W, C]
-    paths = interpolation.path(first_latents[:columns], second_latents[:columns], STRIP_STEPS, "slerp")
+    paths = interpolation.interpolate_path(first_latents[:columns], second_latents[:columns], STRIP_STEPS, "slerp")
     blends = interpolation.slerp(first_latents, second_latents, 0.5)
     return {
         "reconstructions": grid(to_uint8(rows.reshape(-1, *originals.shape[1:])), columns),

@@ -8,7 +8,7 @@ import numpy as np
 
 from common import interpolation
 from common.inference import in_batches
-from common.interpolation import analogy, surface
+from common.interpolation import analogy_corners, interpolate_grid
 from pictures import gallery
 
 
@@ -50,10 +50,10 @@ def diagrams(recipe, model, bank):
     side, gap = gallery.map_side(recipe)
     codes = bank.latents[np.array(recipe["rows"])].astype(np.float32)  # [N, 3 or side * side, h, w, c]
     if recipe["layout"] == "j":
-        anchors = analogy(*np.moveaxis(codes, 1, 0))
+        anchors = analogy_corners(*np.moveaxis(codes, 1, 0))
     else:
         anchors = codes.reshape(-1, side, side, *codes.shape[2:])
-    cells = surface(anchors, gap, recipe["path"])
+    cells = interpolate_grid(anchors, gap, recipe["path"])
     pictures = in_batches(model.decode, cells.reshape(-1, *cells.shape[3:]))
     return pictures.reshape(*cells.shape[:3], *pictures.shape[1:])
 

@@ -11,7 +11,7 @@ import numpy as np
 from common import release
 from common.errors import InputError
 from common.inference import BATCH_SIZE
-from common.interpolation import analogy, lerp, slerp, surface
+from common.interpolation import analogy_corners, interpolate_grid, lerp, slerp
 from pictures import gallery
 
 ACTIONS = {  # and the flags that each takes
@@ -50,7 +50,7 @@ def load(folder, recipe):
         raise InputError(f"A release of parts that fit is required. Received: {folder}; fetch or train it again.")
     if "blends" in recipe:
         raise InputError(f"A manifest without blends of codes is required of a GAN. Received: one for {folder}")
-    release.pin(recipe, "weights_digest", digest, f"--source={folder}")
+    release.record_or_verify_digest(recipe, "weights_digest", digest, f"--source={folder}")
     check_classes(recipe, names, folder)
     if recipe["layout"] != "strip":
         gallery.map_side(recipe)
@@ -152,10 +152,10 @@ def diagrams(recipe, model, noise, labels):
     """
     side, gap = gallery.map_side(recipe)
     if recipe["layout"] == "j":
-        anchors = analogy(*np.moveaxis(noise, 1, 0))
+        anchors = analogy_corners(*np.moveaxis(noise, 1, 0))
     else:
         anchors = noise.reshape(len(noise), side, side, -1)
-    cells = surface(anchors, gap, "slerp")
+    cells = interpolate_grid(anchors, gap, "slerp")
     flat = cells.reshape(-1, cells.shape[-1])
     pictures = model.sample(flat, None if labels is None else np.repeat(labels, len(flat) // len(noise)))
     return pictures.reshape(*cells.shape[:3], *pictures.shape[1:])

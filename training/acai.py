@@ -126,7 +126,7 @@ def evaluate(config, model, datasets):
     """
     networks = model.released.encode, model.released.decode
     errors = []
-    for images in batches.in_order(datasets[1]):
+    for images in batches.iterate_in_order(datasets[1]):
         errors.append(np.square(images - np.asarray(model(images))).mean((1, 2, 3), dtype=np.float64))
     found = {"holdout_reconstruction_loss": float(np.concatenate(errors).mean())}
     classes = config.data.first, config.data.second

@@ -64,7 +64,7 @@ def write_release(config, model, datasets, folder):
 
 
 def holdout_logits(model, datasets):
-    return np.concatenate([np.asarray(model(batch)["logits"]) for batch in batches.in_order(datasets[1])])
+    return np.concatenate([np.asarray(model(batch)["logits"]) for batch in batches.iterate_in_order(datasets[1])])
 
 
 def golden_outputs(config, weights, _, count=8):

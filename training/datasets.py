@@ -26,19 +26,19 @@ def load(settings, width, data_dir=None):
     else:
         whole = datasets.load_cifar10(data_dir, classes=settings.classes, hold_out=False)
         if whole.images.nbytes > memory_limit(settings):
-            whole = datasets.store(whole, cache_folder(settings))
-    train, holdout = datasets.divide(whole)
+            whole = datasets.move_to_disk(whole, cache_folder(settings))
+    train, holdout = datasets.split_holdout(whole)
     counts = np.bincount(holdout.labels, minlength=len(holdout.class_names))
     if not counts.all():
         name = holdout.class_names[counts.argmin()]
         raise InputError(f"Ten images a class are required: every tenth is held out. Received: fewer of {name}")
-    return train if settings.hold_out else whole, holdout.thin(HELD_OUT)
+    return train if settings.hold_out else whole, holdout.limit_per_class(HELD_OUT)
 
 
 def memory_limit(settings):
     """Bytes of decoded images that may be kept in memory; while they are loaded they take three times as much."""
     gib = settings.get("memory_limit_gib", -1.0)
-    return gib * 2**30 if gib >= 0 else memory.total() / 4
+    return gib * 2**30 if gib >= 0 else memory.total_bytes() / 4
 
 
 def cache_folder(settings):

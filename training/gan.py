@@ -99,7 +99,7 @@ def fixed_inputs(released, count):
 def pixel_deviation(dataset):
     """Standard deviation of a pixel over a data set's images in [-1, 1], a mean over the pixels."""
     total, squares = np.zeros(()), np.zeros(())
-    for images in batches.in_order(dataset):  # a part at a time: they may lie on disk
+    for images in batches.iterate_in_order(dataset):  # a part at a time: they may lie on disk
         total = total + images.sum(0, dtype=np.float64)
         squares = squares + np.square(images, dtype=np.float64).sum(0)
     mean = total / len(dataset)
@@ -110,7 +110,7 @@ def pixel_deviation(dataset):
 def judge_and_features(holdout):
     """The bundled classifier and its features of the hold-out. Kept: a training asks for them often."""
     judge = bundled_classifier("classifier")
-    return judge, np.concatenate([judge(images)[1] for images in batches.in_order(holdout)])
+    return judge, np.concatenate([judge(images)[1] for images in batches.iterate_in_order(holdout)])
 
 
 def render(config, model, datasets):

@@ -58,12 +58,12 @@ def train(model, batches, total_steps, batch_size, log_every_steps, callbacks, j
     """
     strategy = strategy or tf.distribute.get_strategy()
     compiler.keep_order_of_sums()
-    train_step = compiled_step(model, jit_compile, strategy)
-    any_says = distribution.agreement(strategy)
-    iterator = iter(distribution.prefetched(strategy, batches))
+    train_step = compile_step(model, jit_compile, strategy)
+    any_says = distribution.signal_exchange(strategy)
+    iterator = iter(distribution.prefetch_to_device(strategy, batches))
     unchecked, window, clock = [], [], Stopwatch()
     with StopSignal() as stop:
-        for step in range(distribution.number(model.step) + 1, total_steps + 1):
+        for step in range(distribution.to_int(model.step) + 1, total_steps + 1):
             unchecked.append((step, *train_step(next(iterator), **model.static_arguments(step - 1))))
             logging_due = step % log_every_steps == 0
             stopped_by = any_says(stop.received, logging_due)
@@ -88,7 +88,7 @@ def train(model, batches, total_steps, batch_size, log_every_steps, callbacks, j
     return None
 
 
-def compiled_step(model, jit_compile, strategy=None):
+def compile_step(model, jit_compile, strategy=None):
     """One training step of a model as a function of a batch and of its static arguments.
 
     It returns the logs' names, a tuple, and their values, float32 [n] on the device of the step. Reading values
@@ -102,7 +102,7 @@ def compiled_step(model, jit_compile, strategy=None):
     @tf.function(jit_compile=jit_compile, autograph=False)  # nothing in it branches on tensors
     def run(batch, **static):
         with compiler.tracing(jit_compile):
-            logs = distribution.run(strategy, model.train_step, batch, **static)
+            logs = distribution.run_step(strategy, model.train_step, batch, **static)
         names[tuple(static.items())] = tuple(logs)
         return tf.stack([tf.cast(value, tf.float32) for value in logs.values()])
 

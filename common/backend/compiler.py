@@ -47,7 +47,7 @@ def keep_order_of_sums():
 
 @contextlib.contextmanager
 def tracing(compiled):
-    """Within it what is traced can know, by `for_cpu_with_xla`, whether XLA compiles it."""
+    """Within it what is traced can know, by `targets_cpu_with_xla`, whether XLA compiles it."""
     token = _compiled.set(compiled)
     try:
         yield
@@ -55,12 +55,12 @@ def tracing(compiled):
         _compiled.reset(token)
 
 
-def for_cpu_with_xla():
+def targets_cpu_with_xla():
     """Whether XLA compiles what is traced now, and for a CPU."""
     return _compiled.get() and not has_gpu()
 
 
-def for_cpu_by_onednn():
+def targets_onednn():
     """Whether oneDNN's own operations run what is traced now."""
     return not _compiled.get() and has_onednn() and not has_gpu()
 

@@ -22,7 +22,7 @@ class Conv2D(keras.layers.Conv2D):
     def convolution_op(self, inputs, kernel):
         if self.strides == (1, 1) and self.padding == "same" and convolve_pays(inputs.shape, self.kernel.shape):
             kernel = tf.convert_to_tensor(kernel)  # the variable in the layer's compute dtype
-            if kernel.dtype == tf.float32 and compiler.for_cpu_by_onednn():
+            if kernel.dtype == tf.float32 and compiler.targets_onednn():
                 return convolve(inputs, kernel)
         return super().convolution_op(inputs, kernel)
 

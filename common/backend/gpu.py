@@ -33,7 +33,7 @@ def capability(details):
     return ".".join(map(str, details.get("compute_capability", ()))) or "unknown"
 
 
-def warn_of_gpus():
+def warn_about_gpus():
     """Warns of a GPU that TensorFlow does not find, and of one that its wheels were not compiled for."""
     import tensorflow as tf
 
@@ -56,7 +56,7 @@ def warn_of_gpus():
 
 
 @contextlib.contextmanager
-def explained(compiled):
+def explain_gpu_errors(compiled):
     """Context that turns what TensorFlow says of a failing GPU into one line with what to do.
 
     Args:

@@ -56,12 +56,12 @@ def restore_unless(finite, variables, before):
     merge_call(restore_all, tf.distribute.get_strategy(), finite, before)
 
 
-def for_policy(optimizer, policy):
+def wrap_for_policy(optimizer, policy):
     """The optimizer itself or, for the Keras dtype policy name "mixed_float16", one that scales its loss."""
     return LossScaleOptimizer(optimizer) if policy == "mixed_float16" else optimizer
 
 
-def step_together(optimizers, gradients, variables):
+def apply_together(optimizers, gradients, variables):
     """Takes a step of each optimizer or, after an overflow of any gradient under loss scaling, of none.
 
     Args:
@@ -78,7 +78,7 @@ def step_together(optimizers, gradients, variables):
         finite = replicas.all_finite([gradient for own in gradients.values() for gradient in own])
         options = {"finite": finite}
     for name, own in gradients.items():
-        optimizers[name].apply(replicas.shares_of_mean(own), variables[name], **options)
+        optimizers[name].apply(replicas.divide_by_replicas(own), variables[name], **options)
     return finite
 
 

@@ -61,7 +61,7 @@ def up(maps, kernel):
 
 def winograd_pays(kernel):
     """Whether what is traced runs faster so, and as exactly."""
-    return kernel.dtype == tf.float32 and compiler.for_cpu_with_xla()
+    return kernel.dtype == tf.float32 and compiler.targets_cpu_with_xla()
 
 
 def folded(kernel):

@@ -89,7 +89,7 @@ def as_floats(images):
     return tf.gather(to_float(np.arange(256, dtype=np.uint8)), tf.cast(images, tf.int32))
 
 
-def in_order(dataset, batch_size=250):
+def iterate_in_order(dataset, batch_size=250):
     """All images of an ImageDataset, once, in its order: float32 [B, H, W, C] in [-1, 1], the last B smaller."""
     for start in range(0, len(dataset), batch_size):
         yield dataset.images[start : start + batch_size] / np.float32(127.5) - 1

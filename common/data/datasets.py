@@ -16,7 +16,7 @@ import numpy as np
 from absl import logging
 
 from common.data.cifar10 import CIFAR10_CLASSES, check_cifar10, read_cifar10
-from common.data.disk_cache import StoredImages, stored
+from common.data.disk_cache import StoredImages, load_or_build
 from common.errors import InputError
 from common.files import digest
 from common.images import read_picture
@@ -59,7 +59,7 @@ class ImageDataset:
         labels = renumbered[self.labels]
         return dataclasses.replace(self, labels=labels, class_names=classes)._keep(labels >= 0)
 
-    def thin(self, per_class):
+    def limit_per_class(self, per_class):
         """Returns at most `per_class` images of each class, at even distances in its order."""
         places = np.zeros(len(self), bool)
         for label in range(len(self.class_names)):
@@ -152,7 +152,9 @@ def load_folder(folder, split="train", width=32, hold_out=True, memory_limit=mat
                 yield from pool.map(read, paths[start : start + DECODED_AHEAD])
 
     if len(paths) * width * width * 3 > memory_limit:
-        images, kept = stored(cache, _content_key(folder, paths, width), decoded, len(paths), (width, width, 3))
+        images, kept = load_or_build(
+            cache, _content_key(folder, paths, width), decoded, len(paths), (width, width, 3)
+        )
     else:
         images = list(decoded())
         kept = np.array([picture is not None for picture in images], bool)
@@ -184,15 +186,15 @@ def _content_key(folder, paths, width):
     return digest(b"".join(parts))
 
 
-def store(dataset, cache):
+def move_to_disk(dataset, cache):
     """The same ImageDataset with its images in the folder `cache` in place of memory; see
     common.data.disk_cache."""
     key = digest(str(dataset.images.shape).encode() + dataset.images.tobytes())
-    images, _ = stored(cache, key, lambda: dataset.images, len(dataset), dataset.images.shape[1:])
+    images, _ = load_or_build(cache, key, lambda: dataset.images, len(dataset), dataset.images.shape[1:])
     return dataclasses.replace(dataset, images=images)
 
 
-def divide(dataset):
+def split_holdout(dataset):
     """Divides a whole training set (loaded with `hold_out=False`) into ("train", "holdout")."""
     held_out = np.zeros(len(dataset), bool)
     for label in range(len(dataset.class_names)):
@@ -203,7 +205,7 @@ def divide(dataset):
 def _choose(dataset, split, hold_out):
     if split == "train" and not hold_out:
         return dataset
-    return divide(dataset)[split == "holdout"]
+    return split_holdout(dataset)[split == "holdout"]
 
 
 def check_groups(groups, classes):

@@ -77,7 +77,7 @@ class StoredImages:
         """The images of `rows`, a tensor int64 [B]: uint8 [B, H, W, C]; for use in a tf.data.Dataset's map.
 
         Raises:
-            tf.errors.OpError: a record is damaged or missing, see `explained`.
+            tf.errors.OpError: a record is damaged or missing, see `explain_read_errors`.
         """
         import tensorflow as tf
 
@@ -103,7 +103,7 @@ class StoredImages:
 
 
 @contextlib.contextmanager
-def explained(images):
+def explain_read_errors(images):
     """Context in which a training reads from `images`: a record that cannot be read becomes an InputError.
 
     And the store is given up, so that the next training decodes anew. Does nothing where they are in memory.
@@ -121,7 +121,7 @@ def explained(images):
         raise images._unreadable(str(error).splitlines()[0][:200]) from error
 
 
-def stored(cache, key, pictures, count, shape):
+def load_or_build(cache, key, pictures, count, shape):
     """The images of a data set from the cache, written there first where it does not have them whole.
 
     Args:
@@ -180,7 +180,7 @@ def _write(folder, pictures, count, shape):
     try:
         kept = np.zeros(count, bool)
         with (
-            progress.shown(f"decoding images into {folder.parent}", count) as advance,
+            progress.show(f"decoding images into {folder.parent}", count) as advance,
             tf.io.TFRecordWriter(str(unfinished / IMAGES)) as file,
         ):
             for number, picture in enumerate(pictures()):

@@ -9,7 +9,7 @@ STRATEGIES = ("default", "mirrored", "multi_worker")
 EXAMPLE = '{"cluster": {"worker": ["10.0.0.1:2222", "10.0.0.2:2222"]}, "task": {"type": "worker", "index": 0}}'
 
 
-def place(text=None):
+def worker_index(text=None):
     """The number of this process among the workers; 0 is the chief, who alone writes.
 
     Args:

@@ -30,7 +30,7 @@ LOST = (  # what TensorFlow says of a worker that is no longer there
 )
 
 
-def make(name, devices=None):
+def make_strategy(name, devices=None):
     """The tf.distribute.Strategy of a name: of one device, of all of this machine, or of TF_CONFIG's workers.
 
     "multi_worker" is made before anything else wakes TensorFlow's devices. It waits for all workers and, as
@@ -68,12 +68,12 @@ def make(name, devices=None):
     return tf.distribute.get_strategy()
 
 
-def may_compile(strategy):
+def supports_xla(strategy):
     """Whether XLA may compile a step: TensorFlow's reductions between replicas are not for it."""
     return strategy.num_replicas_in_sync == 1
 
 
-def check_batch(strategy, batch_size):
+def check_batch_size(strategy, batch_size):
     """InputError unless a batch can be shared out in pairs of rows."""
     devices = strategy.num_replicas_in_sync
     if devices > 1 and batch_size % (2 * devices):
@@ -83,19 +83,19 @@ def check_batch(strategy, batch_size):
         )
 
 
-def run(strategy, step, batch, **static):
+def run_step(strategy, step, batch, **static):
     """One step on a batch, a dict of [B, ...]; its logs are means over the replicas, a dict of [].
 
     Images that are still uint8 become floats on the device of the step.
     """
     if strategy.num_replicas_in_sync == 1:
-        return strategy.run(step, args=(with_floats(batch),), kwargs=static)
+        return strategy.run(step, args=(convert_images(batch),), kwargs=static)
     names = []
 
     def part(batch):
         with tf.device("CPU:0"):  # only the replica's own rows go to its device
-            rows = {name: replicas.own_rows(values) for name, values in batch.items()}
-        logs = step(with_floats(rows), **static)
+            rows = {name: replicas.take_own_rows(values) for name, values in batch.items()}
+        logs = step(convert_images(rows), **static)
         names[:] = logs
         return replicas.mean(tf.stack([tf.cast(value, tf.float32) for value in logs.values()]))
 
@@ -103,12 +103,12 @@ def run(strategy, step, batch, **static):
     return dict(zip(names, tf.unstack(means), strict=True))
 
 
-def with_floats(batch):
+def convert_images(batch):
     """A batch whose images, where it has any, are float32 in [-1, 1]."""
     return batch | {"image": batches.as_floats(batch["image"])} if "image" in batch else batch
 
 
-def prefetched(strategy, stream):
+def prefetch_to_device(strategy, stream):
     """A tf.data.Dataset whose next batches are copied to a GPU while it works; else it stays as it is."""
     gpus = tf.config.list_logical_devices("GPU")
     if not gpus or strategy.num_replicas_in_sync > 1:  # each of several replicas takes its own rows
@@ -119,12 +119,12 @@ def prefetched(strategy, stream):
 # Between steps
 
 
-def number(variable):
+def to_int(variable):
     """What a whole number's variable holds, also one that has a copy on each device."""
     return int(tf.convert_to_tensor(variable))
 
 
-def on_machines(strategy):
+def is_multi_worker(strategy):
     """Whether a strategy is of several processes."""
     return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
 
@@ -133,10 +133,10 @@ def copy_from_chief(strategy, variables):
     """Gives variables everywhere the values that the first replica has: those of the chief's checkpoint."""
 
     def chiefs(values):
-        values = tf.identity(values) if replicas.own_number() == 0 else tf.zeros_like(values)
+        values = tf.identity(values) if replicas.replica_index() == 0 else tf.zeros_like(values)
         return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, values)
 
-    if on_machines(strategy):
+    if is_multi_worker(strategy):
         held = [tf.reshape(tf.cast(v, tf.float64), [-1]) for v in variables]  # which holds float32 and steps
         values = strategy.run(chiefs, args=(tf.concat(held, 0),))
         values = tf.split(strategy.experimental_local_results(values)[0], [len(part) for part in held])
@@ -144,14 +144,14 @@ def copy_from_chief(strategy, variables):
             variable.assign(tf.cast(tf.reshape(value, variable.shape), variable.dtype))
 
 
-def chiefs_choice(strategy, choices, own):
+def broadcast_choice(strategy, choices, own):
     """One of `choices`, a sequence: `own` or, on several machines, that of the chief."""
     number = tf.Variable(choices.index(own), dtype=tf.int64)
     copy_from_chief(strategy, [number])
     return choices[int(number)]
 
 
-def agreement(strategy):
+def signal_exchange(strategy):
     """A function of a signal or None: it or, on several machines, what any of them has received.
 
     They only speak of it where its second argument says so, at the same moments on all; elsewhere it is None.
@@ -162,7 +162,7 @@ def agreement(strategy):
         return strategy.experimental_local_results(strategy.run(replicas.mean, args=(number,)))[0]
 
     def any_says(received, asked=True):
-        if not on_machines(strategy):
+        if not is_multi_worker(strategy):
             return received
         if not asked:
             return None
@@ -174,13 +174,13 @@ def agreement(strategy):
 
 def wait_for_all(strategy):
     """Returns when all machines have called it."""
-    agreement(strategy)(None)
+    signal_exchange(strategy)(None)
 
 
-def check_same(strategy, text):
+def check_identical(strategy, text):
     """InputError unless all machines call this with the same text: what has to be equal for one training."""
     digest = zlib.crc32(text.encode())
-    if on_machines(strategy):
+    if is_multi_worker(strategy):
         shares = strategy.run(replicas.mean, args=(tf.constant(digest, tf.float64),))
         if float(strategy.experimental_local_results(shares)[0]) != digest:
             raise InputError(
@@ -190,7 +190,7 @@ def check_same(strategy, text):
 
 
 @contextlib.contextmanager
-def together(strategy):
+def explain_lost_workers(strategy):
     """Within it the end of another worker is an InputError, which this one ends with too.
 
     It is noticed by the broken connection, or by ten seconds without a heartbeat.
@@ -198,7 +198,7 @@ def together(strategy):
     try:
         yield
     except LOST as error:
-        if not on_machines(strategy):
+        if not is_multi_worker(strategy):
             raise
         raise InputError(
             f"All workers of TF_CONFIG are required until the end. Received: {type(error).__name__}, the end of "

@@ -19,7 +19,7 @@ import tensorflow as tf
 _tower = contextvars.ContextVar("(own number, how many) of the tower that is being traced", default=None)
 
 
-def by_towers(step, count, batch):
+def run_in_towers(step, count, batch):
     """What `step` makes of a batch, a dict of [B, ...]: means over `count` towers, each on its rows of it.
 
     Args:
@@ -32,13 +32,13 @@ def by_towers(step, count, batch):
     for number in range(count):
         token = _tower.set((number, count))
         try:
-            results.append(step({name: own_rows(values) for name, values in batch.items()}))
+            results.append(step({name: take_own_rows(values) for name, values in batch.items()}))
         finally:
             _tower.reset(token)
     return tf.nest.map_structure(lambda *parts: functools.reduce(tf.add, parts) / count, *results)
 
 
-def context():
+def replica_context():
     """The replica context of a step of several replicas, else None."""
     if _tower.get():
         raise RuntimeError("Towers have nothing to say to each other within a step.")
@@ -46,25 +46,25 @@ def context():
     return found if found and found.num_replicas_in_sync > 1 else None
 
 
-def count():
+def num_replicas():
     """How many there are in the step that calls, else 1."""
     if _tower.get():
         return _tower.get()[1]
-    return context().num_replicas_in_sync if context() else 1
+    return replica_context().num_replicas_in_sync if replica_context() else 1
 
 
-def own_number():
-    """The number of the replica whose step it is, an int below `count`."""
+def replica_index():
+    """The number of the replica whose step it is, an int below `num_replicas`."""
     if _tower.get():
         return _tower.get()[0]
     return int(tf.get_static_value(tf.distribute.get_replica_context().replica_id_in_sync_group))
 
 
-def own_rows(values, axis=0):
+def take_own_rows(values, axis=0):
     """This replica's rows of what stands for a whole batch along `axis`."""
-    if count() == 1:
+    if num_replicas() == 1:
         return values
-    parts, own = tf.split(values, 2 * count(), axis), own_number()
+    parts, own = tf.split(values, 2 * num_replicas(), axis), replica_index()
     return tf.concat([parts[own], parts[-1 - own]], axis)
 
 
@@ -77,33 +77,39 @@ def draw(function, shape, seed, axis=0, **options):
         seed: int64 [2].
         axis: of the rows in `shape`.
     """
-    if count() > 1:
+    if num_replicas() > 1:
         shape = tf.unstack(shape)
-        shape[axis] *= count()
-    return own_rows(function(shape, seed, **options), axis)
+        shape[axis] *= num_replicas()
+    return take_own_rows(function(shape, seed, **options), axis)
 
 
-def first_half(values):
+def gather_first_half(values):
     """The first half [B / 2, ...] of the whole batch, from the first half [h, ...] of this replica's part."""
-    return context().all_gather(tf.identity(values), 0) if context() else values
+    return replica_context().all_gather(tf.identity(values), 0) if replica_context() else values
 
 
-def own_second_half(values):
+def take_own_second_half(values):
     """The second half [h, ...] of this replica's part, from what stands for the whole batch's [B / 2, ...]."""
-    return tf.split(values, count())[-1 - own_number()] if context() else values
+    return tf.split(values, num_replicas())[-1 - replica_index()] if replica_context() else values
 
 
 def mean(values):
     """The mean over replicas of what each has in `values`; gradients pass."""
-    return context().all_reduce(tf.distribute.ReduceOp.MEAN, tf.identity(values)) if context() else values
+    return (
+        replica_context().all_reduce(tf.distribute.ReduceOp.MEAN, tf.identity(values))
+        if replica_context()
+        else values
+    )
 
 
-def stacked(values):
+def gather(values):
     """What each of R replicas has in `values`, [R, ...], the same on all; one reduction, and gradients pass."""
-    if not context():
+    if not replica_context():
         return values[None]
-    own = tf.reshape(tf.one_hot(own_number(), count(), dtype=values.dtype), (-1, *[1] * len(values.shape)))
-    return context().all_reduce(tf.distribute.ReduceOp.SUM, own * values)
+    own = tf.reshape(
+        tf.one_hot(replica_index(), num_replicas(), dtype=values.dtype), (-1, *[1] * len(values.shape))
+    )
+    return replica_context().all_reduce(tf.distribute.ReduceOp.SUM, own * values)
 
 
 def moments(values, axes):
@@ -114,22 +120,22 @@ def moments(values, axes):
     """
     own_mean = tf.reduce_mean(values, axes)
     own_variance = tf.reduce_mean(tf.square(values - own_mean), axes)
-    means, variances = tf.unstack(stacked(tf.stack([own_mean, own_variance])), axis=1)  # each [R, ...]
+    means, variances = tf.unstack(gather(tf.stack([own_mean, own_variance])), axis=1)  # each [R, ...]
     mean = tf.reduce_mean(means, 0)
     return mean, tf.reduce_mean(variances + tf.square(means - mean), 0)
 
 
 def variance(values):
     """The variance over the rows of the whole batch; gradients pass."""
-    return moments(values, [0])[1] if context() else tf.math.reduce_variance(values, 0)
+    return moments(values, [0])[1] if replica_context() else tf.math.reduce_variance(values, 0)
 
 
-def shares_of_mean(gradients):
+def divide_by_replicas(gradients):
     """A list of gradients over the number of replicas: a Keras optimizer adds them up, which gives the mean."""
-    return [gradient / count() for gradient in gradients] if context() else gradients
+    return [gradient / num_replicas() for gradient in gradients] if replica_context() else gradients
 
 
 def all_finite(tensors):
     """Whether every number in a list of tensors is finite on all replicas, bool []; one reduction."""
     finite = tf.reduce_all(tf.stack([tf.reduce_all(tf.math.is_finite(tensor)) for tensor in tensors]))
-    return mean(tf.cast(finite, tf.float32)) == 1.0 if context() else finite
+    return mean(tf.cast(finite, tf.float32)) == 1.0 if replica_context() else finite

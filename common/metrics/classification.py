@@ -6,7 +6,7 @@ raise ValueError.
 
 import numpy as np
 
-from common.metrics.features import finite_rows
+from common.metrics.features import check_rows
 
 
 def recognisability(probabilities, first, second):
@@ -70,7 +70,7 @@ def expected_calibration_error(probabilities, labels, bins=15):
 
 
 def _probabilities(probabilities):
-    probabilities = finite_rows(probabilities, 1)
+    probabilities = check_rows(probabilities, 1)
     error = np.max(np.abs(probabilities.sum(axis=1) - 1))
     if probabilities.min() < 0 or error > 1e-3:
         raise ValueError(

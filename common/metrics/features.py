@@ -128,7 +128,7 @@ def _memberships(centres, points, neighbours, closed):
 # Distances
 
 
-def nearest(queries, reference, block=1024):
+def nearest_neighbours(queries, reference, block=1024):
     """The nearest row of the reference to each query, by comparing all of them.
 
     The nearest is chosen by |x|^2 + |y|^2 - 2 x.y, which cannot tell rows of the reference apart that are within
@@ -169,7 +169,7 @@ def diversity(features):
     It is 0 up to rounding where all rows are equal; equal rows among others count as up to about 1e-7 of their
     distance to the mean.
     """
-    features, total = finite_rows(features, 2), 0.0
+    features, total = check_rows(features, 2), 0.0
     features, count = features - features.mean(axis=0), len(features)
     for rows in _blocks(count, count):
         squares = _squared_distances(features[rows], features)
@@ -234,13 +234,13 @@ def _blocks(count, width):
 
 
 def _pair(first, second, least_first, least_second, dtype=np.float64):
-    first, second = finite_rows(first, least_first, dtype), finite_rows(second, least_second, dtype)
+    first, second = check_rows(first, least_first, dtype), check_rows(second, least_second, dtype)
     if first.shape[1] != second.shape[1]:
         raise ValueError(f"features: two sets of one width d required. Received: {first.shape}, {second.shape}")
     return first, second
 
 
-def finite_rows(array, least, dtype=np.float64):
+def check_rows(array, least, dtype=np.float64):
     """`array` as [N, d] with N >= `least`; its own dtype is kept where `dtype` is None."""
     array = np.asarray(array, dtype)
     if array.ndim != 2 or len(array) < least or not array.size:

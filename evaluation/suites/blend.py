@@ -14,7 +14,7 @@ from common.metrics.features import (
     frechet_distance,
     high_frequency_energy,
     kernel_distance,
-    nearest,
+    nearest_neighbours,
     precision_recall,
 )
 from evaluation.features import cached
@@ -49,7 +49,7 @@ def evaluate(model, judges, extract, train, holdout, first, second, samples=1000
     parents = draw_pairs(train, samples, seed)
     real = images.to_float(holdout.images)
     near = Neighbours(extract, images.to_float(train.images), real, folder)
-    with progress.shown("encoding pairs and decoding their blends"):
+    with progress.show("encoding pairs and decoding their blends"):
         blends = {
             "slerp": decoded_blends(model, *parents, interpolation.slerp),
             "lerp": decoded_blends(model, *parents, interpolation.lerp),
@@ -142,7 +142,7 @@ def figures(judged, extract, near, seed):
 def jackknife(statistic, *samples, seed, stage):
     """`intervals.jackknife` in 20 groups, its progress shown."""
     groups = 20
-    with progress.shown(stage, groups + 1) as advance:  # without each group, and of everything
+    with progress.show(stage, groups + 1) as advance:  # without each group, and of everything
 
         def counted(*parts):
             value = statistic(*parts)
@@ -209,13 +209,13 @@ class Neighbours:
     def distances(self, pictures, features, compared=True):
         """{"features" and "pixels": (distances [N], the hold-out's)}; only the distances where not `compared`."""
         sets = {"features": (features, self.train_features), "pixels": (flat(pictures), flat(self.train))}
-        with progress.shown("nearest training images"):
-            found = {name: nearest(*both)[1] for name, both in sets.items()}
+        with progress.show("nearest training images"):
+            found = {name: nearest_neighbours(*both)[1] for name, both in sets.items()}
         return {name: (values, self.holdout[name]) for name, values in found.items()} if compared else found
 
     def picture(self, judged, count, scale=3):
         """The first `count` pictures in one row, below them the nearest training images by features."""
-        rows, _ = nearest(judged.features[:count], self.train_features)
+        rows, _ = nearest_neighbours(judged.features[:count], self.train_features)
         both = np.concatenate([judged.pictures[:count], self.train[rows]])
         return images.grid(images.to_uint8(both), count, scale)
 

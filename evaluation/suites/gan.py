@@ -44,7 +44,7 @@ def evaluate(model, judges, extract, train, holdout, samples=1000, seed=0, folde
     near = neighbours(extract, train, holdout, folder)
     labels = np.arange(samples) % model.classes if model.classes else None
     rows = np.random.default_rng(seed).choice(len(train), samples, replace=samples > len(train))
-    with progress.shown("generating samples"):
+    with progress.show("generating samples"):
         generated = model.sample(model.noise(seed, samples), labels)
     reference = images.to_float(train.images[rows]), train.labels[rows] if model.classes else None
     kinds = {"samples": (generated, labels), "training images": reference}
@@ -72,7 +72,7 @@ def evaluate_morphs(model, judges, extract, train, holdout, first, second, sampl
     train, holdout = train.select((first, second)), holdout.select((first, second))
     near = neighbours(extract, train, holdout, folder)
     parents = blend.draw_pairs(train, samples, seed)
-    with progress.shown("generating class morphs"):
+    with progress.show("generating class morphs"):
         morphs = model.sample(model.noise(seed, samples), np.tile(weights, (samples, 1)))
     kinds = {"class morphs": morphs, "cross-fade": (parents[0] + parents[1]) / 2}
     judged = {name: blend.Judged(pictures, judges, extract, (first, second)) for name, pictures in kinds.items()}

@@ -82,7 +82,7 @@ def encoded(model, dataset):
 
 def linear_figures(codes, labels, read, seed):
     """Figures of the linear probe on each of `read`, {name: (codes [M, ...], labels [M])}."""
-    with progress.shown(f"fitting a linear probe to {len(codes):,} codes"):
+    with progress.show(f"fitting a linear probe to {len(codes):,} codes"):
         found = probe.linear_probe(codes, labels, *read.values(), regularisation=REGULARISATION)
     note = "" if found["converged"] else f"the fit did not converge in {found['iterations']} iterations"
     return [

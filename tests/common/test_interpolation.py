@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from common import interpolation
-from common.interpolation import lerp, path, slerp
+from common.interpolation import interpolate_path, lerp, slerp
 from pictures.latents import kernel_density_sample
 
 HALF = np.sqrt(0.5)
@@ -118,10 +118,10 @@ def test_unit_codes_stay_on_the_sphere(mix):
 
 def test_constant_angular_speed():
     first, second = unit(random_codes(30, 0)), unit(random_codes(30, 1))
-    whole, way = angles(first, second), path(first, second, 9, "slerp")
+    whole, way = angles(first, second), interpolate_path(first, second, 9, "slerp")
     for step in range(8):
         np.testing.assert_allclose(angles(way[:, step], way[:, step + 1]), whole / 8, atol=1e-7)
-    chords = angles(*(path(first, second, 9, "lerp")[:, step] for step in (0, 1)))
+    chords = angles(*(interpolate_path(first, second, 9, "lerp")[:, step] for step in (0, 1)))
     assert np.all(chords < whole / 8)  # lerp starts slowly: the property above is not empty
 
 
@@ -162,7 +162,7 @@ def test_rows_do_not_depend_on_each_other():
 
 def test_opposite_codes_by_hand():
     # The smallest coordinate of (1, 0) is the second: the path turns through (0, 1), the norm from 1 to 3.
-    way = path(codes((1, 0)), codes((-3, 0)), 5, "slerp")
+    way = interpolate_path(codes((1, 0)), codes((-3, 0)), 5, "slerp")
     expected = [(1, 0), (1.5 * HALF, 1.5 * HALF), (0, 2), (-2.5 * HALF, 2.5 * HALF), (-3, 0)]
     np.testing.assert_allclose(flat(way[0]), expected, atol=1e-14)
 
@@ -200,7 +200,7 @@ def test_a_single_number_per_code_passes_through_zero():
 @pytest.mark.parametrize(("kind", "interpolate"), [("slerp", slerp), ("lerp", lerp)])
 def test_path_holds_evenly_spaced_mixes(kind, interpolate):
     first, second = (random_codes(3, seed, dtype=np.float32) for seed in (0, 1))
-    way = path(first, second, 5, kind)
+    way = interpolate_path(first, second, 5, kind)
     assert way.shape == (3, 5, 2, 2, 4)
     assert way.dtype == np.float32
     for step, mix in enumerate((0, 0.25, 0.5, 0.75, 1)):
@@ -215,9 +215,9 @@ def test_path_holds_evenly_spaced_mixes(kind, interpolate):
 def test_errors_say_what_is_required_and_what_came():
     code, other = random_codes(3, 0), random_codes(3, 1)
     with pytest.raises(ValueError, match="slerp, lerp required. Received: 'pixel'"):
-        path(code, other, 5, "pixel")
+        interpolate_path(code, other, 5, "pixel")
     with pytest.raises(ValueError, match="at least 2 required.*Received: 1"):
-        path(code, other, 1, "slerp")
+        interpolate_path(code, other, 1, "slerp")
     for interpolate in (slerp, lerp):
         with pytest.raises(ValueError, match="one shape required. Received: .3, 2, 2, 4., .2, 2, 2, 4."):
             interpolate(code, other[:2], 0.5)

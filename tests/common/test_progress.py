@@ -39,12 +39,12 @@ def test_slow_work_shows_its_count(stderr):
 
 
 def test_work_without_steps_shows_its_time(stderr):
-    with progress.shown("fitting a probe"):
+    with progress.show("fitting a probe"):
         wait_for("fitting a probe: ", stderr)
 
 
 def test_a_terminal_is_left_clean_and_a_file_has_lines(stderr):
-    with progress.shown("fitting", 2) as advance:
+    with progress.show("fitting", 2) as advance:
         advance()
         wait_for("1/2", stderr)
     last = stderr.getvalue().split("\r")[-1]
@@ -64,7 +64,7 @@ def test_quick_work_shows_nothing(stderr, monkeypatch):
     monkeypatch.setattr(progress, "QUIET", 60)
     for _ in progress.track(range(5), "passing"):
         pass
-    with progress.shown("passing"):
+    with progress.show("passing"):
         pass
     assert stderr.getvalue() == ""
 
@@ -77,9 +77,9 @@ def test_a_single_step_shows_nothing(stderr):
 
 def test_the_display_ends_with_the_work(stderr):
     before = threading.active_count()
-    with progress.shown("passing", 2):
+    with progress.show("passing", 2):
         assert threading.active_count() > before
-    with pytest.raises(KeyError), progress.shown("failing", 2):
+    with pytest.raises(KeyError), progress.show("failing", 2):
         raise KeyError
     assert not any(isinstance(thread, progress._Display) for thread in threading.enumerate())
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from common.interpolation import analogy, path, slerp, surface
+from common.interpolation import analogy_corners, interpolate_grid, interpolate_path, slerp
 from pictures.latents import neighbourhood
 
 
@@ -14,32 +14,32 @@ def codes(*shape, seed=0):
 @pytest.mark.parametrize("kind", ["slerp", "lerp"])
 def test_a_surface_holds_its_anchors_and_its_edges_are_paths(kind):
     anchors = codes(2, 3, 4)
-    cells = surface(anchors, 5, kind)
+    cells = interpolate_grid(anchors, 5, kind)
     assert cells.shape == (2, 11, 16, 2, 3)
     np.testing.assert_array_equal(cells[:, ::5, ::5], anchors)
     for i in range(3):
         for j in range(3):
-            edge = path(anchors[:, i, j], anchors[:, i, j + 1], 6, kind)
+            edge = interpolate_path(anchors[:, i, j], anchors[:, i, j + 1], 6, kind)
             np.testing.assert_array_equal(cells[:, 5 * i, 5 * j : 5 * j + 6], edge)
     for i in range(2):
         for j in range(4):
-            edge = path(anchors[:, i, j], anchors[:, i + 1, j], 6, kind)
+            edge = interpolate_path(anchors[:, i, j], anchors[:, i + 1, j], 6, kind)
             np.testing.assert_array_equal(cells[:, 5 * i : 5 * i + 6, 5 * j], edge)
 
 
 def test_inside_a_surface_goes_across_between_the_upright_paths():
     anchors = codes(1, 2, 2)
     left, right = (slerp(anchors[:, 0, side], anchors[:, 1, side], 1 / 4) for side in (0, 1))
-    np.testing.assert_array_equal(surface(anchors, 4, "slerp")[:, 1, 3], slerp(left, right, 3 / 4))
-    middle = surface(anchors, 2, "lerp")[:, 1, 1]
+    np.testing.assert_array_equal(interpolate_grid(anchors, 4, "slerp")[:, 1, 3], slerp(left, right, 3 / 4))
+    middle = interpolate_grid(anchors, 2, "lerp")[:, 1, 1]
     np.testing.assert_allclose(middle, anchors.mean((1, 2)), atol=1e-6)
 
 
 def test_the_fourth_corner_by_hand():
     king, queen, man = ([[1.0, 5.0]], [[2.0, 5.0]], [[1.0, 3.0]])
-    corners = analogy(*np.array([king, queen, man]))
+    corners = analogy_corners(*np.array([king, queen, man]))
     np.testing.assert_array_equal(corners, [[[[1, 5], [2, 5]], [[1, 3], [2, 3]]]])
-    np.testing.assert_array_equal(analogy(np.zeros((1, 2)), np.eye(2)[:1], np.eye(2)[1:])[0, 1, 1], [1, 1])
+    np.testing.assert_array_equal(analogy_corners(np.zeros((1, 2)), np.eye(2)[:1], np.eye(2)[1:])[0, 1, 1], [1, 1])
 
 
 def test_neighbours_lie_as_they_do_in_the_plane():

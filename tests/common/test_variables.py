@@ -13,7 +13,7 @@ from gan.model import GAN
 
 def test_names_number_a_networks_variables():
     network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3), keras.layers.BatchNormalization()])
-    found = variables.named("net", network)
+    found = variables.variables_by_name("net", network)
     names = ["kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance"]
     assert list(found) == [f"net/{i:02d}_{name}" for i, name in enumerate(names)]
     assert found["net/01_bias"] is network.layers[0].bias
@@ -23,7 +23,7 @@ def test_every_variable_of_every_optimizer_has_a_name():
     optimizers = {"a": keras.optimizers.Adam(), "b": keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD())}
     for optimizer in optimizers.values():
         optimizer.build([keras.Variable([1.0])])
-    found = variables.named_optimizers(optimizers)
+    found = variables.optimizer_variables_by_name(optimizers)
     assert list(found)[:2] == ["a_optimizer/00", "a_optimizer/01"]
     assert [id(v) for v in found.values()] == [id(v) for o in optimizers.values() for v in o.variables]
 
@@ -39,14 +39,14 @@ def test_every_variable_of_every_optimizer_has_a_name():
 )
 def test_averages_follow_by_hand(steps, moved, expected):
     average, weight = tf.Variable([1.0]), tf.Variable([11.0])
-    variables.move_averages([(average, weight)], 0.75, tf.constant(steps, tf.int64), tf.constant(moved))
+    variables.update_averages([(average, weight)], 0.75, tf.constant(steps, tf.int64), tf.constant(moved))
     np.testing.assert_allclose(average, [expected], rtol=1e-5)
     np.testing.assert_array_equal(weight, [11.0])
 
 
 def test_averages_stay_after_an_overflow_whatever_the_weight_is():
     average = tf.Variable([3.0])
-    variables.move_averages([(average, tf.Variable([1e30]))], 0.5, tf.constant(5), tf.constant(False))
+    variables.update_averages([(average, tf.Variable([1e30]))], 0.5, tf.constant(5), tf.constant(False))
     np.testing.assert_array_equal(average, [3.0])
 
 

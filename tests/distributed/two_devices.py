@@ -28,7 +28,10 @@ PROCESSOR = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(PROCESSOR, [tf.config.LogicalDeviceConfiguration()] * 2)
 flags.FLAGS.mark_as_parsed()
 CPUS = ("CPU:0", "CPU:1")  # by name: a machine with a GPU has it too
-ONE, TWO = distribution.make("default"), distribution.make("mirrored", CPUS)  # once: processes number reductions
+ONE, TWO = (
+    distribution.make_strategy("default"),
+    distribution.make_strategy("mirrored", CPUS),
+)  # once: processes number reductions
 RATE = 1e-3
 ACAI_OPTIONS = dict(width=8, latent_width=4, latent_channels=2, depth=2, classes=3, discriminator_channels=2)
 ACAI_OPTIONS |= dict(mix_weight=3.0, realism_weight=0.3, ema_rate=0.2)
@@ -75,7 +78,7 @@ def build(strategy, family, options, **settings):
 
 def stepped(strategy, model, data):
     """The logs of a step on each batch, and {name: array} of the state after them."""
-    step = tf.function(lambda batch, **static: distribution.run(strategy, model.train_step, batch, **static))
+    step = tf.function(lambda batch, **static: distribution.run_step(strategy, model.train_step, batch, **static))
     logs = [step(batch, **model.static_arguments(number)) for number, batch in enumerate(data)]
     state = {name: np.asarray(value) for name, value in model.state().items()}
     return [{name: float(value) for name, value in log.items()} for log in logs], state
@@ -115,7 +118,7 @@ def assert_same_on_both_devices(model):
 
 
 def test_rows_are_shared_out_in_pairs():
-    first, second = on_both(replicas.own_rows, np.arange(12))
+    first, second = on_both(replicas.take_own_rows, np.arange(12))
     assert first.tolist() == [0, 1, 2, 9, 10, 11] and second.tolist() == [3, 4, 5, 6, 7, 8]
     for rows in (first, second):
         assert (rows + rows[::-1] == 11).all()  # row i beside 11 - i
@@ -123,9 +126,9 @@ def test_rows_are_shared_out_in_pairs():
 
 def test_halves():
     """The first halves of both parts are the whole first half; of the second each has its mirrors."""
-    for rows in on_both(lambda rows: replicas.first_half(replicas.own_rows(rows)[:3]), np.arange(12)):
+    for rows in on_both(lambda rows: replicas.gather_first_half(replicas.take_own_rows(rows)[:3]), np.arange(12)):
         assert rows.tolist() == [0, 1, 2, 3, 4, 5]
-    first, second = on_both(replicas.own_second_half, np.arange(6, 12))
+    first, second = on_both(replicas.take_own_second_half, np.arange(6, 12))
     assert first.tolist() == [9, 10, 11] and second.tolist() == [6, 7, 8]
 
 
@@ -146,7 +149,7 @@ def test_draws_are_those_of_the_whole_batch():
 def test_moments_of_the_whole_batch():
     """A mean far from 0, where a mean square less a squared mean would have no digit left."""
     values = np.random.default_rng(0).normal(1000, 1, (8, 3, 2)).astype(np.float32)
-    found = on_both(lambda values: replicas.moments(replicas.own_rows(values), (0, 1)), values)
+    found = on_both(lambda values: replicas.moments(replicas.take_own_rows(values), (0, 1)), values)
     expected = np.float64(values)
     for means, variances in zip(*found, strict=True):
         np.testing.assert_allclose(means, expected.mean((0, 1)), rtol=1e-6)
@@ -167,7 +170,7 @@ def test_batch_norm_and_deviation_see_the_whole_batch(classes):
         return norm, deviation
 
     def gradient(norm, deviation, inputs, weights, labels):
-        inputs, weights, labels = (replicas.own_rows(values) for values in (inputs, weights, labels))
+        inputs, weights, labels = (replicas.take_own_rows(values) for values in (inputs, weights, labels))
         with tf.GradientTape() as tape:
             tape.watch(inputs)
             normed = norm(inputs, labels, training=True) if classes else norm(inputs, training=True)
@@ -197,8 +200,8 @@ def test_shares_of_a_mean_are_what_an_optimizer_adds_up():
     gradients = np.float32([[1], [1], [1], [3], [3], [1]])
 
     def step(gradients):
-        own = tf.reduce_mean(replicas.own_rows(gradients[:4]), 0)  # of rows 0, 3 and of rows 1, 2
-        optimizer.apply(replicas.shares_of_mean([2 * own - 1]), [weight])
+        own = tf.reduce_mean(replicas.take_own_rows(gradients[:4]), 0)  # of rows 0, 3 and of rows 1, 2
+        optimizer.apply(replicas.divide_by_replicas([2 * own - 1]), [weight])
         return own
 
     assert [part.item() for part in on_both(step, gradients)] == [2, 1]
@@ -208,7 +211,7 @@ def test_shares_of_a_mean_are_what_an_optimizer_adds_up():
 @pytest.mark.parametrize("bad", [np.inf, np.nan, 1.0])
 def test_what_overflows_on_one_replica_is_known_to_all(bad):
     def finite():
-        own = tf.where(replicas.own_number() == 1, np.float32(bad), 1.0)
+        own = tf.where(replicas.replica_index() == 1, np.float32(bad), 1.0)
         return replicas.all_finite([tf.stack([own, 1.0]), tf.ones(2)])
 
     assert [bool(found) for found in on_both(finite)] == [bad == 1.0] * 2
@@ -222,7 +225,7 @@ def reductions(monkeypatch):
     reduce = kind.all_reduce
 
     def counted(self, op, value, **options):
-        if replicas.own_number() == 0:
+        if replicas.replica_index() == 0:
             found.append(value)
         return reduce(self, op, value, **options)
 
@@ -251,7 +254,7 @@ def test_an_acai_step_takes_one_reduction_a_network_and_one_flag_for_all(reducti
     """The logs' mean is one more; no layer of an ACAI looks across the batch."""
     model = build(TWO, ACAI, ACAI_OPTIONS | dict(precision=precision))
     (batch,) = batches(1, 8)
-    step = tf.function(lambda batch: distribution.run(TWO, model.train_step, batch), autograph=False)
+    step = tf.function(lambda batch: distribution.run_step(TWO, model.train_step, batch), autograph=False)
     step.get_concrete_function(batch)
     assert len(model.optimizers) == 4 and len(reductions) == 4 + flags + 1
 
@@ -345,7 +348,7 @@ def test_loop_and_checkpoints(tmp_path):
 @pytest.mark.parametrize("variant", ["acai.py:lines", "gan.py:cgan"])
 def test_the_command(variant, tmp_path, monkeypatch):
     """Two steps on one device, resumed on two, with all that is shown and written beside them."""
-    monkeypatch.setattr(distribution, "make", {"default": ONE, "mirrored": TWO}.get)
+    monkeypatch.setattr(distribution, "make_strategy", {"default": ONE, "mirrored": TWO}.get)
     for name in ("bird", "horse"):
         (tmp_path / "images" / name).mkdir(parents=True)
         for number in range(20):
@@ -373,11 +376,11 @@ def test_the_command(variant, tmp_path, monkeypatch):
 
 
 def test_batches_that_cannot_be_shared_out():
-    distribution.check_batch(TWO, 8)
-    distribution.check_batch(ONE, 7)
+    distribution.check_batch_size(TWO, 8)
+    distribution.check_batch_size(ONE, 7)
     with pytest.raises(InputError, match="multiple of 4.*2 devices.*6"):
-        distribution.check_batch(TWO, 6)
+        distribution.check_batch_size(TWO, 6)
 
 
 def test_xla_is_for_one_device():
-    assert distribution.may_compile(ONE) and not distribution.may_compile(TWO)
+    assert distribution.supports_xla(ONE) and not distribution.supports_xla(TWO)

@@ -9,7 +9,7 @@ from PIL import Image
 
 from common.errors import InputError
 from common.inference import in_batches
-from common.release import pin
+from common.release import record_or_verify_digest
 from pictures import gallery
 
 
@@ -69,11 +69,11 @@ def test_mine_grids_have_odd_sides(strip):
 
 def test_a_digest_is_noted_or_has_to_be_the_same():
     noted = {}
-    pin(noted, "weights_digest", "a", "here")
-    pin(noted, "weights_digest", "a", "here")
+    record_or_verify_digest(noted, "weights_digest", "a", "here")
+    record_or_verify_digest(noted, "weights_digest", "a", "here")
     assert noted == {"weights_digest": "a"}
     with pytest.raises(InputError, match=r"The weights of the manifest \(a\) required. Received: here with b"):
-        pin(noted, "weights_digest", "b", "here")
+        record_or_verify_digest(noted, "weights_digest", "b", "here")
 
 
 # Files

@@ -226,12 +226,12 @@ def test_sums_are_added_as_written():
 def test_the_step_knows_while_it_is_traced_whether_xla_compiles_it(compiled):
     class Told(Counter):
         def train_step(self, batch, late):
-            return super().train_step(batch, late) | {"told": tf.constant(float(compiler.for_cpu_with_xla()))}
+            return super().train_step(batch, late) | {"told": tf.constant(float(compiler.targets_cpu_with_xla()))}
 
     events, model = [], Told()
     loop.train(model, numbers(), 2, 5, 2, [Recorder(events)], jit_compile=compiled)
     assert events[0][2]["told"] == compiled
-    assert not compiler.for_cpu_with_xla()
+    assert not compiler.targets_cpu_with_xla()
 
 
 def test_one_copy_from_the_device_an_interval(monkeypatch):

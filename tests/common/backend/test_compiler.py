@@ -55,28 +55,28 @@ def test_a_model_says_what_it_is(machine):
 
 def test_what_is_traced_knows_of_xla_on_a_cpu(machine):
     machine("x86_64")
-    assert not compiler.for_cpu_with_xla()
+    assert not compiler.targets_cpu_with_xla()
     with compiler.tracing(True):
-        assert compiler.for_cpu_with_xla()
+        assert compiler.targets_cpu_with_xla()
         with pytest.raises(KeyError), compiler.tracing(False):
-            assert not compiler.for_cpu_with_xla()
+            assert not compiler.targets_cpu_with_xla()
             raise KeyError
-        assert compiler.for_cpu_with_xla()
+        assert compiler.targets_cpu_with_xla()
         machine("x86_64", gpus=1)
-        assert not compiler.for_cpu_with_xla()
+        assert not compiler.targets_cpu_with_xla()
     machine("x86_64")
-    assert not compiler.for_cpu_with_xla()
+    assert not compiler.targets_cpu_with_xla()
 
 
 def test_what_is_traced_knows_of_onednn(machine):
     machine("x86_64")
-    assert compiler.for_cpu_by_onednn()
+    assert compiler.targets_onednn()
     with compiler.tracing(True):
-        assert not compiler.for_cpu_by_onednn()
+        assert not compiler.targets_onednn()
     machine("x86_64", gpus=1)
-    assert not compiler.for_cpu_by_onednn()
+    assert not compiler.targets_onednn()
     machine("arm64")
-    assert not compiler.for_cpu_by_onednn()
+    assert not compiler.targets_onednn()
 
 
 @pytest.mark.parametrize(("choice", "expected"), [("on", True), ("off", False)])

@@ -59,17 +59,17 @@ def test_devices_are_named(gpus, monkeypatch, found, replicas, expected):
 
 def test_a_gpu_that_tensorflow_does_not_find(gpus, caplog, monkeypatch):
     gpus(files=["/dev/nvidia0"])
-    gpu.warn_of_gpus()
+    gpu.warn_about_gpus()
     (message,) = caplog.messages
     assert message.startswith("/dev/nvidia0 is there") and "make install GPU=1" in message
     assert "pip install -e .[gpu]" in message and "\n" not in message
     caplog.clear()
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")  # hidden on purpose
-    gpu.warn_of_gpus()
+    gpu.warn_about_gpus()
     gpus()
-    gpu.warn_of_gpus()
+    gpu.warn_about_gpus()
     gpus(T4, files=["/dev/nvidia0"])
-    gpu.warn_of_gpus()
+    gpu.warn_about_gpus()
     assert not caplog.messages
 
 
@@ -78,7 +78,7 @@ def test_a_gpu_that_tensorflow_does_not_find(gpus, caplog, monkeypatch):
 )
 def test_capabilities_that_the_wheels_have_no_code_for(gpus, caplog, found, warned):
     gpus(found)
-    gpu.warn_of_gpus()
+    gpu.warn_about_gpus()
     assert [found[0] for found in caplog.messages] == (["c"] if warned else [])
     if warned:
         assert f"{found[1][0]}.{found[1][1]} is outside 7.0 to 9.0" in caplog.messages[0]
@@ -101,29 +101,29 @@ AUTOTUNER = tf.errors.InternalError(None, None, "Autotuner could not find any su
 def test_a_cudnn_that_is_too_old(gpus, monkeypatch):
     gpus(T4)
     monkeypatch.setattr(ctypes, "CDLL", lambda name: types.SimpleNamespace(cudnnGetVersion=lambda: 90300))
-    with pytest.raises(InputError) as error, gpu.explained(compiled=True):
+    with pytest.raises(InputError) as error, gpu.explain_gpu_errors(compiled=True):
         raise AUTOTUNER
     message = str(error.value)
     for part in ("Autotuner", "cuDNN 9.3.0", "make install GPU=1", "--config.train.jit_compile=off"):
         assert part in message
     assert "\n" not in message
-    with pytest.raises(InputError) as error, gpu.explained(compiled=False):
+    with pytest.raises(InputError) as error, gpu.explain_gpu_errors(compiled=False):
         raise AUTOTUNER
     assert "jit_compile" not in str(error.value)
 
 
 def test_a_gpu_without_room(gpus):
     gpus(T4)
-    with pytest.raises(InputError, match="room.*OOM when allocating.*batch_size"), gpu.explained(True):
+    with pytest.raises(InputError, match="room.*OOM when allocating.*batch_size"), gpu.explain_gpu_errors(True):
         raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
 
 
 def test_other_errors_are_left_alone(gpus):
     gpus(T4)
-    with pytest.raises(tf.errors.InvalidArgumentError), gpu.explained(True):
+    with pytest.raises(tf.errors.InvalidArgumentError), gpu.explain_gpu_errors(True):
         raise tf.errors.InvalidArgumentError(None, None, "a bug of ours")
     gpus()
-    with pytest.raises(tf.errors.InternalError), gpu.explained(True):
+    with pytest.raises(tf.errors.InternalError), gpu.explain_gpu_errors(True):
         raise AUTOTUNER
 
 
@@ -155,16 +155,19 @@ def test_float32_by_name_is_not_rounded_to_tf32(policy, enabled):
 
 def test_batches_are_copied_ahead_to_a_single_gpu_only(monkeypatch):
     stream, copies = tf.data.Dataset.range(3), []
-    strategy = distribution.make("default")
-    assert distribution.prefetched(strategy, stream) is stream
+    strategy = distribution.make_strategy("default")
+    assert distribution.prefetch_to_device(strategy, stream) is stream
     monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: [types.SimpleNamespace(name="GPU:0")])
     monkeypatch.setattr(
         tf.data.experimental,
         "prefetch_to_device",
         lambda name, buffer_size: lambda stream: copies.append((name, buffer_size)) or stream,
     )
-    assert distribution.prefetched(types.SimpleNamespace(num_replicas_in_sync=2), stream) is stream and not copies
-    distribution.prefetched(strategy, stream)
+    assert (
+        distribution.prefetch_to_device(types.SimpleNamespace(num_replicas_in_sync=2), stream) is stream
+        and not copies
+    )
+    distribution.prefetch_to_device(strategy, stream)
     assert copies == [("GPU:0", 2)]
 
 
@@ -207,7 +210,7 @@ def test_a_first_step_that_the_gpu_cannot_run_is_explained(tmp_path, monkeypatch
         gpus(T4)
         raise AUTOTUNER
 
-    monkeypatch.setattr(loop, "compiled_step", fail)
+    monkeypatch.setattr(loop, "compile_step", fail)
     config = small_config("float32")
     with RunDirectory(str(tmp_path), json.loads(config.to_json())) as run:
         with pytest.raises(InputError, match="The GPU must be able to run a training step. Received: Autotuner"):
@@ -218,7 +221,7 @@ def test_the_start_line(tmp_path, caplog):
     config = small_config("auto")
     with caplog.at_level("INFO", logger="absl"), RunDirectory(str(tmp_path), json.loads(config.to_json())) as run:
         train.train(config, run)
-    devices = gpu.describe_devices(distribution.make("default"))
+    devices = gpu.describe_devices(distribution.make_strategy("default"))
     assert f"training on {devices}, float32, XLA off" in caplog.messages
     stored = json.loads((tmp_path / "config.json").read_text())
     assert stored["train"]["precision"] == "float32"

@@ -102,8 +102,8 @@ def test_no_conditional_in_a_mixed_float16_step(name):
 def test_for_policy():
     inner = keras.optimizers.SGD()
     for policy in ("float32", "mixed_bfloat16"):
-        assert loss_scaling.for_policy(inner, policy) is inner
-    assert loss_scaling.for_policy(inner, "mixed_float16").inner_optimizer is inner
+        assert loss_scaling.wrap_for_policy(inner, policy) is inner
+    assert loss_scaling.wrap_for_policy(inner, "mixed_float16").inner_optimizer is inner
 
 
 @pytest.mark.parametrize("overflows", [False, True])
@@ -114,7 +114,7 @@ def test_networks_step_together_or_not_at_all(overflows):
     for name in "ab":
         optimizers[name].build(weights[name])
     gradients = {"a": [tf.constant([np.inf if overflows else 8.0, 0.0])], "b": [tf.constant([0.0, 16.0])]}
-    moved = loss_scaling.step_together(optimizers, gradients, weights)
+    moved = loss_scaling.apply_together(optimizers, gradients, weights)
     assert bool(moved) is not overflows
     values = {name: np.asarray(weights[name][0]).tolist() for name in "ab"}
     assert values == ({"a": [1, 2], "b": [1, 2]} if overflows else {"a": [0, 2], "b": [1, 0]})
@@ -124,7 +124,7 @@ def test_networks_step_together_or_not_at_all(overflows):
 def test_without_loss_scaling_every_step_is_taken():
     weights, optimizers = {"a": [keras.Variable([1.0])]}, {"a": keras.optimizers.SGD(1.0)}
     optimizers["a"].build(weights["a"])
-    assert bool(loss_scaling.step_together(optimizers, {"a": [tf.constant([0.5])]}, weights))
+    assert bool(loss_scaling.apply_together(optimizers, {"a": [tf.constant([0.5])]}, weights))
     assert np.asarray(weights["a"][0]).tolist() == [0.5]
 
 

@@ -78,12 +78,12 @@ def test_rows_and_means():
     whole = tf.random.stateless_uniform((8,), seed, alg="philox")
 
     def step(rows):
-        seen.append((rows["row"].numpy().tolist(), replicas.own_number(), replicas.count()))
+        seen.append((rows["row"].numpy().tolist(), replicas.replica_index(), replicas.num_replicas()))
         drawn = replicas.draw(tf.random.stateless_uniform, tf.shape(rows["row"]), seed, alg="philox")
         assert drawn.numpy().tolist() == tf.gather(whole, rows["row"]).numpy().tolist()
         return {"mean": tf.reduce_mean(tf.cast(rows["row"], tf.float32) ** 2)}, [tf.reduce_mean(drawn)]
 
-    logs, (drawn,) = replicas.by_towers(step, 2, {"row": tf.range(8)})
+    logs, (drawn,) = replicas.run_in_towers(step, 2, {"row": tf.range(8)})
     assert seen == [([0, 1, 6, 7], 0, 2), ([2, 3, 4, 5], 1, 2)]
     assert float(logs["mean"]) == np.mean(np.arange(8) ** 2)
     assert float(drawn) == pytest.approx(np.mean(whole), rel=1e-6)
@@ -91,14 +91,14 @@ def test_rows_and_means():
 
 def test_towers_do_not_speak_to_each_other():
     with pytest.raises(RuntimeError, match="nothing to say"):
-        replicas.by_towers(lambda rows: replicas.mean(rows["row"]), 2, {"row": tf.range(8)})
+        replicas.run_in_towers(lambda rows: replicas.mean(rows["row"]), 2, {"row": tf.range(8)})
     assert replicas.mean(3) == 3
 
 
 def test_an_error_in_a_tower_leaves_none_behind():
     with pytest.raises(KeyError):
-        replicas.by_towers(lambda rows: rows["none"], 2, {"row": tf.range(8)})
-    assert replicas.count() == 1
+        replicas.run_in_towers(lambda rows: rows["none"], 2, {"row": tf.range(8)})
+    assert replicas.num_replicas() == 1
 
 
 @pytest.mark.parametrize(

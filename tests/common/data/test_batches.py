@@ -155,7 +155,7 @@ def test_shifts_are_windows_of_the_mirrored_image():
 
 
 def test_in_order_gives_every_image_once():
-    parts = list(batches.in_order(numbered([0] * 7, ("a",)), batch_size=3))
+    parts = list(batches.iterate_in_order(numbered([0] * 7, ("a",)), batch_size=3))
     assert [len(part) for part in parts] == [3, 3, 1]
     expected = np.arange(7) / 127.5 - 1
     np.testing.assert_allclose(np.concatenate(parts)[:, 0, 0, 0], expected, atol=1e-6)

@@ -230,7 +230,7 @@ def test_cifar10_holds_out_500_of_a_class(cifar10_dir):
     channel_means = whole.images.mean(axis=(0, 1, 2), dtype=np.float64) / 255
     np.testing.assert_allclose(channel_means, [0.4914, 0.4822, 0.4465], atol=1e-4)  # as published
 
-    train, holdout = datasets.divide(whole)
+    train, holdout = datasets.split_holdout(whole)
     np.testing.assert_array_equal(np.bincount(train.labels), [4500] * 10)
     np.testing.assert_array_equal(np.bincount(holdout.labels), [500] * 10)
     assert not np.isin(holdout.ids, train.ids).any()

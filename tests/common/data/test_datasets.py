@@ -24,7 +24,7 @@ def test_select_orders_and_renumbers():
 def test_thin_takes_even_places_of_each_class():
     labels = np.array([0, 1, 0, 0, 0, 1, 0, 0, 0])  # class 0 at 0, 2, 3, 4, 6, 7, 8
     images = np.arange(9, dtype=np.uint8)[:, None, None, None]
-    thinned = datasets.ImageDataset(images, labels, np.arange(9), ("a", "b"), "holdout").thin(3)
+    thinned = datasets.ImageDataset(images, labels, np.arange(9), ("a", "b"), "holdout").limit_per_class(3)
     assert thinned.ids.tolist() == [0, 1, 3, 5, 6]  # the 0th, 2nd and 4th of seven; both of two
     assert thinned.images.ravel().tolist() == thinned.ids.tolist() and thinned.labels.tolist() == [0, 1, 0, 1, 0]
 
@@ -41,7 +41,7 @@ def test_wrong_classes_list_the_valid_ones(classes):
 
 def test_divide_holds_out_the_tenth_and_twentieth_of_each_class():
     """Classes of 25, 10 and 9 images, the first two interleaved."""
-    train, holdout = datasets.divide(numbered([0, 1] * 10 + [0] * 15 + [2] * 9, ("a", "b", "c")))
+    train, holdout = datasets.split_holdout(numbered([0, 1] * 10 + [0] * 15 + [2] * 9, ("a", "b", "c")))
     np.testing.assert_array_equal(holdout.ids, [18, 19, 29])  # a: 0, 2, .., 18 | 20, .., 29; b: 1, 3, .., 19
     np.testing.assert_array_equal(holdout.labels, [0, 1, 0])
     np.testing.assert_array_equal(holdout.images[:, 0, 0, 0], holdout.ids)

@@ -31,7 +31,7 @@ def noise(count=23):
 @pytest.fixture
 def both(tmp_path):
     """(in memory, on disk) the same images."""
-    return noise(), datasets.store(noise(), tmp_path / "cache")
+    return noise(), datasets.move_to_disk(noise(), tmp_path / "cache")
 
 
 def file_of(dataset):
@@ -55,17 +55,17 @@ def test_an_index_gives_what_numpy_gives(both, rows):
 def test_choosing_images_reads_none(both):
     memory, disk = both
     os.rename(file_of(disk), file_of(disk).with_name("away"))
-    train, holdout = datasets.divide(disk)
+    train, holdout = datasets.split_holdout(disk)
     chosen = train.select(("b",))
     os.rename(file_of(disk).with_name("away"), file_of(disk))
-    for found, expected in zip((train, holdout), datasets.divide(memory), strict=True):
+    for found, expected in zip((train, holdout), datasets.split_holdout(memory), strict=True):
         np.testing.assert_array_equal(found.images[:], expected.images)
-    np.testing.assert_array_equal(chosen.images[:], datasets.divide(memory)[0].select(("b",)).images)
+    np.testing.assert_array_equal(chosen.images[:], datasets.split_holdout(memory)[0].select(("b",)).images)
 
 
 @pytest.mark.parametrize("options", [{}, {"flip": True, "shift": 1}, {"flip": True, "across": (("b",), ("a",))}])
 def test_batches_are_the_same_bits_at_every_step_and_after_a_resume(both, options):
-    memory, disk = ([*datasets.divide(dataset)][0] for dataset in both)  # rows that are not the records
+    memory, disk = ([*datasets.split_holdout(dataset)][0] for dataset in both)  # rows that are not the records
     for start in (0, 1, 7, 10**6):
         found, expected = (
             list(batches.batches(d, 6, 3, start, **options).take(9).as_numpy_iterator()) for d in (disk, memory)
@@ -76,7 +76,7 @@ def test_batches_are_the_same_bits_at_every_step_and_after_a_resume(both, option
 
 
 def test_in_order_is_the_same(both):
-    for found, expected in zip(*(batches.in_order(dataset, 10) for dataset in both), strict=True):
+    for found, expected in zip(*(batches.iterate_in_order(dataset, 10) for dataset in both), strict=True):
         np.testing.assert_array_equal(found, expected)
 
 
@@ -152,13 +152,13 @@ def test_a_store_that_is_not_whole_is_written_anew(both, damage):
         os.remove(path.with_name("index.npz"))
     else:
         path.with_name("index.npz").write_bytes(path.with_name("index.npz").read_bytes()[:50])
-    again = datasets.store(noise(), path.parents[1])
+    again = datasets.move_to_disk(noise(), path.parents[1])
     assert path.read_bytes() == before and len(os.listdir(path.parents[1])) == 1
     np.testing.assert_array_equal(again.images[:], memory.images)
 
 
 def use(dataset):
-    with disk_cache.explained(dataset.images):
+    with disk_cache.explain_read_errors(dataset.images):
         list(batches.batches(dataset, 23, 0).take(1))
 
 
@@ -175,7 +175,7 @@ def test_damage_while_training_is_told_and_mended_by_the_next_start(both, damage
     with pytest.raises(InputError) as error:
         use(disk)
     assert_one_line(error, path, "decodes them anew")
-    again = datasets.store(noise(), path.parents[1])
+    again = datasets.move_to_disk(noise(), path.parents[1])
     use(again)
     np.testing.assert_array_equal(again.images[:], memory.images)
 
@@ -196,7 +196,7 @@ def test_a_row_that_cannot_be_read(both, damage):
 
 def test_other_errors_pass_as_they_are(both):
     for images in (both[0].images, both[1].images):
-        with pytest.raises(tf.errors.InvalidArgumentError), disk_cache.explained(images):
+        with pytest.raises(tf.errors.InvalidArgumentError), disk_cache.explain_read_errors(images):
             tf.reshape(tf.zeros(3), (2,))
 
 
@@ -206,7 +206,7 @@ def test_a_writer_that_fails_leaves_nothing(tmp_path):
         raise RuntimeError
 
     with pytest.raises(RuntimeError):
-        disk_cache.stored(tmp_path, "key", broken, 3, SHAPE)
+        disk_cache.load_or_build(tmp_path, "key", broken, 3, SHAPE)
     assert os.listdir(tmp_path) == []
 
 
@@ -215,17 +215,17 @@ def test_what_a_killed_writer_left_goes_and_a_living_one_s_stays(tmp_path):
         (tmp_path / f".unfinished-{name}").mkdir()
         (tmp_path / f".unfinished-{name}" / "images.tfrecord").write_bytes(bytes(100))
     lock = FolderLock(tmp_path / ".unfinished-living")
-    images, kept = disk_cache.stored(tmp_path, "key", lambda: noise().images, 23, SHAPE)
+    images, kept = disk_cache.load_or_build(tmp_path, "key", lambda: noise().images, 23, SHAPE)
     lock.release()
     assert sorted(os.listdir(tmp_path)) == [".unfinished-living", "key"] and kept.all() and len(images) == 23
 
 
 def test_two_writers_at_once_end_with_one_whole_store(tmp_path):
     def slower():
-        disk_cache.stored(tmp_path, "key", lambda: noise().images, 23, SHAPE)  # the other one, meanwhile
+        disk_cache.load_or_build(tmp_path, "key", lambda: noise().images, 23, SHAPE)  # the other one, meanwhile
         return noise().images
 
-    images, _ = disk_cache.stored(tmp_path, "key", slower, 23, SHAPE)
+    images, _ = disk_cache.load_or_build(tmp_path, "key", slower, 23, SHAPE)
     np.testing.assert_array_equal(images[:], noise().images)
     assert os.listdir(tmp_path) == ["key"]
 
@@ -238,14 +238,14 @@ def test_a_disk_without_room(tmp_path, monkeypatch, known):
             monkeypatch.setattr(disk_cache.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(0, 0, 10**12))
         pictures = np.random.default_rng(0).integers(0, 256, (200, 32, 32, 3), np.uint8)
         error = stack.enter_context(pytest.raises(InputError))
-        disk_cache.stored(disk, "key", lambda: pictures, 200, (32, 32, 3))
+        disk_cache.load_or_build(disk, "key", lambda: pictures, 200, (32, 32, 3))
     assert_one_line(error, "cache_folder", disk)
 
 
 def test_a_cache_that_cannot_be_a_folder(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(InputError) as error:
-        datasets.store(noise(), tmp_path / "file")
+        datasets.move_to_disk(noise(), tmp_path / "file")
     assert_one_line(error, "cache_folder", tmp_path / "file")
 
 

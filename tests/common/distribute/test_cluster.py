@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from common.distribute.cluster import EXAMPLE, place
+from common.distribute.cluster import EXAMPLE, worker_index
 from common.errors import InputError
 
 WORKERS = ["10.0.0.1:2222", "machine-2:2222", "[::1]:2223"]
@@ -15,10 +15,10 @@ def text(workers=WORKERS, index=0, job="worker", task="worker"):
 
 
 def test_place(monkeypatch):
-    assert [place(text(index=index)) for index in range(3)] == [0, 1, 2]
-    assert place(EXAMPLE) == 0 and place(text(WORKERS[:1])) == 0
+    assert [worker_index(text(index=index)) for index in range(3)] == [0, 1, 2]
+    assert worker_index(EXAMPLE) == 0 and worker_index(text(WORKERS[:1])) == 0
     monkeypatch.setenv("TF_CONFIG", text(index=2))
-    assert place() == 2
+    assert worker_index() == 2
 
 
 @pytest.mark.parametrize(
@@ -47,11 +47,11 @@ def test_place(monkeypatch):
 )
 def test_what_is_refused(wrong):
     with pytest.raises(InputError, match="^TF_CONFIG is required.*Received: .") as caught:
-        place(wrong)
+        worker_index(wrong)
     assert len(str(caught.value)) < 700
 
 
 def test_nothing_is_nothing(monkeypatch):
     monkeypatch.delenv("TF_CONFIG", raising=False)
     with pytest.raises(InputError, match="Received: nothing$"):
-        place()
+        worker_index()

@@ -51,10 +51,10 @@ def test_two_machines():
 def test_one_replica_is_left_alone():
     """The very tensors that went in come out, and a draw is the plain draw."""
     values = tf.reshape(tf.range(12.0), (6, 2))
-    for same in (replicas.own_rows, replicas.first_half, replicas.own_second_half, replicas.mean):
+    for same in (replicas.take_own_rows, replicas.gather_first_half, replicas.take_own_second_half, replicas.mean):
         assert same(values) is values
     gradients = [values]
-    assert replicas.shares_of_mean(gradients) is gradients and replicas.count() == 1
+    assert replicas.divide_by_replicas(gradients) is gradients and replicas.num_replicas() == 1
     assert bool(replicas.all_finite(gradients)) and not replicas.all_finite([values, tf.constant([np.nan])])
     drawn = replicas.draw(tf.random.stateless_normal, (2, 3), [1, 2], axis=1, alg="philox")
     np.testing.assert_array_equal(drawn, tf.random.stateless_normal((2, 3), [1, 2], alg="philox"))
@@ -70,18 +70,18 @@ def test_a_step_of_one_replica_reduces_nothing(family):
     model.compile()
     width = options.get("width", 32)
     batch = {"image": tf.TensorSpec((8, width, width, 3)), "label": tf.TensorSpec((8,), tf.int32)}
-    strategy = distribution.make("default")
+    strategy = distribution.make_strategy("default")
     plain = tf.function(lambda batch: model.train_step(batch), autograph=False).get_concrete_function(batch)
-    run = tf.function(lambda batch: distribution.run(strategy, model.train_step, batch), autograph=False)
+    run = tf.function(lambda batch: distribution.run_step(strategy, model.train_step, batch), autograph=False)
     kinds = [sorted(op.type for op in f.graph.get_operations()) for f in (plain, run.get_concrete_function(batch))]
     assert kinds[0] == kinds[1] and not [kind for kind in kinds[0] if "Collective" in kind]
 
 
 def test_mirrored_with_a_single_device_is_the_default_strategy(monkeypatch):
-    assert distribution.make("mirrored", ["CPU:0"]) is tf.distribute.get_strategy()
+    assert distribution.make_strategy("mirrored", ["CPU:0"]) is tf.distribute.get_strategy()
     one = tf.config.list_logical_devices("CPU")[:1]
     monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: one if kind == "GPU" else one * 2)
-    assert distribution.make("mirrored") is tf.distribute.get_strategy()
+    assert distribution.make_strategy("mirrored") is tf.distribute.get_strategy()
 
 
 @pytest.mark.parametrize("config", [acai.get_config(), gan.get_config()])

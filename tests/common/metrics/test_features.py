@@ -12,7 +12,7 @@ from common.metrics.features import (
     frechet_distance,
     high_frequency_energy,
     kernel_distance,
-    nearest,
+    nearest_neighbours,
     precision_recall,
     sharpness,
 )
@@ -148,7 +148,7 @@ def test_nearest_is_the_plain_loop():
     queries, reference = draw(11), draw(23, seed=1)
     plain = np.array([[np.linalg.norm(x - y) for y in reference] for x in queries])
     for block in (1, 4, 11, 1024):
-        indices, distances = nearest(queries, reference, block)
+        indices, distances = nearest_neighbours(queries, reference, block)
         np.testing.assert_array_equal(indices, plain.argmin(axis=1))
         close(distances, plain.min(axis=1), 1e-12)
 
@@ -158,7 +158,7 @@ def test_a_copy_is_at_distance_zero(dtype):
     reference = np.random.default_rng(0).integers(100, 256, (50, 300)).astype(dtype)
     near = reference[:3].copy()
     near[:, 5] -= 2
-    indices, distances = nearest(np.concatenate([reference[::-1], near]), reference, block=16)
+    indices, distances = nearest_neighbours(np.concatenate([reference[::-1], near]), reference, block=16)
     np.testing.assert_array_equal(indices, [*range(49, -1, -1), 0, 1, 2])
     np.testing.assert_array_equal(distances, [0] * 50 + [2] * 3)
 
@@ -167,7 +167,7 @@ def test_nearest_holds_few_rows_in_float64():
     reference = draw(2000, 100).astype(np.float32)
     tracemalloc.start()
     try:
-        nearest(reference[:20], reference, block=16)
+        nearest_neighbours(reference[:20], reference, block=16)
         assert tracemalloc.get_traced_memory()[1] < 400_000  # bytes; the whole reference has 1,600,000
     finally:
         tracemalloc.stop()
@@ -194,7 +194,7 @@ def test_diversity_survives_cancellation():
         precision_recall,
         density_coverage,
         lambda first, _: diversity(first),
-        lambda first, second: nearest(first, second, block=8),
+        lambda first, second: nearest_neighbours(first, second, block=8),
     ],
 )
 def test_memory_is_bounded(statistic, monkeypatch):

@@ -9,7 +9,7 @@ from common.metrics.features import (
     frechet_distance,
     high_frequency_energy,
     kernel_distance,
-    nearest,
+    nearest_neighbours,
     precision_recall,
     sharpness,
 )
@@ -32,7 +32,7 @@ def test_copied_training_images():
     copies = train[np.random.default_rng(2).permutation(100)]
     assert abs(frechet_distance(train, copies)) < 1e-9 < frechet_distance(train, fresh)  # taken in
     assert precision_recall(train, copies) == (1, 1)  # taken in
-    assert nearest(copies, train)[1].max() == 0 < nearest(fresh, train)[1].min()
+    assert nearest_neighbours(copies, train)[1].max() == 0 < nearest_neighbours(fresh, train)[1].min()
 
 
 def test_noise():
@@ -65,9 +65,9 @@ def test_the_order_of_rows_does_not_matter(statistic):
 def test_the_order_of_rows_goes_through_what_is_given_per_row():
     order = np.random.default_rng(0).permutation(10)
     queries, reference = draw(10), draw(30, seed=1)
-    indices, distances = nearest(queries[order], reference[::-1])
-    np.testing.assert_array_equal(29 - indices, nearest(queries, reference)[0][order])
-    close(distances, nearest(queries, reference)[1][order], 1e-12)
+    indices, distances = nearest_neighbours(queries[order], reference[::-1])
+    np.testing.assert_array_equal(29 - indices, nearest_neighbours(queries, reference)[0][order])
+    close(distances, nearest_neighbours(queries, reference)[1][order], 1e-12)
     images = np.random.default_rng(1).uniform(-1, 1, (10, 5, 5, 3))
     close(high_frequency_energy(images[order]), high_frequency_energy(images)[order])
 
@@ -79,7 +79,7 @@ def test_the_order_of_rows_goes_through_what_is_given_per_row():
         (kernel_distance, 2, 2),
         (precision_recall, 4, 4),
         (density_coverage, 6, 1),
-        (nearest, 1, 1),
+        (nearest_neighbours, 1, 1),
         (lambda first, _: diversity(first), 2, 0),
     ],
 )
@@ -100,7 +100,7 @@ def test_features_that_are_refused(statistic, first_least, second_least):
     [
         (lambda: precision_recall(REAL, FAKE, 0), "neighbours: at least 1 required. Received: 0"),
         (lambda: density_coverage(REAL, FAKE, 4), "N >= 5"),
-        (lambda: nearest(REAL, FAKE, 0), "block: at least 1 required. Received: 0"),
+        (lambda: nearest_neighbours(REAL, FAKE, 0), "block: at least 1 required. Received: 0"),
         (lambda: high_frequency_energy(np.zeros((1, 4, 4, 3), np.uint8)), "Received: uint8"),
         (lambda: high_frequency_energy(np.zeros((1, 4, 2, 3))), "H and W >= 3 required"),
         (lambda: high_frequency_energy(np.zeros((0, 4, 4, 3))), "N >= 1"),

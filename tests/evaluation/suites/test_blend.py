@@ -141,7 +141,7 @@ def test_every_replicate_of_an_interval_counts_as_progress(monkeypatch):
         counts.append([stage, total, 0])
         yield lambda: counts[-1].__setitem__(2, counts[-1][2] + 1)
 
-    monkeypatch.setattr(blend.progress, "shown", shown)
+    monkeypatch.setattr(blend.progress, "show", shown)
     samples = np.random.default_rng(0).normal(size=(2, 50, 3))
 
     def statistic(first, second):
