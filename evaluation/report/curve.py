@@ -1,7 +1,7 @@
-"""Draws figures that runs logged, against kimg, one below the other:
+"""Draws figures logged by runs against kimg, one plot below the other:
 
-python -m evaluation.report.curve docs/lines.png lines_mean_distance,lines_smoothness runs/lines
-runs/lines_baseline
+    python -m evaluation.report.curve docs/lines.png lines_mean_distance,lines_smoothness \\
+        runs/lines runs/lines_baseline
 """
 
 import json
@@ -16,38 +16,40 @@ from common.images import write_png
 from evaluation.report import plots
 
 
-def read(run, name):
-    """{kimg: figure} of the intervals of a run directory that logged it; InputError where none did."""
+def read_log(run, name):
+    """Reads {kimg: value} of a logged figure; InputError if the run directory or the figure does not exist."""
     path = os.path.join(run, "metrics.jsonl")
     try:
         with open(path, encoding="utf-8") as file:
             records = [json.loads(line) for line in file]
     except (OSError, ValueError) as error:
-        raise InputError(f"A run directory is required. Received: {run} ({error})") from error
-    found = {record["kimg"]: record[name] for record in records if name in record}
-    if not found:
+        raise InputError(f"RUN must be a run directory. Received: {run} ({error})") from error
+    values = {record["kimg"]: record[name] for record in records if name in record}
+    if not values:
         known = ", ".join(sorted({key for record in records for key in record})) or "none"
-        raise InputError(f"A figure that {path} holds is required: {known}. Received: {name}")
-    return found
+        raise InputError(f"FIGURE must be one of those in {path} ({known}). Received: {name}")
+    return values
 
 
 def draw(name, runs):
-    """A figure of some run directories on a logarithmic axis: uint8 [900, 1600, 3]."""
-    found = {os.path.basename(os.path.normpath(run)): read(run, name) for run in runs}
-    kimg = sorted(set().union(*found.values()))
-    curves = {run: ([figures.get(x, np.nan) for x in kimg], None, None) for run, figures in found.items()}
-    return plots.curves(kimg, curves, "kimg", name, "", log=True)
+    """Draws a figure of several run directories on a logarithmic axis, uint8 [900, 1600, 3]."""
+    logs = {os.path.basename(os.path.normpath(run)): read_log(run, name) for run in runs}
+    kimg = sorted(set().union(*logs.values()))
+    lines = {run: ([values.get(x, np.nan) for x in kimg], None, None) for run, values in logs.items()}
+    return plots.draw_curves(kimg, lines, "kimg", name, "", log=True)
 
 
-def main(words):
-    if len(words) < 3:
-        raise InputError(f"Required: OUT.png FIGURE[,FIGURE] RUN [RUN ...]. Received: {len(words)} words")
-    out, names, *runs = words
+def main(arguments):
+    if len(arguments) < 3:
+        raise InputError(
+            f"The arguments must be OUT.png FIGURE[,FIGURE] RUN [RUN ...]. Received: {len(arguments)} arguments"
+        )
+    out, names, *runs = arguments
     write_png(out, np.concatenate([draw(name, runs) for name in names.split(",")]))
     print(out)
 
 
 if __name__ == "__main__":
-    words = sys.argv[1:]
-    del sys.argv[1:]  # what is left has no flags
-    cli.run(lambda: main(words))
+    arguments = sys.argv[1:]
+    del sys.argv[1:]  # cli.run would parse them as flags
+    cli.run(lambda: main(arguments))

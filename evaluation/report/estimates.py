@@ -1,27 +1,27 @@
-"""What a suite hands to the report: figures, each with its interval and count, in sections."""
+"""The data that suites hand to the report: estimates with intervals and counts, grouped into sections."""
 
 import collections
 import dataclasses
 
 import numpy as np
 
-HEADS = ("", "value", "95% interval", "count")
+HEADINGS = ("", "value", "95% interval", "count")
 
 
 @dataclasses.dataclass(frozen=True)
-class Figure:
-    """One measured number.
+class Estimate:
+    """A measured number with its confidence interval.
 
     Args:
-        name: the field's standard term with the count in it, e.g. "fd_classifier_1k".
-        value: NaN where there is none.
-        low, high: the 95% interval, or None twice.
-        count: how many images or pairs it is of.
-        better: "lower", "higher", or "" where neither is.
-        note: what a reader has to know, e.g. "not comparable with Inception FID".
+        name: the field's standard term and the count, e.g. "fd_classifier_1k".
+        value: the estimate; NaN if it could not be measured.
+        low, high: the ends of the 95% interval, or None for both.
+        count: number of images or pairs.
+        better: "lower", "higher", or "" if neither is better.
+        note: what a reader should know, e.g. "not comparable with Inception FID".
 
     Raises:
-        ValueError: half an interval or one that does not hold the value, or another `better`.
+        ValueError: if the interval is incomplete or does not contain the value, or `better` is unknown.
     """
 
     name: str
@@ -33,65 +33,65 @@ class Figure:
     note: str = ""
 
     def __post_init__(self):
-        ends = (self.low, self.high)
-        if ends != (None, None) and (None in ends or not self.low <= self.value <= self.high):
-            raise ValueError(f"{self.name}: an interval around {self.value} required. Received: {ends}")
+        interval = (self.low, self.high)
+        if interval != (None, None) and (None in interval or not self.low <= self.value <= self.high):
+            raise ValueError(f"{self.name}: the interval must contain {self.value}. Received: {interval}")
         if self.better not in ("lower", "higher", ""):
-            raise ValueError(f'{self.name}: better "lower", "higher" or "" required. Received: {self.better!r}')
+            raise ValueError(f'{self.name}: better must be "lower", "higher" or "". Received: {self.better!r}')
 
 
 @dataclasses.dataclass(frozen=True)
 class Section:
-    """What one suite found.
+    """The results of one suite.
 
     Args:
-        title: of the section; no other of the report may have it.
-        figures: list of Figure, their names unique.
-        table: rows of a comparison, dicts with the same keys, their values str, int, float or Figure.
+        title: must be unique in a report.
+        estimates: list of Estimate with unique names.
+        table: rows of a comparison, dicts with the same keys and str, int, float or Estimate as values.
         plots: {caption: uint8 [H, W, 3]}.
-        text: paragraphs with an empty line between.
+        text: paragraphs, separated by empty lines.
 
     Raises:
-        ValueError: two figures of one name, or rows with different keys.
+        ValueError: if two estimates have the same name, or rows have different keys.
     """
 
     title: str
-    figures: list
+    estimates: list
     table: list = ()
     plots: dict = dataclasses.field(default_factory=dict)
     text: str = ""
 
     def __post_init__(self):
-        check_unique(figure.name for figure in self.figures)
+        check_unique(estimate.name for estimate in self.estimates)
         if any(list(row) != list(self.table[0]) for row in self.table):
-            raise ValueError(f"table: rows with the same keys required. Received: {[*map(list, self.table)]}")
+            raise ValueError(f"All rows of a table must have the same keys. Received: {[*map(list, self.table)]}")
 
 
 def check_unique(names):
-    """Raises ValueError where a name comes twice."""
-    twice = [name for name, times in collections.Counter(names).items() if times > 1]
-    if twice:
-        raise ValueError(f"One figure or section of a name required. Received: several of {', '.join(twice)}")
+    """Raises ValueError if a name occurs twice."""
+    repeated = [name for name, count in collections.Counter(names).items() if count > 1]
+    if repeated:
+        raise ValueError(f"Names of estimates and sections must be unique. Received twice: {', '.join(repeated)}")
 
 
-def comparison(table):
-    """The table of a Section as rows of cells, its heads the first; on its side where it is wider than long."""
+def table_cells(table):
+    """Returns the table of a Section as a list of rows, headings first; transposed if it is wider than high."""
     rows = [list(table[0]), *(list(row.values()) for row in table)] if table else []
     return [list(row) for row in zip(*rows, strict=True)] if rows and len(rows[0]) > len(rows) else rows
 
 
-def interval(figure):
-    """Text of a figure's interval, empty where it has none."""
-    return "" if figure.low is None else f"{number(figure.low)} to {number(figure.high)}"
+def format_interval(estimate):
+    """Formats the interval of an Estimate; "" if it has none."""
+    return "" if estimate.low is None else f"{format_number(estimate.low)} to {format_number(estimate.high)}"
 
 
-def number(value):
-    """Text of a number with 4 significant digits; "none" for NaN."""
+def format_number(value):
+    """Formats a number with 4 significant digits; "none" for NaN."""
     return "none" if np.isnan(value) else f"{float(value):#.4g}".rstrip(".")
 
 
-def shown(value):
-    """Text of whatever a table holds: a Figure's value; only numbers that are not whole are rounded."""
-    if isinstance(value, Figure):
-        return number(value.value)
-    return number(value) if isinstance(value, float | np.floating) else str(value)
+def format_cell(value):
+    """Formats a table's value: an Estimate without its interval, a float rounded, anything else as it is."""
+    if isinstance(value, Estimate):
+        return format_number(value.value)
+    return format_number(value) if isinstance(value, float | np.floating) else str(value)

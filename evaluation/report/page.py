@@ -1,4 +1,4 @@
-"""The one page of HTML that shows what the suites measured: no scripts, nothing to fetch, pictures inside."""
+"""The HTML report of evaluate.py: one page without scripts or external files, with embedded pictures."""
 
 import base64
 import io
@@ -6,9 +6,16 @@ from html import escape
 
 from PIL import Image
 
-from evaluation.report.estimates import HEADS, Figure, comparison, interval, number, shown
+from evaluation.report.estimates import (
+    HEADINGS,
+    Estimate,
+    format_cell,
+    format_interval,
+    format_number,
+    table_cells,
+)
 
-PAGE = 960  # CSS pixels of the page's column; a narrower picture is shown pixel by pixel, a wider one made smaller
+PAGE_WIDTH = 960  # CSS pixels; narrower pictures keep their size, wider ones are shrunk
 STYLE = """
 :root { color-scheme: light dark; --ink: #1b1f24; --soft: #5c6570; --line: #dfe3e8; --paper: #fdfdfc }
 @media (prefers-color-scheme: dark) {
@@ -36,66 +43,70 @@ img { display: block; max-width: 100%; height: auto; border-radius: 3px }
 """
 
 
-def html(sections, facts):
-    """The page as text; the same sections and facts give the same text.
+def render_html(sections, facts):
+    """Renders the page as a string.
 
     Args:
         sections: list of evaluation.report.estimates.Section.
-        facts: flat dict, see evaluation.report.report.write.
+        facts: flat dict, see `evaluation.report.report.write`.
     """
     title = escape(f"Evaluation of {facts['source']}" if "source" in facts else "Evaluation")
     parts = [
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         f"<title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>",
-        _table((), [(name, shown(value)) for name, value in facts.items()]),
-        *map(_section, sections),
+        _render_table((), [(name, format_cell(value)) for name, value in facts.items()]),
+        *map(_render_section, sections),
         "</main>\n</body>\n</html>\n",
     ]
     return "\n".join(parts)
 
 
-def _section(section):
+def _render_section(section):
     paragraphs = [paragraph.strip() for paragraph in section.text.split("\n\n") if paragraph.strip()]
-    figures = [(f.name, float(f.value), interval(f), f.count, f.better, f.note) for f in section.figures]
+    rows = [(e.name, float(e.value), format_interval(e), e.count, e.better, e.note) for e in section.estimates]
     parts = [f"<h2>{escape(section.title)}</h2>", *(f"<p>{escape(paragraph)}</p>" for paragraph in paragraphs)]
-    parts.append(_table((*HEADS, "better", "note"), figures))
+    parts.append(_render_table((*HEADINGS, "better", "note"), rows))
     if section.table:
-        heads, *rows = comparison(section.table)
-        parts.append(_table(heads, rows))
-    return "\n".join([*parts, *map(_picture, section.plots, section.plots.values())])
+        headings, *rows = table_cells(section.table)
+        parts.append(_render_table(headings, rows))
+    return "\n".join([*parts, *map(_render_picture, section.plots, section.plots.values())])
 
 
-def _table(heads, rows):
-    """A table of str, numbers and Figures; a row begins with its heading, the first row aligns the columns."""
+def _render_table(headings, rows):
+    """Renders rows of str, numbers and Estimates, headings first. The first row sets the alignment."""
     if not rows:
         return ""
     kinds = ["" if isinstance(value, str) else ' class="number"' for value in rows[0]]
-    head = "".join(f'<th scope="col"{k}>{escape(shown(v))}</th>' for k, v in zip(kinds, heads, strict=False))
+    head = "".join(
+        f'<th scope="col"{kind}>{escape(format_cell(heading))}</th>'
+        for kind, heading in zip(kinds, headings, strict=False)
+    )
     lines = ['<div class="scroll"><table>', f"<thead><tr>{head}</tr></thead>" if head else "", "<tbody>"]
     for first, *rest in rows:
-        cells = (f"<td{kind}>{_cell(value)}</td>" for kind, value in zip(kinds[1:], rest, strict=True))
-        lines.append(f'<tr><th scope="row"{kinds[0]}>{_cell(first)}</th>{"".join(cells)}</tr>')
+        cells = (f"<td{kind}>{_render_cell(value)}</td>" for kind, value in zip(kinds[1:], rest, strict=True))
+        lines.append(f'<tr><th scope="row"{kinds[0]}>{_render_cell(first)}</th>{"".join(cells)}</tr>')
     return "\n".join([*lines, "</tbody></table></div>"])
 
 
-def _cell(value):
-    """The content of a cell: a Figure is its value with the interval below."""
-    if not isinstance(value, Figure):
-        return escape(shown(value))
-    return number(value.value) + (f"<small>{interval(value)}</small>" if value.low is not None else "")
+def _render_cell(value):
+    """Renders the content of a cell; an Estimate has its interval below the value."""
+    if not isinstance(value, Estimate):
+        return escape(format_cell(value))
+    interval = f"<small>{format_interval(value)}</small>" if value.low is not None else ""
+    return format_number(value.value) + interval
 
 
-def _picture(caption, picture):
+def _render_picture(caption, picture):
     height, width = picture.shape[:2]
-    source = f"data:image/png;base64,{base64.b64encode(png(picture)).decode()}"
+    source = f"data:image/png;base64,{base64.b64encode(encode_png(picture)).decode()}"
     image = f'<img src="{source}" width="{width}" height="{height}" alt="{escape(caption)}"'
-    image += ' class="pixels">' if width < PAGE else ">"
+    image += ' class="pixels">' if width < PAGE_WIDTH else ">"
     return f"<figure>\n<figcaption>{escape(caption)}</figcaption>\n{image}\n</figure>"
 
 
-def png(picture):
-    """uint8 [H, W, 3] as the bytes of a PNG; the same picture gives the same bytes."""
+def encode_png(picture):
+    """Encodes uint8 [H, W, 3] as the bytes of a PNG file; the same picture gives the same bytes."""
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, format="PNG")
     return buffer.getvalue()

@@ -1,6 +1,6 @@
-"""What the suites measured, in three forms: a table for the terminal, metrics.json and one page of HTML.
+"""Output of evaluate.py: a table for the terminal, metrics.json and report.html.
 
-The same figures give the same bytes: nothing here knows the time or the machine.
+The same results give the same bytes: no time and no machine is recorded.
 """
 
 import json
@@ -11,97 +11,105 @@ import textwrap
 import numpy as np
 
 from common.files import write_atomically
-from evaluation.report.estimates import HEADS, Figure, Section, check_unique, comparison, interval, number, shown
-from evaluation.report.page import html
+from evaluation.report.estimates import (
+    HEADINGS,
+    Estimate,
+    check_unique,
+    format_cell,
+    format_interval,
+    format_number,
+    table_cells,
+)
+from evaluation.report.page import render_html
 
-__all__ = ["Figure", "Section", "terminal_table", "write"]  # the suites need no other import
-TERMINAL = 100  # characters in a line
+LINE_LENGTH = 100  # characters
 
 
 def terminal_table(sections):
-    """Figures and comparisons of all sections, in lines of at most 100 characters where names leave room."""
-    rows = [(figure.name, *_columns(figure)) for section in sections for figure in section.figures]
-    widths = [max(map(len, column)) for column in zip(HEADS, *rows, strict=True)]
-    indent = sum(widths) + 2 * len(widths)
-    room = max(TERMINAL - indent, 20)
+    """Formats the estimates and comparisons of all sections for a terminal.
 
-    def line(name, *columns):
-        aligned = [name.ljust(widths[0]), *map(str.rjust, columns, widths[1:])]
-        return "  ".join(aligned)
+    Lines have at most LINE_LENGTH characters, unless names are too long for that.
+    """
+    rows = [(estimate.name, *_columns(estimate)) for section in sections for estimate in section.estimates]
+    widths = [max(map(len, column)) for column in zip(HEADINGS, *rows, strict=True)]
+    indent = sum(widths) + 2 * len(widths)
+    note_width = max(LINE_LENGTH - indent, 20)
+
+    def align(name, *columns):
+        return "  ".join([name.ljust(widths[0]), *map(str.rjust, columns, widths[1:])])
 
     lines = []
     for section in sections:
-        lines += [section.title, line(*HEADS) + "  note"]
-        for figure in section.figures:
-            first, *rest = textwrap.wrap(figure.note, room, break_on_hyphens=False) or [""]
-            lines.append(f"{line(figure.name, *_columns(figure))}  {first}".rstrip())
-            lines += [" " * indent + more for more in rest]
+        lines += [section.title, align(*HEADINGS) + "  note"]
+        for estimate in section.estimates:
+            first, *others = textwrap.wrap(estimate.note, note_width, break_on_hyphens=False) or [""]
+            lines.append(f"{align(estimate.name, *_columns(estimate))}  {first}".rstrip())
+            lines += [" " * indent + line for line in others]
         lines += ["", *comparison_lines(section.table), ""] if section.table else [""]
     return "\n".join(lines[:-1])
 
 
 def comparison_lines(table):
-    """The comparison of a Section as lines; intervals beside the values where 100 characters hold them all."""
-    for cell in (_with_interval, shown):
-        rows = [[cell(value) for value in row] for row in comparison(table)]
+    """Formats the table of a Section; intervals are shown if they fit into LINE_LENGTH."""
+    for format_value in (_format_with_interval, format_cell):
+        rows = [[format_value(value) for value in row] for row in table_cells(table)]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        if sum(widths) + 2 * (len(widths) - 1) <= TERMINAL:
+        if sum(widths) + 2 * (len(widths) - 1) <= LINE_LENGTH:
             break
     aligned = ([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])] for row in rows)
     return ["  ".join(row).rstrip() for row in aligned]
 
 
 def write(folder, sections, facts):
-    """Writes metrics.json and report.html into an existing folder, each of them whole or not at all.
+    """Writes metrics.json and report.html, each atomically.
 
-    In the JSON NaN and infinities are null.
+    NaN and infinite numbers become null in the JSON file.
 
     Args:
-        folder: path.
+        folder: path of an existing folder.
         sections: list of Section.
-        facts: flat dict of what the figures depend on: source, digest of the weights, seed and the like.
+        facts: flat dict of what the results depend on: source, digest of the weights, seed and the like.
 
     Returns:
         [path of metrics.json, path of report.html].
 
     Raises:
-        ValueError: two sections with one title.
-        OSError: the folder does not exist or cannot be written to.
+        ValueError: if two sections have the same title.
+        OSError: if the folder does not exist or cannot be written to.
     """
     check_unique(section.title for section in sections)
-    contents = {"metrics.json": _json(sections, facts), "report.html": html(sections, facts)}
+    contents = {"metrics.json": _render_json(sections, facts), "report.html": render_html(sections, facts)}
     for name, text in contents.items():
         write_atomically(os.path.join(folder, name), text.encode("utf-8", "replace"))
     return [os.path.join(folder, name) for name in contents]
 
 
-def _columns(figure):
-    """(value, interval, count) of a figure as text."""
-    return number(figure.value), interval(figure), str(figure.count)
+def _columns(estimate):
+    return format_number(estimate.value), format_interval(estimate), str(estimate.count)
 
 
-def _with_interval(value):
-    known = isinstance(value, Figure) and value.low is not None
-    return f"{shown(value)} ({interval(value)})" if known else shown(value)
+def _format_with_interval(value):
+    has_interval = isinstance(value, Estimate) and value.low is not None
+    return f"{format_cell(value)} ({format_interval(value)})" if has_interval else format_cell(value)
 
 
-def _json(sections, facts):
-    found = {}
+def _render_json(sections, facts):
+    content = {}
     for section in sections:
-        found[section.title] = {"figures": {figure.name: figure for figure in section.figures}}
+        content[section.title] = {"figures": {estimate.name: estimate for estimate in section.estimates}}
         if section.table:
-            found[section.title]["table"] = section.table
-    content = _plain({"facts": facts, "sections": found})
-    return json.dumps(content, indent=2, sort_keys=True, allow_nan=False) + "\n"
+            content[section.title]["table"] = section.table
+    plain = _to_plain({"facts": facts, "sections": content})
+    return json.dumps(plain, indent=2, sort_keys=True, allow_nan=False) + "\n"
 
 
-def _plain(value):
-    """`value` as JSON has it: figures as dicts, numpy's numbers as Python's, NaN and infinities as None."""
-    if isinstance(value, Figure):
-        value = {key: part for key, part in vars(value).items() if key != "name"}
+def _to_plain(value):
+    """Converts a value for JSON: estimates to dicts, numpy numbers to Python's, NaN and infinite ones to None."""
+    if isinstance(value, Estimate):
+        value = {key: field for key, field in vars(value).items() if key != "name"}
     if isinstance(value, dict):
-        return {key: _plain(part) for key, part in value.items()}
+        return {key: _to_plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(part) for part in value]
+        return [_to_plain(item) for item in value]
     value = value.item() if isinstance(value, np.generic) else value
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -19,7 +19,7 @@ from common.metrics.features import (
 )
 from evaluation.features import cached
 from evaluation.report import plots
-from evaluation.report.report import Figure, Section
+from evaluation.report.estimates import Estimate, Section
 
 MIXES = np.linspace(0, 1, 9)
 TEXT = (
@@ -108,14 +108,14 @@ def figures(judged, extract, near, seed):
     size = size_name(count)
 
     def mean(name, values, better, note=""):
-        return Figure(f"{name}_{size}", *intervals.bootstrap_mean(values, seed=seed), count, better, note)
+        return Estimate(f"{name}_{size}", *intervals.bootstrap_mean(values, seed=seed), count, better, note)
 
     def distances(names, statistic, better, stage):
         ends = jackknife(statistic, near.real_features, judged.features, seed=seed, stage=stage)
         named = zip(names, *map(np.atleast_1d, ends), strict=True)
         named = [(n, *(np.clip(rest, 0, 1) if n in SHARES else rest)) for n, *rest in named]
         return [
-            Figure(f"{n}_{extract.name}_{size}", *rest, count, better, extract.comparable) for n, *rest in named
+            Estimate(f"{n}_{extract.name}_{size}", *rest, count, better, extract.comparable) for n, *rest in named
         ]
 
     found = []
@@ -133,9 +133,9 @@ def figures(judged, extract, near, seed):
     for space, (distances, holdouts) in near.distances(judged.pictures, judged.features).items():
         found.append(mean(f"nearest_{space}", distances, "higher", f"the hold-out's: {holdouts.mean():.4g}"))
         closer = np.mean(distances < np.quantile(holdouts, 0.01))
-        found.append(Figure(f"copies_{space}_{size}", closer, count=count, better="lower", note=COPIES))
+        found.append(Estimate(f"copies_{space}_{size}", closer, count=count, better="lower", note=COPIES))
     some = judged.features[:64]
-    found.append(Figure(f"diversity_{extract.name}_{len(some)}", diversity(some), count=len(some)))
+    found.append(Estimate(f"diversity_{extract.name}_{len(some)}", diversity(some), count=len(some)))
     return found
 
 
@@ -167,7 +167,7 @@ def gains(blends, control, near, seed):
         "kd_gain": jackknife(closer, *features, seed=seed, stage="gain in kernel distance and its interval"),
     }
     note = "over the cross-fade of the same pairs; above 0 is better"
-    return [Figure(f"{n}_{size}", *values, len(difference), "higher", note) for n, values in found.items()]
+    return [Estimate(f"{n}_{size}", *values, len(difference), "higher", note) for n, values in found.items()]
 
 
 def verdict(gained):
@@ -237,4 +237,4 @@ def probability_curves(model, judge, parents, classes, seed, count=200):
         name: tuple(np.array([intervals.bootstrap_mean(step, seed=seed) for step in values]).T)
         for name, values in columns.items()
     }
-    return plots.curves(MIXES, curves, "share of the second class", "mean probability", "")
+    return plots.draw_curves(MIXES, curves, "share of the second class", "mean probability", "")

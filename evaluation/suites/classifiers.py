@@ -6,7 +6,7 @@ from scipy.special import softmax
 from common import images
 from common.metrics import classification, intervals
 from evaluation.report import plots
-from evaluation.report.report import Figure, Section
+from evaluation.report.estimates import Estimate, Section
 
 TEXT = (
     "The temperature was fitted to the hold-out, so the honest calibration error (ECE) is that of the test "
@@ -30,13 +30,13 @@ def evaluate(judge, datasets, seed=0):
         hits = probabilities.argmax(1) == dataset.labels
         size = f"{name}_{len(dataset)}"
         accuracy = intervals.bootstrap_mean(hits, seed=seed)
-        figures.append(Figure(f"accuracy_{size}", *accuracy, len(dataset), "higher"))
+        figures.append(Estimate(f"accuracy_{size}", *accuracy, len(dataset), "higher"))
         for figure, shares in (("ece", probabilities), ("ece_uncalibrated", reheated(judge, probabilities))):
             error = classification.expected_calibration_error(shares, dataset.labels)
-            figures.append(Figure(f"{figure}_{size}", error, count=len(dataset), better="lower"))
+            figures.append(Estimate(f"{figure}_{size}", error, count=len(dataset), better="lower"))
         for label, row in enumerate(table):
             row[f"accuracy, {name}"] = float(hits[dataset.labels == label].mean())
-        diagram = plots.reliability_diagram(*classification.reliability(probabilities, dataset.labels))
+        diagram = plots.draw_reliability_diagram(*classification.reliability(probabilities, dataset.labels))
         pictures[f"Reliability on {len(dataset)} images, {name}"] = diagram
     return Section("Classifier", figures, table, pictures, f"{TEXT} Temperature {judge.temperature:.4g}.")
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from common import images, progress
 from common.metrics import intervals
-from evaluation.report.report import Figure, Section
+from evaluation.report.estimates import Estimate, Section
 from evaluation.suites import blend
 
 SHOWN = 64  # samples in the picture
@@ -99,5 +99,5 @@ def accuracies(pictures, labels, judges, class_names, seed):
         answers = judge(pictures)[0].argmax(axis=1)
         right = np.isin(answers, own) if labels is None else answers == own[labels]
         figure = f"accuracy_{name}_{blend.size_name(len(pictures))}"
-        found.append(Figure(figure, *intervals.bootstrap_mean(right, seed=seed), len(pictures), "higher"))
+        found.append(Estimate(figure, *intervals.bootstrap_mean(right, seed=seed), len(pictures), "higher"))
     return found

@@ -5,7 +5,7 @@ import numpy as np
 from acai import line_metrics
 from common import images
 from common.metrics import intervals
-from evaluation.report.report import Figure, Section
+from evaluation.report.estimates import Estimate, Section
 
 PAPER = {  # mean distance, smoothness; from memory, not checked against the paper
     "baseline": (6.88e-3, 0.44),
@@ -37,8 +37,10 @@ def evaluate(model, pairs=256, steps=16, seed=0, name="ACAI"):
     figures = [
         measured(f"lines_mean_distance_{pairs}", found["pair_distances"], seed),
         measured(f"lines_smoothness_{pairs}", smooth, seed),
-        Figure(f"lines_smoothness_nan_share_{pairs}", found["smoothness_nan_share"], count=pairs, better="lower"),
-        Figure(
+        Estimate(
+            f"lines_smoothness_nan_share_{pairs}", found["smoothness_nan_share"], count=pairs, better="lower"
+        ),
+        Estimate(
             f"lines_smoothness_official_{pairs}",
             found["smoothness_official"],
             count=pairs,
@@ -60,8 +62,8 @@ def evaluate(model, pairs=256, steps=16, seed=0, name="ACAI"):
 
 
 def measured(name, values, seed):
-    """A Figure of a mean over pairs with its bootstrap interval; NaN where fewer than two pairs have a value."""
+    """A Estimate of a mean over pairs with its bootstrap interval; NaN where fewer than two pairs have a value."""
     if len(values) < 2:
-        return Figure(name, float("nan"), count=len(values), better="lower")
+        return Estimate(name, float("nan"), count=len(values), better="lower")
     value, low, high = intervals.bootstrap_mean(values, seed=seed)
-    return Figure(name, value, low, high, len(values), "lower")
+    return Estimate(name, value, low, high, len(values), "lower")

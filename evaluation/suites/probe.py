@@ -4,7 +4,7 @@ import numpy as np
 
 from common import images, progress
 from common.metrics import intervals, probe
-from evaluation.report.report import Figure, Section
+from evaluation.report.estimates import Estimate, Section
 
 PAPER = {  # linear probe on 256 and 1,024 latents; from memory, not checked against the paper
     "baseline": (0.4792, 0.5162),
@@ -102,7 +102,7 @@ def cluster_figures(codes, labels, read, classes, seed):
 
 
 def accuracy(name, hits, seed, note):
-    return Figure(name, *intervals.bootstrap_mean(hits, seed=seed), len(hits), "higher", note)
+    return Estimate(name, *intervals.bootstrap_mean(hits, seed=seed), len(hits), "higher", note)
 
 
 def drawn(count, wanted, seed):
@@ -119,7 +119,7 @@ def reconstruction_figure(model, dataset, codes, seed):
         errors.append(np.mean(difference**2, axis=(1, 2, 3), dtype=np.float64))
     name = f"reconstruction_error_{dataset.split}_{len(dataset)}"
     found = intervals.bootstrap_mean(np.concatenate(errors), seed=seed)
-    return Figure(name, *found, len(dataset), "lower", "squared, pixels in [-1, 1]")
+    return Estimate(name, *found, len(dataset), "lower", "squared, pixels in [-1, 1]")
 
 
 def paper_rows():

@@ -13,7 +13,7 @@ from common import images, interpolation
 from common.inference import in_batches
 from common.metrics import classification, intervals
 from common.metrics.features import high_frequency_energy, kernel_distance
-from evaluation.report.report import Figure, Section
+from evaluation.report.estimates import Estimate, Section
 from evaluation.suites.blend import Neighbours, jackknife
 from pegasus import masks, search
 from pegasus.candidates import prepare
@@ -121,20 +121,20 @@ class Measure:
         energy = high_frequency_energy(pictures) / self.near.real_energy
         count = len(pictures)
         found = [
-            Figure(
+            Estimate(
                 f"recognisability_referee_{count}",
                 *intervals.bootstrap_mean(recognised, seed=self.seed),
                 count,
                 "higher",
             ),
-            Figure(f"kd_referee_{count}", *kd, count, "lower", "not comparable with Inception's"),
-            Figure(f"sharpness_{count}", *intervals.bootstrap_mean(energy, seed=self.seed), count),
+            Estimate(f"kd_referee_{count}", *kd, count, "lower", "not comparable with Inception's"),
+            Estimate(f"sharpness_{count}", *intervals.bootstrap_mean(energy, seed=self.seed), count),
         ]
         spaces = self.near.distances(pictures, self.extract(pictures))
         for space, (distances, holdouts) in spaces.items():
             closer = float(np.mean(distances < np.quantile(holdouts, 0.01)))
             note = "share nearer to a training image than 99% of the hold-out"
-            found.append(Figure(f"copies_{space}_{count}", closer, count=count, better="lower", note=note))
+            found.append(Estimate(f"copies_{space}_{count}", closer, count=count, better="lower", note=note))
         return found
 
 

@@ -1,4 +1,4 @@
-"""Curves of what runs logged: the numbers that are read, and the command."""
+"""The command that draws logged figures: reading logs, drawing and errors."""
 
 import json
 import subprocess
@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[3]
 
 @pytest.fixture
 def runs(tmp_path):
-    """Two runs that logged "loss" at 1, 2, 3 kimg and "error" at some of them."""
+    """Two run directories that logged "loss" at 1, 2 and 3 kimg and "error" at some of these."""
     for name, errors in (("long", {1: 0.5, 3: 0.1}), ("short", {1: 0.4})):
         (tmp_path / name).mkdir()
         records = [{"kimg": k, "loss": 1.0} | ({"error": errors[k]} if k in errors else {}) for k in (1, 2, 3)]
@@ -25,12 +25,12 @@ def runs(tmp_path):
     return tmp_path
 
 
-def test_read_takes_the_intervals_that_have_the_figure(runs):
-    assert curve.read(runs / "long", "error") == {1: 0.5, 3: 0.1}
+def test_read_log_skips_records_without_the_figure(runs):
+    assert curve.read_log(runs / "long", "error") == {1: 0.5, 3: 0.1}
 
 
-def test_a_run_that_ends_early_ends_early_in_the_picture(runs):
-    expected = plots.curves(
+def test_missing_values_are_gaps(runs):
+    expected = plots.draw_curves(
         [1, 3],
         {"long": ([0.5, 0.1], None, None), "short": ([0.4, np.nan], None, None)},
         "kimg",
@@ -41,22 +41,22 @@ def test_a_run_that_ends_early_ends_early_in_the_picture(runs):
     np.testing.assert_array_equal(curve.draw("error", [runs / "long", f"{runs}/short/"]), expected)
 
 
-def test_a_figure_that_no_interval_has_names_those_there_are(runs):
-    with pytest.raises(InputError, match="error, kimg, loss. Received: distance"):
-        curve.read(runs / "long", "distance")
+def test_an_unknown_figure_is_refused_with_the_known_ones(runs):
+    with pytest.raises(InputError, match=r"\(error, kimg, loss\). Received: distance"):
+        curve.read_log(runs / "long", "distance")
 
 
-def test_the_command_stacks_its_figures(runs):
-    words = [runs / "both.png", "error,loss", runs / "long", runs / "short"]
-    subprocess.run([sys.executable, "-m", "evaluation.report.curve", *words], cwd=ROOT, check=True)
-    picture = np.asarray(Image.open(runs / "both.png"))
-    np.testing.assert_array_equal(picture[900:], curve.draw("loss", words[2:]))
+def test_the_command_stacks_its_plots(runs):
+    arguments = [runs / "stacked.png", "error,loss", runs / "long", runs / "short"]
+    subprocess.run([sys.executable, "-m", "evaluation.report.curve", *arguments], cwd=ROOT, check=True)
+    picture = np.asarray(Image.open(runs / "stacked.png"))
+    np.testing.assert_array_equal(picture[900:], curve.draw("loss", arguments[2:]))
     assert picture.shape == (1800, 1600, 3)
 
 
-@pytest.mark.parametrize("words", [["a.png", "loss"], ["a.png", "loss", "nowhere"]])
-def test_bad_words_get_one_line(words):
+@pytest.mark.parametrize("arguments", [["a.png", "loss"], ["a.png", "loss", "nowhere"]])
+def test_bad_arguments_get_one_line(arguments):
     result = subprocess.run(
-        [sys.executable, "-m", "evaluation.report.curve", *words], cwd=ROOT, capture_output=True, text=True
+        [sys.executable, "-m", "evaluation.report.curve", *arguments], cwd=ROOT, capture_output=True, text=True
     )
     assert result.returncode == 2 and result.stderr.count("\n") == 1

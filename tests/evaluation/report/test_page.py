@@ -1,4 +1,4 @@
-"""The page: it holds every figure, parses, fetches nothing, and nothing that a name says can break it."""
+"""The HTML report: it shows every estimate, is valid, needs no network, and escapes all text."""
 
 import base64
 import io
@@ -7,19 +7,19 @@ import re
 import numpy as np
 from PIL import Image
 
-from evaluation.report.estimates import Figure, Section
-from evaluation.report.page import PAGE, STYLE, html
+from evaluation.report.estimates import Estimate, Section
+from evaluation.report.page import PAGE_WIDTH, STYLE, render_html
 from tests.support.report_pages import FACTS, HOSTILE, NOTE, PICTURE, Page, sections
 
 
-def parsed(found=None, facts=FACTS):
-    """The Page of sections."""
-    return Page(html(sections() if found is None else found, facts))
+def render(content=None, facts=FACTS):
+    """Renders sections and parses the page."""
+    return Page(render_html(sections() if content is None else content, facts))
 
 
-def test_page_has_every_figure_once_and_the_facts_on_top():
-    page = parsed()
-    facts, figures, comparison, lines, models = page.tables
+def test_page_shows_the_facts_and_every_estimate_once():
+    page = render()
+    facts, estimates, comparison, lines, models = page.tables
     assert facts == [
         ["source", "acai"],
         ["weights", "0123456789abcdef"],
@@ -27,14 +27,14 @@ def test_page_has_every_figure_once_and_the_facts_on_top():
         ["scale", "0.1000"],
         ["nothing", "none"],
     ]
-    assert figures == [
+    assert estimates == [
         ["", "value", "95% interval", "count", "better", "note"],
         ["recognisability_1k", "0.3000", "0.2500 to 0.3500", "1000", "higher", ""],
         ["fd_classifier_1k", "123.5", "120.0 to 130.0", "1000", "lower", "not comparable with Inception FID"],
         ["copies_1k", "0.01000", "", "1000", "lower", NOTE],
     ]
     assert [row[:2] for row in lines[1:]] == [["smoothness_256", "none"], ["distance_256", "-1.500e-07"]]
-    # two rows of four columns: on its side, so that slerp and lerp stand side by side
+    # two rows of four columns are transposed, so that slerp and lerp are side by side
     assert comparison == [
         ["blends", "slerp", "lerp"],
         ["recognisability_1k", *["0.3000|0.2500 to 0.3500"] * 2],
@@ -47,46 +47,47 @@ def test_page_has_every_figure_once_and_the_facts_on_top():
     assert len(page.attributes("p")) == 2 and len(page.attributes("h2")) == 2
 
 
-def test_heads_are_aligned_as_their_columns():
-    page = parsed([Section("Lines", [Figure("fd", 1.5)])], {})
+def test_headings_are_aligned_like_their_columns():
+    page = render([Section("Lines", [Estimate("fd", 1.5)])], {})
     cells = [attributes for tag, attributes in page.tags if tag in ("th", "td")]
     kinds = [attributes.get("class") for attributes in cells]
     assert kinds[:6] == kinds[6:] == [None, "number", None, "number", None, None]
     assert [attributes.get("scope") for attributes in cells] == ["col"] * 6 + ["row"] + [None] * 5
 
 
-def test_page_needs_no_network_and_adapts():
-    page = parsed(facts=FACTS | {"source": "http://elsewhere.example"})
+def test_page_needs_no_network_and_follows_colour_scheme_and_width():
+    page = render(facts=FACTS | {"source": "http://elsewhere.example"})
     assert {tag for tag, _ in page.tags}.isdisjoint({"script", "link", "iframe", "a", "base", "object"})
     for _, attributes in page.tags:
         assert {"href", "srcset", "style", "background"}.isdisjoint(attributes)
         assert attributes.get("src", "data:image/png;base64,").startswith("data:image/png;base64,")
     assert not re.search(r"url\(|@import|http", STYLE)
     assert "prefers-color-scheme: dark" in STYLE and "max-width: 960px" in STYLE
-    assert PAGE == 960
+    assert PAGE_WIDTH == 960
     assert {"name": "viewport", "content": "width=device-width, initial-scale=1"} in page.attributes("meta")
     assert page.tags[0] == ("html", {"lang": "en"}) and {"charset": "utf-8"} in page.attributes("meta")
 
 
-def test_pictures_are_embedded_bit_for_bit():
-    page = parsed()
+def test_pictures_are_embedded_losslessly():
+    page = render()
     small, wide = page.attributes("img")
     encoded = small["src"].removeprefix("data:image/png;base64,")
     with Image.open(io.BytesIO(base64.b64decode(encoded, validate=True))) as decoded:
         assert decoded.format == "PNG" and decoded.mode == "RGB"
         np.testing.assert_array_equal(np.asarray(decoded), PICTURE)
     assert (small["width"], small["height"], small["alt"]) == ("7", "5", "some pixels")
-    assert small["class"] == "pixels" and "class" not in wide  # a wide one is made smaller, smoothly
+    assert small["class"] == "pixels" and "class" not in wide  # a wide picture is shrunk with smoothing
     assert ".pixels { image-rendering: pixelated }" in STYLE
     assert [page.text.count(caption) for caption in ("some pixels", "wide")] == [1, 1]
 
 
-def test_hostile_text_is_shown_as_it_is():
-    figure = Figure(HOSTILE, 1.5, 1, 2, note=HOSTILE)
+def test_hostile_text_is_escaped():
+    estimate = Estimate(HOSTILE, 1.5, 1, 2, note=HOSTILE)
     rows = [{HOSTILE: HOSTILE, "b": 1}]
-    found = Section(HOSTILE, [figure], rows, {HOSTILE: PICTURE}, HOSTILE)
-    page = parsed([found], {"source": HOSTILE, HOSTILE: HOSTILE})
+    section = Section(HOSTILE, [estimate], rows, {HOSTILE: PICTURE}, HOSTILE)
+    page = render([section], {"source": HOSTILE, HOSTILE: HOSTILE})
     assert "script" not in {tag for tag, _ in page.tags}
     assert len(page.attributes("img")) == 1 and page.attributes("img")[0]["alt"] == HOSTILE
-    # title, h1, two facts (one is name and value), h2, p, the figure's name and note, the row's two, the caption
+    # title and h1; two facts, one with the text as name and value; h2 and p; name and note of the estimate; two
+    # cells of the row; the caption
     assert page.text.count(HOSTILE) == 2 + 3 + 2 + 2 + 2 + 1

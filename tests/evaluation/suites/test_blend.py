@@ -19,7 +19,7 @@ def model(decode=lambda latents: latents):
 
 
 def suite(decode=lambda latents: latents, **options):
-    """({blends: {name without count: Figure}}, Section)."""
+    """({blends: {name without count: Estimate}}, Section)."""
     judges = {"referee": Judge(), "classifier": Judge()}
     section = blend.evaluate(model(decode), judges, Features(), TRAIN, HOLDOUT, *CLASSES, samples=COUNT, **options)
     rows = {row["blends"]: {n.removesuffix(f"_{COUNT}"): f for n, f in row.items()} for row in section.table}
@@ -47,11 +47,11 @@ def test_half_and_half_is_recognised_as_both(honest):
 
 def test_every_figure_has_its_count_and_the_main_ones_an_interval(honest):
     _, section = honest
-    for figure in section.figures:
+    for figure in section.estimates:
         assert figure.count in (COUNT, 64) and str(figure.count) in figure.name
         if not figure.name.startswith(("copies", "diversity")):
             assert figure.low <= figure.value <= figure.high
-    kernel = next(figure for figure in section.figures if figure.name.startswith("kd_blocks"))
+    kernel = next(figure for figure in section.estimates if figure.name.startswith("kd_blocks"))
     assert kernel.note == "of a test"
 
 

@@ -31,7 +31,7 @@ class Judge:
 def test_figures_of_a_judge_that_is_right_three_times_in_four():
     holdout, test = dataset("holdout", [0, 0, 0, 1] * 10), dataset("test", [0, 0, 0, 1, 1])
     section = classifiers.evaluate(Judge(0.75), (holdout, test))
-    found = {figure.name: figure.value for figure in section.figures}
+    found = {figure.name: figure.value for figure in section.estimates}
     assert found["accuracy_holdout_40"] == 0.75 and found["ece_holdout_40"] == pytest.approx(0, abs=1e-9)
     assert found["accuracy_test_5"] == 0.6 and found["ece_test_5"] == pytest.approx(0.15)
     surer = 0.75**2 / (0.75**2 + 0.25**2)  # at temperature 1 instead of 2

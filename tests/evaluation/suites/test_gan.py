@@ -32,7 +32,7 @@ def generator(images, classes=2):
 
 
 def suite(images, classes=2, **options):
-    """({images: {name without count: Figure}}, Section)."""
+    """({images: {name without count: Estimate}}, Section)."""
     judges = {"referee": Judge(), "classifier": Judge()}
     section = gan.evaluate(
         generator(images, classes), judges, Features(), TRAIN, HOLDOUT, samples=COUNT, **options
@@ -63,8 +63,8 @@ def test_an_ideal_generator_is_as_good_as_other_photographs(honest):
     kernel = rows["samples"]["kd_blocks"]
     assert kernel.low <= kernel.value <= kernel.high and abs(kernel.value) < 0.05 and kernel.note == "of a test"
     assert value(rows, "copies_pixels", "training images") == 1
-    assert section.figures[0].name == f"accuracy_referee_{COUNT}"
-    for figure in section.figures:
+    assert section.estimates[0].name == f"accuracy_referee_{COUNT}"
+    for figure in section.estimates:
         assert figure.count in (COUNT, 64) and str(figure.count) in figure.name
 
 

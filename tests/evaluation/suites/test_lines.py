@@ -22,7 +22,7 @@ def perfect():
 
 def figures(model, **options):
     section = evaluate(model, pairs=PAIRS, **options)
-    return {figure.name.removesuffix(f"_{PAIRS}"): figure for figure in section.figures}, section
+    return {figure.name.removesuffix(f"_{PAIRS}"): figure for figure in section.estimates}, section
 
 
 def test_a_perfect_model_is_perfect():

@@ -42,7 +42,7 @@ def colour(images):
 def figures(encode=colour, decode=lambda codes: np.zeros((len(codes), 4, 4, 3), np.float32), sets=None, **options):
     train, *others = sets or (TRAIN, HOLDOUT, TEST)
     section = evaluation.suites.probe.evaluate(model(encode, decode), train, others, 16, 320.0, **options)
-    return {figure.name: figure for figure in section.figures}, section
+    return {figure.name: figure for figure in section.estimates}, section
 
 
 @pytest.fixture(scope="module")

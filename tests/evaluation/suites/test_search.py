@@ -236,8 +236,8 @@ def test_searches_with_and_without_refinement_beside_random_draws(section):
     of_codes = [f"{n}, {k}" for n in ("slerp", "lerp") for k in ("kept", "kept and refined", "random")]
     assert list(rows) == [*of_codes, "cross-fade, kept", "cross-fade, random", "cross-fade with masks, kept"]
     ours = rows["slerp, kept and refined"]
-    assert section.figures == [v for v in ours.values() if not isinstance(v, str)]
-    for figure in section.figures:
+    assert section.estimates == [v for v in ours.values() if not isinstance(v, str)]
+    for figure in section.estimates:
         assert figure.count == 64
 
 
