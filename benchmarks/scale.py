@@ -161,18 +161,20 @@ def search(candidates, quick):
     from acai.latent_bank import LatentBank
     from classifiers.inference import search_ensemble
     from common import release
-    from pegasus import masks, search
-    from pegasus.candidates import prepare
+    from pegasus import search
+    from pegasus.candidates import prepare_parents
     from pegasus.scores import Scorer
+    from pegasus.search_config import DEFAULT_TERM_WEIGHTS
 
     config, weights, arrays, _ = release.read(release.BUNDLED / "pegasus")
-    scorer = Scorer(ReleasedACAI(config["model"], weights, "pegasus"), search_ensemble(), ("horse", "bird"))
+    networks = ReleasedACAI(config["model"], weights, "pegasus"), search_ensemble(), ("horse", "bird")
     bank = LatentBank.from_arrays(arrays)
     rows = [bank.rows(name)[: 64 if quick else None] for name in ("horse", "bird")]
-    parents = prepare(scorer, bank, rows)
-    search.find(scorer, parents, 1, 1, 0, masks.WEIGHTS)
+    parents = prepare_parents(*networks, bank, rows)
+    scorer = Scorer(*networks, parents)
+    search.select_candidates(scorer, parents, 1, 1, 0, DEFAULT_TERM_WEIGHTS)
     start = time.perf_counter()
-    search.find(scorer, parents, candidates, min(64, candidates), 1, masks.WEIGHTS)
+    search.select_candidates(scorer, parents, candidates, min(64, candidates), 1, DEFAULT_TERM_WEIGHTS)
     seconds = time.perf_counter() - start
     return {"seconds": seconds, "images_per_second": candidates / seconds, "what": "search"}
 

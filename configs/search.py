@@ -3,9 +3,9 @@
 from absl import flags
 
 from pegasus import masks
-from pegasus.search_config import MAX_TERM_WEIGHT, SearchConfig
+from pegasus.search_config import DEFAULT_TERM_WEIGHTS, MAX_TERM_WEIGHT, SearchConfig
 
-TERM_WEIGHTS = {f"{term}_weight": term for term in masks.WEIGHTS}  # {flag: term}
+TERM_WEIGHTS = {f"{term}_weight": term for term in DEFAULT_TERM_WEIGHTS}  # {flag: term}
 NAMES = ("candidates", "refine", "mask", "lower_first", "first_like", "second_like", *TERM_WEIGHTS)
 
 
@@ -22,14 +22,14 @@ def define(candidates, refine, lowest_candidates):
     kinds = "where the second parent weighs more; a search tries all kinds by default"
     flags.DEFINE_enum("mask", None, masks.KINDS, kinds)
     lowered = "search: pixels by which first parents are moved down, to make room for wings"
-    flags.DEFINE_integer("lower_first", 0, lowered, lower_bound=0, upper_bound=masks.LOWEST)
+    flags.DEFINE_integer("lower_first", 0, lowered, lower_bound=0, upper_bound=masks.MAX_LOWERING)
     for side, example in (("first", "light"), ("second", "light,airplane: light, with wings spread")):
         wanted = f"search: use {side} parents most like a class, or light in the middle, e.g. {example}"
         flags.DEFINE_string(f"{side}_like", None, wanted)
     for name, term in TERM_WEIGHTS.items():
         meaning = f"search: weight of the term {term} in the score, see pegasus/scores.py"
         bounds = dict(lower_bound=-MAX_TERM_WEIGHT, upper_bound=MAX_TERM_WEIGHT)
-        flags.DEFINE_float(name, masks.WEIGHTS[term], meaning, **bounds)
+        flags.DEFINE_float(name, DEFAULT_TERM_WEIGHTS[term], meaning, **bounds)
 
 
 def search_config(values, **fields):
@@ -44,4 +44,4 @@ def search_config(values, **fields):
     """
     given = {name: values[name] for name in NAMES if name in values and name not in TERM_WEIGHTS}
     changed = {term: values[name] for name, term in TERM_WEIGHTS.items() if name in values}
-    return SearchConfig(**given | {"term_weights": masks.WEIGHTS | changed} | fields)
+    return SearchConfig(**given | {"term_weights": DEFAULT_TERM_WEIGHTS | changed} | fields)

@@ -1,7 +1,8 @@
-"""Mixes that differ by cell: a code is a map [h, w, c], so wings may come from one parent and legs from the other.
+"""Masks: blends whose mix differs from cell to cell of the latents.
 
-A pattern [h, w] in [-1, 1] says where the second parent shall weigh more (1) or less (-1). Each cell's vector is
-blended by `slerp` at its own share.
+The latents of an image are a map [h, w, c], so the wings may come from one parent and the legs from the other. A
+pattern [h, w] in [-1, 1] raises the second parent's share in some cells and lowers it in others. The vector of
+each cell is then interpolated at its own share.
 """
 
 import numpy as np
@@ -10,28 +11,29 @@ from common.inference import in_batches
 from common.interpolation import slerp
 
 KINDS = ("uniform", "top", "bottom", "soft_top", "random", "learned")
-# Of a search's terms, see pegasus.scores; here, where no TensorFlow is imported, for flags to show.
-WEIGHTS = dict(recognised=1.0, above=0.0, wings=0.0, realism=0.5, critic=0.0)
-WEIGHTS |= dict(sharpness=0.2, typical=0.2, unlike=0.5, together=2.0)
-LIGHT = "light"  # what, but for a class, a search's parents may be like, see pegasus.candidates
-LOWEST = 12  # pixels that first parents may be moved down
-RIDGE = 1.0  # of the class direction, in units of the codes' mean variance
+LIGHT = "light"  # a trait of parents besides the class names: bright in the middle
+MAX_LOWERING = 12  # pixels
+RIDGE_PENALTY = 1.0  # in units of the latents' mean variance
 
 
-def wishes(like):
-    """What parents are to be like, one after the other, of a flag's value: "light,airplane" or None."""
-    return [] if like is None else like.split(",")
+def split_traits(traits):
+    """Splits the value of --first_like or --second_like, e.g. "light,airplane" or None, into a list."""
+    return [] if traits is None else traits.split(",")
 
 
-def pattern(kind, shape, random=None, evidence=None):
-    """Where the second parent weighs more, float64 [h, w] in [-1, 1].
+def make_pattern(kind, shape, random=None, evidence=None):
+    """Makes the pattern of a mask: 1 where the second parent weighs more, -1 where it weighs less.
 
     Args:
-        kind: of KINDS. "top" and "bottom": that half of the rows; "soft_top": falling row by row; "random": each
-            cell for itself; "learned": where the second parent's cells say more of its class than the first's.
+        kind: one of KINDS. "uniform" is 0 everywhere. "top" and "bottom" favour the second parent in that half of
+            the rows; "soft_top" decreases linearly from the top row to the bottom row. "random" draws each cell
+            independently. "learned" favours the parent whose cell is stronger evidence for its own class.
         shape: (h, w).
-        random: numpy Generator, of "random" only.
-        evidence: of "learned" only: two [h, w], see `Evidence`, of the first parent and the second.
+        random: numpy Generator, for "random" only.
+        evidence: for "learned" only, the first and the second parent's maps [h, w] from `ClassEvidence`.
+
+    Returns:
+        float64 [h, w] in [-1, 1].
     """
     height, width = shape
     if kind == "uniform":
@@ -47,63 +49,73 @@ def pattern(kind, shape, random=None, evidence=None):
     return np.repeat(rows[:, None], width, axis=1)
 
 
-def shares(mix, strength, pattern):
-    """Shares of the second parent, [..., h, w] in [0, 1]: `mix` moved by `strength` times the pattern."""
+def mix_shares(mix, strength, pattern):
+    """The second parent's share in each cell, [..., h, w] in [0, 1]: `mix` plus `strength` times the pattern."""
     return np.clip(mix + strength * pattern, 0, 1)
 
 
-def blend(first, second, shares, path=slerp):
-    """Blends cell by cell: codes [N, h, w, c] and the second's shares [N, h, w] in [0, 1] -> codes [N, h, w, c].
+def blend_cells(first, second, shares, path=slerp):
+    """Interpolates two sets of latents cell by cell.
 
-    `path` is `common.interpolation.slerp` or `lerp`.
+    Args:
+        first, second: latents [N, h, w, c].
+        shares: the second's share in each cell, [N, h, w] in [0, 1].
+        path: `common.interpolation.slerp` or `lerp`.
+
+    Returns:
+        Latents [N, h, w, c].
     """
-    cells = [np.reshape(codes, (-1, np.shape(codes)[-1])) for codes in (first, second)]
+    cells = [np.reshape(latents, (-1, np.shape(latents)[-1])) for latents in (first, second)]
     return path(*cells, np.reshape(shares, -1)).reshape(np.shape(first))
 
 
-def mirrored(model, codes):
-    """Codes [N, h, w, c] of the mirrored reconstructions; a mirrored map of cells is the code of no such picture.
+def mirror_latents(model, latents):
+    """Encodes the mirrored reconstructions of latents [N, h, w, c].
 
-    `model` has `encode` and `decode`, see acai.inference.ReleasedACAI.
-    """
-    return in_batches(lambda part: model.encode(np.clip(model.decode(part), -1, 1)[:, :, ::-1]), codes)
-
-
-def lowered(model, codes, pixels):
-    """Codes [N, h, w, c] of the reconstructions moved down by `pixels`, their uppermost row repeated.
-
-    `model` as of `mirrored`. What a picture shows above its middle then lies beside what another shows there.
-    """
-
-    def moved(part):
-        pictures = np.clip(model.decode(part), -1, 1)
-        above = np.repeat(pictures[:, :1], pixels, axis=1)
-        return model.encode(np.concatenate([above, pictures[:, : pictures.shape[1] - pixels]], axis=1))
-
-    return in_batches(moved, codes) if pixels else codes
-
-
-class Evidence:
-    """Which cells of a code speak for its class: those along a linear direction learned from the bank.
-
-    The direction is a ridge regression of +1 (the second class) and -1 (the first) on the codes. Called with
-    codes [N, h, w, c] and their side (0: first, 1: second) it gives what each cell adds to the right answer,
-    [N, h, w].
+    Mirroring the map of cells itself would not give the latents of a mirrored image.
 
     Args:
-        first, second: codes of either class [N, h, w, c].
+        model: has `encode` and `decode`, e.g. `acai.inference.ReleasedACAI`.
+        latents: [N, h, w, c].
+    """
+    return in_batches(lambda batch: model.encode(np.clip(model.decode(batch), -1, 1)[:, :, ::-1]), latents)
+
+
+def lower_latents(model, latents, pixels):
+    """Encodes reconstructions moved down by `pixels`, which makes room for the other parent's wings.
+
+    The top row of each image is repeated to fill the space. Arguments as for `mirror_latents`.
+    """
+
+    def lower(batch):
+        pictures = np.clip(model.decode(batch), -1, 1)
+        top = np.repeat(pictures[:, :1], pixels, axis=1)
+        return model.encode(np.concatenate([top, pictures[:, : pictures.shape[1] - pixels]], axis=1))
+
+    return in_batches(lower, latents) if pixels else latents
+
+
+class ClassEvidence:
+    """Measures how much each cell of the latents tells about the class, with a linear classifier.
+
+    The classifier is a ridge regression of -1 (first class) and +1 (second class) on the latents. A call with
+    latents [N, h, w, c] and their class (0: first, 1: second) returns each cell's contribution to the right
+    answer, [N, h, w].
+
+    Args:
+        first, second: latents of the two classes, [N, h, w, c] each.
     """
 
     def __init__(self, first, second):
         self.shape = first.shape[1:]
-        codes = np.concatenate([first, second]).reshape(len(first) + len(second), -1).astype(np.float64)
-        answers = np.repeat([-1.0, 1.0], [len(first), len(second)])
-        self.mean = codes.mean(axis=0)
-        codes = codes - self.mean
-        penalty = RIDGE * np.mean(np.square(codes)) * len(codes) / codes.shape[1]
-        moments = codes.T @ codes + penalty * np.eye(codes.shape[1])
-        self.direction = np.linalg.solve(moments, codes.T @ (answers - answers.mean()))
+        latents = np.concatenate([first, second]).reshape(len(first) + len(second), -1).astype(np.float64)
+        targets = np.repeat([-1.0, 1.0], [len(first), len(second)])
+        self.mean = latents.mean(axis=0)
+        latents = latents - self.mean
+        penalty = RIDGE_PENALTY * np.mean(np.square(latents)) * len(latents) / latents.shape[1]
+        moments = latents.T @ latents + penalty * np.eye(latents.shape[1])
+        self.direction = np.linalg.solve(moments, latents.T @ (targets - targets.mean()))
 
-    def __call__(self, codes, side):
-        spoken = (np.reshape(codes, (len(codes), -1)) - self.mean) * self.direction
-        return (2 * side - 1) * spoken.reshape(-1, *self.shape).sum(axis=-1)
+    def __call__(self, latents, side):
+        contributions = (np.reshape(latents, (len(latents), -1)) - self.mean) * self.direction
+        return (2 * side - 1) * contributions.reshape(-1, *self.shape).sum(axis=-1)

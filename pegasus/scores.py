@@ -1,23 +1,24 @@
-"""What a search finds good about a blend. A score is the weighted sum of terms, the higher the better:
+"""The score of a blend in a search: a weighted sum of terms, where higher is better.
 
-recognised   log sqrt(P(first) P(second)), mean over judges and views (mirrored, shifted)
-above        the same of the second class in the upper half of the picture and the first in the lower, the other
-             half blurred: wings are above legs; one view, and only where it is asked for
-wings        light wings before something dark, see `pegasus.wings.light`; only where it is asked for
-realism      minus the squared Mahalanobis distance, over its dimensions, of the judges' features to a
-             Gaussian of those of the parents' reconstructions, beyond their own mean (1)
-critic       minus the critic's guess of the mix
-sharpness    log of high-frequency energy over the reconstructions', at most 0
-typical      minus the same distance as `realism` of the code to a Gaussian of the bank's codes
-unlike       log of the distance to the nearest reconstruction in the judges' features over the median of
-             what reconstructions have among themselves, at most 0; see `pegasus.search.thorough`
+Terms have the names of their flags (--realism_weight):
 
-One more is of all that are kept, so that no score holds it:
+recognised  recognisability, log sqrt(P(first) P(second)): mean over classifiers and views (mirrored, shifted)
+above       the same for the second class in the upper half of the picture and the first class in the lower half,
+            with the other half blurred; one view; optional
+wings       light wings in front of something dark, see `pegasus.wings.upper_lightness`; optional
+realism     feature typicality: minus the squared Mahalanobis distance per dimension of the classifiers' features
+            to a Gaussian fitted to the parents' reconstructions, beyond the mean of these (1)
+critic      minus the critic's estimate of the mix
+sharpness   log of the high-frequency energy relative to the reconstructions', at most 0
+typical     latent typicality: as "realism", for the latents and a Gaussian fitted to the bank
+unlike      novelty: log of the distance to the nearest reconstruction in the classifiers' features relative to the
+            median of such distances among reconstructions, at most 0; see `pegasus.search.score_all_views`
 
-together     minus the kernel distance of the judges' features to the training images', see `pegasus.selection`
+One more term belongs to the results as a whole and is in no blend's score:
 
-What is kept, and refined until nearly all scores are equal, stands in the order of its `glance`; where wings are
-asked for, the best at a glance is kept whatever its score, see `pegasus.search.leading`.
+together    minus the kernel distance of their features to the training images', see `pegasus.selection`
+
+Results are ordered by `Scorer.low_resolution_score`, since refinement makes nearly all scores equal.
 """
 
 import functools
@@ -28,14 +29,20 @@ import tensorflow as tf
 from common.inference import in_batches
 from pegasus import wings
 
-SHIFTS = ((0, 0), (2, 0), (-2, 0), (0, 2), (0, -2))  # down and right, in pixels; all of them mirrored as well
-REACH = 2  # pixels that a shift is at most
-BATCH_SIZE = 256  # candidates; whole batches, so that one program serves all
-OPTIONAL = ("above", "wings")  # terms that are there only where they are asked for
+SHIFTS = ((0, 0), (2, 0), (-2, 0), (0, 2), (0, -2))  # (down, right) in pixels; views are also mirrored
+MAX_SHIFT = 2  # pixels
+BATCH_SIZE = 256  # candidates; incomplete batches are filled so that each function is traced once
+ALL_VIEWS_BATCH_SIZE = 32
+OPTIONAL_TERMS = ("above", "wings")  # computed only if they have a weight
 
 
 class Gaussian:
-    """Mean and whitening of vectors [N, d]; the covariance is shrunk towards its mean variance by `shrinkage`."""
+    """A Gaussian fitted to vectors [N, d].
+
+    Args:
+        vectors: [N, d].
+        shrinkage: share of the covariance that is replaced by the identity times the mean variance.
+    """
 
     def __init__(self, vectors, shrinkage=0.1):
         vectors = np.asarray(vectors, np.float64)
@@ -49,141 +56,148 @@ class Gaussian:
         self.mean = self.mean.astype(np.float32)
 
     def distance(self, vectors):
-        """Squared Mahalanobis distance over d, [N]; about 1 for what the Gaussian was fitted to. Tensors."""
+        """Squared Mahalanobis distance divided by d, as a tensor [N]; about 1 for the fitted vectors."""
         return tf.reduce_mean(tf.square((vectors - self.mean) @ self.whitening), axis=-1)
 
 
 class Scorer:
-    """Codes -> the scores' terms, but for "unlike".
+    """Computes the score terms of latents, except "unlike".
 
     Args:
         model: acai.inference.ReleasedACAI.
-        judge: classifiers.inference.ClassifierEnsemble, or one ReleasedClassifier.
-        classes: the names of the two that a blend shall show.
-        optional: those terms of OPTIONAL that there are.
+        classifiers: classifiers.inference.ClassifierEnsemble, or one ReleasedClassifier.
+        classes: names of the two classes that a blend should show.
+        parents: pegasus.candidates.Parents, the measure of what is typical.
+        optional_terms: which of OPTIONAL_TERMS to compute.
+        reference: features [M, d] of the images that the results should resemble as a whole, see
+            `pegasus.selection`; None: those of the parents' reconstructions.
     """
 
-    def __init__(self, model, judge, classes, optional=()):
-        self.model, self.judge, self.optional = model, judge, optional
-        self.pair = [judge.class_names.index(name) for name in classes]
-        self.features = self.codes = None
-        self.energy = 1.0
+    def __init__(self, model, classifiers, classes, parents, optional_terms=(), reference=None):
+        self.model, self.classifiers, self.optional_terms = model, classifiers, optional_terms
+        self.class_indices = [classifiers.class_names.index(name) for name in classes]
+        self.latents = Gaussian(parents.bank_latents.reshape(len(parents.bank_latents), -1))
+        self.features, self.energy = Gaussian(parents.features), parents.energy
+        self.reference = np.asarray(parents.features, np.float32) if reference is None else reference
 
-    def refer_to(self, codes, features, energy):
-        """Makes what reconstructions are like the measure: their codes, features [N, d] and mean energy.
+    @functools.cached_property
+    def classify(self):
+        """Function, pictures [B, H, W, C] -> (log probabilities [B, classes], features [B, d]), compiled."""
+        return tf.function(self.classifiers.log_probabilities_and_features, autograph=False)
 
-        Their features are also the `reference` that the kept are to be like as a whole, see `pegasus.selection`.
+    def terms(self, latents, shifts=SHIFTS[:1], mirrored=False):
+        """Computes the terms as differentiable tensors.
+
+        Args:
+            latents: [B, h, w, c].
+            shifts: the views' shifts (down, right); the first one is (0, 0).
+            mirrored: adds each view's mirror image.
+
+        Returns:
+            ({term: [B]}, features [B, d] of the unshifted picture).
         """
-        self.codes, self.features = Gaussian(codes.reshape(len(codes), -1)), Gaussian(features)
-        self.reference, self.energy = np.asarray(features, np.float32), energy
-
-    def see(self, pictures):
-        """(log probabilities [B, classes], features [B, d]) of pictures [B, H, W, C]; tensors."""
-        return self.judge.log_probabilities_and_features(pictures)
-
-    @functools.cached_property
-    def look(self):
-        """`see` as one program."""
-        return tf.function(self.see, autograph=False)
-
-    def terms(self, codes, shifts=SHIFTS[:1], mirrored=False):
-        """{term: [B]} and the features [B, d] of codes [B, h, w, c], tensors that have gradients."""
-        pictures = tf.clip_by_value(self.model.autoencoder.decode(codes), -1, 1)
-        views = [pictures, *(shifted(pictures, *shift) for shift in shifts[1:])]
-        views += [shifted(pictures[:, :, ::-1], *shift) for shift in shifts] if mirrored else []
-        seen = [*views, *halves(pictures)] if "above" in self.optional else views
-        logs, (features, *_) = (tf.split(part, len(seen)) for part in self.see(tf.concat(seen, 0)))
-        flat = tf.reshape(codes, (-1, int(np.prod(codes.shape[1:]))))
-        found = {
-            "recognised": tf.reduce_mean(tf.gather(logs[: len(views)], self.pair, axis=2), axis=(0, 2)),
+        pictures = tf.clip_by_value(self.model.autoencoder.decode(latents), -1, 1)
+        views = [pictures, *(shift_pictures(pictures, *shift) for shift in shifts[1:])]
+        views += [shift_pictures(pictures[:, :, ::-1], *shift) for shift in shifts] if mirrored else []
+        above = "above" in self.optional_terms
+        shown = [*views, *sharp_halves(pictures)] if above else views
+        outputs = self.classifiers.log_probabilities_and_features(tf.concat(shown, 0))
+        log_probabilities, (features, *_) = (tf.split(output, len(shown)) for output in outputs)
+        flat = tf.reshape(latents, (-1, int(np.prod(latents.shape[1:]))))
+        terms = {
+            "recognised": tf.reduce_mean(
+                tf.gather(log_probabilities[: len(views)], self.class_indices, axis=2), axis=(0, 2)
+            ),
             "realism": -tf.nn.relu(self.features.distance(features) - 1),
-            "sharpness": tf.minimum(tf.math.log(energy(pictures) / self.energy + 1e-6), 0),
-            "typical": -tf.nn.relu(self.codes.distance(flat) - 1),
+            "sharpness": tf.minimum(tf.math.log(high_frequency_energy(pictures) / self.energy + 1e-6), 0),
+            "typical": -tf.nn.relu(self.latents.distance(flat) - 1),
         }
-        if "above" in self.optional:
-            first, second = self.pair
-            upper, lower = logs[len(views) :]
-            found["above"] = 0.5 * (upper[:, second] + lower[:, first])
-        if "wings" in self.optional:
-            found["wings"] = wings.light(pictures)
+        if above:
+            terms["above"] = self._second_class_above(*log_probabilities[len(views) :])
+        if "wings" in self.optional_terms:
+            terms["wings"] = wings.upper_lightness(pictures)
         if self.model.critic:
-            found["critic"] = -self.model.critic(pictures)
-        return found, features
+            terms["critic"] = -self.model.critic(pictures)
+        return terms, features
+
+    def _second_class_above(self, upper, lower):
+        """Mean log probability [B] of the second class in `upper` and the first in `lower`, [B, classes] each."""
+        first, second = self.class_indices
+        return 0.5 * (upper[:, second] + lower[:, first])
 
     @functools.cached_property
-    def quick(self):
+    def _one_view(self):
         return tf.function(self.terms, autograph=False)
 
     @functools.cached_property
-    def thorough(self):
+    def _all_views(self):
         return tf.function(functools.partial(self.terms, shifts=SHIFTS, mirrored=True), autograph=False)
 
-    def glance(self, codes):
-        """Log probability of the first class, [N], at half the resolution of what codes [N, h, w, c] decode to.
+    def low_resolution_score(self, latents):
+        """Scores how clearly the decoded latents [N, h, w, c] show the first class without their details, [N].
 
-        Mean over judges and all views: how much each is of the first class at a glance, whatever its details.
-        Where there is a term "wings", of the picture as it is and in full: its log probability of the first class,
-        half the term "above" and `pegasus.wings.outline`.
+        It is the log probability of the first class at half the resolution, the mean over classifiers and views.
+        With the term "wings" it is instead, in one view at full resolution, the sum of that log probability,
+        half of "above" and `pegasus.wings.outline_score`.
         """
-        first, second = self.pair
+        first, _ = self.class_indices
 
-        def seen(part):
-            pictures = tf.clip_by_value(self.model.autoencoder.decode(part), -1, 1)
-            if "wings" in self.optional:
-                whole, upper, lower = (self.look(view)[0] for view in (pictures, *halves(pictures)))
-                above = 0.5 * (upper[:, second] + lower[:, first])
-                return whole[:, first] + 0.5 * above + wings.outline(pictures)
-            views = [shifted(side, *shift) for side in (pictures, pictures[:, :, ::-1]) for shift in SHIFTS]
-            return np.mean([self.look(blurred(view, 2))[0][:, first] for view in views], axis=0)
+        def score(batch):
+            pictures = tf.clip_by_value(self.model.autoencoder.decode(batch), -1, 1)
+            if "wings" in self.optional_terms:
+                whole, *halves = (self.classify(view)[0] for view in (pictures, *sharp_halves(pictures)))
+                return whole[:, first] + 0.5 * self._second_class_above(*halves) + wings.outline_score(pictures)
+            views = [shift_pictures(side, *shift) for side in (pictures, pictures[:, :, ::-1]) for shift in SHIFTS]
+            return np.mean([self.classify(blur(view, 2))[0][:, first] for view in views], axis=0)
 
-        return in_batches(seen, codes)
+        return in_batches(score, latents)
 
-    def __call__(self, codes, thorough=False):
-        """Numpy ({term: [N]}, features [N, d]) of codes [N, h, w, c]."""
-        function = self.thorough if thorough else self.quick
-        size = 32 if thorough else BATCH_SIZE
+    def __call__(self, latents, all_views=False):
+        """Computes ({term: [N]}, features [N, d]) of latents [N, h, w, c] as arrays."""
+        function = self._all_views if all_views else self._one_view
+        size = ALL_VIEWS_BATCH_SIZE if all_views else BATCH_SIZE
         parts = []
-        for start in range(0, len(codes), size):
-            part = codes[start : start + size]
-            filled = np.concatenate([part, np.zeros((size - len(part), *part.shape[1:]), part.dtype)])
+        for start in range(0, len(latents), size):
+            batch = latents[start : start + size]
+            filled = np.concatenate([batch, np.zeros((size - len(batch), *batch.shape[1:]), batch.dtype)])
             terms, features = function(tf.constant(filled))
-            parts.append(
-                ({name: v.numpy()[: len(part)] for name, v in terms.items()}, features.numpy()[: len(part)])
-            )
+            terms = {name: values.numpy()[: len(batch)] for name, values in terms.items()}
+            parts.append((terms, features.numpy()[: len(batch)]))
         names = parts[0][0]
         return {n: np.concatenate([p[0][n] for p in parts]) for n in names}, np.concatenate([p[1] for p in parts])
 
 
-def shifted(pictures, down, right):
-    """Pictures [B, H, W, C] moved by at most REACH pixels, numbers or tensors, mirrored at the edge."""
-    padded = tf.pad(pictures, ((0, 0), (REACH, REACH), (REACH, REACH), (0, 0)), "REFLECT")
-    return tf.slice(padded, (0, REACH - down, REACH - right, 0), pictures.shape)
+def shift_pictures(pictures, down, right):
+    """Moves pictures [B, H, W, C] by at most MAX_SHIFT pixels (numbers or tensors), reflected at the edges."""
+    margin = (MAX_SHIFT, MAX_SHIFT)
+    padded = tf.pad(pictures, ((0, 0), margin, margin, (0, 0)), "REFLECT")
+    return tf.slice(padded, (0, MAX_SHIFT - down, MAX_SHIFT - right, 0), pictures.shape)
 
 
-def halves(pictures):
-    """Pictures [B, H, W, C] twice: sharp in the upper half and sharp in the lower, else blurred to 4x4 squares.
+def sharp_halves(pictures):
+    """Returns pictures [B, H, W, C] twice: sharp in the upper half only, and in the lower half only.
 
-    The two shares change over 3 / 16 of the height, so that no edge shows.
+    The rest is blurred to 4x4 squares. Both merge over 3 / 16 of the height, so that no edge shows.
     """
     height, width = pictures.shape[1:3]
-    rest = blurred(pictures, (height // 4, width // 4))
+    blurred = blur(pictures, (height // 4, width // 4))
     rows = (np.arange(height) + 0.5) / height - 0.5
-    share = np.clip(0.5 - rows / (3 / 16), 0, 1).astype(np.float32)[:, None, None]  # of what is sharp above
-    return share * pictures + (1 - share) * rest, (1 - share) * pictures + share * rest
+    share = np.clip(0.5 - rows / (3 / 16), 0, 1).astype(np.float32)[:, None, None]  # 1 in the upper rows
+    return share * pictures + (1 - share) * blurred, (1 - share) * pictures + share * blurred
 
 
-def blurred(pictures, size):
-    """Pictures [B, H, W, C] of the means of squares of a size, interpolated."""
+def blur(pictures, size):
+    """Shrinks pictures [B, H, W, C] by averaging squares of the given size and enlarges them again."""
     return tf.image.resize(tf.nn.avg_pool2d(pictures, size, size, "VALID"), pictures.shape[1:3])
 
 
-def energy(pictures):
-    """`common.metrics.features.high_frequency_energy` of tensors."""
+def high_frequency_energy(pictures):
+    """`common.metrics.features.high_frequency_energy` of tensors [B, H, W, C], [B]."""
     grey = tf.reduce_mean(pictures, axis=3, keepdims=True)
     box = tf.nn.avg_pool2d(grey, 3, 1, "VALID")
     return tf.reduce_mean(tf.square(grey[:, 1:-1, 1:-1] - box), axis=(1, 2, 3))
 
 
-def total(terms, weights):
-    """The score, [N]: the terms times their weights."""
-    return sum(weights[name] * values for name, values in terms.items())
+def weighted_sum(terms, term_weights):
+    """The score [N] of {term: [N]} and {term: weight}."""
+    return sum(term_weights[name] * values for name, values in terms.items())

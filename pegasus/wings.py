@@ -1,58 +1,71 @@
-"""What a search takes for wings: nothing is learned here, as no data set says which pictures show any."""
+"""Simple filters for visible wings. Nothing is learned here, since no data set is labelled with wings."""
 
 import functools
 
 import numpy as np
 import tensorflow as tf
 
-SLOPES = (0.6, 0.9)  # of raised wings: columns outwards for each row upwards
+SLOPES = (0.6, 0.9)  # of raised wings: columns outwards per row upwards
 
 
-def light(pictures):
-    """How much lighter the lightest quarter of the uppermost three eighths of pictures [B, H, W, C], but for an
-    eighth at either side, is than the others, at most 1, [B]."""
-    height, width = pictures.shape[1:3]
-    high = tf.reduce_mean(pictures[:, : 3 * height // 8, width // 8 : -(width // 8)], axis=3)
-    ordered = tf.sort(tf.reshape(high, (-1, high.shape[1] * high.shape[2])), axis=1, direction="DESCENDING")
-    quarter = ordered.shape[1] // 4
-    lighter = tf.reduce_mean(ordered[:, :quarter], axis=1) - tf.reduce_mean(ordered[:, quarter:], axis=1)
-    return tf.minimum(lighter, 1)
+def upper_lightness(pictures):
+    """Lightness of the lightest quarter of the upper part of a picture relative to the rest of that part.
 
+    The upper part is the top three eighths without an eighth at either side.
 
-def raised(pictures):
-    """How much the upper half of pictures [B, H, W, C] shows two light wings in a V, [B] in [-2, 2].
+    Args:
+        pictures: [B, H, W, C] in [-1, 1].
 
-    A matched filter: the darker of the two arms less the lighter of what is between and what is beside them, where
-    that is most, of all places and SLOPES.
+    Returns:
+        The difference of the means, at most 1, as a tensor [B].
     """
-    high = tf.reduce_mean(pictures[:, : pictures.shape[1] // 2], axis=3, keepdims=True)
-    found = tf.nn.conv2d(high, arms(pictures.shape[1]), 1, "VALID")
-    left, right, between, beside = (found[..., part::4] for part in range(4))
+    height, width = pictures.shape[1:3]
+    upper = tf.reduce_mean(pictures[:, : 3 * height // 8, width // 8 : -(width // 8)], axis=3)
+    ordered = tf.sort(tf.reshape(upper, (-1, upper.shape[1] * upper.shape[2])), axis=1, direction="DESCENDING")
+    quarter = ordered.shape[1] // 4
+    lightness = tf.reduce_mean(ordered[:, :quarter], axis=1) - tf.reduce_mean(ordered[:, quarter:], axis=1)
+    return tf.minimum(lightness, 1)
+
+
+def raised_wings_score(pictures):
+    """Matched filter for two light wings raised in a V in the upper half of pictures [B, H, W, C].
+
+    The response is the darker of the two arms minus the lighter of the areas between and beside them. The result,
+    [B] in [-2, 2], is its maximum over all positions and SLOPES.
+    """
+    upper = tf.reduce_mean(pictures[:, : pictures.shape[1] // 2], axis=3, keepdims=True)
+    means = tf.nn.conv2d(upper, wing_kernels(pictures.shape[1]), 1, "VALID")
+    left, right, between, beside = (means[..., part::4] for part in range(4))
     return tf.reduce_max(tf.minimum(left, right) - tf.maximum(between, beside), axis=(1, 2, 3))
 
 
 @functools.cache
-def arms(size):
-    """Kernels float32 [h, w, 1, 4 x slopes] for pictures of `size` rows: the means over the left arm of a V, the
-    right one, what is between and what is beside them, for each of SLOPES."""
+def wing_kernels(size):
+    """Averaging kernels of `raised_wings_score` for pictures of `size` rows, float32 [h, w, 1, 4 x slopes].
+
+    For each of SLOPES there are four: the left arm of a V, its right arm, the area between the arms and the area
+    beside them.
+    """
     reach = 13 * size // 32
-    height, across = np.mgrid[11 * size // 32 : 0 : -1, -reach : reach + 1]  # above and beside the V's foot
-    low = height <= 9 * size // 32  # where arms end
+    height, across = np.mgrid[11 * size // 32 : 0 : -1, -reach : reach + 1]  # relative to the foot of the V
+    low = height <= 9 * size // 32  # the length of the arms
     parts = []
     for slope in SLOPES:
-        away = np.abs(across) - slope * height  # from the middle of an arm
-        arm, between, beside = np.abs(away) <= size / 16, away < -size / 16, away > size / 16
+        offset = np.abs(across) - slope * height  # from the middle of an arm
+        arm, between, beside = np.abs(offset) <= size / 16, offset < -size / 16, offset > size / 16
         parts += [arm & low & (across < 0), arm & low & (across > 0), between & low, beside]
     return np.stack([part / part.sum() for part in parts], axis=-1)[:, :, None].astype(np.float32)
 
 
-def outline(pictures):
-    """Twice `raised`, how light the middle of the lower half of pictures [B, H, W, C] is, and half of how dark an
-    eighth at either side of the upper half is, [B]: large where a white horse raises white wings before something
-    dark."""
+def outline_score(pictures):
+    """Scores pictures [B, H, W, C] for a white horse with raised white wings in front of something dark, [B].
+
+    It is twice `raised_wings_score`, plus the lightness of the middle of the lower half, minus half the lightness
+    of an eighth at either side of the upper half.
+    """
     height, width = pictures.shape[1:3]
     body = pictures[:, height // 2 : 7 * height // 8, 3 * width // 16 : -(3 * width // 16)]
     upper = pictures[:, : height // 2]
     sides = tf.concat([upper[:, :, : width // 8], upper[:, :, -(width // 8) :]], axis=2)
-    means = [tf.reduce_mean(part, axis=(1, 2, 3)) for part in (body, sides)]
-    return 2 * raised(pictures) + means[0] - 0.5 * means[1]
+    body, sides = (tf.reduce_mean(part, axis=(1, 2, 3)) for part in (body, sides))
+    return 2 * raised_wings_score(pictures) + body - 0.5 * sides

@@ -156,13 +156,13 @@ def masked(recipe, bank):
     """The "blends" of a recipe's rows with its mask; blend k is a function of the recipe, row and k."""
     shape, evidence = bank.latents.shape[1:3], None
     if recipe["mask"] == "learned":
-        learned = masks.Evidence(*(bank.latents[rows] for rows in class_rows(recipe, bank)))
+        learned = masks.ClassEvidence(*(bank.latents[rows] for rows in class_rows(recipe, bank)))
     blends = []
     for k, rows in enumerate(recipe["rows"]):
         random = np.random.default_rng(np.random.SeedSequence(recipe["seed"], spawn_key=(k, 1)))
         if recipe["mask"] == "learned":
             evidence = [learned(bank.latents[[row]], side)[0] for side, row in enumerate(rows)]
-        shares = masks.shares(recipe["mix"], 0.5, masks.pattern(recipe["mask"], shape, random, evidence))
+        shares = masks.mix_shares(recipe["mix"], 0.5, masks.make_pattern(recipe["mask"], shape, random, evidence))
         blends.append({"mirrored": [0, 0], "mask": recipe["mask"], "shares": shares.round(3).tolist()})
     return blends
 
@@ -261,15 +261,15 @@ def blended(recipe, model, source):
     """(first, code, second), latents [count, h, w, c] each, of a recipe's "blends"."""
     sides = []
     for side, codes in enumerate(parents(recipe, source.bank)):
-        codes = masks.lowered(model, codes, 0 if side else recipe.get("lower_first", 0))
+        codes = masks.lower_latents(model, codes, 0 if side else recipe.get("lower_first", 0))
         turned = np.array([blend["mirrored"][side] for blend in recipe["blends"]], bool)
         if turned.any():
-            codes[turned] = masks.mirrored(model, codes[turned])
+            codes[turned] = masks.mirror_latents(model, codes[turned])
         sides.append(codes)
     if source.refined is not None:
         code = source.refined.astype(np.float32)
     else:
-        code = masks.blend(*sides, np.array([blend["shares"] for blend in recipe["blends"]]))
+        code = masks.blend_cells(*sides, np.array([blend["shares"] for blend in recipe["blends"]]))
     return sides[0], code, sides[1]
 
 

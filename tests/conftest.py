@@ -38,11 +38,19 @@ def parents():
     from pegasus import candidates
 
     random = np.random.default_rng(5)
-    codes = [random.normal(size=(9, 2, 4, 4, 3)).astype(np.float32) for _ in range(2)]
+    latents = [random.normal(size=(9, 2, 4, 4, 3)).astype(np.float32) for _ in range(2)]
     evidence = [random.normal(size=(9, 2, 4, 4)) for _ in range(2)]
-    chosen, rows = [np.array([1, 3, 5]), np.arange(9)], [np.arange(9), np.arange(9, 18)]
-    borders = [candidates.border(side) for side in codes]
-    return candidates.Parents(rows, codes, chosen, borders, evidence, random.normal(size=(18, 5)), 1.0)
+    return candidates.Parents(
+        rows=[np.arange(9), np.arange(9, 18)],
+        latents=latents,
+        eligible=[np.array([1, 3, 5]), np.arange(9)],
+        borders=[candidates.border_cells(x) for x in latents],
+        evidence=evidence,
+        bank_latents=np.concatenate([x[:, 0] for x in latents]),
+        features=random.normal(size=(18, 5)),
+        energy=1.0,
+        typical_distance=1.0,
+    )
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """The suite "search": are the best of many blends better than the best of as many controls?
 
-Blends by slerp of codes, by lerp of codes and cross-fades of the pixels of the same real images go through one
-search each, with the same pairs, mixes and weights; 64 are kept of each, and 64 drawn at random stand beside.
+The controls are linear interpolation of the latents and cross-fades of the pixels of the same real images. All go
+through the same search with the same pairs, mixes and term weights. Blends drawn at random are measured as well.
 """
 
 import dataclasses
@@ -16,130 +16,130 @@ from common.metrics.features import high_frequency_energy, kernel_distance
 from evaluation.report.estimates import Estimate, Section
 from evaluation.suites.blend import Neighbours, jackknife
 from pegasus import masks, search
-from pegasus.candidates import prepare
+from pegasus.candidates import prepare_parents
 from pegasus.scores import Scorer
 
-KEPT = 64
+NUM_RESULTS = 64  # of each search
 TEXT = (
-    "Of each kind of blends the same search keeps 64 of the candidates, by the jury's score and by how near "
-    "they are to the training images as a whole; the referee, which takes no part in it, says how well they "
-    "are recognised as both classes and how far they are from real images in its features (kernel distance to "
-    "the hold-out of both classes). Refined: gradient ascent of the kept codes on the same score; where wings "
-    "are asked for, the best at a glance is kept too, as it was blended. At random: as many pairs at one "
-    "half, without a search. Cross-fades are of the real images whose codes the bank holds; with masks they "
-    "are collages of photographs. The first figures are those of what generate.py makes."
+    "For each kind of blends, the same search selects 64 candidates by the score of the search classifiers and by "
+    "the similarity of the selection as a whole to the training images. The referee, a classifier that takes no "
+    "part in searches, measures how well the results are recognised as both classes, and their kernel distance to "
+    "the hold-out of both classes in its features. Refined: gradient ascent of the selected latents on the same "
+    "score; if visible wings are a term of the score, the result with the best low-resolution score is not "
+    "refined. Random: as many random pairs, blended half and half without a search. Cross-fades use the real "
+    "images whose latents are in the bank; with masks they are collages of photographs. The first figures are "
+    "those of the results that generate.py makes."
 )
 
 
 def evaluate(
-    model,
-    referee,
-    jury,
-    extract,
-    train,
-    holdout,
-    first,
-    second,
-    bank,
-    asked,
-    seed=0,
-    folder=None,
+    model, referee, ensemble, extractor, train, holdout, first, second, bank, config, seed=0, cache_folder=None
 ):
-    """The Section of an ACAI with a bank of codes.
+    """Measures the results of searches with an ACAI and with its controls.
 
     Args:
-        model, train, holdout, first, second, seed, folder: as of `evaluation.suites.blend.evaluate`.
-        referee: classifiers.inference.ReleasedClassifier that says how good what is found is.
-        jury: classifiers.inference.ClassifierEnsemble, or one ReleasedClassifier, that searches.
-        extract: function, images [N, H, W, C] -> features [N, d], in which the nearest training image is sought.
+        model, train, holdout, first, second, seed, cache_folder: see `evaluation.suites.blend.evaluate`.
+        referee: classifiers.inference.ReleasedClassifier that measures the results.
+        ensemble: classifiers.inference.ClassifierEnsemble, or one ReleasedClassifier, used by the searches.
+        extractor: function, images [N, H, W, C] -> features [N, d], used to find the nearest training images.
         bank: acai.latent_bank.LatentBank.
-        asked: pegasus.search_config.SearchConfig of each search; KEPT blends are kept whatever it says.
+        config: pegasus.search_config.SearchConfig; its `keep` is ignored.
+
+    Returns:
+        Section.
     """
-    train, holdout = train.select((first, second)), holdout.select((first, second))
-    rows = [bank.rows(name) for name in (first, second)]
-    pixels = dataclasses.replace(bank, latents=pictures_of(bank, train, holdout))
-    fade, cell = CrossFade(), train.images.shape[1] // bank.latents.shape[1]
-    masked = (asked.mask,) if asked.mask else masks.KINDS
-    kinds = {
-        "slerp": (model, bank, interpolation.slerp, 1, masked),
-        "lerp": (model, bank, interpolation.lerp, 1, masked),
-        "cross-fade": (fade, pixels, interpolation.lerp, cell, ("uniform",)),
-        "cross-fade with masks": (fade, pixels, interpolation.lerp, cell, masked),
+    classes, traits = (first, second), (config.first_like, config.second_like)
+    train, holdout = train.select(classes), holdout.select(classes)
+    rows = [bank.rows(name) for name in classes]
+    pixels = dataclasses.replace(bank, latents=find_bank_images(bank, train, holdout))
+    cross_fade, cell_size = CrossFade(), train.images.shape[1] // bank.latents.shape[1]
+    kinds = (config.mask,) if config.mask else masks.KINDS
+    searches = {  # name: (model, bank, path, cell size, kinds of masks)
+        "slerp": (model, bank, interpolation.slerp, 1, kinds),
+        "lerp": (model, bank, interpolation.lerp, 1, kinds),
+        "cross-fade": (cross_fade, pixels, interpolation.lerp, cell_size, ("uniform",)),
+        "cross-fade with masks": (cross_fade, pixels, interpolation.lerp, cell_size, kinds),
     }
-    if masked == ("uniform",):
-        del kinds["cross-fade with masks"]  # the same as without
-    optional = search.asked(asked.term_weights)
-    look = tf.function(lambda part: jury.log_probabilities_and_features(part)[1], autograph=False)
-    seen = in_batches(look, images.to_float(train.images))
-    measured = Measure(referee, extract, train, holdout, (first, second), seed, folder)
+    if kinds == ("uniform",):
+        del searches["cross-fade with masks"]  # the same as without masks
+    extract_reference = tf.function(lambda x: ensemble.log_probabilities_and_features(x)[1], autograph=False)
+    reference = in_batches(extract_reference, images.to_float(train.images))
+    measure = RefereeMeasurement(referee, extractor, train, holdout, classes, seed, cache_folder)
     table = []
-    for name, (decoder, codes, path, side, allowed) in kinds.items():
-        scorer = Scorer(decoder, jury, (first, second), optional)
-        parents = prepare(
-            scorer, codes, rows, (asked.first_like, asked.second_like), asked.lower_first, path, side
+    for name, (decoder, latent_bank, path, size, allowed_kinds) in searches.items():
+        parents = prepare_parents(
+            decoder, ensemble, classes, latent_bank, rows, traits, config.lower_first, path, size
         )
-        scorer.reference = seen
-        weights = asked.term_weights | ({} if decoder is model else {"critic": 0.0})
-        kept = search.find(scorer, parents, asked.candidates, KEPT, seed, weights, allowed)[1]
-        found = {"kept": kept}
-        if asked.refine and decoder is model:
-            found["kept and refined"] = search.refined(scorer, kept, weights, asked.refine, seed)
+        optional_terms = search.active_optional_terms(config.term_weights)
+        scorer = Scorer(decoder, ensemble, classes, parents, optional_terms, reference)
+        weights = config.term_weights | ({} if decoder is model else {"critic": 0.0})
+        _, selected = search.select_candidates(
+            scorer, parents, config.candidates, NUM_RESULTS, seed, weights, allowed_kinds
+        )
+        results = {"kept": selected}
+        if config.refine and decoder is model:
+            results["kept and refined"] = search.refine_results(scorer, selected, weights, config.refine, seed)
         if name != "cross-fade with masks":
             random = np.random.default_rng(seed)
-            pairs = [c[random.choice(len(c), KEPT, replace=False), 0] for c in parents.codes]
-            found["random"] = masks.blend(*pairs, np.full((KEPT, *pairs[0].shape[1:3]), 0.5), path)
-        for kind, codes_found in found.items():
-            pictures = np.clip(np.asarray(decoder.decode(codes_found)), -1, 1)
-            table.append({"blends": f"{name}, {kind}", **{figure.name: figure for figure in measured(pictures)}})
-    ours = table[1 if asked.refine else 0]
-    title = f"Best {KEPT} of {asked.candidates:,} blends of {first} and {second}"
-    return Section(title, [v for name, v in ours.items() if name != "blends"], table, {}, TEXT)
+            pairs = [x[random.choice(len(x), NUM_RESULTS, replace=False), 0] for x in parents.latents]
+            halves = np.full((NUM_RESULTS, *pairs[0].shape[1:3]), 0.5)
+            results["random"] = masks.blend_cells(*pairs, halves, path)
+        for kind, latents in results.items():
+            pictures = np.clip(np.asarray(decoder.decode(latents)), -1, 1)
+            table.append({"blends": f"{name}, {kind}"} | {e.name: e for e in measure(pictures)})
+    main_row = table[1 if config.refine else 0]
+    title = f"Best {NUM_RESULTS} of {config.candidates:,} blends of {first} and {second}"
+    return Section(title, [value for key, value in main_row.items() if key != "blends"], table, {}, TEXT)
 
 
-def pictures_of(bank, *datasets):
-    """The images whose codes a bank holds, float32 [N, H, W, C] in [-1, 1]."""
-    of = {(d.split, int(image)): row for d in datasets for image, row in zip(d.ids, d.images, strict=True)}
-    chosen = zip(bank.splits, bank.ids, strict=True)
-    return images.to_float(np.stack([of[str(split), int(image)] for split, image in chosen]))
+def find_bank_images(bank, *datasets):
+    """Finds the images whose latents a bank holds; returns float32 [N, H, W, C] in [-1, 1]."""
+    by_id = {(d.split, int(i)): image for d in datasets for i, image in zip(d.ids, d.images, strict=True)}
+    keys = zip(bank.splits, bank.ids, strict=True)
+    return images.to_float(np.stack([by_id[str(split), int(i)] for split, i in keys]))
 
 
-class Measure:
-    """Figures of KEPT pictures by the referee. Arguments as of `evaluate`; `classes`: the names of the two."""
+class RefereeMeasurement:
+    """Function, pictures [N, H, W, C] -> list of Estimates by the referee.
 
-    def __init__(self, referee, extract, train, holdout, classes, seed, folder):
-        self.referee, self.extract, self.seed = referee, extract, seed
-        self.pair = [referee.class_names.index(name) for name in classes]
+    Args:
+        referee, extractor, train, holdout, seed, cache_folder: see `evaluate`.
+        classes: names of the two classes.
+    """
+
+    def __init__(self, referee, extractor, train, holdout, classes, seed, cache_folder):
+        self.referee, self.extractor, self.seed = referee, extractor, seed
+        self.class_indices = [referee.class_names.index(name) for name in classes]
         real = images.to_float(holdout.images)
-        self.real = referee(real)[1]
-        self.near = Neighbours(extract, images.to_float(train.images), real, folder)
+        self.real_features = referee(real)[1]
+        self.neighbours = Neighbours(extractor, images.to_float(train.images), real, cache_folder)
 
     def __call__(self, pictures):
-        probabilities, features = self.referee(pictures)
-        recognised = classification.recognisability(probabilities, *self.pair)
-        stage = "kernel distance and its interval"
-        kd = jackknife(kernel_distance, self.real, features, seed=self.seed, stage=stage)
-        energy = high_frequency_energy(pictures) / self.near.real_energy
         count = len(pictures)
-        found = [
-            Estimate(
-                f"recognisability_referee_{count}",
-                *intervals.bootstrap_mean(recognised, seed=self.seed),
-                count,
-                "higher",
-            ),
-            Estimate(f"kd_referee_{count}", *kd, count, "lower", "not comparable with Inception's"),
-            Estimate(f"sharpness_{count}", *intervals.bootstrap_mean(energy, seed=self.seed), count),
+
+        def estimate_mean(name, values, better=""):
+            return Estimate(f"{name}_{count}", *intervals.bootstrap_mean(values, seed=self.seed), count, better)
+
+        probabilities, features = self.referee(pictures)
+        recognisability = classification.recognisability(probabilities, *self.class_indices)
+        stage = "kernel distance and its interval"
+        distance = jackknife(kernel_distance, self.real_features, features, seed=self.seed, stage=stage)
+        energy = high_frequency_energy(pictures) / self.neighbours.real_energy
+        estimates = [
+            estimate_mean("recognisability_referee", recognisability, "higher"),
+            Estimate(f"kd_referee_{count}", *distance, count, "lower", "not comparable with Inception's"),
+            estimate_mean("sharpness", energy),
         ]
-        spaces = self.near.distances(pictures, self.extract(pictures))
-        for space, (distances, holdouts) in spaces.items():
-            closer = float(np.mean(distances < np.quantile(holdouts, 0.01)))
+        spaces = self.neighbours.distances(pictures, self.extractor(pictures))
+        for space, (distances, holdout_distances) in spaces.items():
+            share = float(np.mean(distances < np.quantile(holdout_distances, 0.01)))
             note = "share nearer to a training image than 99% of the hold-out"
-            found.append(Estimate(f"copies_{space}_{count}", closer, count=count, better="lower", note=note))
-        return found
+            estimates.append(Estimate(f"copies_{space}_{count}", share, count=count, better="lower", note=note))
+        return estimates
 
 
 class CrossFade:
-    """In place of a model, the control: a picture is its own code, so that blending codes fades pixels."""
+    """The control model: its latents are the pixels, so that interpolating latents cross-fades images."""
 
     critic = None
 

@@ -13,8 +13,7 @@ import pytest
 
 from acai.model import ACAI
 from common import release
-from pegasus import masks
-from pegasus.search_config import SearchConfig
+from pegasus.search_config import DEFAULT_TERM_WEIGHTS, SearchConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZES = dict(width=32, latent_width=2, latent_channels=2, depth=2, critic_depth=2)
@@ -184,6 +183,6 @@ evaluate.search({}, {}, {}, {})
     command = [sys.executable, "-c", program, *words.split(), "--critic_weight=0.25"]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert result.returncode == 0, result.stderr
-    weights = masks.WEIGHTS | {"wings": 1.5, "critic": 0.25}
+    weights = DEFAULT_TERM_WEIGHTS | {"wings": 1.5, "critic": 0.25}
     config = SearchConfig(70, 64, 2, "top", 3, None, "light,cat", weights)
     assert ast.literal_eval(result.stdout) == dataclasses.asdict(config)

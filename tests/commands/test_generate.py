@@ -120,7 +120,7 @@ def made(tiny, gan, tmp_path_factory):
     result = subprocess.run(
         [sys.executable, "-c", MANY, words], cwd=folder, env=environment, capture_output=True, text=True
     )
-    progress = ("preparing", "decoding and scoring candidates", "refining codes")  # of a slow machine
+    progress = ("preparing", "decoding and scoring candidates", "refining latents")  # of a slow machine
     others = [line for line in result.stderr.splitlines() if not line.startswith(progress)]
     assert (result.returncode, others) == (0, [])
     (folder / "printed").write_text(result.stdout)

@@ -5,8 +5,7 @@ from absl import flags
 
 import configs.search
 from common.errors import InputError
-from pegasus import masks
-from pegasus.search_config import SearchConfig
+from pegasus.search_config import DEFAULT_TERM_WEIGHTS, SearchConfig
 
 CLASSES = ("airplane", "bird")
 
@@ -35,7 +34,7 @@ def test_flags_without_values_give_the_defaults(parse):
     values = parse()
     assert set(values) == set(configs.search.NAMES)
     config = configs.search.search_config(values)
-    assert config == SearchConfig(70, keep=64, refine=3, term_weights=masks.WEIGHTS)
+    assert config == SearchConfig(70, keep=64, refine=3, term_weights=DEFAULT_TERM_WEIGHTS)
     assert (config.lower_first, config.mask, config.first_like, config.second_like) == (0, None, None, None)
     config.check_classes(CLASSES)
     assert configs.search.search_config({}, candidates=70, refine=3) == config
@@ -43,7 +42,7 @@ def test_flags_without_values_give_the_defaults(parse):
 
 def test_each_weight_belongs_to_the_term_in_its_name(parse):
     config = configs.search.search_config(parse("--wings_weight=1.5", "--together_weight=0"))
-    assert config.term_weights == masks.WEIGHTS | {"wings": 1.5, "together": 0}
+    assert config.term_weights == DEFAULT_TERM_WEIGHTS | {"wings": 1.5, "together": 0}
 
 
 @pytest.mark.parametrize("word", ["--candidates=4", "--refine=-1", "--lower_first=13", "--mask=left"])
@@ -65,8 +64,8 @@ def test_a_flag_out_of_range_is_refused(parse, word):
         ("mask", ["top"]),
         ("second_like", 3),
         ("term_weights", {"wings": 1.0}),
-        ("term_weights", masks.WEIGHTS | {"wings": "1"}),
-        ("term_weights", masks.WEIGHTS | {"wings": -1001}),
+        ("term_weights", DEFAULT_TERM_WEIGHTS | {"wings": "1"}),
+        ("term_weights", DEFAULT_TERM_WEIGHTS | {"wings": -1001}),
     ],
 )
 def test_a_field_out_of_range_is_refused(field, value):
