@@ -20,7 +20,6 @@ from absl import flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-import configs.acai
 from common import cli
 from common.backend import compiler, memory, precision, towers
 from common.data import batches, datasets
@@ -47,12 +46,8 @@ BURN_IN = 3  # blocks, of which the first compiles
 
 def main():
     memory.keep_freed_memory()
-    config = configs.acai.get_config()
-    for name in ("towers", "precision", "jit_compile"):
-        config.train[name] = FLAGS[name].value
-    config.train.batch_size = FLAGS.batch
-    one_core = FLAGS.model == "acai" and towers.wanted(config.train) > 1
-    cli.import_tensorflow(one_core=one_core)
+    planned = towers.plan(FLAGS.towers, FLAGS.batch, jit_compile=FLAGS.jit_compile, precision=FLAGS.precision)
+    cli.import_tensorflow(one_core=FLAGS.model == "acai" and planned > 1)
     import tensorflow as tf
 
     from common.backend import gpu
@@ -62,7 +57,10 @@ def main():
     policy = precision.resolve(FLAGS.precision)
     precision.set_tensor_float_32(policy)
     images = noise_images(10_000)
-    model, name, flops = acai(towers.count(config.train), policy) if FLAGS.model == "acai" else gan(images, policy)
+    if FLAGS.model == "acai":
+        model, name, flops = acai(towers.resolve(FLAGS.towers, FLAGS.batch), policy)
+    else:
+        model, name, flops = gan(images, policy)
     compiled = compiler.resolve_for(model, FLAGS.jit_compile)
     step, strategy = loop.compile_step(model, compiled), distribution.make_strategy("default")
     stream = batches.batches(images, FLAGS.batch, seed=0, flip=True)

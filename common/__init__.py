@@ -1,1 +1,1 @@
-"""What both families share."""
+"""Library code that all model families share. It imports none of the other packages."""

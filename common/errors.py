@@ -1,15 +1,15 @@
-"""The error for bad input, and the one line that a user sees of an error."""
+"""The error for bad input, and its one-line message."""
 
 
 class InputError(ValueError):
     """Bad input from outside (a flag, a path, an image, a checkpoint, a data folder).
 
-    The message is one line: what is required, what was received, what to do.
+    The message is one line that says what is required, what was received and what to do.
     """
 
 
 def one_line(error):
-    """The message of `error` on one line, control characters escaped; of a quoted traceback only the end."""
+    """Returns the message of `error` as one line: control characters escaped, a traceback cut to its last line."""
     text = str(error).strip()
     if text[:1] in ("'", '"') and text[:1] == text[-1:]:  # str() of a KeyError is the repr of its message
         text = text[1:-1]

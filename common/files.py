@@ -1,4 +1,4 @@
-"""Files that a kill leaves whole, written atomically, and arrays in them; digests that tell a damaged one."""
+"""Atomic writing of files, arrays in .npz files, and digests that reveal damage."""
 
 import contextlib
 import hashlib
@@ -10,24 +10,30 @@ import numpy as np
 
 from common.errors import InputError, one_line
 
-FORMAT = 1  # of the file; a reader refuses a newer one
-UNFINISHED = ".unfinished-"  # begins the names of files that are being written
+FORMAT = 1  # of .npz files; newer ones are refused
+UNFINISHED = ".unfinished-"  # prefix of the names of files that are being written
 
 
 def pack(arrays):
-    """{name: variable or array} as the bytes of an .npz file; equal arrays give equal bytes."""
+    """Returns {name: variable or array} as the bytes of an .npz file. Equal arrays give equal bytes."""
     buffer = io.BytesIO()
     np.savez(buffer, **{name: np.asarray(value) for name, value in arrays.items()})
     return buffer.getvalue()
 
 
 def unpack(data, source):
-    """The inverse of `pack`, without "format". Runs no code: pickles are refused. Memory is bounded by the file's
-    size: `pack` does not compress, so nothing compressed is taken.
+    """Returns the {name: array} that `pack` was given, without "format".
+
+    It is safe for untrusted files: it refuses pickles, which could run code, and compressed members, which could
+    take more memory than the file's size.
+
+    Args:
+        data: bytes.
+        source: path, for messages.
 
     Raises:
-        InputError: for a newer format.
-        ValueError: one line, for bytes that `pack` did not make.
+        InputError: the format is newer than FORMAT.
+        ValueError: the bytes are not those of a file that `pack` writes; the message is one line.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as file:
@@ -36,27 +42,27 @@ def unpack(data, source):
         with np.load(io.BytesIO(data), allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         if not all(isinstance(array, np.ndarray) for array in arrays.values()):
-            raise ValueError("a member is no array")  # numpy hands out its bytes
+            raise ValueError("a member is not an array")  # numpy returns its bytes
         version = int(arrays.pop("format", 0))
-    except Exception as error:  # zipfile and numpy raise a dozen kinds for a damaged file
-        raise ValueError(f"no whole .npz file: {one_line(error) or type(error).__name__}") from error
+    except Exception as error:  # zipfile and numpy raise a dozen types for a damaged file
+        raise ValueError(f"not an undamaged .npz file: {one_line(error) or type(error).__name__}") from error
     if version > FORMAT:
         raise InputError(
-            f"A file of format {FORMAT} or older is required. Received: {source} of format {version}; "
+            f"The file format must be {FORMAT} or older. Received: {source} of format {version}; "
             "update this project."
         )
     return arrays
 
 
 def digest(data):
-    """The first 16 hexadecimal digits of the SHA-256 of `data`."""
+    """Returns the first 16 hexadecimal digits of the SHA-256 of `data`."""
     return hashlib.sha256(data).hexdigest()[:16]
 
 
 def write_atomically(path, data):
-    """Writes bytes so that `path` holds the old content or the new, never a part, whatever happens."""
+    """Writes bytes so that `path` always holds either its old or its new content in full, even after a crash."""
     folder = os.path.dirname(os.path.abspath(path))
-    temporary = os.path.join(folder, f"{UNFINISHED}{os.getpid()}")  # no name that TensorBoard reads
+    temporary = os.path.join(folder, f"{UNFINISHED}{os.getpid()}")  # TensorBoard ignores this name
     try:
         with open(temporary, "wb") as file:
             file.write(data)
@@ -69,13 +75,13 @@ def write_atomically(path, data):
         raise
     handle = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(handle)  # the rename itself
+        os.fsync(handle)  # makes the rename durable
     finally:
         os.close(handle)
 
 
 def remove_unfinished(folder):
-    """Removes what killed writers have left in `folder` and below; for one who knows that nobody writes there."""
+    """Removes files that killed writers left in `folder` and below. Nobody may be writing there."""
     for parent, _, names in os.walk(folder):
         for name in names:
             if name.startswith(UNFINISHED):

@@ -1,12 +1,12 @@
-"""Arrays through networks, in batches of one size."""
+"""Applies networks to arrays in batches of one size."""
 
 import numpy as np
 
-BATCH_SIZE = 64  # of every pass, filled up: the last bits of a picture vary with the size of its batch
+BATCH_SIZE = 64  # constant, because the last bits of a result depend on the batch size
 
 
 def in_batches(function, inputs):
-    """`function` over inputs [N, ...] in full batches of BATCH_SIZE: result k depends on input k and k alone."""
-    filled = np.concatenate([inputs, np.zeros((-len(inputs) % BATCH_SIZE, *inputs.shape[1:]), inputs.dtype)])
-    parts = [function(filled[i : i + BATCH_SIZE]) for i in range(0, len(filled), BATCH_SIZE)]
+    """Applies `function` to inputs [N, ...] in batches padded to BATCH_SIZE; result k depends on input k only."""
+    padded = np.concatenate([inputs, np.zeros((-len(inputs) % BATCH_SIZE, *inputs.shape[1:]), inputs.dtype)])
+    parts = [function(padded[i : i + BATCH_SIZE]) for i in range(0, len(padded), BATCH_SIZE)]
     return np.concatenate(parts)[: len(inputs)]

@@ -1,4 +1,4 @@
-"""A lock on a folder, so that one process at a time writes there. A killed process leaves none behind."""
+"""A lock on a folder, so that only one process at a time writes there. It ends with the process."""
 
 import errno
 import fcntl
@@ -14,17 +14,18 @@ NAME = ".lock"
 
 
 class FolderLock:
-    """Held from its making to `release`, or until the process ends, however it ends.
+    """A lock that is held from construction until `release` or the end of the process.
 
-    It is flock(2) on the file `.lock`, which stays and names its holder for the message to a second process.
-    Linux passes flock on to an NFS server, so it holds between hosts unless the mount says local_lock or nolock.
-    A file system without locks gets a warning.
+    It is flock(2) on the file `.lock`, whose text names the holder for the error message of a second process. On
+    NFS it holds between hosts, unless the mount option is local_lock or nolock. On a file system without locks it
+    only warns. The package filelock is not used because it truncates the file before it has the lock, so that the
+    holder's name is lost, and because it fails on file systems without locks.
 
     Args:
         folder: str, an existing folder.
 
     Raises:
-        InputError: naming who holds the lock.
+        InputError: another process holds the lock; the message names it.
         OSError: the file cannot be opened for writing.
     """
 
@@ -36,20 +37,20 @@ class FolderLock:
             holder = os.read(self.file, 200).decode(errors="replace") or "another process"
             os.close(self.file)
             raise InputError(
-                f"A folder in which no other training runs is required. Received: {folder}, in use by {holder}; "
-                "wait for it, stop it or name another --workdir."
+                f"The folder must not be in use by another training. Received: {folder}, in use by {holder}; "
+                "wait for it, stop it or pass another --workdir."
             ) from None
         except OSError as error:
             if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
                 os.close(self.file)
                 raise
-            logging.warning("%s: no locks on this file system (%s); run one training there", folder, error)
+            logging.warning("%s: this file system has no locks (%s); run only one training there", folder, error)
         os.truncate(self.file, 0)
         holder = f"process {os.getpid()} on {socket.gethostname()} since {time.strftime('%Y-%m-%d %H:%M:%S')}"
         os.write(self.file, holder.encode())
 
     def release(self):
-        """Gives the lock up; a second call does nothing."""
+        """Releases the lock; a second call does nothing."""
         if self.file is not None:
             os.truncate(self.file, 0)
             os.close(self.file)

@@ -1,6 +1,7 @@
-"""Progress of slow work on stderr: a bar on a terminal, else a line now and then; nothing for what is quick.
+"""Shows the progress of slow work on stderr: a bar on a terminal, otherwise occasional lines.
 
-A thread of its own looks at a count and shows it. The work itself only counts, so no result depends on it.
+Quick work shows nothing. A thread displays a counter that the work increments. tqdm alone (`delay`, `mininterval`)
+would redraw only between steps, and so never show work without steps or whose steps take minutes.
 """
 
 import contextlib
@@ -10,15 +11,15 @@ import time
 
 from tqdm import tqdm
 
-QUIET = 3.0  # seconds from the start of a stage in which nothing is shown
-BETWEEN_LINES = 30.0  # seconds, where stderr is no terminal
-BETWEEN_LOOKS = 0.5  # seconds, of the bar at the count
+DELAY = 3.0  # seconds of a stage before anything is shown
+LINE_INTERVAL = 30.0  # seconds between lines where stderr is not a terminal
+BAR_INTERVAL = 0.5  # seconds between updates of the bar
 BAR = "{l_bar}{bar}| {n_fmt}/{total_fmt}, {remaining} left"
-NO_BAR = "{desc}: {elapsed}"
+TIME_ONLY = "{desc}: {elapsed}"
 
 
 def track(items, stage):
-    """Yields the items of a sequence while it shows how many are done; a single item shows nothing."""
+    """Yields the items of a sequence and shows how many are done; a single item shows nothing."""
     if len(items) < 2:
         yield from items
         return
@@ -30,14 +31,14 @@ def track(items, stage):
 
 @contextlib.contextmanager
 def show(stage, total=None):
-    """Shows a stage until the context ends.
+    """Shows the progress of a stage until the context ends.
 
     Args:
-        stage: what is done, in plain words.
-        total: number of steps; None where the work has none: the time since its start is shown instead.
+        stage: description of the work.
+        total: number of steps; None shows the elapsed time instead.
 
     Yields:
-        A function without arguments, to be called after each step.
+        A function without arguments, to call after each step.
     """
     display = _Display(stage, total)
     display.start()
@@ -58,26 +59,26 @@ class _Display(threading.Thread):
         self.done += 1
 
     def run(self):
-        if not self.ended.wait(QUIET):
-            self.bar() if self.stream.isatty() else self.lines()
+        if not self.ended.wait(DELAY):
+            self.show_bar() if self.stream.isatty() else self.print_lines()
 
-    def bar(self):
-        form = NO_BAR if self.total is None else BAR
-        options = dict(total=self.total, leave=False, file=self.stream, dynamic_ncols=True, bar_format=form)
+    def show_bar(self):
+        bar_format = TIME_ONLY if self.total is None else BAR
+        options = dict(total=self.total, leave=False, file=self.stream, dynamic_ncols=True, bar_format=bar_format)
         with tqdm(desc=self.stage, initial=self.done, **options) as bar:
-            bar.initial = 0  # all steps were done since `started`: that is what the time left goes by
+            bar.initial = 0  # estimate the time left from all steps since `started`
             bar.start_t -= time.monotonic() - self.started
-            while not self.ended.wait(BETWEEN_LOOKS):
+            while not self.ended.wait(BAR_INTERVAL):
                 bar.n = self.done
                 bar.refresh()
 
-    def lines(self):
+    def print_lines(self):
         while not self.ended.is_set():
-            print(self.line(time.monotonic() - self.started), file=self.stream, flush=True)
-            self.ended.wait(BETWEEN_LINES)
+            print(self.format_line(time.monotonic() - self.started), file=self.stream, flush=True)
+            self.ended.wait(LINE_INTERVAL)
 
-    def line(self, seconds):
-        """The stage after that many seconds, in words."""
+    def format_line(self, seconds):
+        """Returns the line to print after `seconds` of the stage."""
         if self.total is None:
             return f"{self.stage}: {seconds:.0f} s so far"
         left = f", {seconds / self.done * (self.total - self.done):.0f} s left" if self.done else ""

@@ -1,6 +1,6 @@
-"""A released model: a folder with config.json, weights.npz and, of an ACAI, bank.npz.
+"""Writes and reads releases: folders with config.json, weights.npz and, for ACAI, bank.npz.
 
-It is bundled in `pretrained/` or a part of a run directory.
+A release is part of a run directory or bundled in `pretrained/`.
 """
 
 import json
@@ -12,87 +12,94 @@ import numpy as np
 from common.errors import InputError
 from common.files import digest, pack, unpack, write_atomically
 
-FILES = ("config.json", "bank.npz", "weights.npz")  # the bank of an ACAI only
+FILES = ("config.json", "bank.npz", "weights.npz")  # only ACAI has a bank
 BUNDLED = Path(__file__).resolve().parent.parent / "pretrained"
 
 
 def resolve(source, flag="--source"):
-    """A bundled model's name, a run directory or a release folder -> the release folder (Path).
+    """Finds the release folder of a bundled model, a run directory or a release.
 
     Args:
-        source: which.
-        flag: what an error calls it.
+        source: name of a bundled model, or path.
+        flag: name of the flag or field that holds `source`, for the error.
+
+    Returns:
+        Path of the release folder.
 
     Raises:
-        InputError: naming the bundled models, when it is none of them.
+        InputError: there is no such release; the message lists the bundled models.
     """
     for folder in (Path(source) / "release", Path(source), BUNDLED / source):
         if os.path.isfile(folder / "weights.npz"):
             return folder
     bundled = sorted(path.parent.name for path in BUNDLED.glob("*/weights.npz"))
-    state = "a run without a release yet" if os.path.isdir(source) else "no such folder"
+    state = "a folder without a release" if os.path.isdir(source) else "which does not exist"
     raise InputError(
-        f"{flag} is required to be a run directory or a bundled model ({', '.join(bundled) or 'none yet'}). "
+        f"{flag} must be a run directory or a bundled model ({', '.join(bundled) or 'none yet'}). "
         f"Received: {source}, {state}."
     )
 
 
 def write(folder, config, weights, bank=None):
-    """Writes a release, every file atomically; weights and codes as float16.
+    """Writes a release with float16 weights and latents; each file atomically.
 
     Args:
         folder: str.
         config: nested dict of plain values.
         weights: {name: variable or array}.
-        bank: {name: array}, without "weights_digest", which ties it to the weights; None: there is none.
+        bank: {name: array} of a `acai.latent_bank.LatentBank`; None: no bank. The digest of the weights is added.
     """
     os.makedirs(folder, exist_ok=True)
     contents = {"config.json": (json.dumps(config, indent=2, sort_keys=True) + "\n").encode()}
-    tied = {"config_digest": digest(contents["config.json"])}
-    weights = pack({name: _half(value) for name, value in weights.items()} | tied)
+    config_digest = {"config_digest": digest(contents["config.json"])}
+    weights = pack({name: _half(value) for name, value in weights.items()} | config_digest)
     if bank is not None:
-        codes = {name: _half(value) for name, value in bank.items()}
-        contents["bank.npz"] = pack(codes | {"weights_digest": digest(weights)})
-    contents["weights.npz"] = weights  # last: with it a folder is a release
+        bank = {name: _half(value) for name, value in bank.items()}
+        contents["bank.npz"] = pack(bank | {"weights_digest": digest(weights)})
+    contents["weights.npz"] = weights  # last, because its existence marks a release
     for name, data in contents.items():
         write_atomically(os.path.join(folder, name), data)
 
 
 def read(folder, family="acai"):
-    """(config dict, weights {name: float16 array}, bank {name: array}, digest of the weights).
+    """Reads a release.
 
     Args:
-        folder: of a release.
-        family: what the config has to be of; only an ACAI has a bank, others' are {}.
+        folder: of the release.
+        family: expected model family.
+
+    Returns:
+        (config, a nested dict; weights, {name: float16 array}; bank, {name: array}, empty for other families than
+        "acai"; digest of the weights).
 
     Raises:
-        InputError: when a file is missing, damaged or of a newer format, the model is of another family, or
-            the bank or the config is of other weights.
+        InputError: a file is missing, damaged or of a newer format, the model is of another family, or the config
+            or the bank does not belong to the weights.
     """
     config, text = _content(folder, "config.json", _parse_config)
     if config.get("family", family) != family:
         raise InputError(
-            f"A model of the family {family} is required. Received: {folder} of the family {config['family']}"
+            f"The model must be of the family {family}. Received: {folder} of the family {config['family']}"
         )
     weights, data = _content(folder, "weights.npz", unpack)
     weights_digest, bank = digest(data), {}
     if str(weights.pop("config_digest", digest(text))) != digest(text):  # releases before 0.1.0 lack it
         raise InputError(
-            f"A config.json of the same weights is required. Received: {folder}/config.json, of others or "
-            "changed; train on or fetch it again."
+            f"config.json must belong to the weights. Received: {folder}/config.json, of other weights or "
+            "changed; train on or download it again."
         )
     if family == "acai":
         bank, _ = _content(folder, "bank.npz", unpack)
         if str(bank.get("weights_digest")) != weights_digest:
             raise InputError(
-                f"A bank of codes of the same weights is required. Received: {folder}/bank.npz of other weights; "
-                "resume the training, which writes both anew."
+                f"bank.npz must belong to the weights. Received: {folder}/bank.npz of other weights; resume the "
+                "training, which writes both again."
             )
     return config, weights, bank, weights_digest
 
 
 def family(folder):
-    """The family that the release in `folder` is of; InputError as in `read`."""
+    """Returns the model family of the release in `folder`. Raises InputError as `read`."""
     config, _ = _content(folder, "config.json", _parse_config)
     return config.get("family", "acai")
 
@@ -100,12 +107,12 @@ def family(folder):
 def _parse_config(data, _):
     config = json.loads(data)
     if not isinstance(config, dict):
-        raise ValueError("no JSON object")
+        raise ValueError("not a JSON object")
     return config
 
 
 def _content(folder, name, parse):
-    """(`parse(bytes, path)`, bytes) of a file of a release; InputError when it is missing or damaged."""
+    """Returns (`parse(bytes, path)`, bytes) of a file. Raises InputError if it is missing or damaged."""
     path = os.path.join(folder, name)
     try:
         with open(path, "rb") as file:
@@ -113,9 +120,9 @@ def _content(folder, name, parse):
         return parse(data, path), data
     except InputError:
         raise
-    except Exception as error:  # zipfile, numpy and json raise a dozen kinds for a damaged file
+    except Exception as error:  # zipfile, numpy and json raise a dozen types for a damaged file
         raise InputError(
-            f"A whole {name} is required. Received: {path} ({error}); train on or fetch it again."
+            f"{name} must be undamaged. Received: {path} ({error}); train on or download it again."
         ) from error
 
 
@@ -125,9 +132,9 @@ def _half(value):
 
 
 def record_or_verify_digest(recipe, name, digest, received):
-    """Notes what a recipe's pictures are made of; InputError when its manifest noted something else."""
+    """Records a digest in a recipe. Raises InputError if its manifest recorded another one."""
     if recipe.setdefault(name, digest) != digest:
         what = name.removesuffix("_digest").replace("_", " ")
         raise InputError(
-            f"The {what} of the manifest ({recipe[name]}) required. Received: {received} with {digest}"
+            f"The input must have the {what} of the manifest ({recipe[name]}). Received: {received} with {digest}"
         )

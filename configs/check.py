@@ -6,7 +6,7 @@ import os
 from common import release
 from common.backend import compiler
 from common.backend.precision import PRECISIONS
-from common.data import datasets
+from common.data import batches, datasets
 from common.distribute import cluster
 from common.errors import InputError
 
@@ -95,7 +95,7 @@ def check(config):
         require("model.width", "32, that of CIFAR-10", lambda width: width == 32)
         datasets.check_classes(config.data.classes)
         if pairing == "across":
-            datasets.check_groups(config.data.groups, config.data.classes)
+            batches.check_groups(config.data.groups, config.data.classes)
     if config.family == "gan":
         check_gan(config, require)
 

@@ -51,7 +51,7 @@ def build(config, train):
         realism_ramp_steps=steps(config, config.train.realism_ramp_kimg),
         discriminator_from_step=steps(config, config.train.discriminator_from_kimg),
         ema_rate=config.train.ema_rate,
-        towers=towers.count(config.train),
+        towers=towers.resolve(config.train.towers, config.train.batch_size),
         precision=precision.resolve(config.train.precision),
         seed=config.train.seed,
     )

@@ -1,2 +1,1 @@
-"""Everything that is only speed, or about the machine: with Keras's own layers in place of these all still
-trains."""
+"""Code that only affects speed or describes the machine. Models train without it, on Keras's own layers."""

@@ -1,36 +1,46 @@
-"""Training steps by towers: parts of a batch beside each other on a CPU, one a core.
+"""Towers: parts of a batch that a CPU works on side by side, one per core.
 
-By itself TensorFlow does each operation on all cores, which then wait for the last of them, some hundred times a
-step. Where an operation has one core and a batch goes by as many towers as there are cores, they wait once: on two
-cores that is 1.2 to 1.3 times as fast. What of the batch a tower has: `common.distribute.replicas`. With XLA
-nothing runs
-beside anything, so steps that it compiles have one tower.
+By default TensorFlow runs each operation on all cores, which then wait for the slowest of them, a hundred times a
+step. With one core per operation and one tower per core they wait once: on two cores a step is 1.2 to 1.3 times as
+fast. `common.distribute.replicas` says which rows of the batch a tower gets. XLA does not run operations side by
+side, so steps that it compiles have one tower.
 """
 
 import os
 
 from common.backend import compiler
 
-LEAST_IMAGES = 8  # of a tower
+MIN_IMAGES = 8  # per tower
 
 
-def wanted(train):
-    """How many the "train" section of a config asks for, before TensorFlow is there; 1: it has none."""
-    count = train.get("towers", 1)
-    alone = train.get("strategy", "default") == "default"
-    if not alone or train.jit_compile == "on" or train.precision not in ("auto", "float32"):
+def plan(count, batch_size, strategy="default", jit_compile="auto", precision="auto"):
+    """Number of towers that a training will use on a CPU. Needs no TensorFlow.
+
+    Args:
+        count: number of towers; 0: one per core, see `towers_per_cores`.
+        batch_size: images per step.
+        strategy: one of `common.distribute.cluster.STRATEGIES`; all but "default" have one tower.
+        jit_compile: one of `common.backend.compiler.CHOICES`.
+        precision: one of `common.backend.precision.PRECISIONS`.
+    """
+    if strategy != "default" or jit_compile == "on" or precision not in ("auto", "float32"):
         return 1
-    return (count or by_cores(train.batch_size)) if compiler.has_onednn() else 1
+    return (count or towers_per_cores(batch_size)) if compiler.has_onednn() else 1
 
 
-def by_cores(batch_size):
-    """A tower a core where a batch can be shared out to as many; else 1."""
+def towers_per_cores(batch_size):
+    """One tower per core if the batch can be divided so, else 1."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return cores if batch_size % (2 * cores) == 0 and batch_size >= LEAST_IMAGES * cores else 1
+    return cores if batch_size % (2 * cores) == 0 and batch_size >= MIN_IMAGES * cores else 1
 
 
-def count(train):
-    """As `wanted`, where an operation has one core, as `common.cli.import_tensorflow` sets it; else 1."""
+def resolve(count, batch_size):
+    """Number of towers of a step: 1 unless `common.cli.import_tensorflow` gave each operation one core.
+
+    Args:
+        count, batch_size: see `plan`.
+    """
     import tensorflow as tf
 
-    return wanted(train) if tf.config.threading.get_intra_op_parallelism_threads() == 1 else 1
+    one_core = tf.config.threading.get_intra_op_parallelism_threads() == 1
+    return (count or towers_per_cores(batch_size)) if one_core else 1

@@ -1,1 +1,1 @@
-"""Images: where they come from, and batches of them."""
+"""Image datasets, and batches of their images."""

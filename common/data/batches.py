@@ -7,7 +7,6 @@ import zlib
 
 import numpy as np
 
-from common.data.datasets import check_groups
 from common.data.disk_cache import StoredImages
 from common.errors import InputError
 from common.images import to_float
@@ -112,6 +111,13 @@ def stream_key(seed, stream):
         raise InputError(f"seed must be 0 or more. Received: {seed}.")
     words = np.random.SeedSequence(seed, spawn_key=(zlib.crc32(stream.encode()),))
     return words.generate_state(1, np.uint64).view(np.int64)[0]
+
+
+def check_groups(groups, classes):
+    """Raises InputError unless `groups`, two of class names, share out `classes`."""
+    names = [name for group in groups if isinstance(group, tuple | list) for name in group]
+    if len(groups) != 2 or not all(groups) or sorted(map(str, names)) != sorted(classes):
+        raise InputError(f"groups must share out {', '.join(classes)} between two groups. Received: {groups}.")
 
 
 def _shuffled(rows, key, batch_size, start_step):

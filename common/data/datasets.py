@@ -1,8 +1,9 @@
-"""Images: CIFAR-10, or a folder of the user's own; in memory or, where they would not fit, on disk.
+"""Loads image datasets: CIFAR-10, a folder of the user's own images, or rendered lines.
 
-Every tenth image of each class is held out of all training: the 10th, the 20th, ... in the order of `ids`, so
-500 of the 5,000 training images of a CIFAR-10 class. TensorFlow is imported where it is used, not with this
-module, so that entry points can check their input first.
+Every tenth image of each class is held out of all training: the 10th, the 20th, ... in the order of `ids`. In
+CIFAR-10 these are 500 of the 5,000 training images of a class. Large datasets are stored on disk.
+
+TensorFlow is imported where it is used, so that entry points can check their input first.
 """
 
 import dataclasses
@@ -15,6 +16,8 @@ from pathlib import Path
 import numpy as np
 from absl import logging
 
+from common.backend import memory
+from common.data import lines
 from common.data.cifar10 import CIFAR10_CLASSES, check_cifar10, read_cifar10
 from common.data.disk_cache import StoredImages, load_or_build
 from common.errors import InputError
@@ -22,19 +25,20 @@ from common.files import digest
 from common.images import read_picture
 
 HOLD_OUT_EVERY = 10  # images of a class
-DECODED_AHEAD = 1024  # files of a folder at a time
-NAMED_FILES = 10  # of the files that a folder's warning lists
+MAX_HOLDOUT = 1000  # images per class: measuring more would take longer than training
+DECODED_AHEAD = 1024  # files of a folder that are decoded at a time
+NAMED_FILES = 10  # skipped files that a warning names
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ImageDataset:
-    """Decoded images of one split in the order of their ids.
+    """Decoded images of one split, ordered by id.
 
     Attributes:
-        images: uint8 [N, H, W, C], an array or a common.data.disk_cache.StoredImages.
+        images: uint8 [N, H, W, C], an array or a `common.data.disk_cache.StoredImages`.
         labels: int32 [N], indices into `class_names`.
-        ids: int64 [N]. CIFAR-10: the number in the TFDS id (`train_01234`). A folder: the running number of
-            the readable files in sorted order.
+        ids: int64 [N]. CIFAR-10: the number in the TFDS id (`train_01234`). A folder: the index among its
+            readable files in sorted order.
         class_names: tuple of str.
         split: "train", "holdout" or "test".
     """
@@ -49,83 +53,132 @@ class ImageDataset:
         return len(self.images)
 
     def select(self, classes):
-        """Returns the images of `classes` only, labels renumbered to index into `classes`.
+        """Returns the images of `classes`, with labels that index into `classes`.
 
         Raises:
-            InputError: a name is unknown or given twice, or none is given.
+            InputError: a name is unknown or repeated, or there is none.
         """
         classes = check_classes(classes, self.class_names)
-        renumbered = np.array([classes.index(c) if c in classes else -1 for c in self.class_names], np.int32)
-        labels = renumbered[self.labels]
+        new_labels = np.array([classes.index(c) if c in classes else -1 for c in self.class_names], np.int32)
+        labels = new_labels[self.labels]
         return dataclasses.replace(self, labels=labels, class_names=classes)._keep(labels >= 0)
 
-    def limit_per_class(self, per_class):
-        """Returns at most `per_class` images of each class, at even distances in its order."""
-        places = np.zeros(len(self), bool)
+    def limit_per_class(self, count):
+        """Returns at most `count` images of each class, evenly spaced in the order of the class."""
+        kept = np.zeros(len(self), bool)
         for label in range(len(self.class_names)):
-            own = np.flatnonzero(self.labels == label)
-            count = min(per_class, len(own))
-            places[own[np.arange(count) * len(own) // max(1, count)]] = True
-        return self._keep(places)
+            rows = np.flatnonzero(self.labels == label)
+            limited = min(count, len(rows))
+            kept[rows[np.arange(limited) * len(rows) // max(1, limited)]] = True
+        return self._keep(kept)
 
     def _keep(self, rows):
         images = self.images.keep(rows) if isinstance(self.images, StoredImages) else self.images[rows]
         return dataclasses.replace(self, images=images, labels=self.labels[rows], ids=self.ids[rows])
 
 
-def load_cifar10(data_dir=None, split="train", classes=CIFAR10_CLASSES, hold_out=True, download=True):
-    """Loads CIFAR-10 (Krizhevsky 2009) through tensorflow-datasets, decoded once.
+def load(
+    source,
+    width,
+    classes=CIFAR10_CLASSES,
+    image_folder="",
+    hold_out=True,
+    memory_limit=None,
+    cache=None,
+    data_dir=None,
+):
+    """Loads the images of a training and its hold-out.
 
-    The hold-out is positions 9, 19, 29, ... (from 0) of each class's training images in the order of their
-    ids.
+    Args:
+        source: "cifar10", "folder" or "lines". Training on lines uses `common.data.lines.batches`, which never
+            end; the 256 lines of each split loaded here are for the bank and the pictures.
+        width: height and width in pixels.
+        classes: names of the CIFAR-10 classes to load.
+        image_folder: with "folder", the folder described at `load_folder`.
+        hold_out: False leaves the held-out images in the training set, too.
+        memory_limit: bytes of decoded images to keep in memory; larger datasets are stored on disk. While images
+            are loaded, they take three times as much. None: a quarter of the machine's memory.
+        cache: folder for datasets on disk; None or "": `pegasus-acai` in the user's cache folder.
+        data_dir: see `check_cifar10`.
+
+    Returns:
+        (training set, hold-out), two ImageDatasets. The hold-out has at most MAX_HOLDOUT images per class.
+
+    Raises:
+        InputError: the data cannot be loaded, or a class has too few images to hold any out.
+    """
+    if source == "lines":
+        return _line_images("train", 0, width), _line_images("holdout", 0.5, width)
+    memory_limit = memory.total_bytes() / 4 if memory_limit is None else memory_limit
+    cache = cache or os.path.join(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "pegasus-acai")
+    if source == "folder":
+        dataset = load_folder(image_folder, width=width, hold_out=False, memory_limit=memory_limit, cache=cache)
+    else:
+        dataset = load_cifar10(data_dir, classes=classes, hold_out=False)
+        if dataset.images.nbytes > memory_limit:
+            dataset = move_to_disk(dataset, cache)
+    train, holdout = split_holdout(dataset)
+    counts = np.bincount(holdout.labels, minlength=len(holdout.class_names))
+    if not counts.all():
+        name = holdout.class_names[counts.argmin()]
+        raise InputError(
+            f"Each class must have at least ten images: every tenth is held out. Received: fewer of {name}"
+        )
+    return train if hold_out else dataset, holdout.limit_per_class(MAX_HOLDOUT)
+
+
+def load_cifar10(data_dir=None, split="train", classes=CIFAR10_CLASSES, hold_out=True, download=True):
+    """Loads CIFAR-10 (Krizhevsky 2009) through tensorflow-datasets.
+
+    The hold-out is positions 9, 19, 29, ... (from 0) of each class's training images, ordered by id.
 
     Args:
         data_dir, download: see `check_cifar10`.
         split: "train", "holdout" or "test".
-        classes: names to keep, in the order of their labels.
-        hold_out: False makes "train" all training images, the hold-out included.
+        classes: names to load, in the order of their labels.
+        hold_out: False makes "train" all training images, including the hold-out.
 
     Returns:
         ImageDataset with images [N, 32, 32, 3].
 
     Raises:
-        InputError: an unknown split or class; data absent and not to be downloaded; data damaged.
+        InputError: the split or a class is unknown, or the data is damaged or cannot be obtained.
     """
     _check_choice("split", split, ("train", "holdout", "test"))
     classes = check_classes(classes)
-    stored = "test" if split == "test" else "train"
-    images, labels, ids = read_cifar10(*check_cifar10(data_dir, download), stored, classes)
+    stored_split = "test" if split == "test" else "train"
+    images, labels, ids = read_cifar10(*check_cifar10(data_dir, download), stored_split, classes)
     order = np.argsort(ids, kind="stable")
-    dataset = ImageDataset(images[order], labels[order], ids[order], CIFAR10_CLASSES, stored)
+    dataset = ImageDataset(images[order], labels[order], ids[order], CIFAR10_CLASSES, stored_split)
     dataset = dataset.select(classes)
-    return dataset if split == "test" else _choose(dataset, split, hold_out)
+    return dataset if split == "test" else _select_split(dataset, split, hold_out)
 
 
 def load_folder(folder, split="train", width=32, hold_out=True, memory_limit=math.inf, cache=None):
-    """Loads the user's own images: one sub-folder a class, named after it.
+    """Loads the user's own images from a folder that has one sub-folder per class, named after it.
 
-    Classes and, within a class, files (sub-folders included) come in sorted order. Files that cannot be read
-    are skipped, named and counted in a warning, as are files outside any class. Hidden files do not count.
+    Classes are sorted, and so are the files of a class, including those in sub-folders. A warning names and counts
+    unreadable files and files outside any class, which are skipped. Hidden files are ignored.
 
     Args:
-        folder: path of the folder that holds the classes.
-        split: "train" or "holdout": positions 9, 19, 29, ... (from 0) of each class's readable files.
-        width: height and width in pixels that the images are cropped and resized to.
-        hold_out: False makes "train" all images, the hold-out included.
-        memory_limit: bytes. Where as many images as there are files would be larger, they are decoded once into
-            the folder `cache` and read from there (see common.data.disk_cache), until a file's name, size or
-            time changes.
+        folder: path.
+        split: "train" or "holdout", which is positions 9, 19, 29, ... (from 0) of each class's readable files.
+        width: height and width in pixels to which images are cropped and resized.
+        hold_out: False makes "train" all images, including the hold-out.
+        memory_limit: bytes. If decoding all files could take more, images are decoded once into the folder
+            `cache` and read from there, until the name, size or time of a file changes.
+        cache: see `common.data.disk_cache`.
 
     Returns:
         ImageDataset with images [N, width, width, 3].
 
     Raises:
-        InputError: an unknown split; no such folder; no class; a class without a readable image; a cache that
-            cannot be written.
+        InputError: the split is unknown, the folder does not exist or has no class, a class has no readable image,
+            or the cache cannot be written.
     """
     _check_choice("split", split, ("train", "holdout"))
     folder = Path(os.path.expanduser(folder))
-    required = f"image_folder must be a folder with one sub-folder of images a class. Received: {folder}"
+    required = f"image_folder must be a folder with one sub-folder of images per class. Received: {folder}"
     if not os.path.isdir(folder):
         raise InputError(f"{required}, which is not a folder. Check the path.")
 
@@ -141,43 +194,42 @@ def load_folder(folder, split="train", width=32, hold_out=True, memory_limit=mat
     entries = visible(folder.glob("*"))
     class_folders = [p for p in entries if p.is_dir()]
     if not class_folders:
-        raise InputError(f"{required}, which has no sub-folder. Move the images into one folder a class.")
+        raise InputError(f"{required}, which has no sub-folder. Move the images into one folder per class.")
     files = [[p for p in visible(class_folder.rglob("*")) if not p.is_dir()] for class_folder in class_folders]
     labels = np.repeat(np.arange(len(files), dtype=np.int32), [len(paths) for paths in files])
     paths = list(itertools.chain.from_iterable(files))
 
-    def decoded():
+    def decode():
         with ThreadPoolExecutor() as pool:
             for start in range(0, len(paths), DECODED_AHEAD):
                 yield from pool.map(read, paths[start : start + DECODED_AHEAD])
 
-    if len(paths) * width * width * 3 > memory_limit:
-        images, kept = load_or_build(
-            cache, _content_key(folder, paths, width), decoded, len(paths), (width, width, 3)
-        )
+    shape = width, width, 3
+    if len(paths) * math.prod(shape) > memory_limit:
+        images, readable = load_or_build(cache, _content_key(folder, paths, width), decode, len(paths), shape)
     else:
-        images = list(decoded())
-        kept = np.array([picture is not None for picture in images], bool)
+        images = list(decode())
+        readable = np.array([picture is not None for picture in images], bool)
         images = [picture for picture in images if picture is not None]
-    counts = np.bincount(labels[kept], minlength=len(files))
+    counts = np.bincount(labels[readable], minlength=len(files))
     if not counts.all():
         name = class_folders[counts.argmin()].name
         raise InputError(f"{required}, where {name} has no readable image. Remove it.")
     images = np.stack(images) if isinstance(images, list) else images
     skipped = [p for p in entries if not p.is_dir()]
-    skipped += [path for path, whole in zip(paths, kept, strict=True) if not whole]
+    skipped += [path for path, whole in zip(paths, readable, strict=True) if not whole]
     if skipped:
-        named = ", ".join(str(p.relative_to(folder)) for p in skipped[:NAMED_FILES])
+        names = ", ".join(str(p.relative_to(folder)) for p in skipped[:NAMED_FILES])
         more = f" and {len(skipped) - NAMED_FILES} more" if len(skipped) > NAMED_FILES else ""
-        reason = "no readable image in a class's folder"
-        logging.warning("%s: skipped %d files (%s): %s%s", folder, len(skipped), reason, named, more)
-    names = tuple(p.name for p in class_folders)
-    dataset = ImageDataset(images, labels[kept], np.arange(len(images)), names, "train")
-    return _choose(dataset, split, hold_out)
+        reason = "unreadable, or outside a class folder"
+        logging.warning("%s: skipped %d files (%s): %s%s", folder, len(skipped), reason, names, more)
+    class_names = tuple(p.name for p in class_folders)
+    dataset = ImageDataset(images, labels[readable], np.arange(len(images)), class_names, "train")
+    return _select_split(dataset, split, hold_out)
 
 
 def _content_key(folder, paths, width):
-    """Changes with a file's name below the folder, its size or its time, and with the width."""
+    """Digest of `width` and of the files' names below `folder`, sizes and times."""
     parts = [f"folder {width}\n".encode()]
     for path in paths:
         status = os.stat(path) if os.path.exists(path) else None
@@ -186,33 +238,32 @@ def _content_key(folder, paths, width):
     return digest(b"".join(parts))
 
 
+def _line_images(split, shift, width, count=256):
+    """ImageDataset of `count` lines at evenly spaced angles, turned by `shift` of that spacing."""
+    angles = (np.arange(count) + shift) * 2 * np.pi / count
+    images = np.rint(127.5 * lines.render(angles, width) + 127.5).astype(np.uint8)
+    return ImageDataset(images, np.zeros(count, np.int32), np.arange(count), ("line",), split)
+
+
 def move_to_disk(dataset, cache):
-    """The same ImageDataset with its images in the folder `cache` in place of memory; see
-    common.data.disk_cache."""
+    """Returns the same ImageDataset with its images in the folder `cache` instead of in memory."""
     key = digest(str(dataset.images.shape).encode() + dataset.images.tobytes())
     images, _ = load_or_build(cache, key, lambda: dataset.images, len(dataset), dataset.images.shape[1:])
     return dataclasses.replace(dataset, images=images)
 
 
 def split_holdout(dataset):
-    """Divides a whole training set (loaded with `hold_out=False`) into ("train", "holdout")."""
+    """Splits a dataset that was loaded with `hold_out=False` into (train, holdout)."""
     held_out = np.zeros(len(dataset), bool)
     for label in range(len(dataset.class_names)):
         held_out[np.flatnonzero(dataset.labels == label)[HOLD_OUT_EVERY - 1 :: HOLD_OUT_EVERY]] = True
     return dataset._keep(~held_out), dataclasses.replace(dataset._keep(held_out), split="holdout")
 
 
-def _choose(dataset, split, hold_out):
+def _select_split(dataset, split, hold_out):
     if split == "train" and not hold_out:
         return dataset
     return split_holdout(dataset)[split == "holdout"]
-
-
-def check_groups(groups, classes):
-    """Raises InputError unless `groups`, two of class names, share out `classes`."""
-    names = [name for group in groups if isinstance(group, tuple | list) for name in group]
-    if len(groups) != 2 or not all(groups) or sorted(map(str, names)) != sorted(classes):
-        raise InputError(f"groups must share out {', '.join(classes)} between two groups. Received: {groups}.")
 
 
 def _check_choice(name, value, choices):
@@ -221,7 +272,7 @@ def _check_choice(name, value, choices):
 
 
 def check_classes(classes, valid=CIFAR10_CLASSES):
-    """`classes` as a tuple; InputError unless they are different names from `valid`, at least one."""
+    """Returns `classes` as a tuple; raises InputError unless they are one or more different names from `valid`."""
     classes = tuple(classes)
     if not classes or len(set(classes)) < len(classes) or not set(classes) <= set(valid):
         raise InputError(f"classes must be different names from {', '.join(valid)}. Received: {classes}.")

@@ -1,1 +1,1 @@
-"""Figures that are functions of arrays."""
+"""Metrics: functions of arrays, without models."""

@@ -1,6 +1,6 @@
-"""What classifiers say of images: statistics of class probabilities, in float64.
+"""Metrics of class probabilities, in float64.
 
-Probabilities are rows [N, classes] of numbers >= 0 that sum to 1 within 0.001, N >= 1. Wrong shapes and numbers
+Probabilities are rows [N, classes] of numbers >= 0 that sum to 1 within 0.001, N >= 1. Other shapes and numbers
 raise ValueError.
 """
 
@@ -10,11 +10,11 @@ from common.metrics.features import check_rows
 
 
 def recognisability(probabilities, first, second):
-    """sqrt(P(first) P(second)) of each row, [N], in [0, 0.5]: 0.5 is half of each and nothing else. No paper.
+    """sqrt(P(first) P(second)) of each row, [N], in [0, 0.5]; 0.5 means equal shares and no other class. No paper.
 
     Args:
         probabilities: [N, classes].
-        first, second: two different class indices, each a number or one per row, [N].
+        first, second: different class indices, each an integer or one per row, [N].
     """
     one, other = _two_classes(probabilities, first, second)
     return np.sqrt(one * other)
@@ -31,7 +31,7 @@ def balance(probabilities, first, second):
 
 
 def reliability(probabilities, labels, bins=15):
-    """A reliability diagram (Guo et al. 2017, arXiv 1706.04599, section 2) of the top probability.
+    """Computes the reliability diagram (Guo et al. 2017, arXiv 1706.04599, section 2) of the top probability.
 
     Bin m of M holds top probabilities in ((m - 1) / M, m / M].
 
@@ -41,17 +41,17 @@ def reliability(probabilities, labels, bins=15):
         bins: M, >= 1.
 
     Returns:
-        (confidence [bins], accuracy [bins], count [bins]): mean top probability and share of right predictions,
-        NaN where a bin is empty, and how many predictions it holds.
+        (confidence [bins], accuracy [bins], count [bins]): mean top probability and share of correct predictions,
+        NaN for empty bins, and the number of predictions.
     """
     probabilities = _probabilities(probabilities)
     labels = _class_indices(labels, probabilities)
     if bins < 1:
-        raise ValueError(f"bins: at least 1 required. Received: {bins}")
-    top, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
+        raise ValueError(f"bins must be at least 1. Received: {bins}")
+    top, correct = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
     places = np.digitize(top, np.linspace(0, 1, bins + 1)[1:-1], right=True)
     count = np.bincount(places, minlength=bins)
-    totals = (np.bincount(places, weights, minlength=bins) for weights in (top, right))
+    totals = (np.bincount(places, weights, minlength=bins) for weights in (top, correct))
     confidence, accuracy = (np.divide(t, count, out=np.full(bins, np.nan), where=count > 0) for t in totals)
     return confidence, accuracy, count
 
@@ -74,20 +74,20 @@ def _probabilities(probabilities):
     error = np.max(np.abs(probabilities.sum(axis=1) - 1))
     if probabilities.min() < 0 or error > 1e-3:
         raise ValueError(
-            "probabilities: numbers >= 0 that sum to 1 in each row required. "
+            "probabilities must be numbers >= 0 that sum to 1 in each row. "
             f"Received: least {probabilities.min():.3g}, sums off by up to {error:.3g}"
         )
     return probabilities
 
 
 def _class_indices(indices, probabilities):
-    """`indices`, one or one per row, checked against probabilities [N, classes]."""
+    """Returns class indices, an integer or one per row, checked against probabilities [N, classes]."""
     indices, (count, classes) = np.asarray(indices), probabilities.shape
     if indices.shape not in ((), (count,)) or indices.dtype.kind not in "iu":
-        raise ValueError(f"class indices: an integer or integers [{count}] required. Received: {indices!r}")
+        raise ValueError(f"Class indices must be an integer or integers [{count}]. Received: {indices!r}")
     if indices.min() < 0 or indices.max() >= classes:
         raise ValueError(
-            f"class indices: 0 to {classes - 1} required. Received: {indices.min()} to {indices.max()}"
+            f"Class indices must be in 0 to {classes - 1}. Received: {indices.min()} to {indices.max()}"
         )
     return indices
 

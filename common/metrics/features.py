@@ -1,30 +1,30 @@
-"""How good generated images are: statistics of features and pixels, in float64.
+"""Metrics of generated images: statistics of features and pixels, in float64.
 
-Features are rows [N, d] of finite numbers; two sets share d. The order of the rows does not matter. Distances are
-Euclidean, computed in blocks of at most `BLOCK` numbers (64 MB). Wrong shapes, numbers that are not finite and
-fewer rows than a statistic needs raise ValueError.
+Features are rows [N, d] of finite numbers; two sets share d. The order of rows does not matter. Distances are
+Euclidean and computed in blocks of at most `BLOCK` numbers (64 MB). Wrong shapes, numbers that are not finite and
+too few rows raise ValueError.
 """
 
 import numpy as np
 
-BLOCK = 2**23  # numbers of a distance or kernel matrix in memory at a time
-ROUNDING = 1e-12  # of the largest squared norm: squared distances closer than this count as equal
+BLOCK = 2**23  # entries of a distance or kernel matrix in memory at a time
+ROUNDING = 1e-12  # squared distances are equal within this share of the largest squared norm
 
 # Two sets of features
 
 
 def frechet_distance(first, second):
-    """Frechet distance of two Gaussians fitted to the features: FID (Heusel et al. 2017, arXiv 1706.08500, eq. 6).
+    """Frechet distance of Gaussians fitted to features, as in FID (Heusel et al. 2017, arXiv 1706.08500, eq. 6).
 
     |m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2)), with unbiased sample covariances. For S1 = A^T A and S2 = B^T B
-    the eigenvalues of S1 S2 (zeros aside) are those of the symmetric product (A B^T)(A B^T)^T, so the trace of the
-    root is the sum of the singular values of A B^T: real, and exact to rounding for N < d too.
+    the nonzero eigenvalues of S1 S2 are those of the symmetric product (A B^T)(A B^T)^T. So the trace of the root
+    is the sum of the singular values of A B^T, which is real, and exact to rounding even for N < d.
 
     Args:
         first, second: features [N, d] and [M, d], N and M >= 2.
 
     Returns:
-        A float >= 0 up to rounding. It is biased upwards for few rows: compare equal N and M only.
+        A float >= 0 up to rounding. It is biased upwards for few rows, so compare only equal N and M.
     """
     first, second = _pair(first, second, 2, 2)
     shift = first.mean(axis=0) - second.mean(axis=0)
@@ -34,20 +34,20 @@ def frechet_distance(first, second):
 
 
 def _covariance_root(rows):
-    """A [min(N, d), d] such that A^T A is the unbiased covariance; its squares sum to the covariance's trace."""
+    """Returns A [min(N, d), d] with A^T A the unbiased covariance; the squares in A sum to its trace."""
     return np.linalg.qr((rows - rows.mean(axis=0)) / np.sqrt(len(rows) - 1), mode="r")
 
 
 def kernel_distance(first, second):
     """Unbiased squared MMD with the kernel (x.y / d + 1)^3: KID (Binkowski et al. 2018, arXiv 1801.01401).
 
-    A U-statistic over all rows, not a mean over subsets; its expectation does not depend on N and M.
+    It is a U-statistic over all rows, not a mean over subsets. Its expectation does not depend on N and M.
 
     Args:
         first, second: features [N, d] and [M, d], N and M >= 2.
 
     Returns:
-        A float, with expectation 0 for two draws of one distribution: it is then often a little below 0.
+        A float. For two samples of one distribution its expectation is 0, so it is often slightly negative.
     """
     first, second = _pair(first, second, 2, 2)
     n, m = len(first), len(second)
@@ -63,21 +63,21 @@ def _kernel_sum(first, second):
     total = 0.0
     for rows in _blocks(len(first), len(second)):
         kernel = first[rows] @ second.T / first.shape[1] + 1
-        total += np.sum(kernel * kernel * kernel)  # far faster than a power
+        total += np.sum(kernel * kernel * kernel)  # much faster than a power
     return total
 
 
 def precision_recall(real, fake, neighbours=3):
     """Improved precision and recall (Kynkaanniemi et al. 2019, arXiv 1904.06991, eq. 1 and 2).
 
-    Around every row of a set lies a closed ball that reaches its k-th nearest other row of that set.
+    Each row of a set has a closed ball whose radius is the distance to its k-th nearest other row of the set.
 
     Args:
         real, fake: features [N, d] and [M, d], N and M > neighbours.
         neighbours: k, >= 1.
 
     Returns:
-        (precision, recall), floats in [0, 1]: the share of fakes in a real ball, of reals in a fake ball.
+        (precision, recall), floats in [0, 1]: the share of fakes in a real ball, and of reals in a fake ball.
     """
     real, fake = _pair(real, fake, neighbours + 1, neighbours + 1)
     _, real_balls = _memberships(real, fake, neighbours, closed=True)
@@ -88,16 +88,16 @@ def precision_recall(real, fake, neighbours=3):
 def density_coverage(real, fake, neighbours=5):
     """Density and coverage (Naeem et al. 2020, arXiv 2002.09797, section 3).
 
-    Balls are open, as in the authors' code: a set compared with itself has density 1. Two large draws of equal
-    size from one distribution have an expected density of 1 and coverage of 1 - 2^-k.
+    Balls are open, as in the authors' code, so a set compared with itself has density 1. Two large samples of
+    equal size from one distribution have an expected density of 1 and an expected coverage of 1 - 2^-k.
 
     Args:
         real, fake: features [N, d] and [M, d], N > neighbours and M >= 1.
         neighbours: k, >= 1.
 
     Returns:
-        (density, coverage), floats: the mean number of real balls around a fake, divided by k (it may exceed 1),
-        and the share of real balls, in [0, 1], that hold a fake.
+        (density, coverage), floats: the mean number of real balls that contain a fake, divided by k (it can exceed
+        1), and the share of real balls, in [0, 1], that contain a fake.
     """
     real, fake = _pair(real, fake, neighbours + 1, 1)
     fakes_inside, real_balls = _memberships(real, fake, neighbours, closed=False)
@@ -105,20 +105,20 @@ def density_coverage(real, fake, neighbours=5):
 
 
 def _memberships(centres, points, neighbours, closed):
-    """How many points each ball holds, [N], and how many balls hold each point, [M].
+    """Returns the number of points in each ball, [N], and of balls around each point, [M].
 
-    Ball i reaches from centre i to its `neighbours`-th nearest other centre. A point that is just as far, give or
-    take `ROUNDING`, is inside where the balls are `closed`.
+    The radius of ball i is the distance from centre i to its `neighbours`-th nearest other centre. Points at that
+    distance, within `ROUNDING`, are inside if the balls are `closed`.
     """
     if neighbours < 1:
-        raise ValueError(f"neighbours: at least 1 required. Received: {neighbours}")
-    middle = centres.mean(axis=0)  # small norms make small rounding errors
-    centres, points = centres - middle, points - middle
+        raise ValueError(f"neighbours must be at least 1. Received: {neighbours}")
+    mean = centres.mean(axis=0)  # smaller norms have smaller rounding errors
+    centres, points = centres - mean, points - mean
     slack = (1 if closed else -1) * ROUNDING * np.max(np.sum(centres**2, axis=1))
     points_inside, balls_around = np.zeros(len(centres), int), np.zeros(len(points), int)
     for rows in _blocks(len(centres), max(len(centres), len(points))):
         to_centres = _squared_distances(centres[rows], centres)
-        squared_radii = np.partition(to_centres, neighbours, axis=1)[:, neighbours]  # 0 is the row itself
+        squared_radii = np.partition(to_centres, neighbours, axis=1)[:, neighbours]  # index 0 is the row itself
         inside = _squared_distances(centres[rows], points) <= squared_radii[:, None] + slack
         points_inside[rows] = inside.sum(axis=1)
         balls_around += inside.sum(axis=0)
@@ -129,26 +129,26 @@ def _memberships(centres, points, neighbours, closed):
 
 
 def nearest_neighbours(queries, reference, block=1024):
-    """The nearest row of the reference to each query, by comparing all of them.
+    """Finds the nearest row of the reference to each query, by brute force.
 
-    The nearest is chosen by |x|^2 + |y|^2 - 2 x.y, which cannot tell rows of the reference apart that are within
-    about 1e-7 of their norm: of such rows, equal ones included, any may be given. Its distance is then computed
-    from the difference: a copy of a row is at distance exactly 0, unless another row is that close to it.
+    Rows are compared by |x|^2 + |y|^2 - 2 x.y, which cannot distinguish rows of the reference that are within
+    about 1e-7 of their norm; of such rows any can be returned. The distance is then computed from the difference,
+    so an exact copy has distance 0, unless another row is that close.
 
     Args:
         queries: rows [N, d], N >= 1.
         reference: rows [M, d], M >= 1.
-        block: rows of each that are compared, and held in float64, at a time.
+        block: number of rows of each that are compared, in float64, at a time.
 
     Returns:
         (indices int [N], Euclidean distances float64 [N]).
     """
     queries, reference = _pair(queries, reference, 1, 1, dtype=None)
     if block < 1:
-        raise ValueError(f"block: at least 1 required. Received: {block}")
+        raise ValueError(f"block must be at least 1. Received: {block}")
     starts = range(0, len(queries), block)
-    found = [_nearest_of_block(queries[start : start + block], reference, block) for start in starts]
-    indices, distances = zip(*found, strict=True)
+    parts = [_nearest_of_block(queries[start : start + block], reference, block) for start in starts]
+    indices, distances = zip(*parts, strict=True)
     return np.concatenate(indices), np.concatenate(distances)
 
 
@@ -164,16 +164,16 @@ def _nearest_of_block(queries, reference, block):
 
 
 def diversity(features):
-    """Mean Euclidean distance between two different rows of features [N, d], N >= 2, over all pairs. No paper.
+    """Mean Euclidean distance between two different rows of features [N, d], N >= 2. Not from a paper.
 
-    It is 0 up to rounding where all rows are equal; equal rows among others count as up to about 1e-7 of their
-    distance to the mean.
+    It is 0 up to rounding if all rows are equal. The distance of two equal rows among others can be up to about
+    1e-7 of their distance to the mean.
     """
     features, total = check_rows(features, 2), 0.0
     features, count = features - features.mean(axis=0), len(features)
     for rows in _blocks(count, count):
         squares = _squared_distances(features[rows], features)
-        np.fill_diagonal(squares[:, rows], 0)  # of each row to itself: no rounding here
+        np.fill_diagonal(squares[:, rows], 0)  # the distance of a row to itself has no rounding error
         total += np.sqrt(squares).sum()
     return float(total / (count * (count - 1)))
 
@@ -183,19 +183,19 @@ def _squared_distances(first, second):
     squares *= -2
     squares += np.sum(first**2, axis=1)[:, None]
     squares += np.sum(second**2, axis=1)
-    return np.maximum(squares, 0, out=squares)  # cancellation may leave a little below 0
+    return np.maximum(squares, 0, out=squares)  # cancellation can leave small negative numbers
 
 
 # Pixels
 
 
 def high_frequency_energy(images):
-    """Mean square of what a 3x3 box blur takes away, of each image. No paper.
+    """Mean square of what a 3x3 box blur removes from each image. Not from a paper.
 
-    Grey (the mean over colours) minus its 3x3 mean, on the (H - 2)(W - 2) pixels where the box fits.
+    It is taken of the grey image (the mean over colours), on the (H - 2)(W - 2) pixels where the box fits.
 
     Args:
-        images: floats [N, H, W, C] in [-1, 1] (a little outside is accepted), N >= 1, H and W >= 3.
+        images: floats [N, H, W, C] in [-1, 1] (slightly outside is accepted), N >= 1, H and W >= 3.
 
     Returns:
         float64 [N], >= 0.
@@ -203,7 +203,7 @@ def high_frequency_energy(images):
     images = np.asarray(images)
     if images.ndim != 4 or images.dtype.kind != "f" or not images.size or min(images.shape[1:3]) < 3:
         raise ValueError(
-            "images: floats [N, H, W, C] with N >= 1, H and W >= 3 required. "
+            "images must be floats [N, H, W, C] with N >= 1, H and W >= 3. "
             f"Received: {images.dtype} {images.shape}"
         )
     grey = _finite(images).mean(axis=3, dtype=np.float64)
@@ -213,14 +213,14 @@ def high_frequency_energy(images):
 
 
 def sharpness(images, real_images):
-    """Mean `high_frequency_energy` of the images divided by that of the real ones: 1 is as sharp, less is blurred.
+    """Mean `high_frequency_energy` of the images divided by that of real images; below 1 they are blurred.
 
     Raises:
-        ValueError: also where the real images have no high frequencies at all.
+        ValueError: also if the real images have no high frequencies.
     """
     energy, real_energy = (np.mean(high_frequency_energy(x)) for x in (images, real_images))
     if real_energy == 0:
-        raise ValueError("real_images: some high-frequency energy required. Received: none")
+        raise ValueError("real_images must have high-frequency energy. Received: none")
     return float(energy / real_energy)
 
 
@@ -228,7 +228,7 @@ def sharpness(images, real_images):
 
 
 def _blocks(count, width):
-    """Slices of `count` rows of `width` numbers, each of at most `BLOCK` numbers but at least a row."""
+    """Splits `count` rows of `width` numbers into slices of at most `BLOCK` numbers, but at least one row."""
     step = max(1, BLOCK // width)
     return [slice(start, start + step) for start in range(0, count, step)]
 
@@ -236,20 +236,24 @@ def _blocks(count, width):
 def _pair(first, second, least_first, least_second, dtype=np.float64):
     first, second = check_rows(first, least_first, dtype), check_rows(second, least_second, dtype)
     if first.shape[1] != second.shape[1]:
-        raise ValueError(f"features: two sets of one width d required. Received: {first.shape}, {second.shape}")
+        raise ValueError(
+            f"Two sets of features must have the same width d. Received: {first.shape}, {second.shape}"
+        )
     return first, second
 
 
 def check_rows(array, least, dtype=np.float64):
-    """`array` as [N, d] with N >= `least`; its own dtype is kept where `dtype` is None."""
+    """Returns `array` as finite rows [N, d], N >= `least`, of `dtype`; None keeps its dtype. Raises ValueError."""
     array = np.asarray(array, dtype)
     if array.ndim != 2 or len(array) < least or not array.size:
-        raise ValueError(f"rows [N, d] with N >= {least} and d >= 1 required. Received: shape {array.shape}")
+        raise ValueError(
+            f"Features must be rows [N, d] with N >= {least} and d >= 1. Received: shape {array.shape}"
+        )
     return _finite(array)
 
 
 def _finite(array):
     bad = array.size - np.count_nonzero(np.isfinite(array))
     if bad:
-        raise ValueError(f"finite numbers required. Received: {bad} that are NaN or infinite")
+        raise ValueError(f"Numbers must be finite. Received: {bad} that are NaN or infinite")
     return array

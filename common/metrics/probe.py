@@ -1,7 +1,7 @@
-"""What codes tell about classes: a linear probe and clustering (Berthelot et al. 2018, arXiv 1807.07543).
+"""Measures class information in latents: a linear probe and clustering (Berthelot et al. 2018, arXiv 1807.07543).
 
-Both are fitted on one set of codes and read on others, in float64. A result carries its `hits`, one bool per
-test image, so that an interval can be put around an accuracy, and whether the fit `converged`.
+Both are fitted on training latents and evaluated on others, in float64. Results include `hits`, one bool per test
+image, for confidence intervals of the accuracy, and whether the fit `converged`.
 """
 
 import warnings
@@ -17,38 +17,38 @@ MAX_ITERATIONS = 1000
 
 
 def linear_probe(train_latents, train_labels, *others, regularisation=1e-4):
-    """Accuracy of multinomial logistic regression on codes.
+    """Accuracy of multinomial logistic regression on latents.
 
-    Every number of a code has the mean subtracted and is divided by the standard deviation that it has over the
-    training codes (a constant one is only centred). The fit minimises
+    Each latent feature is standardised by its mean and standard deviation over the training latents (constant ones
+    are only centred). The fit minimises
 
         mean cross-entropy + regularisation / 2 * |weights|^2
 
-    with the biases left out of the penalty, by L-BFGS from zero until no component of the gradient exceeds 1e-5,
-    so that nothing is random. The official code instead trains one linear layer by Adam on the raw codes while
-    the autoencoder itself is training, without a penalty.
+    without a penalty on the biases, by L-BFGS from zero until no component of the gradient exceeds 1e-5. It is
+    deterministic. The official code instead trains a linear layer with Adam on the raw latents, without a penalty,
+    while the autoencoder is training.
 
     Args:
-        train_latents: [N, ...], flattened here.
+        train_latents: [N, ...], flattened.
         train_labels: int [N], at least two classes.
-        others: pairs (latents [M, ...], labels int [M]) to read, e.g. the held-out and the test images.
+        others: pairs (latents [M, ...], labels int [M]) to evaluate, e.g. of held-out and test images.
         regularisation: weight of the penalty, > 0.
 
     Returns:
-        A dict: "accuracies" and "hits" (bool [M]), lists with one entry for each of `others`; "converged";
+        A dict: "accuracies" and "hits" (bool [M]), lists with one entry for each of `others`; "converged", a bool;
         "iterations".
 
     Raises:
-        ValueError: codes that are not finite, or counts of codes and labels that differ.
+        ValueError: latents are not finite, or the numbers of latents and labels differ.
     """
-    codes, labels = _rows(train_latents, train_labels)
-    scaler = StandardScaler().fit(codes)
-    model = LogisticRegression(C=1 / (regularisation * len(codes)), tol=1e-5, max_iter=MAX_ITERATIONS)
-    converged = _fit(model, scaler.transform(codes), labels)
+    latents, labels = _rows(train_latents, train_labels)
+    scaler = StandardScaler().fit(latents)
+    model = LogisticRegression(C=1 / (regularisation * len(latents)), tol=1e-5, max_iter=MAX_ITERATIONS)
+    converged = _fit(model, scaler.transform(latents), labels)
     hits = []
     for other in others:
-        codes, labels = _rows(*other)
-        hits.append(model.predict(scaler.transform(codes)) == labels)
+        latents, labels = _rows(*other)
+        hits.append(model.predict(scaler.transform(latents)) == labels)
     return {
         "accuracies": [float(hit.mean()) for hit in hits],
         "hits": hits,
@@ -58,35 +58,35 @@ def linear_probe(train_latents, train_labels, *others, regularisation=1e-4):
 
 
 def clustering_accuracy(latents, labels, test_latents, test_labels, clusters=10, n_init=20, seed=0):
-    """Accuracy of k-means clusters, each named after the class that suits the test labels best.
+    """Accuracy of k-means clusters that are matched to classes.
 
-    The paper's protocol (`cluster.py` of brain-research/acai): codes are centred and whitened, k-means starts
-    from randomly picked training codes, the best of `n_init` starts is kept, and clusters are matched to classes
-    one to one ON THE TEST LABELS, which flatters a little; the accuracy with the matching of the training labels
-    stands beside it. Two departures: the paper takes 1000 starts; and a direction without variance is set to 0
-    here, where the official code divides its rounding errors by their size plus 1e-5.
+    The paper's protocol (`cluster.py` of brain-research/acai): latents are centred and whitened, k-means starts
+    from random training latents, the best of `n_init` starts is kept, and clusters are matched to classes one to
+    one ON THE TEST LABELS, which is slightly optimistic; the accuracy with a matching on the training labels is
+    also returned. There are two differences: the paper uses 1000 starts, and directions without variance are set
+    to 0 here, where the official code divides their rounding errors by their size plus 1e-5.
 
     Args:
-        latents: [N, ...], flattened here; whitening and k-means are fitted on them.
-        labels: int [N], >= 0; they only serve the second accuracy.
+        latents: [N, ...], flattened; whitening and k-means are fitted on them.
+        labels: int [N], >= 0, used for the second accuracy only.
         test_latents: [M, ...].
         test_labels: int [M], >= 0.
-        clusters: number of clusters, the paper's is the number of classes.
-        n_init: starts of k-means.
+        clusters: number of clusters; the paper uses the number of classes.
+        n_init: number of starts of k-means.
         seed: integer >= 0, of the starts.
 
     Returns:
-        A dict: "accuracy" and "hits" (bool [M]) on the test codes, matched on the test labels;
-        "accuracy_matched_on_train"; "converged", False also where fewer than `clusters` codes are distinct.
+        A dict: "accuracy" and "hits" (bool [M]) on the test latents, matched on the test labels;
+        "accuracy_matched_on_train"; "converged", also False if fewer than `clusters` latents are distinct.
 
     Raises:
-        ValueError: codes that are not finite, or counts of codes and labels that differ.
+        ValueError: latents are not finite, or the numbers of latents and labels differ.
     """
-    (codes, labels), (test_codes, test_labels) = _rows(latents, labels), _rows(test_latents, test_labels)
-    mean, projection = whitening(codes)
+    (latents, labels), (test_latents, test_labels) = _rows(latents, labels), _rows(test_latents, test_labels)
+    mean, projection = whitening(latents)
     model = KMeans(clusters, init="random", n_init=n_init, max_iter=MAX_ITERATIONS, random_state=seed)
-    converged = _fit(model, (codes - mean) @ projection, labels) and model.n_iter_ < MAX_ITERATIONS
-    test_clusters = model.predict((test_codes - mean) @ projection)
+    converged = _fit(model, (latents - mean) @ projection, labels) and model.n_iter_ < MAX_ITERATIONS
+    test_clusters = model.predict((test_latents - mean) @ projection)
     hits = match_clusters(test_clusters, test_labels, clusters)[test_clusters] == test_labels
     train_hits = match_clusters(model.labels_, labels, clusters)[test_clusters] == test_labels
     return {
@@ -97,25 +97,25 @@ def clustering_accuracy(latents, labels, test_latents, test_labels, clusters=10,
     }
 
 
-def whitening(codes):
-    """Centre and projection that give codes [N, D] the identity as covariance, by SVD.
+def whitening(latents):
+    """Computes the mean and projection that whiten latents [N, D], by SVD.
 
     Returns:
-        (mean [D], projection [D, min(N, D)]): (codes - mean) @ projection has covariance 1 (divided by N) along
-        every principal direction, the largest first. Directions without variance, to within the rounding of
-        float32 in which networks compute, come out as 0.
+        (mean [D], projection [D, min(N, D)]): (latents - mean) @ projection has variance 1 (divided by N) along
+        every principal direction, largest first. Directions without variance, up to the float32 rounding of
+        networks, become 0.
     """
-    mean = codes.mean(axis=0)
-    # The triangular factor has the singular values and right vectors of the codes and is far smaller.
-    triangular = np.linalg.qr(codes - mean, mode="r")
+    mean = latents.mean(axis=0)
+    # The triangular factor has the singular values and right vectors of the latents but is much smaller.
+    triangular = np.linalg.qr(latents - mean, mode="r")
     _, sizes, directions = np.linalg.svd(triangular, full_matrices=False)
-    rounding = np.finfo(np.float32).eps * np.linalg.norm(codes)  # the networks' own, of codes in float32
-    scale = np.sqrt(len(codes)) / np.where(sizes > rounding, sizes, np.inf)
+    rounding = np.finfo(np.float32).eps * np.linalg.norm(latents)  # of networks that compute in float32
+    scale = np.sqrt(len(latents)) / np.where(sizes > rounding, sizes, np.inf)
     return mean, directions.T * scale
 
 
 def match_clusters(assignments, labels, clusters):
-    """The one-to-one naming of clusters by classes that makes most assignments right.
+    """Matches clusters to classes one to one, maximizing the number of correct assignments.
 
     Args:
         assignments: int [M], in [0, clusters).
@@ -123,7 +123,7 @@ def match_clusters(assignments, labels, clusters):
         clusters: number of clusters.
 
     Returns:
-        int [clusters], the class of each cluster; -1 for clusters that are left over when classes are fewer.
+        int [clusters], the class of each cluster; -1 for clusters without a class.
     """
     table = np.zeros((clusters, labels.max() + 1), int)
     np.add.at(table, (assignments, labels), 1)
@@ -133,11 +133,11 @@ def match_clusters(assignments, labels, clusters):
     return classes
 
 
-def _fit(model, codes, labels):
-    """Fits a scikit-learn model in place and says whether it did without a ConvergenceWarning."""
+def _fit(model, latents, labels):
+    """Fits a scikit-learn model in place; returns whether it converged without a ConvergenceWarning."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ConvergenceWarning)
-        model.fit(codes, labels)
+        model.fit(latents, labels)
     others = [warning.message for warning in caught if not issubclass(warning.category, ConvergenceWarning)]
     for other in others:
         warnings.warn(other, stacklevel=3)
@@ -145,12 +145,12 @@ def _fit(model, codes, labels):
 
 
 def _rows(latents, labels):
-    """Checked codes, flattened to float64 [N, D], and labels [N]."""
+    """Returns latents as float64 [N, D] and labels [N]; checks them."""
     latents, labels = np.asarray(latents, np.float64), np.asarray(labels)
     if latents.ndim < 2 or len(latents) == 0 or labels.shape != latents.shape[:1]:
         raise ValueError(
-            f"codes [N, ...] and labels [N], N >= 1, required. Received: {latents.shape} and {labels.shape}"
+            f"There must be latents [N, ...] and labels [N], N >= 1. Received: {latents.shape} and {labels.shape}"
         )
     if not np.isfinite(latents).all():
-        raise ValueError(f"codes: finite numbers required. Received: {np.sum(~np.isfinite(latents))} others")
+        raise ValueError(f"latents must be finite. Received: {np.sum(~np.isfinite(latents))} other numbers")
     return latents.reshape(len(latents), -1), labels

@@ -115,7 +115,7 @@ FLAGS = {
     "--interpolate --source=run --layout=mine": ["25 codes", "Received: 4"],
     "--interpolate --source=run --layout=j --path=pixel": ["without --path=pixel"],
     "--interpolate --source=run --layout=j --count=102": ["8192", "8262"],
-    "--blend --source=list": ["A whole config.json", "no JSON object"],
+    "--blend --source=list": ["config.json must be undamaged", "not a JSON object"],
     "--blend --source=sizes": ["parts that fit", "sizes"],
     "--blend --source=text": ["parts that fit", "text"],
     "--blend --source=infinite": ["parts that fit", "infinite"],
@@ -188,7 +188,7 @@ MANIFESTS = [
     (dict(source="../../etc"), "../../etc"),
     (dict(scale=10**6), "scale=1000000"),
     (dict(first_image=["a.png"]), "first_image"),
-    (dict(first_image="a.png", second_image="\0"), "Picture"),
+    (dict(first_image="a.png", second_image="\0"), "A picture must"),
     (
         dict(first_image="a.png", second_image="a.png", count=1, first_image_digest="0"),
         "first image of the manifest",

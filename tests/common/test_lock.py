@@ -102,4 +102,4 @@ def test_a_file_system_without_locks_gets_a_warning(tmp_path, monkeypatch, caplo
     monkeypatch.setattr(fcntl, "flock", refuse)
     FolderLock(tmp_path).release()
     (record,) = caplog.records
-    assert str(tmp_path) in record.getMessage() and "run one training there" in record.getMessage()
+    assert str(tmp_path) in record.getMessage() and "run only one training there" in record.getMessage()

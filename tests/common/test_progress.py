@@ -1,4 +1,4 @@
-"""What slow work shows on stderr, that quick work shows nothing, and that items and errors pass through."""
+"""Progress on stderr: slow work shows it, quick work does not, and items and errors pass through."""
 
 import io
 import threading
@@ -12,25 +12,27 @@ from common import progress
 
 @pytest.fixture(params=[True, False], ids=["terminal", "file"])
 def stderr(request, monkeypatch):
-    """A stderr with `isatty`; stages show themselves from the first hundredth of a second on."""
+    """A stderr that is a terminal or a file. Progress is shown after a hundredth of a second."""
     stream = io.StringIO()
     stream.isatty = lambda: request.param
-    monkeypatch.setattr(progress, "sys", SimpleNamespace(stderr=stream))  # pytest sets its own after fixtures
-    monkeypatch.setattr(progress, "QUIET", 0.01)
-    monkeypatch.setattr(progress, "BETWEEN_LOOKS", 0.01)
-    monkeypatch.setattr(progress, "BETWEEN_LINES", 0.01)
+    monkeypatch.setattr(
+        progress, "sys", SimpleNamespace(stderr=stream)
+    )  # pytest replaces sys.stderr after fixtures
+    monkeypatch.setattr(progress, "DELAY", 0.01)
+    monkeypatch.setattr(progress, "BAR_INTERVAL", 0.01)
+    monkeypatch.setattr(progress, "LINE_INTERVAL", 0.01)
     return stream
 
 
 def wait_for(words, stream):
-    """Waits until the words are in the stream, at most 20 seconds."""
+    """Waits up to 20 seconds until the words are in the stream."""
     end = time.monotonic() + 20
     while words not in stream.getvalue() and time.monotonic() < end:
         time.sleep(0.01)
     assert words in stream.getvalue()
 
 
-def test_slow_work_shows_its_count(stderr):
+def test_slow_work_shows_the_number_of_steps(stderr):
     for item in progress.track([10, 20, 30], "reading images"):
         if item == 30:
             wait_for("2/3", stderr)
@@ -38,12 +40,12 @@ def test_slow_work_shows_its_count(stderr):
     assert "3/3" not in stderr.getvalue()
 
 
-def test_work_without_steps_shows_its_time(stderr):
+def test_work_without_steps_shows_elapsed_time(stderr):
     with progress.show("fitting a probe"):
         wait_for("fitting a probe: ", stderr)
 
 
-def test_a_terminal_is_left_clean_and_a_file_has_lines(stderr):
+def test_bar_is_cleared_on_a_terminal_and_a_file_gets_lines(stderr):
     with progress.show("fitting", 2) as advance:
         advance()
         wait_for("1/2", stderr)
@@ -56,12 +58,12 @@ def test_a_terminal_is_left_clean_and_a_file_has_lines(stderr):
 
 
 @pytest.mark.parametrize("items", [[], [1], range(5), "abc"])
-def test_items_pass_through(stderr, items):
+def test_track_yields_the_items(stderr, items):
     assert list(progress.track(items, "passing")) == list(items)
 
 
 def test_quick_work_shows_nothing(stderr, monkeypatch):
-    monkeypatch.setattr(progress, "QUIET", 60)
+    monkeypatch.setattr(progress, "DELAY", 60)
     for _ in progress.track(range(5), "passing"):
         pass
     with progress.show("passing"):
@@ -75,7 +77,7 @@ def test_a_single_step_shows_nothing(stderr):
     assert stderr.getvalue() == ""
 
 
-def test_the_display_ends_with_the_work(stderr):
+def test_display_thread_ends_with_the_work_even_after_an_error(stderr):
     before = threading.active_count()
     with progress.show("passing", 2):
         assert threading.active_count() > before
@@ -88,16 +90,16 @@ def test_the_display_ends_with_the_work(stderr):
     ("total", "done", "line"),
     [(None, 0, "fitting: 10 s so far"), (4, 0, "fitting: 0/4"), (4, 1, "fitting: 1/4, 30 s left")],
 )
-def test_a_line_by_hand(total, done, line):
+def test_line_shows_steps_and_time_left(total, done, line):
     display = progress._Display("fitting", total)
     for _ in range(done):
         display.advance()
-    assert display.line(10.2 if total is None else 10) == line
+    assert display.format_line(10.2 if total is None else 10) == line
     assert not display.is_alive()
 
 
-def test_a_bar_reckons_from_the_start_of_the_stage(stderr):
-    """3 of 4 steps in the 60 seconds before the bar appeared: about 20 are left."""
+def test_time_left_is_estimated_from_the_start_of_the_stage(stderr):
+    """3 of 4 steps took 60 seconds before the bar appeared, so about 20 seconds are left."""
     display = progress._Display("fitting", 4)
     display.started -= 60
     for _ in range(3):

@@ -42,7 +42,7 @@ import faulthandler, sys
 limit, wait = faulthandler.dump_traceback_later, int(sys.argv.pop(1))
 faulthandler.dump_traceback_later = lambda seconds, **options: limit(wait, **options)
 import train
-train.command.run(train.main, train.define_config)
+train.cli.run(train.main, train.define_config)
 """
 
 

@@ -72,7 +72,7 @@ def test_a_digest_is_noted_or_has_to_be_the_same():
     record_or_verify_digest(noted, "weights_digest", "a", "here")
     record_or_verify_digest(noted, "weights_digest", "a", "here")
     assert noted == {"weights_digest": "a"}
-    with pytest.raises(InputError, match=r"The weights of the manifest \(a\) required. Received: here with b"):
+    with pytest.raises(InputError, match=r"weights of the manifest \(a\). Received: here with b"):
         record_or_verify_digest(noted, "weights_digest", "b", "here")
 
 

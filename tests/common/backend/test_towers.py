@@ -111,35 +111,32 @@ def test_an_error_in_a_tower_leaves_none_behind():
         ({}, 16, 1),  # four images a tower are too few
         ({}, 6, 1),  # 64 images are not a multiple of 12
         ({"batch_size": 96}, 6, 6),
-        ({"towers": 1}, 2, 1),
-        ({"towers": 4}, 2, 4),
+        ({"count": 1}, 2, 1),
+        ({"count": 4}, 2, 4),
         ({"jit_compile": "off", "precision": "float32"}, 2, 2),
         ({"jit_compile": "on"}, 2, 1),
         ({"precision": "mixed_float16"}, 2, 1),
         ({"strategy": "mirrored"}, 2, 1),
     ],
 )
-def test_how_many(fields, cores, expected, monkeypatch):
-    train = configs.acai.get_config().train
-    train.update(fields)
+def test_plan_gives_one_tower_per_core_where_that_pays(fields, cores, expected, monkeypatch):
+    fields = {"count": 0, "batch_size": 64} | fields
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(cores), raising=False)
     monkeypatch.setattr(compiler, "has_onednn", lambda: True)
-    assert towers.wanted(train) == expected
-    del train.towers  # as in the other families' configs
-    assert towers.wanted(train) == 1
+    assert towers.plan(**fields) == expected
 
 
-def test_none_where_there_is_no_onednn(monkeypatch):
+def test_plan_gives_one_tower_without_onednn(monkeypatch):
     monkeypatch.setattr(compiler, "has_onednn", lambda: False)
-    assert towers.wanted(configs.acai.get_config().train) == 1
+    assert towers.plan(0, 64) == 1
 
 
 @pytest.mark.parametrize(("threads", "expected"), [(1, 2), (0, 1), (2, 1)])
-def test_none_where_an_operation_has_all_cores(threads, expected, monkeypatch):
+def test_resolve_gives_one_tower_unless_each_operation_has_one_core(threads, expected, monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(2), raising=False)
     monkeypatch.setattr(compiler, "has_onednn", lambda: True)
     monkeypatch.setattr(tf.config.threading, "get_intra_op_parallelism_threads", lambda: threads)
-    assert towers.count(configs.acai.get_config().train) == expected
+    assert towers.resolve(0, 64) == expected
 
 
 @pytest.mark.parametrize("count", [-1, 3, 64, 1.5, "2"])

@@ -103,6 +103,6 @@ def test_wrong_folders(tmp_path):
     for name in ("absent", "file", "empty", "no_class", "no_image"):
         with pytest.raises(InputError) as error:
             datasets.load_folder(tmp_path / name)
-        assert_one_line(error, tmp_path / name, "one sub-folder of images a class")
+        assert_one_line(error, tmp_path / name, "one sub-folder of images per class")
     with pytest.raises(InputError, match="train, holdout. Received: test"):
         datasets.load_folder(tmp_path, "test")

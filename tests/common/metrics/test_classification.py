@@ -60,16 +60,16 @@ def test_the_order_of_rows_does_not_matter():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: reliability(TEN, LABELS, 0), "bins: at least 1 required. Received: 0"),
-        (lambda: reliability(TEN, LABELS[:9]), r"integers \[10\] required"),
+        (lambda: reliability(TEN, LABELS, 0), "bins must be at least 1. Received: 0"),
+        (lambda: reliability(TEN, LABELS[:9]), r"must be an integer or integers \[10\]"),
         (lambda: reliability(TEN, LABELS + 0.5), "an integer"),
-        (lambda: reliability(TEN, LABELS + 1), "0 to 1 required. Received: 1 to 2"),
-        (lambda: balance(TEN, 0, -1), "0 to 1 required. Received: -1 to -1"),
-        (lambda: recognisability(TEN, 0, [1]), r"integers \[10\] required"),
+        (lambda: reliability(TEN, LABELS + 1), "must be in 0 to 1. Received: 1 to 2"),
+        (lambda: balance(TEN, 0, -1), "must be in 0 to 1. Received: -1 to -1"),
+        (lambda: recognisability(TEN, 0, [1]), r"must be an integer or integers \[10\]"),
         (lambda: recognisability(2 * TEN, 0, 1), "sums off by up to 1"),
         (lambda: recognisability([[1.5, -0.5]], 0, 1), "least -0.5"),
         (lambda: recognisability([0.5, 0.5], 0, 1), "Received: shape"),
-        (lambda: expected_calibration_error([[np.nan, 1]], [1]), "finite numbers required. Received: 1 that"),
+        (lambda: expected_calibration_error([[np.nan, 1]], [1]), "Numbers must be finite. Received: 1 that"),
     ],
 )
 def test_arguments_that_are_refused(call, message):

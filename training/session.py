@@ -1,0 +1,146 @@
+"""Runs a training: the data, model and strategy of its config, its remaining steps and their callbacks."""
+
+import contextlib
+import importlib
+import json
+
+import keras
+from absl import logging
+
+from common import variables
+from common.backend import compiler, gpu, precision
+from common.data import datasets, disk_cache
+from common.distribute import distribution
+from common.errors import InputError
+from training import callbacks, loop
+from training.schedule import kimg, steps
+
+
+def train(config, run, arrays=None, data_dir=None):
+    """Trains a model to the end of its config and writes its release.
+
+    Args:
+        config: a config that passed `configs.check`. Its precision is set to what "auto" resolves to.
+        run: RunDirectory; None on workers other than the chief.
+        arrays: {name: array}, the checkpoint to resume from; None: a new run.
+        data_dir: see `common.data.cifar10.check_cifar10`.
+    """
+    gpu.warn_about_gpus()
+    strategy = distribution.make_strategy(config.train.get("strategy", "default"))
+    distribution.check_batch_size(strategy, config.train.batch_size)
+    family = importlib.import_module(f"training.{config.family}")  # how to build, evaluate and show its models
+    keras.utils.set_random_seed(config.train.seed)
+    images = load_images(config, data_dir)
+    with distribution.explain_lost_workers(strategy):
+        policy = precision.resolve(config.train.precision)
+        config.train.precision = distribution.broadcast_choice(strategy, precision.PRECISIONS, policy)
+        precision.set_tensor_float_32(config.train.precision)
+        distribution.check_identical(strategy, f"{shared_settings(config)} {len(images[0])}")
+        with strategy.scope():
+            model = family.build(config, images[0])
+        if arrays:
+            variables.restore(model.state(), arrays, run.checkpoints.folder)
+            logging.info("resuming %s at %.1f kimg", run.path, kimg(config, distribution.to_int(model.step)))
+        elif config.train.get("start_from"):
+            family.start(config, model)
+        distribution.copy_from_chief(strategy, [*model.state().values()])
+        if distribution.to_int(model.step) < steps(config, config.train.total_kimg):
+            take_steps(config, run, family, model, images, strategy)
+        elif run:
+            family.write_release(config, model, images, run.file("release"))
+        distribution.wait_for_all(strategy)  # until the chief has written its last file, too
+
+
+def load_images(config, data_dir=None):
+    """Returns the config's (training set, hold-out), see `common.data.datasets.load`."""
+    data = config.data
+    limit = data.get("memory_limit_gib", -1.0)
+    return datasets.load(
+        data.source,
+        config.model.width,
+        classes=data.classes,
+        image_folder=data.image_folder,
+        hold_out=data.hold_out,
+        memory_limit=None if limit < 0 else limit * 2**30,
+        cache=data.get("cache_folder"),
+        data_dir=data_dir,
+    )
+
+
+def shared_settings(config):
+    """The settings that all workers must agree on, as text."""
+    settings = config.to_dict()
+    settings["data"].pop("image_folder", None)
+    return json.dumps(settings, sort_keys=True)
+
+
+def take_steps(config, run, family, model, images, strategy):
+    """Runs the remaining steps with their callbacks; a signal ends them early, after a checkpoint.
+
+    Raises:
+        InputError: a loss is not finite, the GPU fails, or the disk or the stored images fail.
+    """
+    start = distribution.to_int(model.step)
+    compiled = distribution.supports_xla(strategy) and compiler.resolve_for(model, config.train.jit_compile)
+    devices = gpu.describe_devices(strategy)
+    logging.info("training on %s, %s, XLA %s", devices, config.train.precision, "on" if compiled else "off")
+    try:
+        with contextlib.ExitStack() as stack:  # closes every callback even if closing another one fails
+            stack.enter_context(disk_cache.explain_read_errors(images[0].images))
+            if not distribution.is_multi_worker(strategy):  # there, a lost worker looks like a failing GPU
+                stack.enter_context(gpu.explain_gpu_errors(compiled))
+            observers = []
+            if run:
+                run.record(config.train.precision, {"devices": devices, "xla": compiled})
+                run.rewind(start)
+                observers = make_callbacks(config, run, family, model, images, start)
+            for observer in observers:
+                stack.callback(observer.close)
+            stop_signal = loop.train(
+                model,
+                family.stream(config, images[0], start),
+                steps(config, config.train.total_kimg),
+                config.train.batch_size,
+                steps(config, config.train.log_every_kimg),
+                observers,
+                compiled,
+                strategy,
+            )
+    except loop.NonFiniteError as error:
+        overflow = ", or with --config.train.precision=mixed_bfloat16: float16 overflows beyond 65,504"
+        raise InputError(
+            f"{error}; the checkpoints before it are kept. Start a new --workdir with a lower "
+            "--config.train.learning_rate or another --config.train.seed"
+            f"{overflow if config.train.precision == 'mixed_float16' else ''}"
+        ) from error
+    except OSError as error:
+        if not run:
+            raise
+        raise InputError(
+            f"--workdir must be a writable folder with free space. Received: {run.path} ({error}). What was saved "
+            "is kept; the same command resumes from there."
+        ) from error
+    if stop_signal:
+        print(f"stopped by {stop_signal.name}; saved: the same command goes on from there")
+
+
+def make_callbacks(config, run, family, model, images, start):
+    """Returns the callbacks in the order in which they are called: scalars are logged before a checkpoint."""
+    batch_size = config.train.batch_size
+    scalars = callbacks.ScalarWriter(run, batch_size, "" if start else str(config))
+
+    def interval(name):
+        return steps(config, config.train[f"{name}_every_kimg"])
+
+    def write_release(step):
+        family.write_release(config, model, images, run.file("release"))
+
+    return [
+        callbacks.Validation(lambda: family.evaluate(config, model, images), interval("pictures"), start),
+        scalars,
+        callbacks.Progress(start, steps(config, config.train.total_kimg), batch_size),
+        *family.watches(),
+        callbacks.PictureWriter(run, scalars, lambda: family.render(config, model, images), interval("pictures")),
+        callbacks.ReleaseWriter(write_release, interval("release")),
+        callbacks.CheckpointWriter(run, model, scalars, interval("save")),
+    ]
