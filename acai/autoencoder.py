@@ -1,77 +1,91 @@
-"""Encoder, bottleneck and decoder as one, as they are used behind a training."""
+"""Encoder, bottleneck and decoder as one object, as they are used after training."""
 
 from acai import bottlenecks, networks
 
-PAPER_NAMES = {"plain": "baseline", "vae": "VAE", "aae": "AAE", "vqvae": "VQ-VAE"}  # others as they are
+PAPER_NAMES = {"plain": "baseline", "vae": "VAE", "aae": "AAE", "vqvae": "VQ-VAE"}  # others keep their names
 
 
 class Autoencoder:
-    """Tensors in and out, nothing random.
+    """Encodes images and decodes latents, without randomness.
+
+    Defaults are the paper's for CIFAR-10 with 256 latents.
 
     Args:
-        width, colours: of the images.
-        latent_width, latent_channels: of the latents.
-        depth: channels of the first scale.
-        bottleneck: of `acai.bottlenecks.KINDS`.
-        bottleneck_strength: how much it does; what that means, its class says.
-        codes: of its codebook, where there is one.
+        width, colours: size and channels of the images.
+        latent_width, latent_channels: size and channels of the latents.
+        depth: channels of the first scale; each halving of the width doubles them.
+        bottleneck: a key of `acai.bottlenecks.KINDS`.
+        bottleneck_strength: see the bottleneck's class.
+        codebook_size: number of vectors in the codebook of a "vqvae".
         dtype: Keras dtype policy of encoder and decoder.
-        prefix: of their names.
+        prefix: of the networks' names.
 
     Attributes:
         encoder, decoder: keras.Sequential.
         bottleneck: acai.bottlenecks.Bottleneck.
-        networks: {name: network} of all that `encode` and `decode` need.
-        variables: theirs.
+        networks: {name: network}, all that `encode` and `decode` need.
+        variables: those of `networks`.
 
     Raises:
-        ValueError: for sizes that do not fit together, or a bottleneck that there is not.
+        ValueError: for sizes that do not fit together or an unknown bottleneck.
     """
 
     def __init__(
         self,
-        width,
-        latent_width,
-        latent_channels,
-        depth,
+        width=32,
+        latent_width=4,
+        latent_channels=16,
+        depth=64,
         colours=3,
         bottleneck="plain",
         bottleneck_strength=1.0,
-        codes=512,
+        codebook_size=512,
         dtype="float32",
         prefix="",
     ):
-        shape, pixels = (latent_width, latent_width, latent_channels), width * width * colours
-        self.bottleneck = bottlenecks.make(bottleneck, bottleneck_strength, shape, pixels, codes)
+        self.sizes = (width, latent_width, latent_channels, depth, colours)
+        self.bottleneck_options = (bottleneck, bottleneck_strength, codebook_size)
+        self.dtype = dtype
+        latent_shape, pixels = (latent_width, latent_width, latent_channels), width * width * colours
+        self.bottleneck = bottlenecks.make(bottleneck, bottleneck_strength, latent_shape, pixels, codebook_size)
         channels = latent_channels * self.bottleneck.factor
         self.encoder = networks.encoder(width, latent_width, channels, depth, colours, dtype, f"{prefix}encoder")
-        code = (width, latent_width, latent_channels)
-        self.decoder = networks.decoder(*code, depth, colours, dtype, f"{prefix}decoder")
+        self.decoder = networks.decoder(*self.sizes, dtype, f"{prefix}decoder")
         self.networks = {"encoder": self.encoder, "decoder": self.decoder}
         if self.bottleneck.encodes_by_network:
             self.networks[self.bottleneck.network.name] = self.bottleneck.network
         self.variables = [variable for network in self.networks.values() for variable in network.variables]
 
     @classmethod
-    def of_sizes(cls, sizes):
-        """That of a release's sizes, its config's "model". Where they name no bottleneck it is plain."""
-        needed = ("width", "latent_width", "latent_channels", "depth", "colours")
-        optional = sizes.keys() & {"bottleneck", "bottleneck_strength", "codes"}
-        return cls(**{name: sizes[name] for name in (*needed, *optional)})
+    def from_config(cls, model_config):
+        """An autoencoder of a release's "model" config. Without a bottleneck's name there it is plain."""
+        names = ("width", "latent_width", "latent_channels", "depth", "colours")
+        options = {name: model_config[name] for name in names}
+        options |= {n: model_config[n] for n in ("bottleneck", "bottleneck_strength") if n in model_config}
+        return cls(**options, codebook_size=model_config.get("codes", 512))
+
+    def frozen_copy(self, prefix):
+        """A float32 autoencoder with the same weights, not trainable."""
+        copy = Autoencoder(*self.sizes, *self.bottleneck_options, prefix=prefix)
+        for network in copy.networks.values():
+            network.trainable = False
+        for new, old in zip(copy.variables, self.variables, strict=True):
+            new.assign(old)
+        return copy
 
     def encode(self, images):
         """Images [B, width, width, colours] in [-1, 1] -> latents [B, h, w, c]."""
         return self.bottleneck.encode(self.encoder(images))
 
     def decode(self, latents):
-        """Latents [B, h, w, c], blends too -> images [B, width, width, colours]; it has gradients."""
+        """Latents or blends of latents [B, h, w, c] -> images [B, width, width, colours]. Differentiable."""
         return self.bottleneck.to_images(self.decoder(self.bottleneck.decodable(latents)))
 
 
-def name_in_paper(sizes):
-    """What the paper calls the model of a release's sizes: ACAI or one of those it is compared with."""
-    bottleneck = sizes.get("bottleneck", "plain")
+def name_in_paper(model_config):
+    """The paper's name for the model of a release's config: ACAI or one of those it is compared with."""
+    bottleneck = model_config.get("bottleneck", "plain")
     name = PAPER_NAMES.get(bottleneck, bottleneck)
-    if not sizes.get("mix_weight", 0.5):  # the paper's, where a release does not say
+    if not model_config.get("mix_weight", 0.5):  # 0.5 is the paper's, for a release that does not say
         return name
     return "ACAI" if bottleneck == "plain" else f"ACAI with {name}"

@@ -66,6 +66,16 @@ class Bottleneck:
         """Trains the network, and it alone: a scalar."""
         raise NotImplementedError("a bottleneck without a network")
 
+    def code_loss(self, encoded):
+        """(the regulariser, its logs)."""
+        loss = self.regulariser(encoded)
+        return loss, {"code_regulariser": loss} if self.regularises else {}
+
+    @property
+    def trained_networks(self):
+        """{name: network} of what is trained beside the autoencoder, by `network_loss`."""
+        return {self.network.name: self.network} if self.network else {}
+
     # In training and after
 
     def encode(self, encoded):

@@ -9,42 +9,42 @@ from common.variables import restore, variables_by_name
 
 
 class ReleasedACAI:
-    """Encoder, decoder and critic of a release; `critic` is None where the release was bundled without.
+    """Encoder, decoder and critic of a release. `critic` is None for a release without one.
 
     Args:
-        sizes: {"width", "latent_width", "latent_channels", "depth", "critic_depth",
-            "colours"} and perhaps those of the bottleneck, as `ACAI` takes them.
-        weights: {name: array} as `ACAI.release_state` names them; those that nothing here needs are ignored.
-        source: what to call it in an error.
-        batch_size: of one pass through a network.
+        model_config: the "model" section of the release's config: {"width", "latent_width", "latent_channels",
+            "depth", "critic_depth", "colours"} and optionally the fields of a bottleneck.
+        weights: {name: array}, named as by `acai.model.ACAI.release_state`. Others are ignored.
+        source: what an error message calls the release.
+        batch_size: of each pass through a network.
 
     Raises:
-        common.errors.InputError: when the weights are of other sizes.
+        common.errors.InputError: when the weights do not fit the config.
     """
 
-    def __init__(self, sizes, weights, source, batch_size=256):
-        self.width, self.colours, self.batch_size = sizes["width"], sizes["colours"], batch_size
-        self.autoencoder = Autoencoder.of_sizes(sizes)
+    def __init__(self, model_config, weights, source, batch_size=256):
+        self.width, self.colours, self.batch_size = model_config["width"], model_config["colours"], batch_size
+        self.autoencoder = Autoencoder.from_config(model_config)
         self.encoder, self.decoder, self.critic = self.autoencoder.encoder, self.autoencoder.decoder, None
         used = dict(self.autoencoder.networks)
         if any(name.startswith("critic/") for name in weights):
-            code = [sizes[name] for name in ("width", "latent_width", "latent_channels")]
-            used["critic"] = networks.critic(*code, sizes["critic_depth"] or sizes["depth"], self.colours)
-            self.critic = used["critic"]
+            sizes = [model_config[name] for name in ("width", "latent_width", "latent_channels")]
+            depth = model_config["critic_depth"] or model_config["depth"]
+            used["critic"] = self.critic = networks.critic(*sizes, depth, self.colours)
         for name, network in used.items():
-            own = {key: value for key, value in weights.items() if key.startswith(f"{name}/")}
-            restore(variables_by_name(name, network), own, source)
+            arrays = {key: value for key, value in weights.items() if key.startswith(f"{name}/")}
+            restore(variables_by_name(name, network), arrays, source)
 
     def encode(self, images):
         """Images float32 [N, width, width, colours] in [-1, 1] -> latents float32 [N, h, w, c]."""
         return self._run(self.autoencoder.encode, images)
 
     def decode(self, latents):
-        """Latents [N, h, w, c] -> images float32 [N, width, width, colours], unclipped."""
+        """Latents [N, h, w, c] -> images float32 [N, width, width, colours], not clipped."""
         return self._run(self.autoencoder.decode, latents)
 
     def predict_mix(self, images):
-        """The critic's guess of the mix [N]: 0 for what it takes for a reconstruction, at most 0.5 otherwise."""
+        """The critic's estimate of the mix [N]: 0 for an unmixed image, up to 0.5 for a blend."""
         return self._run(self.critic, images)
 
     def _run(self, network, inputs):

@@ -1,4 +1,4 @@
-"""The losses of ACAI, each a pure function of arrays, named by whom it trains.
+"""The losses of ACAI. Each is a pure function of arrays; its docstring says whom it trains.
 
 Berthelot et al. (arXiv 1807.07543), equations 1 to 3. The paper's letters: x are the images, x^ the
 reconstructions, x^_alpha the blends, alpha the mix in [0, 0.5], d the critic (its outputs are `scores` here),
@@ -7,22 +7,22 @@ lambda the mix weight and gamma the regularisation. Images are [B, H, W, C], sco
 
 from keras import ops
 
-CONSTANT_GUESS_LOSS = 5 / 96  # least critic loss of an answer c that ignores the image: 1/48 + (c - 1/4)^2 + c^2
+CONSTANT_GUESS_LOSS = 5 / 96  # lowest critic loss of a constant answer c: the least of 1/48 + (c - 1/4)^2 + c^2
 
 
 def mix_latents(latents, mix):
-    """alpha z_i + (1 - alpha) z_j with j the row from the end (the batch reversed). [B, h, w, c] -> the same."""
+    """alpha z_i + (1 - alpha) z_j, j = B - 1 - i (equation 3, before decoding). [B, h, w, c] -> [B, h, w, c]."""
     mix = ops.reshape(mix, (-1, 1, 1, 1))
     return mix * latents + (1 - mix) * ops.flip(latents, axis=0)
 
 
 def reconstruction_loss(images, reconstructions):
-    """Trains the autoencoder: mean squared error over all pixels and colours (equation 2, first term)."""
+    """Trains the autoencoder: mean squared error over pixels and colours (equation 2, first term)."""
     return ops.mean(ops.square(images - reconstructions))
 
 
 def mix_regulariser(blend_scores, mix_weight):
-    """Trains the autoencoder: lambda mean d(x^_alpha)^2, blends the critic takes for unmixed (equation 2)."""
+    """Trains the autoencoder: lambda mean d(x^_alpha)^2, to make blends score as unmixed (equation 2)."""
     return mix_weight * ops.mean(ops.square(blend_scores))
 
 
@@ -32,16 +32,16 @@ def critic_loss(blend_scores, mix, softened_scores):
 
 
 def soften(images, reconstructions, regularisation):
-    """x^ + gamma (x - x^), on which the critic shall answer 0. [B, H, W, C]."""
+    """x^ + gamma (x - x^), the pictures that the critic should score 0. [B, H, W, C]."""
     return reconstructions + regularisation * (images - reconstructions)
 
 
 def regulariser_per_critic_gradient(blend_scores, mix, mix_weight, least=1e-6):
-    """[B]: by what to multiply each blend's gradient of `critic_loss` to get that of `mix_regulariser`.
+    """Ratio [B] of the gradients of `mix_regulariser` and `critic_loss` at each blend.
 
-    No layer of the critic mixes images, so both are the same vector, the gradient of the blend's own score,
-    times lambda 2 d / B and times 2 (d - alpha) / B. The divisor is kept at least `least` away from 0, with
-    its sign: a score that hits its mix exactly would give 0 / 0.
+    No layer of the critic combines different images. So both gradients are multiples of the gradient of the
+    blend's own score: by lambda 2 d / B and by 2 (d - alpha) / B. The divisor keeps its sign and an absolute value
+    of at least `least`, because a score that equals its mix would give 0 / 0.
     """
     difference = blend_scores - mix
     bounded = ops.maximum(ops.abs(difference), least)
@@ -49,35 +49,42 @@ def regulariser_per_critic_gradient(blend_scores, mix, mix_weight, least=1e-6):
 
 
 def absolute_reconstruction_loss(images, reconstructions):
-    """Trains the autoencoder: mean absolute error, in place of the paper's square."""
+    """Trains the autoencoder: mean absolute error, in place of the paper's squared error."""
     return ops.mean(ops.abs(images - reconstructions))
 
 
-def feature_loss(features, reconstructed):
-    """Trains the autoencoder: squared error of lists of feature maps over the mean square of the images' own."""
-    pairs = zip(features, reconstructed, strict=True)
+def feature_loss(features, reconstructed_features):
+    """Trains the autoencoder: squared error of feature maps, relative to the mean square of the images' maps.
+
+    Both arguments are lists of arrays of the same shapes; the result is a mean over the list.
+    """
+    pairs = zip(features, reconstructed_features, strict=True)
     return sum(ops.mean(ops.square(f - r)) / ops.mean(ops.square(f)) for f, r in pairs) / len(features)
 
 
-def recognition_loss(log_probabilities, classes, mix):
-    """Trains the autoencoder: cross-entropy of what a judge says of blends and their labels, mixed as they are.
+def mixed_label_loss(log_probabilities, classes, mix):
+    """Trains the autoencoder: cross-entropy of a classifier's answers for blends and the blends' mixed labels.
 
-    - alpha log p(c_i) - (1 - alpha) log p(c_j), mean over blends, with j the row from the end (arXiv 1710.09412).
-    Log probabilities are [B, classes], classes int [B] of the images.
+    - alpha log p(c_i) - (1 - alpha) log p(c_j), j = B - 1 - i, mean over blends (mixup, arXiv 1710.09412).
+
+    Args:
+        log_probabilities: [B, classes], of the blends.
+        classes: int [B], of the images.
+        mix: [B].
     """
     classes = ops.reshape(classes, (-1, 1))
-    own = ops.take_along_axis(log_probabilities, classes, axis=1)[:, 0]
-    others = ops.take_along_axis(log_probabilities, ops.flip(classes, axis=0), axis=1)[:, 0]
-    return -ops.mean(mix * own + (1 - mix) * others)
+    of_first = ops.take_along_axis(log_probabilities, classes, axis=1)[:, 0]
+    of_second = ops.take_along_axis(log_probabilities, ops.flip(classes, axis=0), axis=1)[:, 0]
+    return -ops.mean(mix * of_first + (1 - mix) * of_second)
 
 
 def hinge_discriminator_loss(real_logits, fake_logits):
-    """Trains the patch discriminator: hinge (Lim and Ye, arXiv 1705.02894), mean over all patches."""
+    """Trains the patch discriminator: hinge loss (Lim and Ye, arXiv 1705.02894), mean over patches."""
     return ops.mean(ops.relu(1 - real_logits)) + ops.mean(ops.relu(1 + fake_logits))
 
 
-def hinge_realism_loss(fake_logits):
-    """Trains the autoencoder against it: minus the mean logit (Lim and Ye)."""
+def hinge_adversarial_loss(fake_logits):
+    """Trains the autoencoder: minus the mean logit (Lim and Ye, arXiv 1705.02894)."""
     return -ops.mean(fake_logits)
 
 
@@ -87,7 +94,7 @@ def logistic_discriminator_loss(real_logits, fake_logits):
 
 
 def bernoulli_loss(images, logits):
-    """Trains a variational autoencoder: minus log p(x), x = (1 + image) / 2 in [0, 1], a mean over all pixels."""
+    """Trains a variational autoencoder: minus log p(x), x = (1 + image) / 2 in [0, 1], mean over pixels."""
     return ops.mean(ops.softplus(logits) - (1 + images) / 2 * logits)
 
 
@@ -97,16 +104,16 @@ def divergence_from_normal(mean, log_variance):
 
 
 def real_label_loss(logits):
-    """Mean -log sigmoid: trains a discriminator on what is real, and others to pass for it (arXiv 1406.2661)."""
+    """Mean -log sigmoid: trains a discriminator on real inputs, and an adversary to pass as real (1406.2661)."""
     return ops.mean(ops.softplus(-logits))
 
 
 def fake_label_loss(logits):
-    """Mean -log (1 - sigmoid): trains a discriminator on what is not real."""
+    """Mean -log (1 - sigmoid): trains a discriminator on fake inputs."""
     return ops.mean(ops.softplus(logits))
 
 
-REALISM_LOSSES = {  # whom they train: the discriminator, the autoencoder
-    "hinge": (hinge_discriminator_loss, hinge_realism_loss),
+ADVERSARIAL_LOSSES = {  # name: (trains the discriminator, trains the autoencoder)
+    "hinge": (hinge_discriminator_loss, hinge_adversarial_loss),
     "non_saturating": (logistic_discriminator_loss, real_label_loss),
 }

@@ -110,9 +110,7 @@ def count_scales(width, latent_width):
     """Halvings from `width` to `latent_width`; ValueError when that is not a whole number of at least 1."""
     scales = round(math.log2(width / latent_width)) if 0 < latent_width < width else 0
     if scales < 1 or latent_width << scales != width:
-        raise ValueError(
-            f"width is required to be latent_width times 2, 4, 8, ... Received: {width=}, {latent_width=}."
-        )
+        raise ValueError(f"width must be latent_width times 2, 4, 8, ... Received: {width=}, {latent_width=}.")
     return scales
 
 

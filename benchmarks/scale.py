@@ -92,10 +92,10 @@ def acai(sizes):
     """(compiled step, operations an image) of an ACAI."""
     from train_step import acai_flops
 
-    from acai.model import ACAI
+    from acai.model import paper_acai
     from training import loop
 
-    model = ACAI(width=sizes["width"], depth=sizes["depth"], latent_channels=sizes["latent"], classes=2)
+    model = paper_acai(width=sizes["width"], depth=sizes["depth"], latent_channels=sizes["latent"], classes=2)
     model.compile()
     return loop.compile_step(model, compiler.resolve("auto", "float32")), acai_flops(model)
 

@@ -57,17 +57,14 @@ def main():
     policy = precision.resolve(FLAGS.precision)
     precision.set_tensor_float_32(policy)
     images = noise_images(10_000)
-    if FLAGS.model == "acai":
-        model, name, flops = acai(towers.resolve(FLAGS.towers, FLAGS.batch), policy)
-    else:
-        model, name, flops = gan(images, policy)
+    model, name, flops = acai(policy) if FLAGS.model == "acai" else gan(images, policy)
+    parts = towers.resolve(FLAGS.towers, FLAGS.batch) if FLAGS.model == "acai" else 1
     compiled = compiler.resolve_for(model, FLAGS.jit_compile)
-    step, strategy = loop.compile_step(model, compiled), distribution.make_strategy("default")
+    step, strategy = loop.compile_step(model, compiled, towers=parts), distribution.make_strategy("default")
     stream = batches.batches(images, FLAGS.batch, seed=0, flip=True)
     stream = iter(distribution.prefetch_to_device(strategy, stream))
     turn = getattr(model, "critic_steps", 1)  # the steps of all kinds, one of the generator among them
     size = turn * -(-(FLAGS.block or (50 if compiler.has_gpu() else 1)) // turn)  # of a block
-    parts = getattr(model, "towers", 1)
     shape = (FLAGS.batch if compiler.has_gpu() else 16) // parts, WIDTH, WIDTH, CHANNELS
     dtype = tf.as_dtype(model.dtype_policy.compute_dtype)
     convolve = {compiled: large_convolution(tf, compiled, shape, parts, dtype) for compiled in (True, False)}
@@ -101,13 +98,20 @@ def main():
     )
 
 
-def acai(count, policy):
-    """(model of so many towers and a policy, what to call it, operations an image) by the flags."""
-    from acai.model import ACAI
+def acai(policy):
+    """(model, its name, operations per image) of the flags and a Keras dtype policy."""
+    from acai import networks
+    from acai.adversaries.patch_discriminator import PatchDiscriminator
+    from acai.adversaries.ramp import LinearRamp
+    from acai.model import paper_acai
 
+    adversaries = []
+    if FLAGS.realism:
+        network = networks.patch_discriminator(WIDTH, 48, dtype=policy)
+        adversaries = [PatchDiscriminator(network, LinearRamp(FLAGS.realism))]
     sizes = dict(depth=FLAGS.depth, critic_depth=FLAGS.critic_depth, latent_channels=FLAGS.latent)
-    options = dict(realism_weight=FLAGS.realism, ema_rate=FLAGS.ema, precision=policy, classes=2)
-    model = ACAI(**sizes, **options, towers=count)
+    options = dict(more_adversaries=adversaries, ema_rate=FLAGS.ema, precision=policy, classes=2)
+    model = paper_acai(**sizes, **options)
     model.compile()
     return model, f"acai depth {FLAGS.depth} latent {FLAGS.latent}", acai_flops(model)
 
@@ -164,10 +168,10 @@ def acai_flops(model):
     """
     encoder, first_encoder = network_flops(model.encoder)
     decoder, _ = network_flops(model.decoder)
-    critic, first_critic = network_flops(model.critic)
+    critic, first_critic = network_flops(model.trained_networks["critic"][0])
     flops = 3 * encoder - first_encoder + 2 * 3 * decoder + 2 * 3 * critic - first_critic
-    if model.realism_weight:
-        discriminator, first = network_flops(model.discriminator)
+    if "discriminator" in model.trained_networks:
+        discriminator, first = network_flops(model.trained_networks["discriminator"][0])
         flops += 3 * 3 * discriminator - 3 * first + 2 * discriminator
     return flops
 

@@ -5,7 +5,7 @@ import time
 
 import tensorflow as tf
 
-from acai.model import ACAI
+from acai.model import paper_acai
 from gpu_check.bounds import BOUNDS
 from gpu_check.twins import on, stepper
 
@@ -45,7 +45,7 @@ def images_per_second(device, sizes, precision, compiled):
 
     def make():
         width, depth = sizes.speed_width, sizes.speed_depth
-        model = ACAI(width=width, depth=depth, classes=2, precision=precision)
+        model = paper_acai(width=width, depth=depth, classes=2, precision=precision)
         model.compile()
         return model
 

@@ -4,7 +4,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from acai.model import ACAI
+from acai import networks
+from acai.adversaries.patch_discriminator import PatchDiscriminator
+from acai.adversaries.ramp import LinearRamp
+from acai.model import paper_acai
 from common.backend import compiler
 from gan.model import GAN
 from gpu_check.bounds import at_most
@@ -16,21 +19,18 @@ ROUNDING = 1e-5  # some hundred times that of float32
 
 def acai(sizes, precision="float32"):
     """A compiled ACAI with a patch discriminator and averages, in whose gradients every term has its share."""
-    model = ACAI(
+    network = networks.patch_discriminator(sizes.width, sizes.depth, dtype=precision)
+    model = paper_acai(
         width=sizes.width,
-        latent_width=4,
         latent_channels=4,
         depth=sizes.depth,
         classes=CLASSES,
         mix_weight=300.0,
-        realism_weight=30.0,
-        realism_loss="non_saturating",
-        realism_penalty=10.0,
-        discriminator_channels=sizes.depth,
-        ema_rate=0.5,
         precision=precision,
+        more_adversaries=[PatchDiscriminator(network, LinearRamp(30.0), "non_saturating", gradient_penalty=10.0)],
+        ema_rate=0.5,
     )
-    model.compile(1e-3)
+    model.compile(1e-3, {"discriminator": 2e-4})
     return with_biases(model)
 
 

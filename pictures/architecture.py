@@ -20,7 +20,7 @@ def networks_of(sizes):
     """{name: keras.Sequential} of what a release's sizes, its config's "model", train."""
     code = [sizes[name] for name in ("width", "latent_width", "latent_channels")]
     colours, depth = sizes["colours"], sizes["depth"]
-    autoencoder = Autoencoder.of_sizes(sizes)
+    autoencoder = Autoencoder.from_config(sizes)
     found = {"encoder": autoencoder.encoder, "decoder": autoencoder.decoder}
     if mix_weight(sizes):
         found["critic"] = networks.critic(*code, sizes["critic_depth"] or depth, colours)

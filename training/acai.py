@@ -4,12 +4,17 @@ import functools
 
 import numpy as np
 
-from acai import latent_bank, net2net
+from acai import latent_bank, net2net, networks, reconstruction
+from acai.adversaries.classifier_guidance import ClassifierGuidance
+from acai.adversaries.critic import Critic
+from acai.adversaries.patch_discriminator import PatchDiscriminator
+from acai.adversaries.ramp import LinearRamp
+from acai.autoencoder import Autoencoder
 from acai.inference import ReleasedACAI
 from acai.model import ACAI
 from classifiers.inference import bundled_classifier, search_ensemble
 from common import release
-from common.backend import precision, towers
+from common.backend import precision
 from common.data import batches, lines
 from common.data.cifar10 import CIFAR10_CLASSES
 from common.errors import InputError
@@ -21,7 +26,7 @@ from training.schedule import cosine, steps
 
 
 def watches():
-    """Callbacks that warn of the ways in which a training fails."""
+    """Callbacks that warn when a training is about to fail."""
     return [RunawayWatch(("reconstruction_loss", "critic_loss"))]
 
 
@@ -36,51 +41,110 @@ def stream(config, train, step):
 
 
 def build(config, train):
-    """The configured model with its optimizers."""
-    judge, judge_classes = jury(train.class_names) if config.model.recognition_weight else (None, None)
-    model = ACAI(
-        **config.model,
-        judge=judge,
-        judge_classes=judge_classes,
-        features=judge_features() if config.model.feature_weight else None,
-        colours=train.images.shape[-1],
-        classes=len(train.class_names),
-        recognition_from_step=steps(config, config.train.recognition_from_kimg),
-        recognition_ramp_steps=steps(config, config.train.recognition_ramp_kimg),
-        realism_from_step=steps(config, config.train.realism_from_kimg),
-        realism_ramp_steps=steps(config, config.train.realism_ramp_kimg),
-        discriminator_from_step=steps(config, config.train.discriminator_from_kimg),
-        ema_rate=config.train.ema_rate,
-        towers=towers.resolve(config.train.towers, config.train.batch_size),
-        precision=precision.resolve(config.train.precision),
-        seed=config.train.seed,
+    """The configured model with its optimizers.
+
+    The order in which networks are created decides their initial weights: do not change it.
+    """
+    fields, policy = config.model, precision.resolve(config.train.precision)
+    colours, classes = train.images.shape[-1], len(train.class_names)
+    guidance = make_guidance(config, train.class_names)
+    reconstruction_loss = make_reconstruction_loss(fields)
+    autoencoder = Autoencoder(
+        fields.width,
+        fields.latent_width,
+        fields.latent_channels,
+        fields.depth,
+        colours,
+        fields.bottleneck,
+        fields.bottleneck_strength,
+        fields.codes,
+        policy,
     )
+    critic = make_critic(fields, colours, policy)
+    latent_classifier = networks.classifier(fields.latent_width, fields.latent_channels, classes)
+    discriminator = make_discriminator(config, colours, classes, policy)
+    model = ACAI(
+        autoencoder,
+        latent_classifier,
+        (*critic, *discriminator, *guidance),
+        reconstruction_loss,
+        config.train.ema_rate,
+        config.train.seed,
+    )
+    critic_rate = rate(config, config.train.critic_learning_rate, config.train.critic_schedule)
     model.compile(
-        learning_rate=rate(config, config.train.learning_rate, config.train.schedule),
-        critic_learning_rate=rate(config, config.train.critic_learning_rate, config.train.critic_schedule),
-        discriminator_learning_rate=config.train.discriminator_learning_rate,
+        rate(config, config.train.learning_rate, config.train.schedule),
+        {"critic": critic_rate, "discriminator": config.train.discriminator_learning_rate},
     )
     return model
 
 
-def start(config, model):
-    """Gives a new model the weights of a released one, see `acai.net2net`.
+def make_reconstruction_loss(fields):
+    """The reconstruction loss of a config's "model" section, see `acai.reconstruction`."""
+    pixel_loss = reconstruction.PIXEL_LOSSES[fields.reconstruction]
+    if not fields.feature_weight:
+        return pixel_loss
+    return reconstruction.WithFeatureLoss(pixel_loss, classifier_features(), fields.feature_weight)
+
+
+def make_critic(fields, colours, policy):
+    """A list of the configured critic, empty without one."""
+    if not fields.mix_weight:
+        return []
+    depth = fields.critic_depth or fields.depth
+    network = networks.critic(fields.width, fields.latent_width, fields.latent_channels, depth, colours, policy)
+    return [Critic(network, fields.mix_weight, fields.regularisation)]
+
+
+def make_discriminator(config, colours, classes, policy):
+    """A list of the configured patch discriminator, empty without one."""
+    fields, train = config.model, config.train
+    if not fields.realism_weight:
+        return []
+    classes = classes if fields.realism_by_class else 0
+    network = networks.patch_discriminator(fields.width, fields.discriminator_channels, colours, classes, policy)
+    from_step, ramp_steps = steps(config, train.realism_from_kimg), steps(config, train.realism_ramp_kimg)
+    return [
+        PatchDiscriminator(
+            network,
+            LinearRamp(fields.realism_weight, from_step, ramp_steps),
+            fields.realism_loss,
+            fields.realism_penalty,
+            fields.realism_augment,
+            classes,
+            steps(config, train.discriminator_from_kimg),
+        )
+    ]
+
+
+def make_guidance(config, class_names):
+    """A list of the configured guidance by the bundled search classifiers, empty without it.
 
     Raises:
-        InputError: for one whose codes are not what its encoder says, or that cannot be widened to the model.
+        InputError: for a class that the classifiers do not know.
     """
-    folder = release.resolve(config.train.start_from, "--config.train.start_from")
-    settings, weights, *_ = release.read(folder)
-    kind = settings["model"].get("bottleneck", "plain")
-    if kind != "plain":
+    weight, train = config.model.recognition_weight, config.train
+    if not weight:
+        return []
+    ensemble = search_ensemble()
+    unknown = [name for name in class_names if name not in ensemble.class_names]
+    if unknown:
         raise InputError(
-            f"--config.train.start_from is required to be of a plain bottleneck. Received: {folder}, {kind}"
+            "--config.model.recognition_weight must be 0 for classes that the bundled classifiers do not know. "
+            f"Received: the class {unknown[0]!r}"
         )
-    net2net.begin_with(model, weights, folder)
+    from_step, ramp_steps = steps(config, train.recognition_from_kimg), steps(config, train.recognition_ramp_kimg)
+    return [
+        ClassifierGuidance(
+            LinearRamp(weight, from_step, ramp_steps),
+            lambda images: ensemble.log_probabilities_and_features(images)[0],
+            [ensemble.class_names.index(name) for name in class_names],
+        )
+    ]
 
 
-def judge_features():
-    """A function of images -> the maps that each block of the bundled classifier leaves."""
+def classifier_features():
+    """A function of images -> list of the feature maps after each block of the bundled classifier."""
     import keras
 
     network = bundled_classifier("classifier").network
@@ -89,22 +153,20 @@ def judge_features():
     return lambda images: inner(images, training=False)
 
 
-def jury(class_names):
-    """(a function of images -> log probabilities by those that may search, which of its classes the names are).
+def start(config, model):
+    """Copies the weights of a released model into a new one, see `acai.net2net`.
 
     Raises:
-        InputError: for a class that they do not know.
+        InputError: for a release with another bottleneck than "plain", or one that cannot be widened to the model.
     """
-    judges = search_ensemble()
-    unknown = [name for name in class_names if name not in judges.class_names]
-    if unknown:
+    folder = release.resolve(config.train.start_from, "--config.train.start_from")
+    settings, weights, *_ = release.read(folder)
+    bottleneck = settings["model"].get("bottleneck", "plain")
+    if bottleneck != "plain":
         raise InputError(
-            "--config.model.recognition_weight is required to be 0 for classes that the bundled judges do not "
-            f"know. Received: the class {unknown[0]!r}"
+            f"--config.train.start_from must have a plain bottleneck. Received: {folder}, {bottleneck}"
         )
-    return (lambda images: judges.log_probabilities_and_features(images)[0]), [
-        judges.class_names.index(name) for name in class_names
-    ]
+    net2net.begin_with(model, weights, folder)
 
 
 def rate(config, learning_rate, schedule):

@@ -4,6 +4,7 @@ A loop of our own because Keras's `fit` cannot average scalar logs over several 
 model by `train_step(data, **static_arguments(step))`, and a callback by the class below.
 """
 
+import functools
 import math
 import signal
 import time
@@ -12,7 +13,7 @@ import tensorflow as tf
 from absl import logging
 
 from common.backend import compiler
-from common.distribute import distribution
+from common.distribute import distribution, replicas
 
 
 class NonFiniteError(ArithmeticError):
@@ -38,7 +39,17 @@ class Callback:
         """When training is over, however it ended."""
 
 
-def train(model, batches, total_steps, batch_size, log_every_steps, callbacks, jit_compile=True, strategy=None):
+def train(
+    model,
+    batches,
+    total_steps,
+    batch_size,
+    log_every_steps,
+    callbacks,
+    jit_compile=True,
+    strategy=None,
+    towers=1,
+):
     """Runs `model` from its own step to `total_steps`; returns the signal that stopped it earlier, or None.
 
     Args:
@@ -50,15 +61,16 @@ def train(model, batches, total_steps, batch_size, log_every_steps, callbacks, j
         callbacks: of Callback, called in this order.
         jit_compile: compile the step with XLA.
         strategy: tf.distribute.Strategy, see common.distribute.distribution; None: the default one, for one
-        device. On
-            several machines each runs this loop; a signal to one stops all at the next logging interval.
+            device. On several machines each runs this loop. A signal to one stops all at the next logging
+            interval.
+        towers: parts of a batch that a step takes beside each other on a CPU, see `common.backend.towers`.
 
     Raises:
         NonFiniteError: before any callback sees the step, so that no checkpoint of it is ever written.
     """
     strategy = strategy or tf.distribute.get_strategy()
     compiler.keep_order_of_sums()
-    train_step = compile_step(model, jit_compile, strategy)
+    train_step = compile_step(model, jit_compile, strategy, towers)
     any_says = distribution.signal_exchange(strategy)
     iterator = iter(distribution.prefetch_to_device(strategy, batches))
     unchecked, window, clock = [], [], Stopwatch()
@@ -88,21 +100,32 @@ def train(model, batches, total_steps, batch_size, log_every_steps, callbacks, j
     return None
 
 
-def compile_step(model, jit_compile, strategy=None):
+def step_in_towers(model, count):
+    """A model's `train_step` whose gradients are means over towers, see `replicas.run_in_towers`."""
+
+    def train_step(batch, **static):
+        logs, gradients = replicas.run_in_towers(functools.partial(model.gradients, **static), count, batch)
+        return logs | model.apply_gradients(gradients)
+
+    return train_step
+
+
+def compile_step(model, jit_compile, strategy=None, towers=1):
     """One training step of a model as a function of a batch and of its static arguments.
 
     It returns the logs' names, a tuple, and their values, float32 [n] on the device of the step. Reading values
     waits for the step, so they are read together, by `read_finite`.
 
     Args:
-        model, jit_compile, strategy: see `train`.
+        model, jit_compile, strategy, towers: see `train`.
     """
     strategy, names = strategy or tf.distribute.get_strategy(), {}
+    train_step = model.train_step if towers == 1 else step_in_towers(model, towers)
 
     @tf.function(jit_compile=jit_compile, autograph=False)  # nothing in it branches on tensors
     def run(batch, **static):
         with compiler.tracing(jit_compile):
-            logs = distribution.run_step(strategy, model.train_step, batch, **static)
+            logs = distribution.run_step(strategy, train_step, batch, **static)
         names[tuple(static.items())] = tuple(logs)
         return tf.stack([tf.cast(value, tf.float32) for value in logs.values()])
 

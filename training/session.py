@@ -8,7 +8,7 @@ import keras
 from absl import logging
 
 from common import variables
-from common.backend import compiler, gpu, precision
+from common.backend import compiler, gpu, precision, towers
 from common.data import datasets, disk_cache
 from common.distribute import distribution
 from common.errors import InputError
@@ -105,6 +105,7 @@ def take_steps(config, run, family, model, images, strategy):
                 observers,
                 compiled,
                 strategy,
+                towers.resolve(config.train.get("towers", 1), config.train.batch_size),
             )
     except loop.NonFiniteError as error:
         overflow = ", or with --config.train.precision=mixed_bfloat16: float16 overflows beyond 65,504"

@@ -1,35 +1,42 @@
-"""The critic beside an autoencoder, which makes it an ACAI: it guesses from a picture how it was mixed.
+"""The critic, which makes an autoencoder an ACAI: it predicts how a picture was mixed.
 
-Berthelot et al. (arXiv 1807.07543), equations 1 to 3. Letters: see `acai.losses`.
+Berthelot et al. (arXiv 1807.07543), equations 1 and 2. For the letters see `acai.losses`.
 """
 
 import tensorflow as tf
 
 from acai import losses
+from acai.adversaries import Adversary, AdversaryGradients
 
 
-class Criticism:
-    """Both sides' losses and gradients, of one pass through the critic.
+class Critic(Adversary):
+    """The critic's loss and the regulariser of the autoencoder, both from one forward pass.
 
     Args:
-        network: the critic, `acai.networks.critic`.
-        mix_weight: lambda, its weight in the autoencoder's loss, above 0.
-        regularisation: gamma, the share of the image in what it sees as unmixed.
-        one_backward_pass: take the blends' gradient for both losses from one pass back through it.
+        network: `acai.networks.critic`.
+        mix_weight: lambda, the weight of the regulariser in the autoencoder's loss, above 0.
+        regularisation: gamma, the share of the image in the pictures that the critic learns to score as unmixed.
+        one_backward_pass: compute the blends' gradients of both losses in one backward pass. Always off in
+            float16: rescaling would magnify values that have already underflowed.
+
+    Raises:
+        ValueError: for negative weights.
     """
 
-    def __init__(self, network, mix_weight, regularisation, one_backward_pass):
+    name = "critic"
+    random_stream = 6  # reserved: the critic draws no random numbers
+
+    def __init__(self, network, mix_weight=0.5, regularisation=0.2, one_backward_pass=True):
+        if min(mix_weight, regularisation) < 0:
+            raise ValueError(
+                f"mix_weight and regularisation must be at least 0. Received: {mix_weight=}, {regularisation=}."
+            )
         self.network, self.mix_weight, self.regularisation = network, mix_weight, regularisation
-        self.one_backward_pass = one_backward_pass
+        in_float16 = any(layer.compute_dtype == "float16" for layer in network.layers)
+        self.one_backward_pass = one_backward_pass and not in_float16
 
-    def gradients(self, images, reconstructions, blends, mix, scale):
-        """Logs, the critic's gradients and the autoencoder's at `blends`.
-
-        Args:
-            images, reconstructions, blends: float32 [B, H, W, C].
-            mix: float32 [B], each image's share in its blend.
-            scale: by which gradients are multiplied, for loss scaling.
-        """
+    def gradients(self, pictures, step, seed, scales):
+        images, _, mix, reconstructions, blends = pictures
         weights = self.network.trainable_variables
         softened = losses.soften(images, reconstructions, self.regularisation)
         with tf.GradientTape(persistent=True) as tape:
@@ -39,12 +46,15 @@ class Criticism:
             critic_loss = losses.critic_loss(blend_scores, mix, softened_scores)
             mix_regulariser = losses.mix_regulariser(blend_scores, self.mix_weight)
         if self.one_backward_pass:
-            *critic_gradients, blend_gradient = tape.gradient(critic_loss, [*weights, blends], scale)
+            *own, at_blends = tape.gradient(critic_loss, [*weights, blends], scales.network)
             ratio = losses.regulariser_per_critic_gradient(blend_scores, mix, self.mix_weight)
-            blend_gradient *= ratio[:, None, None, None]
+            at_blends *= ratio[:, None, None, None]
         else:
-            critic_gradients = tape.gradient(critic_loss, weights, scale)
-            blend_gradient = tape.gradient(mix_regulariser, blends, scale)
-        logs = {"critic_loss": critic_loss, "mix_regulariser": mix_regulariser}
-        logs["critic_error_ratio"] = critic_loss / losses.CONSTANT_GUESS_LOSS
-        return logs, critic_gradients, blend_gradient
+            own = tape.gradient(critic_loss, weights, scales.network)
+            at_blends = tape.gradient(mix_regulariser, blends, scales.autoencoder)
+        logs = {
+            "critic_loss": critic_loss,
+            "mix_regulariser": mix_regulariser,
+            "critic_error_ratio": critic_loss / losses.CONSTANT_GUESS_LOSS,
+        }
+        return AdversaryGradients(logs, mix_regulariser, own, None, at_blends)

@@ -1,96 +1,85 @@
-"""The patch discriminator beside an ACAI: it tells real images from reconstructions and blends.
+"""A patch discriminator: it tells real images from reconstructions and blends.
 
-In the spirit of adversarial mixup resynthesis (Beckham et al., arXiv 1903.02709). It has to know real images
-before the autoencoder listens to it, so it may begin earlier. What its options did to a training stands in
-`pretrained/acai/CARD.md`.
+In the spirit of adversarial mixup resynthesis (Beckham et al., arXiv 1903.02709). It should know real images
+before the autoencoder listens to it, so it may train earlier. `pretrained/acai/CARD.md` says what each option
+changed.
 """
 
 import tensorflow as tf
 
-from acai import losses, networks
+from acai import losses
+from acai.adversaries import Adversary, AdversaryGradients
 from common.backend import loss_scaling
 from common.data import augmentation
 
 
-class Realism:
-    """The discriminator, its options and both sides' gradients.
+class PatchDiscriminator(Adversary):
+    """The discriminator's loss and the adversarial loss of the autoencoder.
 
     Args:
-        rise: acai.adversaries.ramp.Rise, of the discriminator's weight in the autoencoder's loss.
-        loss: a name in `acai.losses.REALISM_LOSSES`.
-        gradient_penalty: weight of R1 on real images (Mescheder et al., arXiv 1801.04406); 0: none.
-        augment: names of `common.data.augmentation.POLICIES`: what the discriminator sees is changed so.
-        classes: 0, or how many there are: the discriminator is then told the class of what it sees, of a blend the
-            shares of both parents' (a projection, Miyato and Koyama, arXiv 1802.05637).
-        width, channels, colours, precision: of `acai.networks.patch_discriminator`.
+        network: `acai.networks.patch_discriminator`, made with the same `classes`.
+        weight: acai.adversaries.ramp.LinearRamp, the weight of the adversarial loss in the autoencoder's loss.
+        loss: a key of `acai.losses.ADVERSARIAL_LOSSES`.
+        gradient_penalty: weight of the R1 penalty on real images (Mescheder et al., arXiv 1801.04406); 0: none.
+        augment: names in `common.data.augmentation.POLICIES`, applied to all pictures that the network sees.
+        classes: number of classes, of which the network is told those of a picture. A blend has the shares of
+            both parents (projection, Miyato and Koyama, arXiv 1802.05637). 0: the network is not told.
+        from_step: first step in which the network trains.
+
+    Raises:
+        ValueError: for an unknown augmentation.
     """
 
-    def __init__(
-        self,
-        rise,
-        loss="hinge",
-        gradient_penalty=0.0,
-        augment=(),
-        classes=0,
-        width=32,
-        channels=48,
-        colours=3,
-        precision="float32",
-    ):
+    name = "discriminator"
+    beta_1 = 0.5
+    random_stream = 4
+
+    def __init__(self, network, weight, loss="hinge", gradient_penalty=0.0, augment=(), classes=0, from_step=0):
         augmentation.check_policy(augment)
-        self.rise, self.gradient_penalty = rise, gradient_penalty
-        self.discriminator_loss, self.realism_loss = losses.REALISM_LOSSES[loss]
-        self.augment, self.classes = augment, classes
-        self.network = networks.patch_discriminator(width, channels, colours, classes, precision)
+        self.network, self.weight, self.gradient_penalty = network, weight, gradient_penalty
+        self.discriminator_loss, self.adversarial_loss = losses.ADVERSARIAL_LOSSES[loss]
+        self.augment, self.classes, self.from_step = augment, classes, from_step
 
-    def gradients(self, images, decoded, labels, mix, step, seed, scales):
-        """Logs, the discriminator's gradients and the autoencoder's at `decoded`.
+    def is_active(self, step):
+        return step >= self.from_step
 
-        Args:
-            images: float32 [B, H, W, C].
-            decoded: float32 [2B, H, W, C], reconstructions and blends.
-            labels: int32 [B], classes of the images.
-            mix: float32 [B], each image's share in its blend; the rest is the image's from the end of the batch.
-            step: int64 [], of the training.
-            seed: int64 [2] of the augmentation.
-            scales: by which the gradients of discriminator and autoencoder are multiplied, for loss scaling.
-        """
-        weights = self.network.trainable_variables
+    def gradients(self, pictures, step, seed, scales):
+        images, labels, mix, reconstructions, blends = pictures
         count = tf.shape(images)[0]
-        shares = self._class_shares(labels, mix)
+        class_shares = self._class_shares(labels, mix)
         with tf.GradientTape(persistent=True) as tape:
-            tape.watch(decoded)
-            real_logits, fake_logits = tf.split(
-                self._judge([images, *tf.split(decoded, 2)], shares, seed), [count, 2 * count]
-            )  # [B, h, w], [2B, h, w]
+            tape.watch([reconstructions, blends])
+            logits = self._logits([images, reconstructions, blends], class_shares, seed)
+            real_logits, fake_logits = tf.split(logits, [count, 2 * count])  # [B, h, w], [2B, h, w]
             discriminator_loss = total = self.discriminator_loss(real_logits, fake_logits)
-            realism_loss = self.rise(step) * self.realism_loss(fake_logits)
-            logs = {"discriminator_loss": discriminator_loss, "realism_loss": realism_loss}
+            adversarial_loss = self.weight(step) * self.adversarial_loss(fake_logits)
+            logs = {"discriminator_loss": discriminator_loss, "realism_loss": adversarial_loss}
             if self.gradient_penalty:
-                logs["gradient_penalty"] = self._gradient_penalty(images, shares, seed)
+                logs["gradient_penalty"] = self._gradient_penalty(images, class_shares, seed)
                 total += self.gradient_penalty * logs["gradient_penalty"]
-        gradients = tape.gradient(total, weights, scales[0])
-        return logs, gradients, tape.gradient(realism_loss, decoded, scales[1])
+        own = tape.gradient(total, self.network.trainable_variables, scales.network)
+        at_pictures = tape.gradient(adversarial_loss, [reconstructions, blends], scales.autoencoder)
+        return AdversaryGradients(logs, adversarial_loss, own, *at_pictures)
 
-    def _gradient_penalty(self, images, shares, seed):
-        """R1: half of the squared length of the summed logits' gradient at the pixels, mean over real images."""
-        shares = shares if shares is None else shares[: tf.shape(images)[0]]
+    def _gradient_penalty(self, images, class_shares, seed):
+        """R1: half the squared norm of the gradient of the summed logits at the pixels, mean over real images."""
+        class_shares = class_shares if class_shares is None else class_shares[: tf.shape(images)[0]]
         with tf.GradientTape() as tape:
             tape.watch(images)
-            logits = self._judge([images], shares, seed)
+            logits = self._logits([images], class_shares, seed)
         slopes = loss_scaling.gradient_for_penalty(tape, logits, images)
         return tf.reduce_mean(tf.reduce_sum(tf.square(slopes), (1, 2, 3))) / 2
 
-    def _judge(self, parts, shares, seed):
-        """Logits of images in parts of [B, H, W, C], each with draws of its own."""
+    def _logits(self, parts, class_shares, seed):
+        """Logits of a list of image batches [B, H, W, C], each augmented with its own random numbers."""
         if self.augment:
             seeds = tf.unstack(tf.random.experimental.stateless_split(seed, len(parts), alg="philox"))
-            parts = [augmentation.augment(part, self.augment, own) for part, own in zip(parts, seeds, strict=True)]
+            parts = [augmentation.augment(part, self.augment, s) for part, s in zip(parts, seeds, strict=True)]
         images = tf.concat(parts, 0)
-        return self.network(images if shares is None else [images, shares], training=True)
+        return self.network(images if class_shares is None else [images, class_shares], training=True)
 
     def _class_shares(self, labels, mix):
-        """Class weights [3B, classes] of images, reconstructions and blends; None where none are asked for."""
+        """Class weights [3B, classes] of images, reconstructions and blends; None for an unconditional network."""
         if not self.classes:
             return None
         own = tf.one_hot(labels, self.classes)

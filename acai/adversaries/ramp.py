@@ -1,23 +1,28 @@
-"""Weights of losses that join a training late."""
+"""Weights of losses that join the training late."""
 
 import tensorflow as tf
 
 
-class Rise:
-    """A weight that rises evenly from 0. Called with a step, int64 [], it gives a float32 [].
+class LinearRamp:
+    """A weight that rises linearly from 0. Called with a step, int64 [], it returns a float32 [].
 
-    Adam divides by the root of what squared gradients were over a thousand steps, so that gradients which come at
-    once are steps far too long.
+    A loss that joins with its full weight would take too long steps: Adam divides by the root of a running mean of
+    squared gradients, which does not include the new loss yet.
 
     Args:
-        weight: in the end.
-        from_step: the first step at which it is above 0.
-        steps: in which it rises; 0: at once.
+        weight: the final value.
+        from_step: first step at which the value is above 0.
+        steps: length of the ramp; 0: the first value is already the final one.
+
+    Raises:
+        ValueError: for a negative weight.
     """
 
     def __init__(self, weight, from_step=0, steps=0):
+        if weight < 0:
+            raise ValueError(f"weight must be at least 0. Received: {weight=}.")
         self.weight, self.from_step, self.steps = weight, from_step, steps
 
     def __call__(self, step):
-        since = tf.cast(step - self.from_step + 1, tf.float32)
-        return self.weight * tf.clip_by_value(since / max(1, self.steps), 0.0, 1.0)
+        steps_since = tf.cast(step - self.from_step + 1, tf.float32)
+        return self.weight * tf.clip_by_value(steps_since / max(1, self.steps), 0.0, 1.0)

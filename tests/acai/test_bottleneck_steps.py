@@ -1,4 +1,4 @@
-"""ACAI with each of the paper's other bottlenecks: who learns from what, exact resume, and release."""
+"""Training with each of the paper's other bottlenecks: losses, gradients, resume and release."""
 
 from types import SimpleNamespace
 
@@ -11,13 +11,12 @@ import configs.acai
 from acai import bottlenecks
 from acai.autoencoder import Autoencoder, name_in_paper
 from acai.inference import ReleasedACAI
-from acai.model import ACAI
 from common import release
 from common.errors import InputError
 from common.files import pack, unpack
 from common.variables import restore
 from pegasus import explore
-from tests.support.acai_models import SMALL, batch, first_gradients, same, values
+from tests.support.acai_models import adversary, batch, build, first_gradients, same, values
 
 OTHERS = {name: setting for name, setting in configs.acai.OTHERS.items() if name != "baseline"}
 FOR_STATE = [pytest.param(name, marks=[] if name == "aae" else pytest.mark.slow) for name in configs.acai.OTHERS]
@@ -25,13 +24,13 @@ SIZES = dict(width=8, colours=3, latent_width=4, latent_channels=2, depth=2, cri
 
 
 def make(name, seed=0, **options):
-    """A compiled model of one of the paper's others, with biases that are not 0 and codes far apart."""
+    """A compiled baseline of the paper, with nonzero biases and codebook vectors far apart."""
     keras.utils.set_random_seed(seed)
     kind, strength = configs.acai.OTHERS[name]
-    settings = dict(mix_weight=0.0, bottleneck=kind, bottleneck_strength=strength, codes=8, ema_rate=0.5)
-    model = ACAI(**SMALL | settings | options)
+    bottleneck = dict(bottleneck=kind, bottleneck_strength=strength, codebook_size=8)
+    model = build(**dict(mix_weight=0.0, bottleneck=bottleneck, ema_rate=0.5) | options)
     random = np.random.default_rng(seed)
-    for network in model.trained:
+    for network in model.trained_networks:
         for weight in model.weights_of(network):
             if len(weight.shape) == 1 or weight.name == "embeddings":
                 weight.assign(random.normal(0, 0.3, weight.shape))
@@ -41,7 +40,7 @@ def make(name, seed=0, **options):
 
 def test_without_a_critic_there_is_none():
     model = make("baseline")
-    assert set(model.trained) == set(model.optimizers) == {"autoencoder", "classifier"}
+    assert set(model.trained_networks) == set(model.optimizers) == {"autoencoder", "classifier"}
     assert not any("critic" in name for name in model.state())
     logs = model.train_step(batch(0))
     assert not {"critic_loss", "mix_regulariser", "critic_error_ratio", "code_regulariser"} & logs.keys()
@@ -49,16 +48,21 @@ def test_without_a_critic_there_is_none():
 
 
 def test_without_a_critic_nothing_is_blended(monkeypatch):
-    model, seen = make("baseline"), []
+    model, batch_sizes = make("baseline"), []
     call = model.decoder.call
-    monkeypatch.setattr(model.decoder, "call", lambda x, **options: seen.append(len(x)) or call(x, **options))
+
+    def record(latents, **options):
+        batch_sizes.append(len(latents))
+        return call(latents, **options)
+
+    monkeypatch.setattr(model.decoder, "call", record)
     model.train_step(batch(0, size=3))
-    assert seen == [3]
+    assert batch_sizes == [3]
 
 
 def plain_losses(model, name, data):
-    """(the autoencoder's loss, that of the network beside it) as the papers have them."""
-    images, network = data["image"], model.bottleneck.network
+    """(the autoencoder's loss, the loss of the bottleneck's network or None), as in the papers."""
+    images, network = data["image"], model.autoencoder.bottleneck.network
     first, second, third = (
         tf.stack([model.seed + (stream << 32), tf.cast(model.step, tf.int64)]) for stream in (1, 2, 3)
     )
@@ -98,7 +102,7 @@ def plain_losses(model, name, data):
 @pytest.mark.parametrize("name", configs.acai.OTHERS)
 def test_a_step_equals_the_plain_losses(name, compiler):
     model, data = make(name), batch(0)
-    network = model.bottleneck.network
+    network = model.autoencoder.bottleneck.network
 
     def plain_gradients():
         with tf.GradientTape(persistent=True) as tape:
@@ -125,11 +129,11 @@ def test_a_step_equals_the_plain_losses(name, compiler):
 
 
 @pytest.mark.parametrize("name", ["aae", "vqvae"])
-def test_the_loss_of_the_network_moves_only_it(name):
-    """With an autoencoder that stands still, and then one that alone moves."""
+def test_the_networks_loss_trains_only_the_network(name):
+    """First with a learning rate of 0 for the autoencoder, then for the network."""
     for still in (True, False):
         model = make(name)
-        network = model.bottleneck.network
+        network = model.autoencoder.bottleneck.network
         optimizers = [model.optimizers[part] for part in ("autoencoder", network.name)]
         optimizers[0 if still else 1].learning_rate = 0.0
         parts = model.weights_of("autoencoder"), network.trainable_variables
@@ -155,15 +159,16 @@ def test_draws_are_a_function_of_seed_and_step(name):
     assert first == again and len({first, later, other}) == 3
 
 
-def test_a_variational_acai_trains_both():
-    """Bottlenecks go with a critic: the blends that it sees are pictures, not logits."""
-    model = make("vae", mix_weight=0.5, realism_weight=0.1)
-    seen, call = [], model.critic.call
-    model.critic.call = lambda images, **options: seen.append(np.asarray(images)) or call(images, **options)
+def test_a_variational_acai_shows_its_adversaries_images():
+    """Bottlenecks can be combined with a critic. It gets images in [-1, 1], not logits."""
+    model = make("vae", mix_weight=0.5, adversarial_weight=0.1)
+    critic, shown = adversary(model, "critic").network, []
+    call = critic.call
+    critic.call = lambda images, **options: shown.append(np.asarray(images)) or call(images, **options)
     logs = model.train_step(batch(0))
     parts = ("reconstruction_loss", "code_regulariser", "mix_regulariser", "realism_loss")
     assert float(logs["autoencoder_loss"]) == pytest.approx(sum(float(logs[part]) for part in parts), rel=1e-5)
-    assert np.abs(seen[0]).max() <= 1 and np.isfinite(list(map(float, logs.values()))).all()
+    assert np.abs(shown[0]).max() <= 1 and np.isfinite(list(map(float, logs.values()))).all()
 
 
 @pytest.mark.parametrize(
@@ -183,7 +188,7 @@ def test_mixed_precision_gives_the_same_losses(name, precision):
 
 
 @pytest.mark.parametrize("name", FOR_STATE)
-def test_a_restored_model_goes_on_bit_for_bit(name):
+def test_resume_is_bit_identical(name):
     model, fresh = make(name), make(name, seed=5)
     fresh.seed = model.seed
     for step in range(2):
@@ -201,7 +206,7 @@ def test_a_restored_model_goes_on_bit_for_bit(name):
 
 
 @pytest.mark.parametrize("name", FOR_STATE)
-def test_a_release_encodes_and_decodes_as_the_average_does(name, tmp_path):
+def test_a_release_computes_what_the_average_does(name, tmp_path):
     model, data = make(name), batch(0)
     for step in range(3):
         model.train_step(batch(step))
@@ -222,7 +227,7 @@ def test_a_release_encodes_and_decodes_as_the_average_does(name, tmp_path):
         assert np.abs(released.decode(100 * codes)).max() <= 1
     if name == "vqvae":  # each position's is one of the averaged codebook's; blends are moved to one of them
         book = np.asarray(model.release_state()["codebook/00_embeddings"])
-        assert not np.array_equal(book, model.bottleneck.network.embeddings)
+        assert not np.array_equal(book, model.autoencoder.bottleneck.network.embeddings)
         distances = np.abs(codes.reshape(-1, 1, 2) - book).max(-1).min(1)
         assert distances.max() < 1e-6
         nudged = codes + 1e-3 * np.random.default_rng(0).normal(size=codes.shape)
@@ -240,9 +245,9 @@ def test_the_page_that_runs_the_decoder_alone_refuses_those_that_need_more(name,
     assert not list(tmp_path.iterdir())
 
 
-def test_old_releases_have_no_bottleneck():
+def test_a_release_without_the_field_has_a_plain_bottleneck():
     sizes = {name: size for name, size in SIZES.items() if name != "codes"}
-    assert type(Autoencoder.of_sizes(sizes).bottleneck) is bottlenecks.Bottleneck
+    assert type(Autoencoder.from_config(sizes).bottleneck) is bottlenecks.Bottleneck
     assert name_in_paper(sizes) == "ACAI"
 
 

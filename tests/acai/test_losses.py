@@ -84,9 +84,9 @@ def test_hinge_averages_real_and_fake_apart():
     close(losses.hinge_discriminator_loss(real, fake), 1 + 3)
 
 
-def test_realism_loss_falls_when_fakes_pass_for_real():
-    close(losses.hinge_realism_loss(vector(1, 2, -6)), 1)
-    close(losses.hinge_realism_loss(vector(2, 4, 0)), -2)
+def test_adversarial_loss_falls_when_fakes_pass_for_real():
+    close(losses.hinge_adversarial_loss(vector(1, 2, -6)), 1)
+    close(losses.hinge_adversarial_loss(vector(2, 4, 0)), -2)
 
 
 # The ratio of the two gradients

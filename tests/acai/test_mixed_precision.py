@@ -1,24 +1,25 @@
-"""What a precision setting means, mixed policies against float32, and steps that overflow."""
+"""The precision setting, mixed policies against float32, and steps that overflow."""
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from acai.model import ACAI
 from common.backend.precision import PRECISIONS, resolve
+from tests.support.acai_models import adversary, build
 
 NETWORKS = ("autoencoder", "critic", "classifier", "discriminator")
-MODEL = dict(width=8, latent_width=4, latent_channels=2, depth=4, classes=3, discriminator_channels=4)
-# Relative; float16 rounds to 2^-11 and bfloat16 to 2^-8, and a loss is the mean of many roundings.
+# Relative. float16 rounds to 2^-11 and bfloat16 to 2^-8, and a loss is the mean of many rounded values.
 TOLERANCE = {"mixed_float16": 4e-3, "mixed_bfloat16": 3e-2}
 
 
 def make(precision, **options):
     keras.utils.set_random_seed(0)
-    model = ACAI(**MODEL, realism_weight=0.1, ema_rate=0.5, precision=precision, **options)
-    model.critic.trainable_variables[-1].assign([0.3, 0.4])
-    model.compile(1e-3)
+    model = build(
+        depth=4, discriminator_channels=4, adversarial_weight=0.1, ema_rate=0.5, precision=precision, **options
+    )
+    model.weights_of("critic")[-1].assign([0.3, 0.4])
+    model.compile(1e-3, {"discriminator": 2e-4})
     return model
 
 
@@ -41,7 +42,7 @@ def set_scales(model, scale):
         optimizer.dynamic_scale.assign(scale)
 
 
-# Names
+# The setting
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
@@ -61,11 +62,11 @@ def test_resolve_refuses_other_names(precision):
     [
         ([(7, 0)], "mixed_float16"),  # V100
         ([(8, 9)], "mixed_float16"),
-        ([(9, 0)], "mixed_float16"),  # the newest that TensorFlow's wheels have code for
+        ([(9, 0)], "mixed_float16"),  # the newest that TensorFlow's wheels support
         ([(6, 1)], "float32"),
         ([(7, 5), (8, 0)], "mixed_float16"),
-        ([(7, 0), (6, 1)], "float32"),  # all of them have to be fast
-        ([None], "float32"),  # an unknown one
+        ([(7, 0), (6, 1)], "float32"),  # all GPUs must be fast
+        ([None], "float32"),  # an unknown GPU
     ],
 )
 def test_auto_on_gpus(capabilities, expected, monkeypatch):
@@ -83,7 +84,7 @@ def test_auto_on_gpus(capabilities, expected, monkeypatch):
 
 @pytest.fixture(scope="module", autouse=True)
 def same_mixes():
-    """XLA draws other numbers from a seed than eager TensorFlow does; here all steps mix alike."""
+    """All steps use the same mixes. XLA draws other numbers from a seed than eager TensorFlow."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tf.random, "stateless_uniform", lambda *_, **__: tf.constant([0.1, 0.5, 0.02, 0.3]))
         yield
@@ -94,7 +95,7 @@ COMPILED = [pytest.param(False, id="graph"), pytest.param(True, id="XLA", marks=
 
 @pytest.fixture(scope="module", params=COMPILED)
 def float16(request):
-    """A mixed_float16 model, its step as one program, and its state before the first step."""
+    """A mixed_float16 model, its traced step, and its state before the first step."""
     model = make("mixed_float16")
     return model, tf.function(model.train_step, jit_compile=request.param, autograph=False), snapshot(model)
 
@@ -119,7 +120,7 @@ def losses_of(logs):
 
 def assert_near(losses, expected, tolerance):
     assert len(expected) == 7
-    for name, value in expected.items():  # the realism loss is a mean around 0
+    for name, value in expected.items():  # the adversarial loss is a mean around 0
         assert losses[name] == pytest.approx(value, rel=tolerance, abs=tolerance / 100), name
 
 
@@ -130,7 +131,7 @@ def test_mixed_bfloat16_agrees_with_float32(float32_losses, compiled):
     for expected in float32_losses:  # before and after a step
         assert_near(losses_of(train_step(batch())), expected, TOLERANCE["mixed_bfloat16"])
     assert not any(isinstance(o, keras.optimizers.LossScaleOptimizer) for o in model.optimizers.values())
-    assert model.one_backward_pass
+    assert adversary(model, "critic").one_backward_pass
 
 
 def test_mixed_float16_agrees_with_float32(fresh_float16, float32_losses):
@@ -142,11 +143,11 @@ def test_mixed_float16_agrees_with_float32(fresh_float16, float32_losses):
     assert {
         name for name, o in model.optimizers.items() if isinstance(o, keras.optimizers.LossScaleOptimizer)
     } == {*NETWORKS}
-    assert not model.one_backward_pass
+    assert not adversary(model, "critic").one_backward_pass
 
 
 def test_the_loss_scale_cancels(fresh_float16):
-    """The same step at a scale 64 times as large: gradients, read from the moments, agree."""
+    """Steps at two scales, one 64 times the other, leave equal gradients in the moments."""
     model, train_step = fresh_float16
     start, first_moments = snapshot(model), []
     for scale in (2.0**6, 2.0**12):
@@ -169,18 +170,18 @@ def overflow_by_scale(model):
 
 
 def overflow_in_the_classifier(model):
-    """Its logits become infinite; no other network's gradient does."""
-    model.classifier.variables[1].assign([np.inf, 0, 0])
+    """Its logits become infinite; the gradients of the other networks stay finite."""
+    model.latent_classifier.variables[1].assign([np.inf, 0, 0])
 
 
 def overflow_in_the_critic(model):
     """One weight beyond float16's 65504."""
-    kernel = model.critic.variables[2]
+    kernel = adversary(model, "critic").network.variables[2]
     kernel.assign(1e6 * tf.ones_like(kernel))
 
 
 @pytest.mark.parametrize("overflow", [overflow_by_scale, overflow_in_the_classifier, overflow_in_the_critic])
-def test_an_overflow_skips_the_step_for_everyone(fresh_float16, overflow):
+def test_an_overflow_skips_the_step_of_all_networks(fresh_float16, overflow):
     model, train_step = fresh_float16
     first_average = model.released.encoder.variables[0]
     first_average.assign(first_average + 1)  # so that a step of the average would show
@@ -195,7 +196,7 @@ def test_an_overflow_skips_the_step_for_everyone(fresh_float16, overflow):
     assert [int(optimizer.iterations) for optimizer in model.optimizers.values()] == [0] * 4
 
 
-def test_a_clean_step_after_an_overflow_moves_all(fresh_float16):
+def test_the_next_finite_step_moves_all_networks(fresh_float16):
     model, train_step = fresh_float16
     overflow_by_scale(model)
     train_step(batch())
@@ -210,19 +211,19 @@ def test_a_clean_step_after_an_overflow_moves_all(fresh_float16):
     assert set(scales(model).values()) == {2.0**10}
 
 
-def test_a_discriminator_that_joins_after_an_overflow_is_scaled_right():
-    """Its optimizer did not see the overflow of the steps before `discriminator_from_step`."""
+def test_a_discriminator_that_joins_after_an_overflow_has_its_own_loss_scale():
+    """Its optimizer did not see the overflow in a step before the discriminator joined."""
     gradients = []
     for overflows in (False, True):
-        model = make("mixed_float16", discriminator_from_step=1)
+        model = make("mixed_float16", discriminator=dict(from_step=1))
         if overflows:
             set_scales(model, 2.0**12)
-            model.classifier.variables[1].assign([np.inf, 0, 0])
+            model.latent_classifier.variables[1].assign([np.inf, 0, 0])
             model.train_step(batch(), **model.static_arguments(0))
             assert scales(model)["autoencoder"] == 2.0**11
-            model.classifier.variables[1].assign([0, 0, 0])
+            model.latent_classifier.variables[1].assign([0, 0, 0])
             model.step.assign(0)  # the same mixes in both
-        model.train_step(batch(), discriminator=True)
+        model.train_step(batch(), **model.static_arguments(1))
         optimizer = model.optimizers["discriminator"].inner_optimizer
         gradients.append([np.asarray(v).copy() for v in optimizer.variables[2::2]])
     for direct, joined in zip(*gradients, strict=True):

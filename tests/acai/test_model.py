@@ -1,24 +1,36 @@
-"""One ACAI step against a slow plain version, who learns from what, and what a checkpoint must hold."""
-
-import functools
+"""The training step against a slow plain version, which loss trains which network, and the mixes."""
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from acai import losses
-from tests.support.acai_models import RATE, batch, first_gradients, make, moments, same, values
+from tests.support.acai_models import (
+    DISCRIMINATOR_RATE,
+    RATE,
+    adversary,
+    batch,
+    first_gradients,
+    make,
+    moments,
+    same,
+    values,
+)
 
 NETWORKS = ("autoencoder", "critic", "classifier", "discriminator")
-MIXES = np.float32([[0.1, 0.35, 0.45], [0.02, 0.2, 0.3], [0.5, 0.0, 0.25]])  # of three steps, chosen by hand
+MIXES = np.float32([[0.1, 0.35, 0.45], [0.02, 0.2, 0.3], [0.5, 0.0, 0.25]])  # one row for each of three steps
 
 
-def spy_on_mixes(patch):
-    seen, original = [], losses.mix_latents
-    patch.setattr(
-        losses, "mix_latents", lambda latents, mix: seen.append(np.asarray(mix).copy()) or original(latents, mix)
-    )
-    return seen
+def record_mixes(patch):
+    """A list that receives the mixes of each later step."""
+    mixes, mix_latents = [], losses.mix_latents
+
+    def record(latents, mix):
+        mixes.append(np.asarray(mix).copy())
+        return mix_latents(latents, mix)
+
+    patch.setattr(losses, "mix_latents", record)
+    return mixes
 
 
 # The step
@@ -43,10 +55,11 @@ class PlainAdam:
 
 
 def plain_step(model, adams, data, mix):
-    """Equations 1 to 3 as they stand, every network called anew for each use; returns the losses."""
+    """Equations 1 to 3 word for word, with a separate call of a network for each use; returns the losses."""
     images, labels, size = data["image"], data["label"].numpy(), len(mix)
     share = mix.reshape(size, 1, 1, 1)
-    encode, decode, critic, discriminate = model.encoder, model.decoder, model.critic, model.discriminator
+    encode, decode = model.encoder, model.decoder
+    critic, discriminate = (adversary(model, name).network for name in ("critic", "discriminator"))
     with tf.GradientTape(persistent=True) as tape:
         latents = encode(images)
         partners = tf.stack([latents[size - 1 - i] for i in range(size)])
@@ -57,7 +70,7 @@ def plain_step(model, adams, data, mix):
         autoencoder = reconstruction + 3.0 * tf.reduce_mean(critic(blends) ** 2) - 0.3 * tf.reduce_mean(fakes)
         critic_loss = tf.reduce_mean((critic(fixed_blends) - mix) ** 2)
         critic_loss += tf.reduce_mean(critic(0.2 * images + 0.8 * fixed) ** 2)
-        log_shares = tf.nn.log_softmax(model.classifier(tf.stop_gradient(latents)))
+        log_shares = tf.nn.log_softmax(model.latent_classifier(tf.stop_gradient(latents)))
         classifier = -sum(log_shares[i, labels[i]] for i in range(size)) / size
         fake_logits = tf.concat([discriminate(fixed), discriminate(fixed_blends)], 0)
         discriminator = tf.reduce_mean(tf.maximum(0.0, 1 - discriminate(images)))
@@ -73,7 +86,10 @@ def plain_step(model, adams, data, mix):
 def plain_run():
     """After each of three plain steps: the losses, {network: weights} and {network: Adam's moments}."""
     model, after = make(), []
-    adams = {n: PlainAdam(model.weights_of(n), 2e-4 if n == "discriminator" else RATE, 0.9) for n in NETWORKS}
+    adams = {
+        n: PlainAdam(model.weights_of(n), DISCRIMINATOR_RATE if n == "discriminator" else RATE, 0.9)
+        for n in NETWORKS
+    }
     adams["discriminator"].beta_1 = 0.5
     for step in range(3):
         logs = plain_step(model, adams, batch(step), MIXES[step])
@@ -90,7 +106,7 @@ def plain_run():
         *(pytest.param(one, "xla", marks=pytest.mark.slow) for one in (True, False)),
     ],
 )
-def test_the_fast_step_equals_the_plain_step(plain_run, one_backward_pass, compiler, monkeypatch):
+def test_step_equals_the_plain_step(plain_run, one_backward_pass, compiler, monkeypatch):
     model = make(one_backward_pass=one_backward_pass)
     monkeypatch.setattr(tf.random, "stateless_uniform", lambda shape, seed, *_, **__: tf.constant(MIXES)[seed[1]])
     train_step = model.train_step
@@ -110,8 +126,8 @@ def test_the_fast_step_equals_the_plain_step(plain_run, one_backward_pass, compi
 
 
 def test_adam_has_tensorflows_epsilon():
-    """First step: rate * g / (|g| + epsilon / sqrt(1 - beta_2)), with gradients small enough to show epsilon."""
-    model = make(realism_weight=0)
+    """First step: rate * g / (|g| + epsilon / sqrt(1 - beta_2)), for gradients as small as epsilon."""
+    model = make(adversarial_weight=0)
     for weight in model.weights_of("autoencoder"):
         weight.assign(weight if len(weight.shape) > 1 else tf.zeros_like(weight))
     before = values(model.weights_of("classifier"))
@@ -123,27 +139,28 @@ def test_adam_has_tensorflows_epsilon():
     )
 
 
-def test_learning_rates_go_to_their_networks():
+def test_each_network_has_its_learning_rate():
     model = make()
     rates = {"autoencoder": 0.0, "classifier": 0.0, "critic": 1e-3, "discriminator": 1e-4}
-    model.compile(rates["autoencoder"], rates["critic"], rates["discriminator"])
+    model.compile(0.0, {name: rates[name] for name in ("critic", "discriminator")})
     before = {name: values(model.weights_of(name)) for name in NETWORKS}
     logs = model.train_step(batch(0))
     assert float(logs["learning_rate"]) == 0
-    for name, rate in rates.items():  # Adam's first steps are as long as the rate, where there is a gradient
+    for name, rate in rates.items():  # where there is a gradient, the length of Adam's first step is the rate
         moved = [np.abs(a - b).max() for a, b in zip(values(model.weights_of(name)), before[name], strict=True)]
         np.testing.assert_allclose(max(moved), rate, rtol=0.02, err_msg=name)
 
 
-def test_a_critic_rate_of_zero_is_zero():
+def test_a_learning_rate_of_zero_is_not_replaced_by_the_default():
     model = make()
-    model.compile(RATE, critic_learning_rate=0.0)
-    before = values(model.critic.variables)
+    model.compile(RATE, {"critic": 0.0})
+    critic = adversary(model, "critic").network
+    before = values(critic.variables)
     model.train_step(batch(0))
-    assert same(values(model.critic.variables), before)
+    assert same(values(critic.variables), before)
 
 
-# Who learns from what
+# Which loss trains which network
 
 
 @pytest.fixture(scope="module")
@@ -155,10 +172,16 @@ def change_labels(model, data):
     data["label"] = (data["label"] + 1) % 3
 
 
-def change_attribute(name, value):
-    """`name` may be one of a part: "realism.rise.weight"."""
-    *parts, last = name.split(".")
-    return lambda model, data: setattr(functools.reduce(getattr, parts, model), last, value)
+def change_seed(model, data):
+    model.seed = 7
+
+
+def change_critic(name, value):
+    return lambda model, data: setattr(adversary(model, "critic"), name, value)
+
+
+def change_adversarial_weight(model, data):
+    adversary(model, "discriminator").weight.weight = 0.1
 
 
 def change_weights(name):
@@ -174,25 +197,24 @@ def change_weights(name):
     [
         (change_labels, {"classifier"}),  # never the encoder
         (change_weights("classifier"), {"classifier"}),
-        (change_attribute("criticism.mix_weight", 0.1), {"autoencoder"}),
-        # Softened reconstructions carry no gradient.
-        (change_attribute("criticism.regularisation", 0.6), {"critic"}),
+        (change_critic("mix_weight", 0.1), {"autoencoder"}),
+        (change_critic("regularisation", 0.6), {"critic"}),
         (change_weights("critic"), {"autoencoder", "critic"}),
-        (change_attribute("realism.rise.weight", 0.1), {"autoencoder"}),
+        (change_adversarial_weight, {"autoencoder"}),
         (change_weights("discriminator"), {"autoencoder", "discriminator"}),
-        (change_attribute("seed", 7), {"autoencoder", "critic", "discriminator"}),  # other blends
+        (change_seed, {"autoencoder", "critic", "discriminator"}),  # other blends
         (change_weights("autoencoder"), set(NETWORKS)),
     ],
 )
-def test_gradients_reach_the_right_network_and_only_it(reference, change, learners):
+def test_a_change_alters_the_gradients_of_its_learners_only(reference, change, learners):
     model, data = make(), batch(0)
     change(model, data)
     gradients = first_gradients(model, data)
     assert {name for name in NETWORKS if not same(gradients[name], reference[name])} == learners
 
 
-def test_without_weights_only_the_reconstruction_teaches_the_autoencoder():
-    model = make(mix_weight=0.0, realism_weight=0.0)
+def test_without_adversaries_the_autoencoder_learns_from_reconstructions_only():
+    model = make(mix_weight=0.0, adversarial_weight=0.0)
     with tf.GradientTape() as tape:
         images = batch(0)["image"]
         loss = tf.reduce_mean((model.decoder(model.encoder(images)) - images) ** 2)
@@ -205,18 +227,18 @@ def test_without_weights_only_the_reconstruction_teaches_the_autoencoder():
 
 
 def test_mixes_are_a_function_of_seed_and_step(monkeypatch):
-    seen = spy_on_mixes(monkeypatch)
-    model = make(width=2, latent_width=1, realism_weight=0, ema_rate=0)
+    mixes = record_mixes(monkeypatch)
+    model = make(width=2, latent_width=1, adversarial_weight=0, ema_rate=0)
     data = batch(0, size=2000, width=2)
     for seed, step in ((0, 0), (0, 1), (1, 0), (0, 0), (0, 2**40)):
         model.seed = seed
         model.step.assign(step)
         model.train_step(data)
-    first, later, other_seed, again, far = seen
+    first, later, other_seed, again, far = mixes
     assert np.array_equal(first, again)
     for another in (later, other_seed, far):
         assert abs(np.corrcoef(first, another)[0, 1]) < 0.1 and len(np.intersect1d(first, another)) < 20
-    for mix in seen:  # uniform on [0, 1/2]: mean 1/4, variance 1/48
+    for mix in mixes:  # uniform on [0, 1/2]: mean 1/4, variance 1/48
         assert 0 <= mix.min() < 0.005 and 0.495 < mix.max() <= 0.5
         assert abs(mix.mean() - 1 / 4) < 5 / np.sqrt(48 * 2000)
         assert abs(mix.var() * 48 - 1) < 0.1

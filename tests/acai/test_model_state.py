@@ -1,14 +1,14 @@
-"""The released average, the late discriminator, what a checkpoint holds, and ACAI as a Keras model."""
+"""The averaged autoencoder, a discriminator that joins late, checkpoints, and ACAI as a Keras model."""
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from acai.model import ACAI
+from acai.model import paper_acai
 from common.errors import InputError
 from common.files import pack, unpack
 from common.variables import restore
-from tests.support.acai_models import FULL, RATE, batch, make, same, values
+from tests.support.acai_models import FULL, RATE, adversary, batch, build, make, same, values
 
 
 def snapshot(model):
@@ -19,7 +19,7 @@ def snapshot(model):
 
 
 def test_average_in_closed_form():
-    """Rates kept: min(0.2, (1 + t) / (10 + t)), so 2/11 at the first step and 0.2 from the second."""
+    """The shares kept are min(0.2, (1 + t) / (10 + t)): 2/11 in the first step, then 0.2."""
     model, data = make(), batch(0)
     trained, average = model.encoder.variables + model.decoder.variables, None
     expected = values(model.released.encoder.variables + model.released.decoder.variables)
@@ -35,27 +35,27 @@ def test_average_in_closed_form():
 
 
 def test_average_starts_at_the_initial_weights():
-    model = ACAI(**FULL)
+    model = build(**FULL)
     assert same(values(model.released.encoder.variables), values(model.encoder.variables))
     assert same(values(model.released.decoder.variables), values(model.decoder.variables))
 
 
 def test_without_an_average_the_trained_networks_are_released():
-    model, data = make(ema_rate=0.0, realism_weight=0.0), batch(0)
+    model, data = make(ema_rate=0.0, adversarial_weight=0.0), batch(0)
     model.train_step(data)
     np.testing.assert_array_equal(model(data["image"]), model.decoder(model.encoder(data["image"])))
     released = [v for name, v in model.release_state().items() if name.startswith(("encoder/", "decoder/"))]
     assert same(values(released), values(model.weights_of("autoencoder")))
 
 
-# The patch discriminator joins later
+# A patch discriminator that joins late
 
 
-def test_the_discriminator_waits_for_its_step():
-    model, data = make(discriminator_from_step=3), batch(0)
-    parts = [model.static_arguments(step)["discriminator"] for step in (0, 2, 3, 4)]
-    assert parts == [False, False, True, True]
-    idle = model.discriminator.variables + model.optimizers["discriminator"].variables
+def test_the_discriminator_does_not_train_before_its_step():
+    model, data = make(discriminator=dict(from_step=3)), batch(0)
+    active = ["discriminator" in model.static_arguments(step)["adversaries"] for step in (0, 2, 3, 4)]
+    assert active == [False, False, True, True]
+    idle = adversary(model, "discriminator").network.variables + model.optimizers["discriminator"].variables
     before = values(idle)
     logs = model.train_step(data, **model.static_arguments(2))
     assert same(values(idle), before)
@@ -67,14 +67,15 @@ def test_the_discriminator_waits_for_its_step():
     assert not any(np.array_equal(a, b) for a, b in zip(values(idle), before, strict=True) if a.size > 40)
 
 
-def test_the_autoencoder_listens_to_it_only_later():
-    """The discriminator trains from step 0, and weighs in the autoencoder's loss from step 1."""
-    late, never, data = make(realism_from_step=1), make(realism_weight=0.0), batch(0)
+def test_the_adversarial_loss_joins_at_its_step():
+    """The discriminator trains from step 0 and is part of the autoencoder's loss from step 1."""
+    late, never, data = make(adversarial_from_step=1), make(adversarial_weight=0.0), batch(0)
     networks = [(m.encoder.variables + m.decoder.variables) for m in (late, never)]
-    before = values(late.discriminator.variables)
+    discriminator = adversary(late, "discriminator").network
+    before = values(discriminator.variables)
     logs = late.train_step(data)
     never.train_step(data)
-    assert float(logs["realism_loss"]) == 0 and not same(values(late.discriminator.variables), before)
+    assert float(logs["realism_loss"]) == 0 and not same(values(discriminator.variables), before)
     assert same(*map(values, networks))
     logs = late.train_step(data)
     never.train_step(data)
@@ -83,14 +84,14 @@ def test_the_autoencoder_listens_to_it_only_later():
     assert float(logs["autoencoder_loss"]) == pytest.approx(sum(float(logs[name]) for name in parts), rel=1e-6)
 
 
-def test_without_a_discriminator_it_never_takes_part():
-    assert not any(make(realism_weight=0.0).static_arguments(10**9).values())
+def test_only_the_critic_is_active_without_a_discriminator():
+    assert make(adversarial_weight=0.0).static_arguments(10**9) == {"adversaries": ("critic",)}
 
 
 # State
 
 
-def test_state_is_complete_and_its_names_do_not_vary():
+def test_state_holds_every_variable_under_reproducible_names():
     first, second = make(), make()
     assert list(first.state()) == list(second.state())
     held = {id(variable) for variable in first.state().values()}
@@ -99,7 +100,7 @@ def test_state_is_complete_and_its_names_do_not_vary():
     assert {id(variable) for variable in everything} == held
 
 
-def test_a_restored_model_goes_on_bit_for_bit():
+def test_resume_is_bit_identical():
     model, fresh = make(), make(seed=5)
     for weight in fresh.encoder.variables:
         weight.assign(weight + 1)
@@ -115,13 +116,13 @@ def test_a_restored_model_goes_on_bit_for_bit():
 
 
 @pytest.fixture(scope="module")
-def one_and_arrays_of_another():
+def model_and_other_arrays():
     return make(), snapshot(make(seed=1))
 
 
 @pytest.mark.parametrize("difference", ["missing", "surplus", "shape"])
-def test_restore_names_the_difference_and_changes_nothing(one_and_arrays_of_another, difference):
-    model, arrays = one_and_arrays_of_another
+def test_restore_names_the_difference_and_changes_nothing(model_and_other_arrays, difference):
+    model, arrays = model_and_other_arrays
     before, arrays, name = snapshot(model), dict(arrays), "critic/00_linear_kernel"
     if difference == "missing":
         del arrays[name]
@@ -139,9 +140,9 @@ def test_restore_names_the_difference_and_changes_nothing(one_and_arrays_of_anot
 # As a Keras model
 
 
-@pytest.mark.parametrize("realism_weight", [0.0, pytest.param(0.1, marks=pytest.mark.slow)])
-def test_fit(realism_weight):
-    model = make(realism_weight=realism_weight)
+@pytest.mark.parametrize("adversarial_weight", [0.0, pytest.param(0.1, marks=pytest.mark.slow)])
+def test_fit(adversarial_weight):
+    model = make(adversarial_weight=adversarial_weight)
     model.compile(RATE, jit_compile=False)
     data = tf.data.Dataset.from_tensors(batch(0)).repeat()
     history = model.fit(data, steps_per_epoch=2, epochs=2, shuffle=False, verbose=0).history
@@ -151,8 +152,8 @@ def test_fit(realism_weight):
     assert int(model.step) == 4
 
 
-def test_it_learns():
-    model, data = make(depth=8, mix_weight=0.1, realism_weight=0.0, ema_rate=0.5), batch(0, size=4)
+def test_losses_fall():
+    model, data = make(depth=8, mix_weight=0.1, adversarial_weight=0.0, ema_rate=0.5), batch(0, size=4)
     model.compile(1e-2)
     train_step = tf.function(model.train_step, autograph=False)
     logs = [train_step(data) for _ in range(60)]
@@ -166,7 +167,6 @@ def test_it_learns():
     [
         dict(mix_weight=-0.1),
         dict(regularisation=-1),
-        dict(realism_weight=-0.1),
         dict(ema_rate=1.0),
         dict(ema_rate=-0.1),
         dict(latent_width=3),
@@ -174,5 +174,5 @@ def test_it_learns():
 )
 def test_constructor_names_what_is_wrong(wrong):
     [(name, value)] = wrong.items()
-    with pytest.raises(ValueError, match=f"(?s)required.*{name}={value}"):
-        ACAI(**FULL | wrong)
+    with pytest.raises(ValueError, match=f"(?s)must be.*Received: .*{name}={value}"):
+        paper_acai(depth=2, **wrong)

@@ -10,10 +10,11 @@ import configs.acai
 import train
 import training.acai
 from acai import net2net
-from acai.model import ACAI
+from acai.model import paper_acai
 from common import release
 from common.errors import InputError
 from configs.check import check
+from tests.support.acai_models import adversary
 from training.checkpoints import Checkpoints
 
 SMALL = dict(width=8, latent_width=2, latent_channels=2, depth=2, critic_depth=2, classes=2, ema_rate=0.5)
@@ -23,7 +24,7 @@ IMAGES = np.random.default_rng(0).uniform(-1, 1, (5, 8, 8, 3)).astype(np.float32
 def make(seed=0, **options):
     """A model with biases that are not 0."""
     keras.utils.set_random_seed(seed)
-    model = ACAI(**SMALL | options)
+    model = paper_acai(**SMALL | options)
     random = np.random.default_rng(seed)
     for variable in model.release_state().values():
         if len(variable.shape) == 1:
@@ -50,7 +51,9 @@ def test_the_larger_makes_the_same_pictures(small, larger):
     net2net.begin_with(model, weights(small), "a test")
     close = dict(rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(model(IMAGES), small(IMAGES), **close)
-    np.testing.assert_allclose(model.critic(IMAGES), small.critic(IMAGES), **close)
+    np.testing.assert_allclose(
+        adversary(model, "critic").network(IMAGES), adversary(small, "critic").network(IMAGES), **close
+    )
     for ours, theirs in ((model.autoencoder, small.released), (model.released, small.released)):
         np.testing.assert_allclose(ours.encode(IMAGES)[..., :2], theirs.encode(IMAGES), **close)
         np.testing.assert_allclose(ours.decode(ours.encode(IMAGES)), theirs.decode(theirs.encode(IMAGES)), **close)
@@ -68,12 +71,12 @@ def test_new_channels_of_the_code_say_something_that_is_not_read_yet(small):
 
 def test_of_the_same_sizes_the_weights_are_the_same(small):
     model = make(seed=1)
-    classifier = np.asarray(model.classifier.variables[0])
+    classifier = np.asarray(model.latent_classifier.variables[0])
     net2net.begin_with(model, weights(small), "a test")
     for name, value in weights(small).items():
         if not name.startswith("classifier/"):
             np.testing.assert_array_equal(model.state()[name], value, err_msg=name)
-    np.testing.assert_array_equal(model.classifier.variables[0], classifier)
+    np.testing.assert_array_equal(model.latent_classifier.variables[0], classifier)
 
 
 def test_inputs_by_hand():
@@ -129,7 +132,7 @@ def test_codes_that_the_encoder_only_hints_at_are_refused(small, tmp_path):
     config = configs.acai.get_config("vae")
     release.write(tmp_path, config.to_dict(), small.release_state(), {"latents": np.zeros((1, 2, 2, 2))})
     config.train.start_from = str(tmp_path)
-    with pytest.raises(InputError, match="start_from is required .* of a plain bottleneck. Received: .*, vae"):
+    with pytest.raises(InputError, match="start_from must have a plain bottleneck. Received: .*, vae"):
         training.acai.start(config, make(seed=1))
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from acai.model import ACAI
+from acai.model import paper_acai
 from common import release
 from pegasus.search_config import DEFAULT_TERM_WEIGHTS, SearchConfig
 
@@ -29,7 +29,7 @@ def evaluate(*words, cwd=ROOT, **environment):
 def runs(tmp_path_factory):
     """Releases of untrained ACAIs of lines, of two classes, of one and of a folder, and of another family."""
     folder = tmp_path_factory.mktemp("runs")
-    state = ACAI(**SIZES, colours=1, classes=1).release_state()
+    state = paper_acai(**SIZES, colours=1, classes=1).release_state()
     kinds = {"lines": ("lines", ()), "animals": ("cifar10", ("horse", "bird"))}
     kinds |= {"horses": ("cifar10", ("horse",)), "own": ("folder", ("horse", "bird"))}
     for name, (source, classes) in kinds.items():

@@ -64,9 +64,9 @@ RUNS = {
 @pytest.fixture(scope="module")
 def tiny():
     """(model, bank arrays, config) with weights and codes that float16 holds exactly."""
-    from acai.model import ACAI
+    from acai.model import paper_acai
 
-    model = ACAI(depth=2, latent_channels=2)
+    model = paper_acai(depth=2, latent_channels=2)
     random = np.random.default_rng(2)
     for variable in model.release_state().values():  # larger than a training begins with: pictures are not flat
         scale = 1.5 / np.sqrt(np.prod(variable.shape[:-1])) if len(variable.shape) > 1 else 0.2

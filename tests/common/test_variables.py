@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from acai.model import ACAI
 from classifiers.model import Classifier
 from common import variables
 from gan.model import GAN
+from tests.support.acai_models import build
 
 
 def test_names_number_a_networks_variables():
@@ -61,10 +61,9 @@ def test_what_an_optimizer_says():
         assert float(variables.loss_scale(optimizer)) == scale
 
 
-SMALL = dict(width=8, latent_width=4, latent_channels=2, depth=2, classes=3, discriminator_channels=2)
 FAMILIES = {
-    "acai": lambda p: ACAI(**SMALL, realism_weight=0.1, ema_rate=0.5, precision=p),
-    "vqvae": lambda p: ACAI(**SMALL, mix_weight=0.0, bottleneck="vqvae", codes=5, precision=p),
+    "acai": lambda p: build(adversarial_weight=0.1, ema_rate=0.5, precision=p),
+    "vqvae": lambda p: build(mix_weight=0.0, bottleneck=dict(bottleneck="vqvae", codebook_size=5), precision=p),
     "gan": lambda p: GAN(width=8, generator_channels=2, discriminator_channels=2, replay_images=4, precision=p),
     "spectral": lambda p: GAN(width=8, normalisation="spectral", classes=3, ema_rate=0.5, precision=p),
     "classifier": lambda p: Classifier(width=8, channels=(2, 2), classes=3, precision=p),

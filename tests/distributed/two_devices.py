@@ -13,7 +13,6 @@ import tensorflow as tf
 from absl import flags
 
 import train
-from acai.model import ACAI
 from common import variables
 from common.distribute import distribution, replicas
 from common.errors import InputError
@@ -21,6 +20,7 @@ from common.images import write_png
 from configs.check import check
 from gan.layers import BatchNorm, MinibatchDeviation
 from gan.model import GAN
+from tests.support import acai_models
 from training import checkpoints, loop
 from training.run_directory import RunDirectory
 
@@ -33,8 +33,7 @@ ONE, TWO = (
     distribution.make_strategy("mirrored", CPUS),
 )  # once: processes number reductions
 RATE = 1e-3
-ACAI_OPTIONS = dict(width=8, latent_width=4, latent_channels=2, depth=2, classes=3, discriminator_channels=2)
-ACAI_OPTIONS |= dict(mix_weight=3.0, realism_weight=0.3, ema_rate=0.2)
+ACAI_OPTIONS = acai_models.FULL | dict(width=8)
 GAN_OPTIONS = dict(noise_size=4, generator_channels=2, discriminator_channels=2)
 TRICKS = dict(classes=3, ema_rate=0.5, replay_images=9, minibatch_deviation=True, soft_labels=0.2)
 TRICKS |= dict(flipped_labels=0.3, instance_noise=0.3, instance_noise_steps=10, join_batches=True)
@@ -252,7 +251,7 @@ def test_a_batch_norm_takes_one_reduction_forward_and_one_back(reductions):
 @pytest.mark.parametrize(("precision", "flags"), [("float32", 0), ("mixed_float16", 1)])
 def test_an_acai_step_takes_one_reduction_a_network_and_one_flag_for_all(reductions, precision, flags):
     """The logs' mean is one more; no layer of an ACAI looks across the batch."""
-    model = build(TWO, ACAI, ACAI_OPTIONS | dict(precision=precision))
+    model = build(TWO, acai_models.build, ACAI_OPTIONS | dict(precision=precision))
     (batch,) = batches(1, 8)
     step = tf.function(lambda batch: distribution.run_step(TWO, model.train_step, batch), autograph=False)
     step.get_concrete_function(batch)
@@ -263,7 +262,7 @@ def test_an_acai_step_takes_one_reduction_a_network_and_one_flag_for_all(reducti
 
 
 def test_acai_trains_as_on_one_device():
-    assert_same_training(ACAI, ACAI_OPTIONS, 8, steps=3)
+    assert_same_training(acai_models.build, ACAI_OPTIONS, 8, steps=3)
 
 
 def test_conditional_gan_with_every_trick_trains_as_on_one_device():
@@ -290,7 +289,7 @@ def test_wasserstein_gan_trains_as_on_one_device():
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("family", "options"), [(ACAI, ACAI_OPTIONS), (GAN, GAN_OPTIONS | dict(normalisation="none"))]
+    ("family", "options"), [(acai_models.build, ACAI_OPTIONS), (GAN, GAN_OPTIONS | dict(normalisation="none"))]
 )
 def test_loss_scaling(family, options):
     """Row 3 is the second device's: an overflow there keeps both from the step, and halves both scales."""
@@ -323,7 +322,7 @@ def test_loop_and_checkpoints(tmp_path):
     """Trained on one device, saved, restored on two; all copies are restored, and the logs are numbers."""
     data = [*batches(4, 8)]
     stream = tf.data.Dataset.from_tensor_slices({n: tf.stack([b[n] for b in data]) for n in data[0]})
-    models = [build(strategy, ACAI, ACAI_OPTIONS) for strategy in (ONE, TWO)]
+    models = [build(strategy, acai_models.build, ACAI_OPTIONS) for strategy in (ONE, TWO)]
     logged = []
 
     class Recorder(loop.Callback):

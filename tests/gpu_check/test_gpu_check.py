@@ -343,7 +343,7 @@ def test_variables_fails_for_types_and_places(monkeypatch):
 
 
 def spoil_critic(model):
-    model.optimizers["critic"].beta_1 = 0.8
+    model.optimizers["critic"].beta_1 = 0.5
 
 
 def spoil_seed(model):
@@ -369,7 +369,7 @@ def test_acai_step_fails_for_another_step(spoil, message, monkeypatch):
 
 
 def spoil_critic_weight(model):
-    model.criticism.mix_weight = 0.0  # a term of the autoencoder's loss is lost
+    model.adversaries[0].mix_weight = 0.0  # a term of the autoencoder's loss is lost
 
 
 def spoil_loss_scale(model):
@@ -398,7 +398,7 @@ def test_overflow_fails_for_other_scales_or_no_step(forgetful, message, monkeypa
     def make(sizes, precision):
         model = twins.acai(sizes, precision)
         if forgetful == "moving":  # every step overflows
-            model.classifier.trainable_variables[0].assign(np.full((64, 3), np.inf))
+            model.latent_classifier.trainable_variables[0].assign(np.full((64, 3), np.inf))
         return model
 
     monkeypatch.setattr(steps, "acai", make)

@@ -1,15 +1,63 @@
-"""What several tests share. First of: One ACAI step against a slow plain version, who learns from what, and
-what a checkpoint must hold."""
+"""Small ACAI models, batches and readers of optimizer state, shared by tests."""
+
+from types import SimpleNamespace
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from acai import networks
+from acai.adversaries.critic import Critic
+from acai.adversaries.patch_discriminator import PatchDiscriminator
+from acai.adversaries.ramp import LinearRamp
+from acai.autoencoder import Autoencoder
 from acai.model import ACAI
 
-SMALL = dict(width=8, latent_width=4, latent_channels=2, depth=2, classes=3, discriminator_channels=2)
-FULL = SMALL | dict(mix_weight=3.0, realism_weight=0.3, ema_rate=0.2)
-RATE = 1e-3
+DEFAULTS = dict(
+    width=8,
+    latent_width=4,
+    latent_channels=2,
+    depth=2,
+    colours=3,
+    classes=3,
+    critic_depth=None,
+    mix_weight=0.5,  # 0: no critic
+    regularisation=0.2,
+    one_backward_pass=True,
+    adversarial_weight=0.0,  # 0: no patch discriminator
+    adversarial_from_step=0,
+    discriminator_channels=2,
+    discriminator={},  # options of PatchDiscriminator
+    guidance=(),  # a tuple of ClassifierGuidance
+    bottleneck={},  # bottleneck options of Autoencoder
+    precision="float32",
+)
+FULL = dict(mix_weight=3.0, adversarial_weight=0.3, ema_rate=0.2)
+RATE, DISCRIMINATOR_RATE = 1e-3, 2e-4
+
+
+def build(**options):
+    """An ACAI with the given values in place of DEFAULTS; other options are those of `ACAI`."""
+    model_options = {name: options.pop(name) for name in [*options] if name not in DEFAULTS}
+    o = SimpleNamespace(**DEFAULTS | options)
+    latents = o.latent_width, o.latent_channels
+    autoencoder = Autoencoder(o.width, *latents, o.depth, o.colours, dtype=o.precision, **o.bottleneck)
+    adversaries = []
+    if o.mix_weight:
+        critic = networks.critic(o.width, *latents, o.critic_depth or o.depth, o.colours, o.precision)
+        adversaries.append(Critic(critic, o.mix_weight, o.regularisation, o.one_backward_pass))
+    latent_classifier = networks.classifier(*latents, o.classes)
+    if o.adversarial_weight:
+        sizes = o.width, o.discriminator_channels, o.colours, o.discriminator.get("classes", 0)
+        network = networks.patch_discriminator(*sizes, o.precision)
+        ramp = LinearRamp(o.adversarial_weight, o.adversarial_from_step)
+        adversaries.append(PatchDiscriminator(network, ramp, **o.discriminator))
+    return ACAI(autoencoder, latent_classifier, (*adversaries, *o.guidance), **model_options)
+
+
+def adversary(model, name):
+    """The model's adversary of a name, or None."""
+    return next((a for a in model.adversaries if a.name == name), None)
 
 
 def batch(seed, size=3, width=8, scale=1.0):
@@ -19,21 +67,22 @@ def batch(seed, size=3, width=8, scale=1.0):
 
 
 def make(seed=0, **options):
-    """A compiled model with biases that are not 0 and a critic whose scores are far from 0."""
+    """A compiled model with nonzero biases and critic scores far from 0. Options: FULL's and those of `build`."""
     keras.utils.set_random_seed(seed)
-    model = ACAI(**FULL | options)
+    model = build(**FULL | options)
     rng = np.random.default_rng(seed)
-    for name in model.trained:
+    for name in model.trained_networks:
         for weight in model.weights_of(name):
             if len(weight.shape) == 1:
                 weight.assign(rng.normal(0, 0.1, weight.shape))
-    if model.mix_weight:
-        model.critic.trainable_variables[-1].assign([0.4, 0.5])
-    if model.realism_weight:  # real logits on both sides of the hinge; on one side gradients cancel to 0
-        kernel, bias = model.discriminator.trainable_variables[-2:]
+    if adversary(model, "critic"):
+        model.weights_of("critic")[-1].assign([0.4, 0.5])
+    if adversary(model, "discriminator"):  # real logits on both sides of the hinge: else gradients cancel to 0
+        kernel, bias = model.weights_of("discriminator")[-2:]
         kernel.assign(40 * kernel)
-        bias.assign_add([1 - tf.reduce_mean(model.discriminator(batch(0)["image"]))])
-    model.compile(RATE)
+        logits = adversary(model, "discriminator").network(batch(0)["image"])
+        bias.assign_add([1 - tf.reduce_mean(logits)])
+    model.compile(RATE, {"discriminator": DISCRIMINATOR_RATE})
     return model
 
 
@@ -42,14 +91,14 @@ def values(variables):
 
 
 def first_gradients(model, data):
-    """{network: gradients} of a step from a fresh optimizer: Adam's first momentum is (1 - beta_1) g."""
+    """{network: gradients} of a step with fresh optimizers: Adam's first moment is (1 - beta_1) g."""
     model.train_step(data)
-    shares = {name: 0.5 if name == "discriminator" else 0.1 for name in model.trained}
-    return {name: [m / shares[name] for m in moments(model, name)[0]] for name in model.trained}
+    shares = {name: 0.5 if name == "discriminator" else 0.1 for name in model.trained_networks}
+    return {name: [m / shares[name] for m in moments(model, name)[0]] for name in model.trained_networks}
 
 
 def moments(model, name):
-    """Lists of Adam's first and second moments, behind iterations and learning rate."""
+    """Lists of Adam's first and second moments, which follow its iterations and learning rate."""
     _, _, *variables = values(model.optimizers[name].variables)
     return variables[::2], variables[1::2]
 

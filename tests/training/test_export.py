@@ -13,9 +13,9 @@ SIZES = dict(width=32, colours=1, latent_width=2, latent_channels=2, depth=2, cr
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """A run directory with the release of an untrained ACAI; its bank has 12 codes."""
-    from acai.model import ACAI
+    from acai.model import paper_acai
 
-    model = ACAI(width=32, colours=1, latent_width=2, latent_channels=2, depth=2, critic_depth=2, classes=3)
+    model = paper_acai(width=32, colours=1, latent_width=2, latent_channels=2, depth=2, critic_depth=2, classes=3)
     codes = {
         "latents": np.random.default_rng(0).normal(size=(12, 2, 2, 2)),
         "labels": np.zeros(12, np.int64),

@@ -1,4 +1,4 @@
-"""The patch discriminator's part: shares of classes, penalties and feature errors worked by hand."""
+"""The patch discriminator: class shares, penalties and losses worked by hand."""
 
 import keras
 import numpy as np
@@ -6,8 +6,9 @@ import pytest
 import tensorflow as tf
 
 from acai import losses, networks
-from acai.adversaries.patch_discriminator import Realism
-from acai.adversaries.ramp import Rise
+from acai.adversaries import LossScales, Pictures
+from acai.adversaries.patch_discriminator import PatchDiscriminator
+from acai.adversaries.ramp import LinearRamp
 
 SEED = tf.constant([0, 0], tf.int64)
 
@@ -16,86 +17,94 @@ def noise(*shape, seed=0):
     return tf.constant(np.random.default_rng(seed).uniform(-1, 1, shape), tf.float32)
 
 
-def call(realism, step=5, images=2, scales=(1.0, 1.0)):
-    """`gradients` of a small batch whose first image is of class 1, the second of class 0."""
-    decoded = noise(2 * images, 8, 8, 3, seed=1)
+def call(discriminator, step=5, scales=(1.0, 1.0)):
+    """AdversaryGradients of two images, the first of class 1 and the second of class 0."""
     labels, mix = tf.constant([1, 0], tf.int32), tf.constant([0.25, 0.1])
-    return realism.gradients(noise(images, 8, 8, 3), decoded, labels, mix, step, SEED, scales)
+    pictures = Pictures(noise(2, 8, 8, 3), labels, mix, *tf.split(noise(4, 8, 8, 3, seed=1), 2))
+    return discriminator.gradients(pictures, step, SEED, LossScales(*scales))
 
 
-def make(from_step=0, **options):
+def at_pictures(found):
+    return np.concatenate([found.reconstructions, found.blends])
+
+
+def make(ramp_from_step=0, classes=0, **options):
     keras.utils.set_random_seed(0)
-    return Realism(Rise(0.5, from_step), width=8, channels=2, **options)
+    network = networks.patch_discriminator(8, 2, classes=classes)
+    return PatchDiscriminator(network, LinearRamp(0.5, ramp_from_step), classes=classes, **options)
 
 
-def test_shares_of_classes_by_hand():
-    """Reconstructions are of their image's class; blend 0 has a quarter of image 0 and the rest of image 1."""
+def test_class_shares_by_hand():
+    """Reconstructions have the class of their image; blend 0 is a quarter of image 0, the rest is image 1."""
     shares = make(classes=3)._class_shares(tf.constant([1, 0]), tf.constant([0.25, 0.1]))
     own = [[0, 1, 0], [1, 0, 0]]
     np.testing.assert_allclose(shares, [*own, *own, [0.75, 0.25, 0], [0.1, 0.9, 0]])
     assert make()._class_shares(tf.constant([1, 0]), tf.constant([0.25, 0.1])) is None
 
 
-@pytest.mark.parametrize("loss", losses.REALISM_LOSSES)
+@pytest.mark.parametrize("loss", losses.ADVERSARIAL_LOSSES)
 def test_losses_and_gradients_are_those_of_the_plain_form(loss):
-    realism = make(loss=loss)
-    logs, gradients, decoded_gradient = call(realism, scales=(2.0, 4.0))
+    discriminator = make(loss=loss)
+    found = call(discriminator, scales=(2.0, 4.0))
     images, decoded = noise(2, 8, 8, 3), noise(4, 8, 8, 3, seed=1)
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(decoded)
-        real, fake = realism.network(images), realism.network(decoded)
-        trains_discriminator, trains_autoencoder = losses.REALISM_LOSSES[loss]
-        own, others = trains_discriminator(real, fake), trains_autoencoder(fake)
-    np.testing.assert_allclose(logs["discriminator_loss"], own, rtol=1e-5)
-    np.testing.assert_allclose(logs["realism_loss"], 0.5 * others, rtol=1e-5)
-    np.testing.assert_allclose(decoded_gradient, 4 * 0.5 * tape.gradient(others, decoded), rtol=1e-4, atol=1e-7)
-    expected = tape.gradient(own, realism.network.trainable_variables)
-    for ours, plain in zip(gradients, expected, strict=True):
+        real, fake = discriminator.network(images), discriminator.network(decoded)
+        trains_discriminator, trains_autoencoder = losses.ADVERSARIAL_LOSSES[loss]
+        discriminator_loss, adversarial_loss = trains_discriminator(real, fake), trains_autoencoder(fake)
+    np.testing.assert_allclose(found.logs["discriminator_loss"], discriminator_loss, rtol=1e-5)
+    np.testing.assert_allclose(found.logs["realism_loss"], 0.5 * adversarial_loss, rtol=1e-5)
+    assert found.autoencoder_loss is found.logs["realism_loss"]
+    expected = 4 * 0.5 * tape.gradient(adversarial_loss, decoded)
+    np.testing.assert_allclose(at_pictures(found), expected, rtol=1e-4, atol=1e-7)
+    expected = tape.gradient(discriminator_loss, discriminator.network.trainable_variables)
+    for ours, plain in zip(found.network, expected, strict=True):
         np.testing.assert_allclose(ours, 2 * plain, rtol=1e-3, atol=1e-6)
 
 
-def test_before_its_step_the_autoencoder_does_not_hear_of_it():
-    realism = make(from_step=6)
-    (logs, own, at_decoded), (late_logs, late_own, late_at_decoded) = call(realism, step=5), call(realism, step=6)
-    assert float(logs["realism_loss"]) == 0 and not np.any(at_decoded)
-    assert float(late_logs["realism_loss"]) != 0 and np.any(late_at_decoded)
-    for before, after in zip(own, late_own, strict=True):
+def test_before_its_step_the_adversarial_loss_is_zero():
+    early, late = (call(make(ramp_from_step=6), step=step) for step in (5, 6))
+    assert float(early.logs["realism_loss"]) == 0 and not np.any(at_pictures(early))
+    assert float(late.logs["realism_loss"]) != 0 and np.any(at_pictures(late))
+    for before, after in zip(early.network, late.network, strict=True):
         np.testing.assert_array_equal(before, after)
 
 
-def test_the_weight_rises_in_even_steps_to_the_whole_one():
-    rising, at_once = Rise(0.5, 6, 4), Rise(0.5, 6)
+def test_the_ramp_is_linear():
+    rising, at_once = LinearRamp(0.5, 6, 4), LinearRamp(0.5, 6)
     weights = [float(rising(tf.constant(step, tf.int64))) for step in (0, 5, 6, 7, 8, 9, 10, 1000)]
     assert weights == pytest.approx([0, 0, 0.125, 0.25, 0.375, 0.5, 0.5, 0.5])
     assert [float(at_once(tf.constant(step, tf.int64))) for step in (5, 6, 7)] == [0, 0.5, 0.5]
+    with pytest.raises(ValueError, match="must be at least 0.*weight=-0.1"):
+        LinearRamp(-0.1)
 
 
 def test_penalty_of_a_linear_discriminator_is_half_its_squared_weights():
-    realism = make(loss="non_saturating", gradient_penalty=3.0)
+    discriminator = make(loss="non_saturating", gradient_penalty=3.0)
     weights = noise(8 * 8 * 3, 1, seed=2)
-    realism.network = lambda images, training: tf.reshape(images, (-1, 8 * 8 * 3)) @ weights
-    penalty = realism._gradient_penalty(noise(2, 8, 8, 3), None, SEED)
+    discriminator.network = lambda images, training: tf.reshape(images, (-1, 8 * 8 * 3)) @ weights
+    penalty = discriminator._gradient_penalty(noise(2, 8, 8, 3), None, SEED)
     np.testing.assert_allclose(penalty, tf.reduce_sum(weights**2) / 2, rtol=1e-5)
 
 
-def test_penalty_joins_the_discriminators_loss_only():
+def test_penalty_is_part_of_the_discriminators_loss_only():
     plain, penalised = call(make()), call(make(gradient_penalty=3.0))
-    assert float(penalised[0]["gradient_penalty"]) > 0
-    np.testing.assert_array_equal(plain[2], penalised[2])
-    assert not np.allclose(plain[1][0], penalised[1][0])
-    np.testing.assert_array_equal(plain[0]["discriminator_loss"], penalised[0]["discriminator_loss"])
+    assert float(penalised.logs["gradient_penalty"]) > 0
+    np.testing.assert_array_equal(at_pictures(plain), at_pictures(penalised))
+    assert not np.allclose(plain.network[0], penalised.network[0])
+    np.testing.assert_array_equal(plain.logs["discriminator_loss"], penalised.logs["discriminator_loss"])
 
 
-def test_augmentation_changes_what_it_sees():
+def test_augmentation_changes_the_losses_reproducibly():
     plain, (augmented, again) = call(make()), [call(make(augment=("translation",))) for _ in range(2)]
-    assert float(plain[0]["discriminator_loss"]) != float(augmented[0]["discriminator_loss"])
-    np.testing.assert_array_equal(augmented[2], again[2])
+    assert float(plain.logs["discriminator_loss"]) != float(augmented.logs["discriminator_loss"])
+    np.testing.assert_array_equal(at_pictures(augmented), at_pictures(again))
     with pytest.raises(ValueError, match="Augmentations among"):
         make(augment=("blur",))
 
 
-def test_its_logit_of_a_class_is_the_projection():
-    """The embedding times the last features, by hand from the network's own layers."""
+def test_class_logit_is_the_projection():
+    """The embedding times the last features, computed from the network's layers."""
     network = networks.patch_discriminator(8, 2, classes=3)
     images, shares = noise(2, 8, 8, 3), tf.constant([[0, 1, 0], [0.5, 0.5, 0]], tf.float32)
     embedding = next(layer for layer in network.layers if isinstance(layer, keras.layers.Dense)).kernel

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from acai.model import ACAI
 from classifiers.model import Classifier
 from common.backend import loss_scaling
 from common.backend.adam import Adam
 from gan.model import GAN
+from tests.support.acai_models import build
 
 OPTIMIZERS = {
     "adam": lambda: Adam(0.1, 0.8, 0.95),
@@ -83,9 +83,8 @@ def test_keras_branches_where_ours_does_not():
     assert not kinds(loss_scaling.LossScaleOptimizer) & BRANCHES
 
 
-SMALL = dict(width=8, latent_width=4, latent_channels=2, depth=2, classes=3, discriminator_channels=2)
 MODELS = {
-    "acai": lambda: ACAI(**SMALL, realism_weight=0.1, ema_rate=0.5, precision="mixed_float16"),
+    "acai": lambda: build(adversarial_weight=0.1, ema_rate=0.5, precision="mixed_float16"),
     "gan": lambda: GAN(width=8, generator_channels=2, discriminator_channels=2, precision="mixed_float16"),
     "classifier": lambda: Classifier(width=8, channels=(2, 2), classes=3, precision="mixed_float16"),
 }

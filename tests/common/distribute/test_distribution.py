@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from acai.model import ACAI
+from acai.model import paper_acai
 from common.distribute import distribution, replicas
 from configs import acai, gan
 from configs.check import check
@@ -60,7 +60,7 @@ def test_one_replica_is_left_alone():
     np.testing.assert_array_equal(drawn, tf.random.stateless_normal((2, 3), [1, 2], alg="philox"))
 
 
-@pytest.mark.parametrize("family", [ACAI, pytest.param(GAN, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("family", [paper_acai, pytest.param(GAN, marks=pytest.mark.slow)])
 def test_a_step_of_one_replica_reduces_nothing(family):
     """No collective operation, no slicing of rows: the step is the one that knows of no strategy."""
     options = dict(width=8, latent_width=4, latent_channels=2, depth=2, classes=3)
