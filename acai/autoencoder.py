@@ -47,8 +47,10 @@ class Autoencoder:
         self.bottleneck_options = (bottleneck, bottleneck_strength, codebook_size)
         self.dtype = dtype
         latent_shape, pixels = (latent_width, latent_width, latent_channels), width * width * colours
-        self.bottleneck = bottlenecks.make(bottleneck, bottleneck_strength, latent_shape, pixels, codebook_size)
-        channels = latent_channels * self.bottleneck.factor
+        self.bottleneck = bottlenecks.make_bottleneck(
+            bottleneck, bottleneck_strength, latent_shape, pixels, codebook_size
+        )
+        channels = latent_channels * self.bottleneck.channel_factor
         self.encoder = networks.encoder(width, latent_width, channels, depth, colours, dtype, f"{prefix}encoder")
         self.decoder = networks.decoder(*self.sizes, dtype, f"{prefix}decoder")
         self.networks = {"encoder": self.encoder, "decoder": self.decoder}

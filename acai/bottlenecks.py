@@ -1,12 +1,12 @@
-"""What stands between encoder and decoder: nothing in a plain autoencoder and in ACAI, something in the others.
+"""Bottlenecks: what stands between encoder and decoder.
 
-The paper (Berthelot et al., arXiv 1807.07543, section 4) compares ACAI with five autoencoders that differ in this
-alone. Each is a class here, and `ACAI` trains all of them by the same step. One number, its `strength`, says how
-much it does; the official code's is named in each docstring (brain-research/acai: `dropout.py`, `denoising.py`,
-`vae.py`, `aae.py`, `vqvae.py`; read there, not checked against the paper).
+The paper (Berthelot et al., arXiv 1807.07543, section 4) compares ACAI with five autoencoders that differ only in
+their bottleneck. Each is a class here, and `ACAI` trains all of them with the same step. Each has one parameter,
+its `strength`. The docstrings name the value in the official code (brain-research/acai: `dropout.py`,
+`denoising.py`, `vae.py`, `aae.py`, `vqvae.py`), which was read there and not checked against the paper.
 
-`encoded` [B, h, w, channels] is what the encoder gives, `latents` [B, h, w, c] what the decoder takes. Seeds are
-int64 [2] for stateless draws. A trained model only encodes and decodes: nothing of that is random.
+`encoded` [B, h, w, channels] are the encoder's outputs, `latents` [B, h, w, c] the decoder's inputs. Seeds are
+int64 [2], for stateless random numbers. After training, encoding and decoding are not random.
 """
 
 import tensorflow as tf
@@ -16,83 +16,83 @@ from common.distribute import replicas
 
 
 class Bottleneck:
-    """None at all: a plain autoencoder's, and the base of the others.
+    """No bottleneck, as in a plain autoencoder and in ACAI. The base class of the others.
 
     Args:
-        strength: how much it does.
+        strength: see the subclasses.
         latent_shape: (h, w, c) of the latents.
-        pixels: numbers in an image, all colours counted.
-        codes: of the codebook, where there is one.
+        pixels: numbers in an image: height times width times colours.
+        codebook_size: number of vectors in the codebook of `Quantised`.
 
     Attributes:
-        network: what it trains beside the autoencoder, with an Adam of its own; its name is the optimizer's. None:
-            nothing.
+        network: trained beside the autoencoder by `network_loss` and an Adam of its own, or None. Its name is that
+            of the optimizer.
 
     Raises:
-        ValueError: for a strength that it cannot have.
+        ValueError: for a strength out of range.
     """
 
-    error = r"mean $(x - \hat{x})^2$"  # the reconstruction loss, for drawings
-    factor = 1  # channels that the encoder gives for each of the latents'
-    regularises = False  # the regulariser is not always 0
-    encodes_by_network = False  # then a released model needs the network
-    decodes_plainly = True  # `decodable` and `to_images` do nothing
+    loss_formula = r"mean $(x - \hat{x})^2$"  # the reconstruction loss, for diagrams
+    channel_factor = 1  # channels of the encoder's outputs per channel of the latents
+    regularises = False  # whether `regulariser` can differ from 0
+    encodes_by_network = False  # whether a released model needs the network
+    decodes_plainly = True  # whether `decodable` and `to_images` are identities
     network = None
 
-    def __init__(self, strength, latent_shape, pixels, codes):
+    def __init__(self, strength, latent_shape, pixels, codebook_size):
         if not strength >= 0:
-            raise ValueError(f"bottleneck_strength is required to be at least 0. Received: {strength}.")
+            raise ValueError(f"bottleneck_strength must be at least 0. Received: {strength}.")
         self.strength, self.pixels = strength, pixels
-
-    # In training
-
-    def corrupt(self, images, seed):
-        """What the encoder sees of the images [B, H, W, C]."""
-        return images
-
-    def latents(self, encoded, seed):
-        """What the decoder gets of `encoded`."""
-        return encoded
-
-    def reconstruction_loss(self, images, decoded):
-        """Trains the autoencoder: how far what was decoded is from the images, [B, H, W, C] both."""
-        return losses.reconstruction_loss(images, decoded)
-
-    def regulariser(self, encoded):
-        """Trains the encoder: a scalar that is added to the reconstruction loss."""
-        return 0.0
-
-    def network_loss(self, encoded, seed):
-        """Trains the network, and it alone: a scalar."""
-        raise NotImplementedError("a bottleneck without a network")
-
-    def code_loss(self, encoded):
-        """(the regulariser, its logs)."""
-        loss = self.regulariser(encoded)
-        return loss, {"code_regulariser": loss} if self.regularises else {}
 
     @property
     def trained_networks(self):
-        """{name: network} of what is trained beside the autoencoder, by `network_loss`."""
+        """{name: network} of the network that `network_loss` trains; empty without one."""
         return {self.network.name: self.network} if self.network else {}
 
-    # In training and after
+    # During training
+
+    def corrupt(self, images, seed):
+        """Images [B, H, W, C] -> the encoder's inputs."""
+        return images
+
+    def latents(self, encoded, seed):
+        """The encoder's outputs -> the decoder's inputs."""
+        return encoded
+
+    def reconstruction_loss(self, images, decoded):
+        """Trains the autoencoder: error of the decoder's outputs, [B, H, W, C] both."""
+        return losses.reconstruction_loss(images, decoded)
+
+    def regulariser(self, encoded):
+        """Trains the encoder: a scalar in the autoencoder's loss."""
+        return 0.0
+
+    def code_loss(self, encoded):
+        """(`regulariser`, {name: scalar} to log)."""
+        loss = self.regulariser(encoded)
+        return loss, {"code_regulariser": loss} if self.regularises else {}
+
+    def network_loss(self, encoded, seed):
+        """Trains only the network: a scalar."""
+        raise NotImplementedError("This bottleneck has no network.")
+
+    # During and after training
 
     def encode(self, encoded):
-        """`encoded` -> latents, nothing random."""
+        """The encoder's outputs -> latents, not random."""
         return encoded
 
     def decodable(self, latents):
-        """Any latents, blends too -> those that the decoder knows."""
+        """Any latents, such as blends -> the decoder's inputs."""
         return latents
 
     def to_images(self, decoded):
-        """What the decoder gives -> images in [-1, 1] units."""
+        """The decoder's outputs -> images in [-1, 1] units."""
         return decoded
 
 
 class Dropout(Bottleneck):
-    """Sets each number of a code to 0 with probability `strength`, and divides the others by what is left.
+    """Sets each latent to 0 with probability `strength` and divides the others by the probability of keeping them.
 
     Srivastava et al. 2014, Journal of Machine Learning Research 15. The official code's probability is 0.5.
     """
@@ -100,7 +100,7 @@ class Dropout(Bottleneck):
     def __init__(self, strength, *sizes):
         super().__init__(strength, *sizes)
         if not strength < 1:
-            raise ValueError(f"bottleneck_strength of dropout is required to be below 1. Received: {strength}.")
+            raise ValueError(f"bottleneck_strength of dropout must be below 1. Received: {strength}.")
 
     def latents(self, encoded, seed):
         kept = replicas.draw(tf.random.stateless_uniform, tf.shape(encoded), seed, alg="philox") >= self.strength
@@ -108,33 +108,33 @@ class Dropout(Bottleneck):
 
 
 class Denoising(Bottleneck):
-    """The encoder sees the images with normal noise of standard deviation `strength`; the decoder owes them clean.
+    """Encodes images with normal noise of standard deviation `strength`; the decoder has to remove it.
 
-    Vincent et al. 2008, "Extracting and Composing Robust Features with Denoising Autoencoders", with the noise of
-    2010, Journal of Machine Learning Research 11. The official code's deviation is 1.0.
+    Vincent et al. 2008, "Extracting and Composing Robust Features with Denoising Autoencoders", with the normal
+    noise of Vincent et al. 2010, Journal of Machine Learning Research 11. The official code's deviation is 1.0.
     """
 
     def corrupt(self, images, seed):
-        return images + self.strength * normal(images, seed)
+        return images + self.strength * draw_normal(images, seed)
 
 
 class Variational(Bottleneck):
-    """A code is drawn from a normal distribution; `strength` weighs its divergence from the standard one.
+    """Draws latents from a normal distribution; `strength` weighs its divergence from the standard normal.
 
-    Kingma and Welling, arXiv 1312.6114; above 1 a beta-VAE. The loss is minus the evidence lower bound, divided by
-    the number of pixels. The first half of the encoder's channels are the means, the second the logarithms of the
-    variances. The decoder gives logits, of the probabilities that Bernoulli pixels are white. In the official code
-    too, where the weight is 1.0; but there two dense layers make means and logarithms, and draws are interpolated.
+    Kingma and Welling, arXiv 1312.6114; above 1 a beta-VAE. The loss is minus the evidence lower bound divided by
+    the number of pixels. The first half of the encoder's channels are means, the second half are log variances.
+    The decoder's outputs are logits of Bernoulli pixels. All of this is as in the official code, where the weight
+    is 1.0. There, however, two dense layers compute means and log variances, and blends are made of drawn latents.
     """
 
-    error = r"cross-entropy of $x$ and $\hat{x}$"
-    factor = 2
+    loss_formula = r"cross-entropy of $x$ and $\hat{x}$"
+    channel_factor = 2
     regularises = True
     decodes_plainly = False
 
     def latents(self, encoded, seed):
         mean, log_variance = tf.split(encoded, 2, axis=-1)
-        return mean + tf.exp(log_variance / 2) * normal(mean, seed)
+        return mean + tf.exp(log_variance / 2) * draw_normal(mean, seed)
 
     def reconstruction_loss(self, images, decoded):
         return losses.bernoulli_loss(images, decoded)
@@ -151,10 +151,10 @@ class Variational(Bottleneck):
 
 
 class Adversarial(Bottleneck):
-    """A discriminator tells codes from standard normal draws; the encoder fools it, with the weight `strength`.
+    """A discriminator tells latents from standard normal draws; the encoder fools it, with the weight `strength`.
 
-    Makhzani et al., arXiv 1511.05644. The official code's discriminator has two dense layers of 100, its weight is
-    1.0, its learning rate the autoencoder's.
+    Makhzani et al., arXiv 1511.05644. In the official code the discriminator has two dense layers of 100 units,
+    its weight is 1.0 and its learning rate that of the autoencoder.
     """
 
     regularises = True
@@ -167,34 +167,35 @@ class Adversarial(Bottleneck):
         return self.strength * losses.real_label_loss(self.network(encoded))
 
     def network_loss(self, encoded, seed):
-        drawn = normal(encoded, seed)
+        drawn = draw_normal(encoded, seed)
         logits = self.network(tf.concat([drawn, encoded], 0), training=True)
-        drawn_logits, code_logits = tf.split(logits, 2)
-        return losses.real_label_loss(drawn_logits) + losses.fake_label_loss(code_logits)
+        drawn_logits, encoded_logits = tf.split(logits, 2)
+        return losses.real_label_loss(drawn_logits) + losses.fake_label_loss(encoded_logits)
 
 
 class Quantised(Bottleneck):
-    """Each position's [c] is replaced by the nearest of a codebook's; `strength` is the commitment's weight.
+    """Replaces each position's vector by the nearest in a codebook; `strength` weighs the commitment loss.
 
-    Van den Oord et al., arXiv 1711.00937, equations 1 to 3: the decoder's gradient goes straight through to the
-    encoder, the codebook moves towards what it replaces, the encoder commits to the codebook. The official code's
-    weight is 10. There a code is projected to ten vectors as long as itself, a codebook of 2^14 moves by averages,
-    and two dense layers follow. As there, blends of codes are quantised before they are decoded.
+    Van den Oord et al., arXiv 1711.00937, equations 1 to 3: the decoder's gradient is passed straight through to
+    the encoder, the codebook moves towards the encoder's outputs, and the encoder commits to the codebook. In the
+    official code the weight is 10, each position is projected to ten vectors, a codebook of 2^14 vectors moves by
+    averages, and two dense layers follow. As there, blends of latents are quantised before decoding.
     """
 
     encodes_by_network = True
     regularises = True
     decodes_plainly = False
 
-    def __init__(self, strength, latent_shape, pixels, codes):
-        super().__init__(strength, latent_shape, pixels, codes)
-        self.network = networks.codebook(codes, latent_shape[-1])
+    def __init__(self, strength, latent_shape, pixels, codebook_size):
+        super().__init__(strength, latent_shape, pixels, codebook_size)
+        self.network = networks.codebook(codebook_size, latent_shape[-1])
 
     def nearest(self, encoded):
-        """The codebook's vector nearest to each position's, the first of ties. It has the codebook's gradient."""
-        book = self.network.embeddings  # [codes, c]
-        distances = tf.reduce_sum(book**2, 1) - 2 * tf.einsum("bhwc,kc->bhwk", encoded, book)  # less |encoded|^2
-        return tf.one_hot(tf.argmin(distances, -1), book.shape[0], dtype=book.dtype) @ book
+        """The codebook vector nearest to each position's; of equally near ones the first. Trains the codebook."""
+        codebook = self.network.embeddings  # [codebook_size, c]
+        products = tf.einsum("bhwc,kc->bhwk", encoded, codebook)
+        distances = tf.reduce_sum(codebook**2, 1) - 2 * products  # squared, without the term |encoded|^2
+        return tf.one_hot(tf.argmin(distances, -1), codebook.shape[0], dtype=codebook.dtype) @ codebook
 
     def latents(self, encoded, seed):
         return self.decodable(encoded)
@@ -222,13 +223,13 @@ KINDS = {
 }
 
 
-def make(kind, *arguments):
-    """The Bottleneck of a kind, of KINDS; other arguments are its own."""
+def make_bottleneck(kind, *arguments):
+    """A bottleneck by its key in KINDS. `arguments` are those of `Bottleneck`."""
     if kind not in KINDS:
-        raise ValueError(f"bottleneck is required to be one of {', '.join(KINDS)}. Received: {kind!r}.")
+        raise ValueError(f"bottleneck must be one of {', '.join(KINDS)}. Received: {kind!r}.")
     return KINDS[kind](*arguments)
 
 
-def normal(like, seed):
-    """Standard normal numbers in the shape of a tensor, a function of the seed."""
+def draw_normal(like, seed):
+    """Standard normal numbers of a tensor's shape."""
     return replicas.draw(tf.random.stateless_normal, tf.shape(like), seed, alg="philox")

@@ -1,4 +1,4 @@
-"""The latent bank: codes of real images, so that blending needs no data set."""
+"""The latent bank: latents of real images, so that blending needs no data set."""
 
 import dataclasses
 
@@ -9,7 +9,7 @@ from common.errors import InputError
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class LatentBank:
-    """Codes of a documented subset of the images: per class and split those that `subset` draws.
+    """Latents of the images that `draw_subset` draws for each class and split.
 
     Attributes:
         latents: float16 [N, h, w, c].
@@ -29,14 +29,18 @@ class LatentBank:
         return len(self.latents)
 
     def rows(self, class_name):
-        """Indices of a class's rows; InputError naming the classes there are."""
+        """Indices of the rows of a class.
+
+        Raises:
+            InputError: for an unknown class; the message lists those of the bank.
+        """
         names = [str(name) for name in self.class_names]
         if class_name not in names:
-            raise InputError(f"A class of this model is required: {', '.join(names)}. Received: {class_name}")
+            raise InputError(f"The class must be one of {', '.join(names)}. Received: {class_name}")
         return np.flatnonzero(self.labels == names.index(class_name))
 
     def describe(self, row):
-        """Which image a row is the code of: {"row", "class", "split", "id"}, plain values."""
+        """The image of a row: {"row", "class", "split", "id"} in plain Python values."""
         name = str(self.class_names[self.labels[row]])
         return {"row": row, "class": name, "split": str(self.splits[row]), "id": int(self.ids[row])}
 
@@ -48,10 +52,10 @@ class LatentBank:
         return cls(**{field.name: arrays[field.name] for field in dataclasses.fields(cls)})
 
 
-def subset(dataset, per_class, seed=0):
-    """Up to `per_class` images of each class of a common.data.datasets.ImageDataset, drawn by `seed`, in id order.
+def draw_subset(dataset, per_class, seed=0):
+    """Row indices of up to `per_class` random images of each class of an ImageDataset, sorted.
 
-    Returns the row indices. The draw is numpy's default_rng(seed).permutation of each class's rows.
+    For each class they are the first of numpy's default_rng(seed).permutation of the rows of that class.
     """
     rng = np.random.default_rng(seed)
     chosen = [
@@ -61,18 +65,18 @@ def subset(dataset, per_class, seed=0):
     return np.sort(np.concatenate(chosen))
 
 
-def encode(encode_images, datasets, per_class, batch_size=256):
-    """Makes a LatentBank.
+def build_bank(encode_images, datasets, per_class, batch_size=256):
+    """Encodes a subset of images into a LatentBank.
 
     Args:
         encode_images: function, float32 images [B, H, W, C] in [-1, 1] -> latents [B, h, w, c].
-        datasets: of common.data.datasets.ImageDataset, e.g. train and holdout, of the same classes.
-        per_class: how many images of a class at most, one number for each of `datasets`.
-        batch_size: of one call to `encode_images`.
+        datasets: list of common.data.datasets.ImageDataset with the same classes, e.g. train and holdout.
+        per_class: largest number of images per class, one for each of `datasets`.
+        batch_size: images in each call to `encode_images`.
     """
     parts = []
     for dataset, count in zip(datasets, per_class, strict=True):
-        rows = subset(dataset, count)
+        rows = draw_subset(dataset, count)
         batches = [rows[i : i + batch_size] for i in range(0, len(rows), batch_size)]
         latents = [np.asarray(encode_images(dataset.images[b] / np.float32(127.5) - 1)) for b in batches]
         splits = np.full(len(rows), dataset.split)

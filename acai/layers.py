@@ -1,8 +1,8 @@
-"""Layers of ACAI: pairs of linear layers run as one."""
+"""Layers of ACAI. Two of them compute a pair of linear layers as one, which is faster."""
 
 import keras
 
-SLOPE = 0.2  # of every leaky ReLU
+SLOPE = 0.2  # of all leaky ReLUs
 
 
 def kernel_initializer():
@@ -11,14 +11,14 @@ def kernel_initializer():
 
 
 class UpsampleThenConv2D(keras.layers.Layer):
-    """Nearest-neighbour upsampling by 2, then a padded 3x3 convolution, run as one transposed convolution.
+    """Nearest-neighbour upsampling by 2, then a padded 3x3 convolution, computed as one transposed convolution.
 
-    [B, H, W, C] -> [B, 2H, 2W, filters]. Upsampling is the transposed convolution of stride 2 with a 2x2 kernel of
-    ones; behind it the 3x3 kernel makes it a 4x4 one. The result is the two layers' up to rounding, for 4 / 9 of
-    the arithmetic.
+    [B, H, W, C] -> [B, 2H, 2W, filters]. Upsampling is a transposed convolution of stride 2 with a 2x2 kernel of
+    ones. Followed by a 3x3 convolution it is a transposed convolution with a 4x4 kernel. Up to rounding the result
+    is that of the two layers, with 4 / 9 of the arithmetic.
 
     Args:
-        filters: of the 3x3 convolution.
+        filters: number of filters of the 3x3 convolution.
     """
 
     def __init__(self, filters, **options):
@@ -50,15 +50,15 @@ class ImageMean(keras.layers.Layer):
 
 
 class LinearThenConv2D(keras.layers.Layer):
-    """A 1x1 convolution without activation, then a 3x3 one, run as a single 3x3 convolution.
+    """A 1x1 convolution without activation, then a padded 3x3 convolution, computed as one 3x3 convolution.
 
-    [B, H, W, C] -> [B, H, W, filters]. Two linear maps make one, so the result is the two layers' up to
-    rounding, for a quarter of the arithmetic. The 1x1 bias becomes the kernel of a channel of ones, which the
-    3x3 convolution pads with zeros at the border like all others.
+    [B, H, W, C] -> [B, H, W, filters]. Up to rounding the result is that of the two layers, with a quarter of the
+    arithmetic. The 1x1 bias becomes the kernel of an extra channel of ones, which the 3x3 convolution pads with
+    zeros like all others.
 
     Args:
-        channels: of the 1x1 convolution.
-        filters: of the 3x3 convolution.
+        channels: number of filters of the 1x1 convolution.
+        filters: number of filters of the 3x3 convolution.
     """
 
     def __init__(self, channels, filters, **options):

@@ -1,8 +1,8 @@
-"""The paper's two figures for interpolations of lines (Berthelot et al. 2018, arXiv 1807.07543).
+"""The paper's two metrics for interpolations of lines (Berthelot et al. 2018, arXiv 1807.07543).
 
-Each decoded image is matched to the nearest real line. Mean distance asks how much the images look like lines,
-smoothness whether the lines turn evenly; 0 is perfect for both. The definitions are those of the official code
-(`lib/eval.py` of brain-research/acai).
+Each decoded image is matched to the nearest real line. Mean distance measures how much the images look like lines,
+smoothness how evenly the lines turn. Both are 0 for perfect interpolations. The definitions are those of the
+official code (`lib/eval.py` of brain-research/acai).
 """
 
 import numpy as np
@@ -10,52 +10,57 @@ import numpy as np
 from common import interpolation, progress
 from common.data import lines
 
-BANK_SIZE = 10_000  # angles k * 2 pi / BANK_SIZE
-BLOCK = 200  # rendered lines in memory at a time
-TIE = 1e-12  # cosines this close are equal: rounding must not choose between mirror images
-NO_TURN = 1e-4  # radians from first to last image, below which a path has no smoothness
+BANK_SIZE = 10_000  # number of real lines, at the angles k * 2 pi / BANK_SIZE
+BLOCK = 200  # lines rendered at a time
+TIE = 1e-12  # cosines that differ by less are equal, so that rounding does not choose between mirror images
+NO_TURN = 1e-4  # least angle between first and last image, in radians, of a path that has a smoothness
 
 
 def interpolate_lines(encode, decode, pairs=256, steps=16, seed=0):
-    """Decodes linear interpolations between the codes of pairs of lines at random angles.
+    """Decodes linear interpolations between the latents of pairs of lines at random angles.
 
     Args:
         encode: function, float32 images [pairs, 32, 32, 1] in [-1, 1] -> latents [pairs, ...].
-        decode: function, latents [pairs, ...] -> images [pairs, 32, 32, 1]; called once a step.
+        decode: function, latents [pairs, ...] -> images [pairs, 32, 32, 1]; called once per step.
         pairs: number of interpolations. Pair k depends on (seed, k) alone.
-        steps: images along each, both ends included, at least 2.
-        seed: of the angles of the ends, uniform in [0, 2 pi).
+        steps: number of images along each interpolation with both ends, at least 2.
+        seed: of the angles, which are uniform in [0, 2 pi).
 
     Returns:
         The decoded images [pairs, steps, 32, 32, 1], not clipped.
     """
     angles = np.random.default_rng(seed).uniform(0, 2 * np.pi, (pairs, 2))
-    first, second = (np.asarray(encode(lines.render(ends))) for ends in angles.T)
+    first, second = (np.asarray(encode(lines.render(side))) for side in angles.T)
     latents = interpolation.interpolate_path(first, second, steps, "lerp")  # [pairs, steps, ...]
-    counted = progress.track(range(steps), "decoding interpolations of lines")
-    return np.stack([np.asarray(decode(latents[:, step])) for step in counted], axis=1)
+    tracked = progress.track(range(steps), "decoding interpolations of lines")
+    return np.stack([np.asarray(decode(latents[:, step])) for step in tracked], axis=1)
 
 
 def line_figures(interpolations):
-    """Both figures of decoded interpolations, with what a confidence interval over pairs needs.
+    """Mean distance and smoothness of decoded interpolations, also per pair.
 
     Args:
-        interpolations: [pairs, steps, 32, 32, 1], in the units of [-1, 1], not clipped.
+        interpolations: [pairs, steps, 32, 32, 1], nominally in [-1, 1], not clipped.
 
     Returns:
-        A dict: "pairs" and "steps", the counts; "pair_distances" and "pair_smoothness", float64 [pairs], the
-        latter with NaN; "mean_distance" over all images; "smoothness", the mean over pairs that have one (NaN if
-        none has); "smoothness_nan_share" of the pairs; "smoothness_official", the sum over pairs that have one
-        divided by the count of all pairs, so that a decoder that collapses on some pairs looks smoother than it
-        is. Where no pair has a smoothness this is 0; in that one case the official code gives NaN.
+        A dict:
+            "pairs", "steps": the counts.
+            "pair_distances": float64 [pairs].
+            "pair_smoothness": float64 [pairs], NaN for a pair without a smoothness.
+            "mean_distance": mean over all images.
+            "smoothness": mean over the pairs that have one; NaN if none has.
+            "smoothness_nan_share": share of the pairs without one.
+            "smoothness_official": sum over the pairs that have one, divided by the number of all pairs. A decoder
+                that collapses on some pairs looks smoother than it is. Where no pair has one it is 0; in this case
+                the official code has NaN.
 
     Raises:
-        ValueError: another shape, or no pairs, or numbers that are not finite.
+        ValueError: for another shape, no pairs or numbers that are not finite.
     """
     interpolations = np.asarray(interpolations)
     if interpolations.ndim != 5 or len(interpolations) == 0:
         raise ValueError(
-            f"interpolations: [pairs, steps, 32, 32, 1], pairs >= 1, required. Received: {interpolations.shape}"
+            f"interpolations must be [pairs, steps, 32, 32, 1] with pairs >= 1. Received: {interpolations.shape}"
         )
     pairs, steps = interpolations.shape[:2]
     angles, distances = match_angles(interpolations.reshape(pairs * steps, *interpolations.shape[2:]))
@@ -75,27 +80,27 @@ def line_figures(interpolations):
 
 
 def match_angles(images, bank_size=BANK_SIZE):
-    """The nearest rendered line of each image, by cosine distance.
+    """The angle of the nearest real line for each image, by cosine distance.
 
-    Cosine distance is 1 - x . y / (|x| |y|) of the flattened images as they are: background -1, not centred, not
-    clipped. A blank image (all -1) is at 0.031; an image of zeros has no direction and counts as at 1. Of
-    equally near lines the one of the lowest angle is taken.
+    The cosine distance is 1 - x . y / (|x| |y|) of the flattened images, which have a background of -1 and are
+    neither centred nor clipped. A blank image (all -1) has a distance of 0.031. An image of zeros has no
+    direction; its distance is defined as 1. Of equally near lines the one with the lowest angle is taken.
 
     Args:
-        images: [N, 32, 32, 1], in the units of [-1, 1].
-        bank_size: lines to choose from, at angles k * 2 pi / bank_size.
+        images: [N, 32, 32, 1], nominally in [-1, 1].
+        bank_size: number of real lines, at the angles k * 2 pi / bank_size.
 
     Returns:
         (angles float64 [N] in [0, 2 pi), distances float64 [N] in [0, 2]).
 
     Raises:
-        ValueError: another shape, or numbers that are not finite.
+        ValueError: for another shape or numbers that are not finite.
     """
     images = np.asarray(images, np.float64)
     if images.ndim != 4 or images.shape[1:] != (32, 32, 1):
-        raise ValueError(f"images: [N, 32, 32, 1] required. Received: {images.shape}")
+        raise ValueError(f"images must be [N, 32, 32, 1]. Received: {images.shape}")
     if not np.isfinite(images).all():
-        raise ValueError(f"images: finite numbers required. Received: {np.sum(~np.isfinite(images))} others")
+        raise ValueError(f"images must be finite. Received: {np.sum(~np.isfinite(images))} numbers that are not")
     directions = _directions(images)
     angles, closest = np.zeros(len(images)), np.full(len(images), -np.inf)
     bank = np.arange(bank_size) * 2 * np.pi / bank_size
@@ -116,24 +121,24 @@ def mean_distance(distances):
 
 
 def smoothness(angles):
-    """How far each path is from turning evenly.
+    """How unevenly the line turns along each path: largest |step| / |last - first| - 1 / (steps - 1).
 
-    Largest |step| / |last - first| - 1 / (steps - 1). Angles are unwrapped along the path first: lines are drawn
-    from the centre, so they have period 2 pi, and each step is taken the short way round. 0 is even turning; one
-    jump among 16 images is 1 - 1/15; a path that turns back can exceed 1.
+    Angles are first unwrapped along the path, with each step the short way round: lines are drawn from the centre,
+    so their angles have period 2 pi. Even turning gives 0 and a single jump among 16 images gives 1 - 1/15. A path
+    that turns back can exceed 1.
 
     Args:
-        angles: [pairs, steps], radians, steps >= 2.
+        angles: [pairs, steps] in radians, steps >= 2.
 
     Returns:
         float64 [pairs], NaN where |last - first| < 1e-4.
 
     Raises:
-        ValueError: another shape.
+        ValueError: for another shape.
     """
     angles = np.asarray(angles, np.float64)
     if angles.ndim != 2 or angles.shape[1] < 2:
-        raise ValueError(f"angles: [pairs, steps] with steps >= 2 required. Received: {angles.shape}")
+        raise ValueError(f"angles must be [pairs, steps] with steps >= 2. Received: {angles.shape}")
     unwrapped = np.unwrap(angles, axis=1)
     largest = np.abs(np.diff(unwrapped, axis=1)).max(axis=1)
     turned = np.abs(unwrapped[:, -1] - unwrapped[:, 0])
@@ -141,7 +146,7 @@ def smoothness(angles):
 
 
 def _directions(images):
-    """Images [N, ...] as float64 rows [N, D] of length 1; a row of zeros stays so."""
+    """Images [N, ...] as float64 rows [N, D] of norm 1. Rows of zeros stay zero."""
     rows = np.asarray(images, np.float64).reshape(len(images), np.prod(images.shape[1:]))
     norms = np.linalg.norm(rows, axis=1, keepdims=True)
     return rows / np.where(norms > 0, norms, 1)

@@ -1,8 +1,8 @@
-"""The networks of ACAI: encoder, decoder, critic and latent classifier, and a patch discriminator.
+"""The networks of ACAI, those of its bottlenecks, and a patch discriminator.
 
 Berthelot, Raffel, Roy and Goodfellow, "Understanding and Improving Interpolation in Autoencoders via an
-Adversarial Regularizer" (arXiv 1807.07543), appendix B, and the official code. Every function returns a
-`keras.Sequential` of known input shape, whose weights exist at once.
+Adversarial Regularizer" (arXiv 1807.07543), appendix B, and the official code. Every function returns a built
+network.
 
 `dtype` is a Keras dtype policy such as "mixed_float16"; the last layer of each network is always float32.
 """
@@ -20,11 +20,13 @@ def encoder(width, latent_width, latent_channels, depth, colours=3, dtype="float
     """Images [B, width, width, colours] -> latents [B, latent_width, latent_width, latent_channels].
 
     Args:
-        width: of the images in pixels, e.g. 32 or 64.
-        latent_width: of the code, `width` divided by a power of two.
-        latent_channels: of the code. CIFAR-10 in the paper: 16 (256 latents) or 64 (1024) at latent width 4.
+        width: width of the images in pixels, e.g. 32 or 64.
+        latent_width: width of the latents, `width` divided by a power of two.
+        latent_channels: channels of the latents. For CIFAR-10 the paper has 16 or 64 (256 or 1024 latents).
         depth: channels of the first scale; each halving of the width doubles them.
         colours: channels of the images.
+        dtype: Keras dtype policy.
+        name: name of the network.
 
     Raises:
         ValueError: when `width / latent_width` is not a power of two of at least 2.
@@ -41,7 +43,7 @@ def encoder(width, latent_width, latent_channels, depth, colours=3, dtype="float
 def decoder(width, latent_width, latent_channels, depth, colours=3, dtype="float32", name="decoder"):
     """Latents [B, latent_width, latent_width, latent_channels] -> images [B, width, width, colours].
 
-    The images are linear in the last layer, not clipped to [-1, 1]. Arguments as in `encoder`.
+    The last layer is linear: images are not clipped to [-1, 1]. For the arguments see `encoder`.
     """
     *shallower, deepest = [depth << scale for scale in range(count_scales(width, latent_width))]
     layers = [*convolution(deepest, dtype), *convolution(deepest, dtype)]
@@ -52,7 +54,7 @@ def decoder(width, latent_width, latent_channels, depth, colours=3, dtype="float
 
 
 def critic(width, latent_width, latent_channels, depth, colours=3, dtype="float32", name="critic"):
-    """Images [B, width, width, colours] -> predicted mix [B]: an encoder, averaged to one number an image."""
+    """Images [B, width, width, colours] -> predicted mix [B]: an encoder, averaged to one number per image."""
     body = encoder(width, latent_width, latent_channels, depth, colours, dtype, name)
     body.add(ImageMean(dtype="float32", name="mean"))
     return body
@@ -65,13 +67,14 @@ def classifier(latent_width, latent_channels, classes, name="classifier"):
 
 
 def patch_discriminator(width, channels, colours=3, classes=0, dtype="float32", name="discriminator"):
-    """Images [B, width, width, colours] -> real/fake logits [B, width/8, width/8], one a patch.
+    """Images [B, width, width, colours] -> real/fake logits [B, width/8, width/8], one per patch.
 
-    With `classes` it is called with [images, class weights [B, classes]], whose embedding's inner product with the
-    features of a patch is added to its logit (Miyato and Koyama, arXiv 1802.05637).
+    With `classes` above 0 its inputs are [images, class weights [B, classes]]. The inner product of a patch's
+    features and the embedded class weights is added to its logit (projection, Miyato and Koyama, arXiv
+    1802.05637).
 
-    Three 4x4 convolutions of stride 2 with `channels` times 1, 2 and 4, and a 3x3 one to the logits, in the
-    manner of Isola et al. (arXiv 1611.07004) without normalisation.
+    Three 4x4 convolutions of stride 2 with `channels` times 1, 2 and 4 filters, then a 3x3 convolution to the
+    logits. Like that of Isola et al. (arXiv 1611.07004), but without normalisation.
     """
     inputs = images = x = keras.Input((width, width, colours))
     for scale in range(3):
@@ -87,7 +90,7 @@ def patch_discriminator(width, channels, colours=3, classes=0, dtype="float32", 
 
 
 def code_discriminator(latent_shape, name="code_discriminator"):
-    """Latents [B, h, w, c] -> prior/code logits [B, 1]: two dense layers of 100 and one to the logit."""
+    """Latents [B, h, w, c] -> logits [B, 1] of coming from the prior: dense layers of 100, 100 and 1 units."""
     layers = [keras.layers.Flatten()]
     for units in (100, 100):
         layers += [keras.layers.Dense(units, kernel_initializer=kernel_initializer()), leaky_relu("float32")]
@@ -95,19 +98,24 @@ def code_discriminator(latent_shape, name="code_discriminator"):
     return sequential(layers, latent_shape, name)
 
 
-def codebook(codes, channels, name="codebook"):
-    """A layer whose `embeddings` [codes, channels] are the vectors of a codebook, close together at first.
+def codebook(size, channels, name="codebook"):
+    """A layer whose `embeddings` [size, channels] are the vectors of a codebook.
 
-    Else one vector would be the nearest of all that an encoder gives before it has learnt anything.
+    The initial vectors are close together. Otherwise one of them would be the nearest to all outputs of an
+    untrained encoder.
     """
-    initializer = keras.initializers.RandomUniform(-1 / codes, 1 / codes)
-    layer = keras.layers.Embedding(codes, channels, initializer, name=name)
+    initializer = keras.initializers.RandomUniform(-1 / size, 1 / size)
+    layer = keras.layers.Embedding(size, channels, initializer, name=name)
     layer.build()
     return layer
 
 
 def count_scales(width, latent_width):
-    """Halvings from `width` to `latent_width`; ValueError when that is not a whole number of at least 1."""
+    """Number of halvings from `width` to `latent_width`.
+
+    Raises:
+        ValueError: when it is not a whole number of at least 1.
+    """
     scales = round(math.log2(width / latent_width)) if 0 < latent_width < width else 0
     if scales < 1 or latent_width << scales != width:
         raise ValueError(f"width must be latent_width times 2, 4, 8, ... Received: {width=}, {latent_width=}.")

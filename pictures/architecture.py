@@ -113,7 +113,7 @@ def draw_flow(axes, sizes):
         arrow(axes, (6.6, y), (7.15, y))
     data(axes, 7.45, top, r"$\hat{x}$", "reconstruction")
     arrow(axes, (3.85, top), (5.5, top))
-    loss(axes, 9.48, top, "reconstruction", kind.error, "autoencoder")
+    loss(axes, 9.48, top, "reconstruction", kind.loss_formula, "autoencoder")
     arrow(axes, (7.75, top), (8.3, top))
     note = "latent classifier: cross-entropy, no gradient into $z$"
     loss(axes, 3.55, top + 0.62, "", note, "classifier", 3.9, 0.3)

@@ -1,4 +1,4 @@
-"""Training an ACAI: data of any source, its model, its figures, its pictures and its release."""
+"""Training an ACAI: its batches, model, validation metrics, pictures and release."""
 
 import functools
 
@@ -166,11 +166,11 @@ def start(config, model):
         raise InputError(
             f"--config.train.start_from must have a plain bottleneck. Received: {folder}, {bottleneck}"
         )
-    net2net.begin_with(model, weights, folder)
+    net2net.copy_widened(model, weights, folder)
 
 
 def rate(config, learning_rate, schedule):
-    """A learning rate or, where it changes on the way, a Keras schedule."""
+    """A constant learning rate or a Keras schedule."""
     from keras.optimizers import schedules
 
     if schedule == "cosine":
@@ -183,61 +183,63 @@ def rate(config, learning_rate, schedule):
 
 
 def evaluate(config, model, datasets):
-    """{name: figure} of the released autoencoder: the hold-out's mean squared error, in [-1, 1] units; the paper's
-    figures for lines, or those of blends of the two classes of the pictures where the judges know them.
+    """{name: value} of validation metrics of the released autoencoder.
+
+    They are the mean squared error on the hold-out set, in [-1, 1] units, and either the paper's metrics of lines
+    or metrics of blends of the config's two picture classes, if these are classes of CIFAR-10.
     """
     networks = model.released.encode, model.released.decode
     errors = []
     for images in batches.iterate_in_order(datasets[1]):
         errors.append(np.square(images - np.asarray(model(images))).mean((1, 2, 3), dtype=np.float64))
-    found = {"holdout_reconstruction_loss": float(np.concatenate(errors).mean())}
+    metrics = {"holdout_reconstruction_loss": float(np.concatenate(errors).mean())}
     classes = config.data.first, config.data.second
     if config.data.source == "lines":
-        found |= line_scores(*networks)
+        metrics |= line_scores(*networks)
     elif set(classes) <= {*CIFAR10_CLASSES} & {*datasets[1].class_names} and config.model.width == 32:
-        found |= blend_watch(datasets[1], classes)(*networks)
-    return found
+        metrics |= blend_watch(datasets[1], classes)(*networks)
+    return metrics
 
 
 @functools.cache
 def blend_watch(holdout, classes, count=256):
-    """Scores blends of the first images of two classes by both judges. Kept: a training asks for it often."""
-    judges = {name: bundled_classifier(name) for name in ("referee", "classifier")}
+    """Scores blends of the first `count` images of two classes with both bundled classifiers. Cached."""
+    classifiers = {name: bundled_classifier(name) for name in ("referee", "classifier")}
     sides = (picture_images(holdout, name, count) for name in classes)
-    return BlendWatch(judges, *sides, classes)
+    return BlendWatch(classifiers, *sides, classes)
 
 
 def render(config, model, datasets):
-    """{name: picture} of the hold-out's first images of the two classes of the pictures."""
+    """{name: picture} of the first hold-out images of the config's two picture classes."""
     first, second = (picture_images(datasets[1], name) for name in (config.data.first, config.data.second))
     return acai_training_grid.training_pictures(model.released.encode, model.released.decode, first, second)
 
 
 def write_release(config, model, datasets, folder):
-    """Writes the released networks, with a bank of codes, into `folder`."""
-    codes = latent_bank.encode(model.released.encode, datasets, config.train.bank_per_class)
+    """Writes the released networks and a bank of latents into `folder`."""
+    bank = latent_bank.build_bank(model.released.encode, datasets, config.train.bank_per_class)
     settings = config.to_dict()
     settings["model"]["colours"] = datasets[0].images.shape[-1]
     if config.data.source == "folder":
         settings["data"]["classes"] = datasets[0].class_names
-    release.write(folder, settings, model.release_state(), codes.arrays())
+    release.write(folder, settings, model.release_state(), bank.arrays())
 
 
 def picture_images(dataset, class_name, count=64):
-    """The first `count` images of a class, float32 in [-1, 1], over again where it has fewer.
+    """The first `count` images of a class, float32 in [-1, 1], repeated if it has fewer.
 
-    All classes' where there is none of that name.
+    Without a class of that name they are of all classes.
     """
     chosen = dataset.select((class_name,)) if class_name in dataset.class_names else dataset
     return chosen.images[np.arange(count) % len(chosen)] / np.float32(127.5) - 1
 
 
-def golden_outputs(config, weights, codes, count=8):
-    """{"decoded" uint8 [8, H, W, C], "scores" [8], "encoded" [8, h, w, c]} of the bank's first codes.
+def golden_outputs(config, weights, bank, count=8):
+    """{"decoded" uint8 [8, H, W, C], "encoded" [8, h, w, c], "scores" [8]} of the bank's first latents.
 
-    `encoded` is the code of the decoded picture, so that all three networks take part; without a critic no scores.
+    The decoded pictures are encoded again and scored by the critic. Without a critic there are no scores.
     """
     model = ReleasedACAI(config["model"], weights, "the release")
-    decoded = model.decode(codes["latents"][:count])
+    decoded = model.decode(bank["latents"][:count])
     outputs = {"decoded": to_uint8(decoded), "encoded": model.encode(decoded)}
     return outputs | ({"scores": model.predict_mix(decoded)} if model.critic else {})

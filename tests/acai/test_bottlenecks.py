@@ -1,4 +1,4 @@
-"""The paper's other autoencoders: each bottleneck by hand; for whole steps with them see test_bottleneck_steps."""
+"""Each bottleneck against values worked by hand; test_bottleneck_steps.py tests training with them."""
 
 import numpy as np
 import pytest
@@ -13,11 +13,11 @@ SHAPE = (2, 2, 2)
 SEED = tf.constant([3, 5], tf.int64)
 
 
-def bottleneck(kind, strength, pixels=48, codes=3):
-    return bottlenecks.make(kind, strength, SHAPE, pixels, codes)
+def bottleneck(kind, strength, pixels=48, codebook_size=3):
+    return bottlenecks.make_bottleneck(kind, strength, SHAPE, pixels, codebook_size)
 
 
-def codes(seed=0, count=4, channels=2):
+def random_latents(seed=0, count=4, channels=2):
     return np.random.default_rng(seed).normal(size=(count, 2, 2, channels)).astype(np.float32)
 
 
@@ -31,7 +31,7 @@ def test_every_kind_has_a_config_and_the_check_knows_it():
             assert (model.bottleneck, model.bottleneck_strength, model.mix_weight) == (kind, expected, 0)
 
 
-def test_on_lines_all_see_as_many_images_by_the_settings_of_lines():
+def test_configs_of_lines_differ_from_lines_in_the_model_and_total_kimg_only():
     lines = configs.acai.get_config("lines").to_dict()
     for name in configs.acai.OTHERS:
         config = configs.acai.get_config(f"lines_{name}").to_dict()
@@ -51,8 +51,8 @@ def test_on_lines_all_see_as_many_images_by_the_settings_of_lines():
         ("dropout", 1.0, "below 1. Received: 1.0"),
     ],
 )
-def test_what_cannot_be_is_refused(kind, strength, message):
-    with pytest.raises(ValueError, match=f"(?s)required.*{message}"):
+def test_constructor_rejects_unknown_kinds_and_bad_strengths(kind, strength, message):
+    with pytest.raises(ValueError, match=f"must be.*{message}"):
         bottleneck(kind, strength)
 
 
@@ -60,20 +60,22 @@ def test_what_cannot_be_is_refused(kind, strength, message):
 
 
 def test_dropout_keeps_the_mean():
-    """A share of 3/4 is 0, the others are 4 times what they were."""
+    """Three quarters of the latents are 0, the others are multiplied by 4."""
     encoded = tf.ones((500, 2, 2, 2))
     dropout = bottleneck("dropout", 0.75)
     latents = dropout.latents(encoded, SEED).numpy()
     assert set(np.unique(latents)) == {0, 4}
     assert abs((latents == 4).mean() - 1 / 4) < 5 * np.sqrt(3 / 16 / 4000)
-    kept = (latents.reshape(500, 8) == 4).sum(1)  # each number for itself: of 8 in an image 2, with variance 3 / 2
+    kept = (latents.reshape(500, 8) == 4).sum(
+        1
+    )  # independent draws: of 8 in an image 2 are kept, with variance 3 / 2
     assert abs(kept.var() - 3 / 2) < 5 * 1.5 * np.sqrt(2 / 500)
     np.testing.assert_array_equal(latents, dropout.latents(encoded, SEED))
     assert not np.array_equal(latents, dropout.latents(encoded, SEED + 1))
-    np.testing.assert_array_equal(dropout.encode(encoded), encoded)  # in use nothing is dropped
+    np.testing.assert_array_equal(dropout.encode(encoded), encoded)  # nothing is dropped after training
 
 
-def test_noise_is_added_to_what_the_encoder_sees():
+def test_denoising_adds_noise_to_the_encoders_inputs():
     images = tf.constant(np.random.default_rng(0).uniform(-1, 1, (200, 4, 4, 3)), tf.float32)
     denoising = bottleneck("denoising", 0.25)
     noise = (denoising.corrupt(images, SEED) - images).numpy()
@@ -83,15 +85,15 @@ def test_noise_is_added_to_what_the_encoder_sees():
 
 
 def test_divergence_by_hand():
-    """KL(N(m, s^2) || N(0, 1)) = (s^2 + m^2 - 1) / 2 - log s; over 4 pixels, with a weight of 3."""
+    """KL(N(m, s^2) || N(0, 1)) = (s^2 + m^2 - 1) / 2 - log s, divided by 4 pixels, with a weight of 3."""
     mean, deviation = np.float32([0.5, -2]), np.float32([1, 0.1])
     encoded = np.concatenate([mean, np.log(deviation**2)]).reshape(1, 1, 1, 4)
     divergence = sum((s**2 + m**2 - 1) / 2 - np.log(s) for m, s in zip(mean, deviation, strict=True))
-    encoded = np.concatenate([encoded, np.zeros_like(encoded)])  # the second image's is standard normal: 0
+    encoded = np.concatenate([encoded, np.zeros_like(encoded)])  # the second image is standard normal: 0
     assert float(bottleneck("vae", 3.0, pixels=4).regulariser(encoded)) == pytest.approx(3 * divergence / 2 / 4)
 
 
-def test_a_draw_has_its_mean_and_deviation():
+def test_variational_draws_have_the_encoded_mean_and_deviation():
     mean, deviation = np.float32([0.5, -2]), np.float32([1, 0.1])
     encoded = np.tile(np.concatenate([mean, np.log(deviation**2)]), (1000, 2, 2, 1))
     vae = bottleneck("vae", 1.0)
@@ -99,37 +101,37 @@ def test_a_draw_has_its_mean_and_deviation():
     np.testing.assert_allclose(drawn.mean(0), mean, atol=5 * deviation.max() / np.sqrt(4000))
     np.testing.assert_allclose(drawn.std(0), deviation, rtol=0.06)
     assert abs(np.corrcoef(drawn.T)[0, 1]) < 0.1
-    np.testing.assert_array_equal(vae.encode(encoded), np.tile(mean, (1000, 2, 2, 1)))  # in use the mean
+    np.testing.assert_array_equal(vae.encode(encoded), np.tile(mean, (1000, 2, 2, 1)))  # after training the mean
 
 
 def test_bernoulli_by_hand():
-    """-x log p - (1 - x) log (1 - p), x = 3/4 at a pixel of 1/2; the picture is 2 p - 1."""
+    """-x log p - (1 - x) log (1 - p), x = 3/4 for a pixel of 1/2; the image is 2 p - 1."""
     vae, probability = bottleneck("vae", 1.0), np.float32([0.2, 0.9]).reshape(1, 1, 2, 1)
     images = np.float32([0.5, -1]).reshape(1, 1, 2, 1)
     logits = np.log(probability / (1 - probability))
     expected = (-0.75 * np.log(0.2) - 0.25 * np.log(0.8) - np.log(0.1)) / 2
     assert float(vae.reconstruction_loss(images, logits)) == pytest.approx(expected, rel=1e-5)
     np.testing.assert_allclose(vae.to_images(logits), 2 * probability - 1, rtol=1e-5)
-    far = np.float32([200, 200]).reshape(1, 1, 2, 1)  # costs 1/4 * 200 and 200
-    assert float(vae.reconstruction_loss(images, far)) == pytest.approx(125)
+    large = np.float32([200, 200]).reshape(1, 1, 2, 1)  # the losses are 1/4 * 200 and 200
+    assert float(vae.reconstruction_loss(images, large)) == pytest.approx(125)
 
 
 def test_adversarial_losses_by_hand():
-    """log(1 + exp(-d)) for draws, log(1 + exp(d)) for codes; d is the first number of a code."""
+    """log(1 + exp(-d)) for draws, log(1 + exp(d)) for latents; here d is the first latent."""
     aae = bottleneck("aae", 0.5)
     aae.network = lambda latents, training=False: latents[:, 0, 0, :1]
-    encoded = codes()
-    answers, drawn = encoded[:, 0, 0, 0], bottlenecks.normal(encoded, SEED).numpy()[:, 0, 0, 0]
+    encoded = random_latents()
+    answers, drawn = encoded[:, 0, 0, 0], bottlenecks.draw_normal(encoded, SEED).numpy()[:, 0, 0, 0]
     assert float(aae.regulariser(encoded)) == pytest.approx(0.5 * np.log1p(np.exp(-answers)).mean(), rel=1e-5)
     expected = np.log1p(np.exp(-drawn)).mean() + np.log1p(np.exp(answers)).mean()
     assert float(aae.network_loss(encoded, SEED)) == pytest.approx(expected, rel=1e-5)
 
 
-def test_the_nearest_code_by_hand():
+def test_nearest_vector_by_hand():
     vqvae = bottleneck("vqvae", 10.0)
     vqvae.network.embeddings.assign([[0, 0], [1, 0], [1, 0]])
     encoded = np.float32([[[[0.4, 3], [0.6, -3]], [[0.5, 0], [9, 9]]]])
-    expected = np.float32([[[[0, 0], [1, 0]], [[0, 0], [1, 0]]]])  # 1/2 is as near to both: the first
+    expected = np.float32([[[[0, 0], [1, 0]], [[0, 0], [1, 0]]]])  # 1/2 is as near to both: the first is taken
     np.testing.assert_array_equal(vqvae.nearest(encoded), expected)
     for found in (vqvae.encode(encoded), vqvae.decodable(encoded), vqvae.latents(encoded, SEED)):
         np.testing.assert_allclose(found, expected, atol=1e-6)
@@ -138,22 +140,22 @@ def test_the_nearest_code_by_hand():
     assert float(vqvae.network_loss(encoded, SEED)) == pytest.approx(distance)
 
 
-def test_gradients_of_the_quantised_by_hand():
-    """The decoder's goes straight through; 2 * 10 (z - e) / 8 to the encoder, 2 (e - z) / 8 to the code in use."""
+def test_gradients_of_quantisation_by_hand():
+    """The decoder's pass straight through; 2 * 10 (z - e) / 8 for the encoder, 2 (e - z) / 8 for the codebook."""
     vqvae = bottleneck("vqvae", 10.0)
-    book = np.float32([[0, 0], [1, 0], [50, 50]])
-    vqvae.network.embeddings.assign(book)
+    codebook = np.float32([[0, 0], [1, 0], [50, 50]])
+    vqvae.network.embeddings.assign(codebook)
     encoded = tf.constant([[[[0.25, 0], [0.75, -3]], [[0.75, 2], [0.75, 0]]]])
     used = np.array([[0, 1], [1, 1]])
     weights = np.float32(np.arange(8).reshape(1, 2, 2, 2))
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(encoded)
         decoded = tf.reduce_sum(weights * vqvae.latents(encoded, SEED))
-        commitment, own = vqvae.regulariser(encoded), vqvae.network_loss(encoded, SEED)
+        commitment, network_loss = vqvae.regulariser(encoded), vqvae.network_loss(encoded, SEED)
     np.testing.assert_array_equal(tape.gradient(decoded, encoded), weights)
     assert tape.gradient(decoded, vqvae.network.embeddings) is None
     assert tape.gradient(commitment, vqvae.network.embeddings) is None
-    difference = encoded.numpy()[0] - book[used]
+    difference = encoded.numpy()[0] - codebook[used]
     np.testing.assert_allclose(tape.gradient(commitment, encoded)[0], 20 * difference / 8, rtol=1e-6)
     expected = [-2 * difference[used == code].sum(0) / 8 for code in range(3)]
-    np.testing.assert_allclose(tape.gradient(own, vqvae.network.embeddings), expected, rtol=1e-6)
+    np.testing.assert_allclose(tape.gradient(network_loss, vqvae.network.embeddings), expected, rtol=1e-6)

@@ -1,4 +1,4 @@
-"""ACAI's layers against the plain ones that they stand for, and their gradients."""
+"""ACAI's layers and their gradients against the pairs of plain layers that they replace."""
 
 import keras
 import numpy as np
@@ -55,5 +55,5 @@ def test_gradients_of_upsample_then_conv_are_the_two_layers(compiled):
     [layers.LinearThenConv2D(5, 3), layers.UpsampleThenConv2D(3), layers.ImageMean(), LeakyReLU(0.2)],
     ids=lambda layer: type(layer).__name__,
 )
-def test_layers_say_the_shapes_that_they_make(layer):
+def test_symbolic_output_shapes_are_those_of_calls(layer):
     assert layer(keras.Input((4, 6, 2))).shape[1:] == layer(tf.zeros((7, 4, 6, 2))).shape[1:]

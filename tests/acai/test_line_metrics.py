@@ -1,4 +1,4 @@
-"""The lines figures against values worked by hand, scipy's cosine distance and the official images."""
+"""The metrics of lines against values worked by hand, scipy's cosine distance and the official images."""
 
 import math
 from pathlib import Path
@@ -17,12 +17,12 @@ BLANK = -np.ones((32, 32, 1))
 
 
 def bank_lines(*numbers):
-    """Lines at angles that are in the bank."""
+    """Lines at angles of the bank."""
     return lines.render(np.array(numbers) * BANK_STEP)
 
 
 def turn(first, step, steps=16):
-    """One perfect path: an even turn by `step` bank angles an image, [1, steps, 32, 32, 1]."""
+    """A perfect path that turns by `step` bank angles per image, [1, steps, 32, 32, 1]."""
     return bank_lines(*(first + step * np.arange(steps)))[None]
 
 
@@ -41,7 +41,7 @@ def test_bank_lines_are_found_exactly():
     assert distances.min() >= 0 and distances.max() < 1e-12
 
 
-def test_other_lines_are_found_to_a_bank_step():
+def test_other_lines_are_found_within_a_bank_step():
     drawn = np.random.default_rng(0).uniform(0, 2 * np.pi, 60)
     angles, distances = match_angles(lines.render(drawn))
     assert separation(angles, drawn).max() < BANK_STEP
@@ -128,7 +128,7 @@ def test_smoothness_by_hand(angles, expected):
     np.testing.assert_allclose(smoothness([angles]), [expected], atol=1e-9)
 
 
-def test_a_full_turn_ends_elsewhere_than_it_began():
+def test_a_full_turn_counts_as_an_angle_of_two_pi():
     np.testing.assert_allclose(smoothness([np.linspace(0, 2 * np.pi, 16) % (2 * np.pi)]), [0], atol=1e-12)
 
 
@@ -139,7 +139,7 @@ def test_smoothness_does_not_depend_on_where_zero_is():
     np.testing.assert_allclose(smoothness(path[:, ::-1]), smoothness(path), atol=1e-12)
 
 
-def test_pairs_stay_apart():
+def test_each_pair_has_its_own_metrics():
     scores = smoothness([(0, 1, 2), (1, 1, 1), (0, 0, 1)])
     np.testing.assert_allclose(scores, [0, math.nan, 1 / 2], atol=1e-15)
     np.testing.assert_allclose(mean_distance([(0, 1, 2), (3, 3, 6)]), [1, 4])
@@ -195,7 +195,7 @@ def test_a_partly_collapsed_decoder_only_looks_smooth_in_the_official_form():
     assert figures["smoothness_official"] == pytest.approx(14 / 60)
 
 
-def test_numbers_are_plain():
+def test_metrics_are_python_numbers():
     figures = line_figures(turn(0, 10, steps=2))
     arrays = {name: figures.pop(name) for name in ("pair_distances", "pair_smoothness")}
     assert all(array.dtype == np.float64 and array.shape == (1,) for array in arrays.values())
@@ -205,7 +205,7 @@ def test_numbers_are_plain():
 # Interpolations
 
 
-def test_interpolations_are_linear_in_the_codes():
+def test_interpolations_are_linear_in_the_latents():
     seen = []
     paths = interpolate_lines(
         lambda images: seen.append(images) or images, lambda latents: latents, pairs=3, steps=5
@@ -233,7 +233,7 @@ def test_a_pair_depends_on_the_seed_and_its_number():
     assert np.abs(ends(2, seed=5) - ends(2, seed=6)).max() > 0.5
 
 
-def test_a_codec_by_angle_is_all_but_perfect():
+def test_an_autoencoder_of_the_angle_is_almost_perfect():
     def encode(images):
         return match_angles(images)[0][:, None]
 
@@ -248,22 +248,22 @@ def test_a_codec_by_angle_is_all_but_perfect():
 
 @pytest.mark.parametrize("shape", [(2, 32, 32), (2, 32, 31, 1), (2, 32, 32, 3)])
 def test_images_of_another_shape(shape):
-    with pytest.raises(ValueError, match="required. Received"):
+    with pytest.raises(ValueError, match="must be .* Received"):
         match_angles(np.zeros(shape))
 
 
 def test_images_that_are_not_finite():
     for wrong in (math.nan, math.inf):
-        with pytest.raises(ValueError, match="finite numbers required. Received: 1024"):
+        with pytest.raises(ValueError, match="must be finite. Received: 1024"):
             match_angles(np.stack([BLANK, BLANK * wrong]))
 
 
 def test_paths_of_another_shape():
     for shape in ((0, 16, 32, 32, 1), (16, 32, 32, 1)):
-        with pytest.raises(ValueError, match="interpolations: .* required. Received"):
+        with pytest.raises(ValueError, match="interpolations must be .* Received"):
             line_figures(np.zeros(shape))
     for shape in ((3, 1), (3,)):
-        with pytest.raises(ValueError, match="steps >= 2 required. Received"):
+        with pytest.raises(ValueError, match="steps >= 2. Received"):
             smoothness(np.zeros(shape))
 
 

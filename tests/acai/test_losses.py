@@ -1,4 +1,4 @@
-"""Losses and their companions on a few numbers worked by hand."""
+"""Losses of a few numbers worked by hand."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from acai import losses
 
 
 def images(*values):
-    """One number an image: [B, 1, 1, 1]."""
+    """One number per image: [B, 1, 1, 1]."""
     return np.asarray(values, np.float32)[:, None, None, None]
 
 
@@ -22,11 +22,11 @@ def close(actual, expected, tolerance=1e-6):
 
 def test_mix_latents_by_hand():
     mixed = losses.mix_latents(images(1, 2, 10, 20), vector(0, 0.25, 0.5, 0.1))
-    # rows 0 and 3 belong together, 1 and 2 likewise; the mix is the share of the row itself
+    # rows 0 and 3 are partners, as are 1 and 2; the mix is the share of the row itself
     close(mixed, images(20, 0.25 * 2 + 0.75 * 10, 0.5 * 10 + 0.5 * 2, 0.1 * 20 + 0.9 * 1))
 
 
-def test_mix_latents_keeps_positions_and_channels_apart():
+def test_mix_latents_mixes_each_position_and_channel_separately():
     latents = np.arange(2 * 2 * 3 * 2, dtype=np.float32).reshape(2, 2, 3, 2)
     mixed = np.asarray(losses.mix_latents(latents, vector(0.25, 0.5)))
     for place in np.ndindex(2, 3, 2):
@@ -65,7 +65,7 @@ def test_soften_by_hand():
     close(losses.soften(images(5), images(7), 1.0), images(5))
 
 
-def test_constant_guess_loss_is_the_least_a_blind_critic_can_reach():
+def test_constant_guess_loss_is_the_lowest_of_a_constant_answer():
     # For an answer c: E (c - mix)^2 + c^2 with mix uniform in [0, 1/2], by the midpoint rule, over a grid of c.
     mix = (np.arange(2000) + 0.5) / 4000
     guesses = np.linspace(-0.5, 0.5, 401)
@@ -79,7 +79,7 @@ def test_hinge_by_hand():
     close(loss, 2.5 / 3 + 2.25 / 3)
 
 
-def test_hinge_averages_real_and_fake_apart():
+def test_hinge_averages_real_and_fake_logits_separately():
     real, fake = np.zeros((1, 2, 2), np.float32), np.full((3, 2, 2), 2, np.float32)
     close(losses.hinge_discriminator_loss(real, fake), 1 + 3)
 
@@ -111,10 +111,10 @@ def test_ratio_turns_one_gradient_into_the_other():
 @pytest.mark.parametrize(
     ("difference", "divisor"),
     [
-        (0.0, 1e-6),  # the score hits its mix: finite, and times the critic's gradient of 0 it is 0
-        (2.0**-22, 1e-6),  # 2.4e-7, closer than 1e-6 from above
-        (-(2.0**-22), -1e-6),  # and from below: the sign is kept
-        (2.0**-19, 2.0**-19),  # 1.9e-6: not touched
+        (0.0, 1e-6),  # the score equals its mix: the ratio is finite, and times the critic's gradient of 0 it is 0
+        (2.0**-22, 1e-6),  # 2.4e-7 above, closer than 1e-6
+        (-(2.0**-22), -1e-6),  # below: the sign is kept
+        (2.0**-19, 2.0**-19),  # 1.9e-6: not bounded
         (-(2.0**-19), -(2.0**-19)),
     ],
 )
@@ -124,8 +124,8 @@ def test_ratio_near_zero(difference, divisor):
     close(ratio, [0.5 * (0.25 + difference) / divisor])
 
 
-def test_clamped_ratio_never_magnifies_and_never_flips():
-    """Within the clamp the rescaled gradient shrinks to 0 with the difference instead of blowing up."""
+def test_bounded_ratio_never_magnifies_or_flips_a_gradient():
+    """Where the divisor is bounded, the rescaled gradient goes to 0 with the difference."""
     for difference in (0.0, 2.0**-24, -(2.0**-24), 2.0**-21, -(2.0**-21)):
         score, mix = vector(0.25 + difference), vector(0.25)
         critic_gradient = 2 * (score - mix)

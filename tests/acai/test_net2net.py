@@ -1,4 +1,4 @@
-"""An ACAI that begins with a smaller one's weights makes the same pictures."""
+"""An ACAI initialised with the weights of a smaller one computes the same pictures."""
 
 from types import SimpleNamespace
 
@@ -22,7 +22,7 @@ IMAGES = np.random.default_rng(0).uniform(-1, 1, (5, 8, 8, 3)).astype(np.float32
 
 
 def make(seed=0, **options):
-    """A model with biases that are not 0."""
+    """A model with nonzero biases."""
     keras.utils.set_random_seed(seed)
     model = paper_acai(**SMALL | options)
     random = np.random.default_rng(seed)
@@ -46,9 +46,9 @@ def small():
     "larger",
     [dict(depth=4), dict(depth=6, critic_depth=4), dict(latent_channels=6), dict(depth=4, latent_channels=4)],
 )
-def test_the_larger_makes_the_same_pictures(small, larger):
+def test_the_wider_model_computes_the_same_pictures(small, larger):
     model = make(seed=1, **larger)
-    net2net.begin_with(model, weights(small), "a test")
+    net2net.copy_widened(model, weights(small), "a test")
     close = dict(rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(model(IMAGES), small(IMAGES), **close)
     np.testing.assert_allclose(
@@ -59,9 +59,9 @@ def test_the_larger_makes_the_same_pictures(small, larger):
         np.testing.assert_allclose(ours.decode(ours.encode(IMAGES)), theirs.decode(theirs.encode(IMAGES)), **close)
 
 
-def test_new_channels_of_the_code_say_something_that_is_not_read_yet(small):
+def test_new_latent_channels_are_encoded_but_not_decoded_yet(small):
     model = make(seed=1, latent_channels=4)
-    net2net.begin_with(model, weights(small), "a test")
+    net2net.copy_widened(model, weights(small), "a test")
     codes = np.asarray(model.released.encode(IMAGES))
     assert codes[..., 2:].std(axis=(0, 1, 2)).min() > 0.01
     changed = codes.copy()
@@ -69,32 +69,32 @@ def test_new_channels_of_the_code_say_something_that_is_not_read_yet(small):
     np.testing.assert_array_equal(model.released.decode(changed), model.released.decode(codes))
 
 
-def test_of_the_same_sizes_the_weights_are_the_same(small):
+def test_equal_sizes_copy_the_weights(small):
     model = make(seed=1)
     classifier = np.asarray(model.latent_classifier.variables[0])
-    net2net.begin_with(model, weights(small), "a test")
+    net2net.copy_widened(model, weights(small), "a test")
     for name, value in weights(small).items():
         if not name.startswith("classifier/"):
             np.testing.assert_array_equal(model.state()[name], value, err_msg=name)
     np.testing.assert_array_equal(model.latent_classifier.variables[0], classifier)
 
 
-def test_inputs_by_hand():
+def test_widen_inputs_by_hand():
     kernel = np.float32([[[[1, 2], [3, 4]]]])  # [1, 1, 2, 2]
-    shared = net2net.more_inputs(kernel, 6, np.random.default_rng(0))
+    shared = net2net.widen_inputs(kernel, 6, np.random.default_rng(0))
     assert shared.shape == (1, 1, 6, 2)
     np.testing.assert_allclose(shared.reshape(3, 2, 2).sum(axis=0), kernel[0, 0], rtol=1e-6)
     shares = shared.reshape(3, 2, 2) / kernel[0, 0]
-    np.testing.assert_allclose(shares[..., 0], shares[..., 1], rtol=1e-6)  # of an input, not of a weight
+    np.testing.assert_allclose(shares[..., 0], shares[..., 1], rtol=1e-6)  # one share per input
     assert len(np.unique(shares[..., 0].round(4))) == 6 and shares.min() > 0.5 / 3.5
-    padded = net2net.more_inputs(kernel, 3, None)
+    padded = net2net.widen_inputs(kernel, 3, None)
     np.testing.assert_array_equal(padded, [[[[1, 2], [3, 4], [0, 0]]]])
 
 
-def test_outputs_by_hand():
+def test_widen_outputs_by_hand():
     kernel, initial = np.float32([[[[1, 2]]]]), np.float32([[[[5, 6, 7, 8]]]])
-    np.testing.assert_array_equal(net2net.more_outputs(kernel, initial, copies=True), [[[[1, 2, 1, 2]]]])
-    np.testing.assert_array_equal(net2net.more_outputs(kernel, initial, copies=False), [[[[1, 2, 7, 8]]]])
+    np.testing.assert_array_equal(net2net.widen_outputs(kernel, initial, copies=True), [[[[1, 2, 1, 2]]]])
+    np.testing.assert_array_equal(net2net.widen_outputs(kernel, initial, copies=False), [[[[1, 2, 7, 8]]]])
 
 
 @pytest.mark.parametrize(
@@ -107,11 +107,11 @@ def test_outputs_by_hand():
         (dict(latent_width=4), "encoder can be widened to 10 arrays. Received: a test with 14"),
     ],
 )
-def test_what_cannot_be_made_of_it_is_refused_and_changes_nothing(small, other, named):
+def test_a_model_that_cannot_be_widened_raises_and_changes_nothing(small, other, named):
     model = make(seed=1, **other)
     before = {name: np.asarray(variable).copy() for name, variable in model.state().items()}
-    with pytest.raises(InputError, match=rf"(?s)^--config.train.start_from is required.*{named}"):
-        net2net.begin_with(model, weights(small), "a test")
+    with pytest.raises(InputError, match=rf"(?s)^--config.train.start_from must be.*{named}"):
+        net2net.copy_widened(model, weights(small), "a test")
     for name, value in before.items():
         np.testing.assert_array_equal(model.state()[name], value, err_msg=name)
 
@@ -128,7 +128,7 @@ def test_a_training_starts_from_a_release(small, tmp_path):
     np.testing.assert_allclose(model(IMAGES), small(IMAGES), rtol=0, atol=0.05)  # released as float16
 
 
-def test_codes_that_the_encoder_only_hints_at_are_refused(small, tmp_path):
+def test_a_release_with_another_bottleneck_is_rejected(small, tmp_path):
     config = configs.acai.get_config("vae")
     release.write(tmp_path, config.to_dict(), small.release_state(), {"latents": np.zeros((1, 2, 2, 2))})
     config.train.start_from = str(tmp_path)
@@ -137,17 +137,17 @@ def test_codes_that_the_encoder_only_hints_at_are_refused(small, tmp_path):
 
 
 @pytest.mark.parametrize(("changes", "named"), [({}, "start_from"), ({"bottleneck": "vae"}, "model.bottleneck")])
-def test_configs_that_start_from_nothing(changes, named):
+def test_config_check_rejects_an_unusable_start(changes, named):
     config = configs.acai.get_config()
     config.model.update(changes)
     config.train.start_from = "nowhere" if named == "start_from" else "acai"
-    with pytest.raises(InputError, match=f"--config.(train.)?{named} is required"):
+    with pytest.raises(InputError, match=f"--config.(train.)?{named} (is required|must be)"):
         check(config)
 
 
 @pytest.mark.slow
-def test_the_command_starts_from_it_once(small, tmp_path, monkeypatch):
-    """A run that stands still keeps the source's weights; when it goes on, the source may be another by then."""
+def test_a_resumed_run_does_not_copy_the_weights_again(small, tmp_path, monkeypatch):
+    """At a learning rate of 0 a run keeps the source's weights, even when the source changes before it resumes."""
     config = configs.acai.get_config("lines")
     sizes = dict(width=32, latent_width=2, latent_channels=2, depth=2, critic_depth=2)
     config.model.update(sizes)

@@ -1,4 +1,4 @@
-"""The networks against the paper's sizes, a plain numpy version of each, and their initial statistics."""
+"""The networks against the paper's sizes and plain numpy versions, and the statistics of their initial weights."""
 
 import keras
 import numpy as np
@@ -31,7 +31,7 @@ def halve(inputs):
 
 
 def plain_encoder(images, weights, scales):
-    """1x1 linear, (3x3, 3x3, pool) a scale, 3x3, 3x3 linear."""
+    """1x1 linear, (3x3, 3x3, pool) per scale, 3x3, 3x3 linear."""
     layers = list(zip(weights[::2], weights[1::2], strict=True))
     hidden = conv(images, *layers.pop(0))
     for _ in range(scales):
@@ -42,7 +42,7 @@ def plain_encoder(images, weights, scales):
 
 
 def plain_decoder(latents, weights, scales):
-    """(3x3, 3x3, upsample) a scale, 3x3, 3x3 linear."""
+    """(3x3, 3x3, upsample) per scale, 3x3, 3x3 linear."""
     layers = list(zip(weights[::2], weights[1::2], strict=True))
     hidden = latents
     for _ in range(scales):
@@ -51,10 +51,10 @@ def plain_decoder(latents, weights, scales):
     return conv(hidden, *layers.pop(0))
 
 
-# Sizes, by hand
+# Numbers of parameters, worked by hand
 
 
-def test_cifar10_sizes():
+def test_sizes_for_cifar10():
     """Depth 64 and 256 latents: scales 32 -> 16 -> 8 -> 4 with 64, 128, 256 and then 512 channels."""
     encoder, decoder = networks.encoder(32, 4, 16, 64), networks.decoder(32, 4, 16, 64)
     critic = networks.critic(32, 4, 16, 64)
@@ -67,7 +67,7 @@ def test_cifar10_sizes():
     assert networks.classifier(4, 16, 10).count_params() == 256 * 10 + 10
 
 
-def test_lines_sizes():
+def test_sizes_for_lines():
     """Depth 16 and 2x2x16 latents, grey: four scales of 16, 32, 64, 128 and then 256 channels."""
     encoder = networks.encoder(32, 2, 16, 16, colours=1)
     decoder = networks.decoder(32, 2, 16, 16, colours=1)
@@ -86,7 +86,7 @@ def test_patch_discriminator_sizes(width):
     assert discriminator.output_shape == (None, width // 8, width // 8)
 
 
-def test_width_64():
+def test_sizes_for_width_64():
     encoder, decoder = networks.encoder(64, 4, 3, 2), networks.decoder(64, 4, 3, 2)
     assert encoder.input_shape == decoder.output_shape == (None, 64, 64, 3)
     assert encoder.output_shape == decoder.input_shape == (None, 4, 4, 3)
@@ -94,7 +94,7 @@ def test_width_64():
 
 
 @pytest.mark.parametrize(("width", "latent_width"), [(32, 5), (48, 16), (32, 32), (4, 32), (32, 0), (32, -4)])
-def test_widths_that_do_not_fit(width, latent_width):
+def test_widths_that_do_not_fit_raise(width, latent_width):
     for network in (networks.encoder, networks.decoder, networks.critic):
         with pytest.raises(ValueError, match=rf"{width=}, {latent_width=}"):
             network(width, latent_width, 3, 2)
@@ -105,7 +105,7 @@ def test_count_scales(width, latent_width, scales):
     assert networks.count_scales(width, latent_width) == scales
 
 
-# What they compute
+# Outputs
 
 
 def test_encoder_and_critic_equal_the_plain_version():
@@ -115,7 +115,7 @@ def test_encoder_and_critic_equal_the_plain_version():
     images = noise(2, 8, 8, 3)
     expected = plain_encoder(images, weights, scales=2)
     np.testing.assert_allclose(encoder(images), expected, rtol=1e-4, atol=1e-5)
-    assert (expected < 0).any() and (expected > 0).any()  # else an activation at the end would not show
+    assert (expected < 0).any() and (expected > 0).any()  # otherwise a final activation would not show
     scores = [sum(image.flat) / (2 * 2 * 3) for image in expected]
     np.testing.assert_allclose(critic(images), scores, rtol=1e-4, atol=1e-5)
 
@@ -124,7 +124,7 @@ def test_decoder_equals_the_plain_version():
     decoder = networks.decoder(**SMALL)
     latents = 9 * noise(2, 2, 2, 3)
     expected = plain_decoder(latents, random_weights(decoder, seed=3), scales=2)
-    assert expected.min() < 0 and np.abs(expected).max() > 1  # images are neither rectified nor squashed
+    assert expected.min() < 0 and np.abs(expected).max() > 1  # images are neither rectified nor clipped
     np.testing.assert_allclose(decoder(latents), expected, rtol=1e-4, atol=1e-5)
 
 
@@ -150,22 +150,22 @@ def test_patch_discriminator_equals_the_plain_version():
 
 
 def assert_initialised(kernel, fan_in, sigmas=5):
-    """Normal of mean 0 and variance 1 / (1.04 fan_in), within `sigmas` standard errors; tails beyond 2 and 3."""
+    """Asserts mean, variance and tails of a normal of variance 1 / (1.04 fan_in), to `sigmas` standard errors."""
     draws = np.asarray(kernel, np.float64).ravel() * np.sqrt(1.04 * fan_in)
     count = draws.size
     assert abs(draws.mean()) < sigmas / np.sqrt(count)
     assert abs(np.mean(draws**2) - 1) < sigmas * np.sqrt(2 / count)
-    for bound, share in ((2, 0.0455003), (3, 0.0026998)):  # of a normal; a truncated one has none at all
+    for bound, share in ((2, 0.0455003), (3, 0.0026998)):  # of a normal; a truncated normal has no tails
         error = np.sqrt(share * (1 - share) / count)
         assert abs(np.mean(np.abs(draws) > bound) - share) < sigmas * error
 
 
-def test_initialiser_on_a_big_kernel():
+def test_kernel_initializer_draws_from_the_documented_normal():
     keras.utils.set_random_seed(0)
     assert_initialised(networks.kernel_initializer()((3, 3, 64, 512)), fan_in=3 * 3 * 64)
 
 
-def test_every_network_starts_from_that_initialiser():
+def test_every_network_uses_the_kernel_initializer():
     keras.utils.set_random_seed(1)
     encoder, decoder = networks.encoder(32, 8, 32, 32, colours=64), networks.decoder(32, 8, 32, 32, colours=32)
     others = [networks.classifier(4, 64, 50), networks.patch_discriminator(32, 16)]
@@ -181,7 +181,7 @@ def test_every_network_starts_from_that_initialiser():
 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
-def test_mixed_policies_end_in_float32(policy):
+def test_mixed_policies_have_a_float32_last_layer(policy):
     low = policy.removeprefix("mixed_")
     latents, images = noise(2, 2, 2, 3), noise(2, 8, 8, 3)
     for network, inputs in (

@@ -127,12 +127,12 @@ def dataset(count=30, split="train"):
 
 def test_a_subset_holds_so_many_of_each_class_and_a_larger_one_holds_it():
     labels = dataset().labels
-    small, large = latent_bank.subset(dataset(), 4), latent_bank.subset(dataset(), 7)
+    small, large = latent_bank.draw_subset(dataset(), 4), latent_bank.draw_subset(dataset(), 7)
     assert np.bincount(labels[small]).tolist() == [4, 4, 4] and np.bincount(labels[large]).tolist() == [7, 7, 7]
     assert set(small) < set(large) and (np.diff(large) > 0).all()
-    np.testing.assert_array_equal(latent_bank.subset(dataset(), 99), np.arange(30))
-    np.testing.assert_array_equal(latent_bank.subset(dataset(), 4), small)
-    assert not np.array_equal(latent_bank.subset(dataset(), 4, seed=1), small)
+    np.testing.assert_array_equal(latent_bank.draw_subset(dataset(), 99), np.arange(30))
+    np.testing.assert_array_equal(latent_bank.draw_subset(dataset(), 4), small)
+    assert not np.array_equal(latent_bank.draw_subset(dataset(), 4, seed=1), small)
 
 
 def test_a_bank_knows_which_image_each_code_is_of():
@@ -140,7 +140,7 @@ def test_a_bank_knows_which_image_each_code_is_of():
         assert images.dtype == np.float32 and len(images) <= 5
         return images[..., :1] * 2
 
-    bank = latent_bank.encode(encode, [dataset(), dataset(9, "holdout")], (4, 2), batch_size=5)
+    bank = latent_bank.build_bank(encode, [dataset(), dataset(9, "holdout")], (4, 2), batch_size=5)
     assert len(bank) == 3 * 4 + 3 * 2 and bank.latents.dtype == np.float16 and bank.latents.shape[1:] == (2, 2, 1)
     for row in range(len(bank)):
         image = bank.describe(row)
@@ -159,7 +159,7 @@ def test_a_bank_knows_which_image_each_code_is_of():
 
 
 def test_a_bank_survives_a_release(tmp_path):
-    bank = latent_bank.encode(lambda images: images, [dataset()], (2,))
+    bank = latent_bank.build_bank(lambda images: images, [dataset()], (2,))
     release.write(tmp_path, {}, WEIGHTS, bank.arrays())
     again = LatentBank.from_arrays(release.read(tmp_path)[2])
     for name, array in bank.arrays().items():
