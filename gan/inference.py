@@ -1,4 +1,4 @@
-"""A released GAN: its generator with its weights, numpy arrays in and out."""
+"""Inference with a released GAN: its generator, with numpy arrays in and out."""
 
 import keras
 import numpy as np
@@ -8,78 +8,75 @@ from gan import networks
 
 
 class ReleasedGAN:
-    """The generator of a release. Image k is a function of noise k and its class alone.
+    """The generator of a release. Each image depends on its noise and class only, not on the rest of its batch.
 
     Args:
-        sizes: {"architecture", "width", "colours", "noise_size", "generator_channels", "up", "classes",
-            "condition", "spherical_noise"}, as `gan.model.GAN` takes them.
-        weights: {name: array} as `GAN.release_state` names them; others are ignored.
-        source: what to call it in an error.
-        batch_size: of every pass, filled up: the last bits of an image vary with the size of its batch.
+        model_config: dict with the keys that `gan.networks.build_generator` needs and "spherical_noise".
+        weights: {name: array} with the names of `gan.model.GAN.release_state`; other names are ignored.
+        source: name of the release in error messages.
+        batch_size: images of one pass. Incomplete batches are padded, because rounding varies with the batch size.
 
     Raises:
-        common.errors.InputError: when the weights are of other sizes.
+        common.errors.InputError: if the weights do not fit the configuration.
     """
 
-    def __init__(self, sizes, weights, source, batch_size=64):
-        self.width, self.colours, self.classes = sizes["width"], sizes["colours"], sizes["classes"]
-        self.noise_size, self.spherical_noise = sizes["noise_size"], sizes["spherical_noise"]
-        self.batch_size = batch_size
-        make_generator, _ = networks.ARCHITECTURES[sizes["architecture"]]
-        self.generator = make_generator(
-            *(self.width, self.noise_size, sizes["generator_channels"], self.colours),
-            *(self.classes, sizes["condition"], sizes["up"]),
-        )
-        own = {name: value for name, value in weights.items() if name.startswith("generator/")}
-        restore(variables_by_name("generator", self.generator), own, source)
+    def __init__(self, model_config, weights, source, batch_size=64):
+        self.width, self.colours = model_config["width"], model_config["colours"]
+        self.classes, self.noise_size = model_config["classes"], model_config["noise_size"]
+        self.spherical_noise, self.batch_size = model_config["spherical_noise"], batch_size
+        self.generator = networks.build_generator(model_config)
+        generator_weights = {name: value for name, value in weights.items() if name.startswith("generator/")}
+        restore(named("generator", self.generator), generator_weights, source)
 
-    def noise(self, seed, count, start=0):
-        """Noise float32 [count, noise_size] of images `start` and on; image k's is a function of (seed, k)."""
+    def draw_noise(self, seed, count, start=0):
+        """Draws noise float32 [count, noise_size] of the images `start` and following.
+
+        The noise of image k is a function of the seed and k.
+        """
         rows = range(start, start + count)
-        draws = [np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(k,))) for k in rows]
-        noise = np.array([draw.standard_normal(self.noise_size) for draw in draws]).reshape(count, self.noise_size)
+        generators = [np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(k,))) for k in rows]
+        noise = np.array([g.standard_normal(self.noise_size) for g in generators]).reshape(count, self.noise_size)
         if self.spherical_noise:
             noise /= np.sqrt(np.mean(np.square(noise), axis=1, keepdims=True))
         return noise.astype(np.float32)
 
     def sample(self, noise, class_weights=None):
-        """Images float32 [N, width, width, colours] in [-1, 1].
+        """Generates images float32 [N, width, width, colours] in [-1, 1].
 
         Args:
             noise: [N, noise_size].
-            class_weights: labels int [N] or weights [N, classes], for a conditional generator; weights between two
-                classes lie between their embeddings.
+            class_weights: labels int [N] or weights [N, classes] of a conditional GAN, otherwise None. Weights
+                between two classes interpolate between their embeddings.
 
         Raises:
-            ValueError: for class weights that a conditional generator lacks or another is given, or shapes that
-                do not fit.
+            ValueError: for shapes that do not fit, or if class weights are missing or superfluous.
         """
         noise = np.asarray(noise, np.float32)
         if noise.ndim != 2 or noise.shape[1] != self.noise_size:
-            raise ValueError(f"Noise [N, {self.noise_size}] is required. Received: {noise.shape}.")
+            raise ValueError(f"noise must be [N, {self.noise_size}]. Received: {noise.shape}.")
         if (class_weights is None) != (self.classes == 0):
-            wanted = f"Class weights of {self.classes} classes are" if self.classes else "No class weight is"
-            raise ValueError(f"{wanted} required. Received: class_weights={class_weights!r}.")
+            expected = f"be given for the {self.classes} classes" if self.classes else "be None without classes"
+            raise ValueError(f"class_weights must {expected}. Received: {class_weights!r}.")
         inputs = [noise] if class_weights is None else [noise, self._as_weights(class_weights, len(noise))]
-        missing = -len(noise) % self.batch_size
-        filled = [np.concatenate([part, np.zeros((missing, part.shape[1]), np.float32)]) for part in inputs]
+        padding = -len(noise) % self.batch_size
+        padded = [np.concatenate([part, np.zeros((padding, part.shape[1]), np.float32)]) for part in inputs]
         images = []
-        for start in range(0, len(filled[0]), self.batch_size):
-            batch = [part[start : start + self.batch_size] for part in filled]
+        for start in range(0, len(padded[0]), self.batch_size):
+            batch = [part[start : start + self.batch_size] for part in padded]
             images.append(keras.ops.convert_to_numpy(self.generator(batch if self.classes else batch[0])))
         if not images:
             return np.zeros((0, self.width, self.width, self.colours), np.float32)
         return np.concatenate(images)[: len(noise)]
 
-    def _as_weights(self, given, count):
-        """Labels int [N] or weights [N, classes] -> float32 [N, classes]; ValueError for another shape."""
-        given = np.asarray(given)
-        labels = given.ndim == 1 and np.issubdtype(given.dtype, np.integer)
-        if labels and len(given) == count and (not count or 0 <= given.min() and given.max() < self.classes):
-            return np.eye(self.classes, dtype=np.float32)[given]
-        if given.shape != (count, self.classes):
+    def _as_weights(self, labels_or_weights, count):
+        """Converts labels int [N] or weights [N, classes] to float32 [N, classes]."""
+        values = np.asarray(labels_or_weights)
+        are_labels = values.shape == (count,) and np.issubdtype(values.dtype, np.integer)
+        if are_labels and (not count or 0 <= values.min() and values.max() < self.classes):
+            return np.eye(self.classes, dtype=np.float32)[values]
+        if values.shape != (count, self.classes):
             raise ValueError(
-                f"Labels int [{count}] from 0 to {self.classes - 1} or weights [{count}, {self.classes}] are "
-                f"required. Received: {given.dtype} {given.shape}."
+                f"class_weights must be labels int [{count}] from 0 to {self.classes - 1} or weights "
+                f"[{count}, {self.classes}]. Received: {values.dtype} {values.shape}."
             )
-        return given.astype(np.float32)
+        return values.astype(np.float32)

@@ -1,8 +1,8 @@
-"""Layers of GANs: spectral normalisation, batch normalisation by class, minibatch standard deviation.
+"""Layers of GANs: spectral normalisation, conditional batch normalisation, minibatch standard deviation.
 
-Spectral normalisation is Miyato et al.'s (arXiv 1802.05957): the kernel is divided by its largest singular value
-at use, so gradients flow through the division, and the estimate u moves in `power_iteration` only, which the
-discriminator's step calls and nothing else. Their W [outputs, inputs] is the transpose of the kernels here.
+Spectral normalisation follows Miyato et al. (arXiv 1802.05957). The forward pass divides the kernel by its largest
+singular value, so gradients flow through the division. The estimate u changes in `power_iteration` only, which
+only the discriminator's step calls. The paper's W [outputs, inputs] is the transpose of the kernels here.
 """
 
 import contextlib
@@ -17,8 +17,14 @@ from common.distribute import replicas
 _update_stats = contextvars.ContextVar("whether batch norms update their moving statistics", default=True)
 
 
+def batch_dependent_layers(network):
+    """Lists the layers whose outputs depend on all images of a batch."""
+    kinds = BatchNorm, MinibatchDeviation, keras.layers.BatchNormalization
+    return [layer for layer in network.layers if isinstance(layer, kinds)]
+
+
 def power_iteration(network):
-    """One power iteration of every spectrally normalised layer of a network (Miyato et al., algorithm 1)."""
+    """Runs one power iteration in each spectrally normalised layer (Miyato et al., algorithm 1)."""
     for layer in network.layers:
         if isinstance(layer, SpectralLayer):
             layer.power_iteration()
@@ -26,10 +32,9 @@ def power_iteration(network):
 
 @contextlib.contextmanager
 def frozen_batch_stats(frozen=True):
-    """Context in which batch norms, if `frozen`, leave their moving statistics alone even in training.
+    """Context in which training batch norms do not update their moving statistics, if `frozen`.
 
-    It holds for the thread that enters it only: MirroredStrategy traces each replica in a thread of its own, and
-    these take turns within a step.
+    It affects the current thread only: MirroredStrategy traces the replicas in threads that take turns.
     """
     token = _update_stats.set(not frozen)
     try:
@@ -38,33 +43,33 @@ def frozen_batch_stats(frozen=True):
         _update_stats.reset(token)
 
 
-def as_class_weights(classes_of_images, classes):
-    """Labels int [B], made one-hot, or class weights float [B, classes] -> class weights float32 [B, classes].
+def as_class_weights(labels_or_weights, classes):
+    """Converts labels int [B] or class weights float [B, classes] to class weights float32 [B, classes].
 
     Raises:
-        ValueError: for anything else.
+        ValueError: for another shape or dtype.
     """
-    given = ops.convert_to_tensor(classes_of_images)
-    if len(given.shape) == 1 and "int" in keras.backend.standardize_dtype(given.dtype):
-        return ops.one_hot(given, classes, dtype="float32")
-    if len(given.shape) != 2 or given.shape[1] != classes:
+    values = ops.convert_to_tensor(labels_or_weights)
+    if len(values.shape) == 1 and "int" in keras.backend.standardize_dtype(values.dtype):
+        return ops.one_hot(values, classes, dtype="float32")
+    if len(values.shape) != 2 or values.shape[1] != classes:
         raise ValueError(
-            f"Labels int [B] or class weights [B, {classes}] are required. Received: {given.dtype} "
-            f"{tuple(given.shape)}."
+            f"Classes must be labels int [B] or class weights [B, {classes}]. Received: {values.dtype} "
+            f"{tuple(values.shape)}."
         )
-    return ops.cast(given, "float32")
+    return ops.cast(values, "float32")
 
 
 class SpectralLayer(keras.layers.Layer):
-    """A linear layer whose kernel is divided by sigma, its largest singular value. Sigma is float32 always.
+    """Base class of linear layers whose kernel is divided by sigma, its largest singular value.
 
-    With u [outputs] held constant and v = W^T u / |W^T u|, sigma = u^T W v, which equals |W^T u|; its gradient
-    is the outer product of u and v in both forms.
+    With u [outputs] constant and v = W^T u / |W^T u|, sigma = u^T W v equals |W^T u|. The gradient of both forms
+    is the outer product of u and v. Sigma is always float32.
 
     Args:
-        use_bias: add a bias.
+        use_bias: whether to add a bias.
         kernel_initializer: as in Keras.
-        **options: of `keras.layers.Layer`.
+        **options: options of `keras.layers.Layer`.
     """
 
     def __init__(self, use_bias=True, kernel_initializer="glorot_uniform", **options):
@@ -85,22 +90,22 @@ class SpectralLayer(keras.layers.Layer):
         return outputs + self.bias if self.use_bias else outputs
 
     def sigma(self):
-        """The estimate of the largest singular value, []."""
+        """Returns the estimate of the largest singular value, []."""
         return ops.norm(ops.matmul(self._matrix(), self.u))
 
     def power_iteration(self):
-        """Moves u one step: v = W^T u normalised, then u = W v normalised."""
+        """Updates u once: v = W^T u / |W^T u|, then u = W v / |W v|."""
         matrix = self._matrix()
         v = unit(ops.matmul(matrix, self.u))
         self.u.assign(unit(ops.matmul(ops.transpose(matrix), v)))
 
     def _matrix(self):
-        """The transpose of the paper's W: [inputs, outputs], a convolution's kernel flattened."""
+        """Returns the transpose of the paper's W, [inputs, outputs]; a convolution's kernel is flattened."""
         return ops.reshape(self.kernel, (-1, self.kernel.shape[-1]))
 
 
 class SpectralConv2D(SpectralLayer):
-    """[B, H, W, C] -> [B, H / strides, W / strides, filters], zero-padded."""
+    """Zero-padded spectrally normalised convolution: [B, H, W, C] -> [B, H / strides, W / strides, filters]."""
 
     def __init__(self, filters, size, strides=1, **options):
         super().__init__(**options)
@@ -114,7 +119,7 @@ class SpectralConv2D(SpectralLayer):
 
 
 class SpectralDense(SpectralLayer):
-    """[B, C] -> [B, units]."""
+    """Dense layer with spectral normalisation: [B, C] -> [B, units]."""
 
     def __init__(self, units, **options):
         super().__init__(**options)
@@ -128,16 +133,16 @@ class SpectralDense(SpectralLayer):
 
 
 class BatchNorm(keras.layers.Layer):
-    """Batch normalisation, as an option with a scale and a shift of each class; float32 inside and out.
+    """Batch normalisation of float32 [B, H, W, C], optionally with a scale and shift per class.
 
-    [B, H, W, C] -> the same. In training the batch's own mean and variance are used and, outside of
-    `frozen_batch_stats`, the moving ones follow; otherwise the moving ones are used.
+    In training it uses the mean and variance of the batch and, outside of `frozen_batch_stats`, updates the moving
+    ones. Otherwise it uses the moving ones.
 
     Args:
-        classes: 0, or how many have a scale and shift of their own (de Vries et al., arXiv 1707.00683; Miyato and
-            Koyama, arXiv 1802.05637). The layer is then called with labels [B] or class weights [B, classes] as
-            well; weights between two classes interpolate their scales and shifts.
-        momentum: share kept a step by the moving statistics.
+        classes: number of classes with their own scale and shift, or 0 (de Vries et al., arXiv 1707.00683; Miyato
+            and Koyama, arXiv 1802.05637). With classes the layer is called with labels [B] or class weights
+            [B, classes] as well. Weights between two classes interpolate their scales and shifts.
+        momentum: share of the moving statistics that a step keeps.
         epsilon: added to the variance.
     """
 
@@ -155,17 +160,15 @@ class BatchNorm(keras.layers.Layer):
 
     def call(self, inputs, class_weights=None, training=False):
         if not self.classes:
-            return self._normalised(inputs, self.scale, self.shift, training)
+            return self._normalise(inputs, self.scale, self.shift, training)
         weights = as_class_weights(class_weights, self.classes)
         scale, shift = (ops.matmul(weights, table)[:, None, None] for table in (self.scale, self.shift))
         ones, zeros = ops.ones_like(self.moving_mean), ops.zeros_like(self.moving_mean)
-        return self._normalised(inputs, ones, zeros, training) * scale + shift  # these are [B, 1, 1, C]
+        return self._normalise(inputs, ones, zeros, training) * scale + shift  # scale, shift: [B, 1, 1, C]
 
-    def _normalised(self, inputs, scale, shift, training):
-        """TensorFlow's one operation for all of it, whose moving variance is of a sample: here it is not.
-
-        Replicas share the moments of the whole batch, for which there is no such operation.
-        """
+    def _normalise(self, inputs, scale, shift, training):
+        # On one device TensorFlow's fused operation is faster. Replicas share the moments of the whole batch, for
+        # which there is none.
         if not training:
             factor = scale * ops.rsqrt(self.moving_variance + self.epsilon)
             return inputs * factor + (shift - self.moving_mean * factor)
@@ -175,7 +178,7 @@ class BatchNorm(keras.layers.Layer):
         else:
             outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(inputs, scale, shift, epsilon=self.epsilon)
         if _update_stats.get():
-            if replicas.num_replicas() == 1:
+            if replicas.count() == 1:  # undo Bessel's correction of the fused operation
                 count = ops.cast(ops.size(inputs[..., 0]), "float32")
                 variance = variance * (1 - 1 / count)
             for moving, new in ((self.moving_mean, mean), (self.moving_variance, variance)):
@@ -184,9 +187,11 @@ class BatchNorm(keras.layers.Layer):
 
 
 class MinibatchDeviation(keras.layers.Layer):
-    """[B, H, W, C] -> [B, H, W, C + 1]: a map of the batch's standard deviation, one mean number.
+    """Appends a constant map of the batch's mean standard deviation: [B, H, W, C] -> [B, H, W, C + 1].
 
-    Karras et al., "Progressive growing of GANs" (arXiv 1710.10196), section 3; the whole batch is one group.
+    Reference:
+        Karras et al., "Progressive growing of GANs", 2017 (arXiv 1710.10196), section 3. The whole batch is one
+        group.
     """
 
     def __init__(self, **options):
@@ -198,5 +203,5 @@ class MinibatchDeviation(keras.layers.Layer):
 
 
 def unit(vector):
-    """A vector divided by its length."""
+    """Divides a vector by its norm."""
     return vector / (ops.norm(vector) + 1e-12)

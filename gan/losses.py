@@ -1,12 +1,57 @@
-"""The losses of GANs, pure functions in pairs, each named by whom it trains.
+"""Losses of GANs: pure functions in pairs, one for the discriminator or critic and one for the generator.
 
-The papers' letters: x are real images, G(z) the fakes made of noise z, D(.) or C(.) the answer of the
-discriminator or critic. Its outputs are logits [B] here, so that a paper's D with a sigmoid at its end is
-sigmoid(logits); losses are []. Targets are what the discriminator shall answer, a number or [B]; a loss without
-labels takes none.
+The papers' letters: x is a real image and G(z) a fake. D(.) or C(.) is the output of the discriminator or critic.
+Here that output is a logit, so the D of a paper whose last layer is a sigmoid is sigmoid(logit). Logits are [B],
+losses are [].
 """
 
+import dataclasses
+from collections.abc import Callable
+
 from keras import ops
+
+
+def no_targets(count, seed):
+    """Returns no targets: the discriminator's loss then uses its default ones."""
+    return ()
+
+
+@dataclasses.dataclass(frozen=True)
+class AdversarialLoss:
+    """The losses of a discriminator or critic and of its generator.
+
+    Args:
+        discriminator: function of real and fake logits [B], and optionally of real and fake targets [B], that
+            returns the loss [] of the discriminator.
+        generator: function of fake logits [B] that returns the loss [] of the generator.
+        boundary: logit above which the discriminator classifies an image as real; None for a critic, whose outputs
+            have no such boundary.
+        accepts_targets: whether `discriminator` accepts targets.
+        draw_targets: function of the batch size and a seed int64 [2] that returns the targets, such as
+            `gan.tricks.NoisyTargets`.
+
+    Raises:
+        ValueError: for a `draw_targets` whose targets the loss does not accept.
+    """
+
+    discriminator: Callable
+    generator: Callable
+    boundary: float | None = None
+    accepts_targets: bool = False
+    draw_targets: Callable = no_targets
+
+    def __post_init__(self):
+        if self.draw_targets is not no_targets and not self.accepts_targets:
+            raise ValueError(
+                f"draw_targets must not be given for a loss without targets. Received: {self.discriminator.__name__}."
+            )
+
+    def accuracies(self, real_logits, fake_logits):
+        """Shares of real images and fakes that the discriminator classifies correctly; {} for a critic."""
+        if self.boundary is None:
+            return {}
+        correct = {"real_accuracy": real_logits > self.boundary, "fake_accuracy": fake_logits <= self.boundary}
+        return {name: ops.mean(ops.cast(values, "float32")) for name, values in correct.items()}
 
 
 def minimax_discriminator_loss(real_logits, fake_logits, real_targets=1.0, fake_targets=0.0):
@@ -46,7 +91,9 @@ def hinge_generator_loss(fake_logits):
 
 
 def wasserstein_critic_loss(real_logits, fake_logits):
-    """Trains C: E C(G(z)) - E C(x), minus the distance it estimates (Arjovsky et al., arXiv 1701.07875, eq. 3)."""
+    """Trains C: E C(G(z)) - E C(x), the negative of the estimated distance (Arjovsky et al., arXiv 1701.07875,
+    equation 3).
+    """
     return ops.mean(fake_logits) - ops.mean(real_logits)
 
 
@@ -55,40 +102,36 @@ def wasserstein_generator_loss(fake_logits):
     return -ops.mean(fake_logits)
 
 
-LOSSES = {  # name: (the discriminator's, the generator's)
-    "minimax": (minimax_discriminator_loss, minimax_generator_loss),
-    "non_saturating": (minimax_discriminator_loss, non_saturating_generator_loss),
-    "least_squares": (least_squares_discriminator_loss, least_squares_generator_loss),
-    "hinge": (hinge_discriminator_loss, hinge_generator_loss),
-    "wasserstein": (wasserstein_critic_loss, wasserstein_generator_loss),
+LOSSES = {
+    "minimax": AdversarialLoss(minimax_discriminator_loss, minimax_generator_loss, 0.0, True),
+    "non_saturating": AdversarialLoss(minimax_discriminator_loss, non_saturating_generator_loss, 0.0, True),
+    "least_squares": AdversarialLoss(least_squares_discriminator_loss, least_squares_generator_loss, 0.5, True),
+    "hinge": AdversarialLoss(hinge_discriminator_loss, hinge_generator_loss, 0.0),
+    "wasserstein": AdversarialLoss(wasserstein_critic_loss, wasserstein_generator_loss),
 }
-LABELLED = ("minimax", "non_saturating", "least_squares")  # take targets
-BOUNDARIES = {"minimax": 0.0, "non_saturating": 0.0, "least_squares": 0.5, "hinge": 0.0}  # above: real
 
 
-def accuracies(loss, real_logits, fake_logits):
-    """{name: share} of reals and of fakes that D gets right; {} for a critic, which has no boundary to tell by."""
-    if loss not in BOUNDARIES:
-        return {}
-    right = {"real_accuracy": real_logits > BOUNDARIES[loss], "fake_accuracy": fake_logits <= BOUNDARIES[loss]}
-    return {name: ops.mean(ops.cast(hits, "float32")) for name, hits in right.items()}
+def interpolate(real, fake, share):
+    """Returns share x + (1 - share) G(z) of arrays [B, ...], with share [B] uniform in [0, 1].
+
+    Reference:
+        Gulrajani et al., "Improved training of Wasserstein GANs", 2017 (arXiv 1704.00028), algorithm 1.
+    """
+    share = ops.reshape(share, (-1,) + (1,) * (len(real.shape) - 1))
+    return share * real + (1 - share) * fake
 
 
-def interpolate(images, fakes, share):
-    """share x + (1 - share) G(z), share [B] uniform in [0, 1] (Gulrajani et al., arXiv 1704.00028, alg. 1)."""
-    share = ops.reshape(share, (-1,) + (1,) * (len(images.shape) - 1))
-    return share * images + (1 - share) * fakes
-
-
-def gradient_penalty(gradients, tiny=1e-12):
+def gradient_penalty(gradients, epsilon=1e-12):
     """Trains C: E (|grad C| - 1)^2 (Gulrajani et al., equation 3, without lambda).
 
-    `gradients` [B, H, W, C] are those of each image's own logit; `tiny` keeps the root differentiable at 0.
+    Args:
+        gradients: [B, H, W, C], of each image's own logit.
+        epsilon: added to the squared norm, whose square root would not be differentiable at 0.
     """
-    norms = ops.sqrt(ops.sum(ops.square(gradients), axis=(1, 2, 3)) + tiny)
+    norms = ops.sqrt(ops.sum(ops.square(gradients), axis=(1, 2, 3)) + epsilon)
     return ops.mean(ops.square(norms - 1))
 
 
 def cross_entropy(logits, targets):
-    """Mean of -t log s - (1 - t) log(1 - s) with s the sigmoid of the logits and t the targets."""
+    """Returns the mean of -t log s - (1 - t) log(1 - s), with s = sigmoid(logits) and t the targets."""
     return ops.mean(targets * ops.softplus(-logits) + (1 - targets) * ops.softplus(logits))

@@ -1,5 +1,6 @@
-"""Training a GAN: its figures, its pictures, its release, and a watch on the ways it fails."""
+"""Training of a GAN: its composition from a config, its metrics, pictures, release and warnings."""
 
+import dataclasses
 import functools
 
 import numpy as np
@@ -8,10 +9,13 @@ from absl import logging
 from classifiers.inference import bundled_classifier
 from common import release
 from common.backend import precision
+from common.backend.adam import Adam
 from common.data import batches
 from common.data.cifar10 import CIFAR10_CLASSES
 from common.images import to_uint8
-from common.metrics.features import kernel_distance
+from common.metrics import features
+from gan import losses, networks, tricks
+from gan.choices import check_choice
 from gan.inference import ReleasedGAN
 from gan.model import GAN
 from pictures.gan_training_grid import training_pictures
@@ -20,86 +24,144 @@ from training.schedule import steps
 
 
 def watches():
-    """Callbacks that warn of the ways in which a training fails; no loss of a GAN says how it goes."""
+    """Callbacks that warn about failing trainings, which the losses of a GAN do not show."""
     return [CollapseWatch()]
 
 
 def stream(config, train, step):
-    """The batches from `step` on, a tf.data.Dataset."""
+    """Returns the batches from `step` on, a tf.data.Dataset."""
     return batches.batches(train, config.train.batch_size, config.train.seed, step, config.data.flip)
 
 
 def build(config, train):
-    """The configured model with its optimizers."""
-    settings = sizes(config, train)
-    del settings["conditional"], settings["class_names"]
-    model = GAN(
-        **settings,
+    """Builds the configured model with its optimizers."""
+    model = compose(
+        model_config(config, train),
         instance_noise_steps=max(1, steps(config, config.train.instance_noise_kimg)),
         ema_rate=config.train.ema_rate,
         precision=precision.resolve(config.train.precision),
         seed=config.train.seed,
     )
+    rates = (
+        rate(config, config.train.learning_rate, config.model.critic_steps),
+        rate(config, config.train.discriminator_learning_rate),
+    )
     model.compile(
-        learning_rate=rate(config, config.train.learning_rate, config.model.critic_steps),
-        discriminator_learning_rate=rate(config, config.train.discriminator_learning_rate),
-        beta_1=config.train.beta_1,
-        beta_2=config.train.beta_2,
-        optimizer=config.train.optimizer,
+        *(make_optimizer(config.train.optimizer, r, config.train.beta_1, config.train.beta_2) for r in rates)
     )
     return model
 
 
-def sizes(config, dataset):
-    """The config's model with what the data add: colours, class names and, where it is conditional, classes."""
-    names = tuple(dataset.class_names)
+def compose(choices, instance_noise_steps=1, ema_rate=0.0, precision="float32", seed=0):
+    """Composes a GAN of the objects that the fields of a config's model section stand for.
+
+    Args:
+        choices: dict of the fields of `config.model`, with "colours" and "classes".
+        instance_noise_steps: step from which on there is no instance noise.
+        ema_rate: share of the generator's moving average that a step keeps, in [0, 1); 0: no average.
+        precision: Keras dtype policy.
+        seed: seed of all draws in training steps.
+    """
+    check_choice("loss", choices["loss"], tuple(losses.LOSSES))
+    loss = losses.LOSSES[choices["loss"]]
+    if choices["soft_labels"] or choices["flipped_labels"]:
+        targets = tricks.NoisyTargets(choices["soft_labels"], choices["flipped_labels"])
+        loss = dataclasses.replace(loss, draw_targets=targets)
+    transforms = []
+    if choices["instance_noise"]:
+        transforms.append(tricks.InstanceNoise(choices["instance_noise"], instance_noise_steps))
+    if choices["augment"]:
+        transforms.append(tricks.Augmentation(choices["augment"]))
+    penalty, clip, capacity = (choices[name] for name in ("gradient_penalty", "weight_clip", "replay_images"))
+    image_shape = (choices["width"], choices["width"], choices["colours"])
+    generator = networks.build_generator(choices, precision)
+    discriminator = networks.build_discriminator(choices, precision)
+    if clip:
+        tricks.WeightClip(clip).apply(discriminator)
+    average = None
+    if ema_rate:
+        network = networks.build_generator(choices, name="ema_generator")
+        average = tricks.MovingAverage(generator, network, ema_rate)
+    return GAN(
+        generator,
+        discriminator,
+        loss,
+        draw_noise=tricks.draw_spherical_noise if choices["spherical_noise"] else tricks.draw_gaussian_noise,
+        transforms=transforms,
+        replay=tricks.ReplayBuffer(capacity, image_shape) if capacity else None,
+        penalties=[tricks.GradientPenalty(penalty)] if penalty else (),
+        average=average,
+        critic_steps=choices["critic_steps"],
+        join_batches=choices["join_batches"],
+        precision=precision,
+        seed=seed,
+    )
+
+
+def make_optimizer(name, learning_rate, beta_1=0.5, beta_2=0.999):
+    """Makes the optimizer "adam", with these betas, or "rmsprop"."""
+    import keras
+
+    check_choice("optimizer", name, ("adam", "rmsprop"))
+    if name == "adam":
+        return Adam(learning_rate, beta_1, beta_2, epsilon=1e-8)
+    return keras.optimizers.RMSprop(learning_rate, rho=0.99, epsilon=1e-16)  # Keras adds epsilon under the root
+
+
+def model_config(config, dataset):
+    """Returns the config's model section with what follows from the dataset: colours and classes."""
+    class_names = tuple(dataset.class_names)
     return config.model.to_dict() | {
         "colours": dataset.images.shape[-1],
-        "class_names": names,
-        "classes": len(names) if config.model.conditional else 0,
+        "class_names": class_names,
+        "classes": len(class_names) if config.model.conditional else 0,
     }
 
 
-def rate(config, learning_rate, every=1):
-    """A learning rate or, where it changes on the way, a Keras schedule. `every`: steps to one of its network."""
+def rate(config, learning_rate, interval=1):
+    """Returns a learning rate or its Keras schedule, for a network that trains every `interval` steps."""
     from keras.optimizers import schedules
 
     if config.train.schedule == "constant":
         return learning_rate
-    return schedules.CosineDecay(learning_rate, max(1, steps(config, config.train.total_kimg) // every))
+    return schedules.CosineDecay(learning_rate, max(1, steps(config, config.train.total_kimg) // interval))
 
 
 def evaluate(config, model, datasets):
-    """{name: figure} of 1,000 samples of the released generator, beside the hold-out's images.
+    """Computes metrics of 1,000 samples of the released generator.
 
-    "sample_diversity": standard deviation of a pixel over the samples, as a share of the images'.
-    "sample_kd_classifier_1k": kernel distance of the bundled classifier's features, for classes of CIFAR-10.
+    Returns:
+        {name: value}. "sample_diversity" is the standard deviation of a pixel over the samples, divided by that
+        over the held-out images. "sample_kd_classifier_1k", of images with CIFAR-10's size and classes, is the
+        kernel distance between the bundled classifier's features of the samples and of the held-out images.
     """
     released, holdout = as_released(config, model, datasets), datasets[1]
     samples = released.sample(*fixed_inputs(released, 1000))
-    found = {"sample_diversity": float(samples.std(0).mean() / pixel_deviation(holdout))}
+    metrics = {"sample_diversity": float(samples.std(0).mean() / pixel_deviation(holdout))}
     if set(holdout.class_names) <= {*CIFAR10_CLASSES} and config.model.width == 32:
-        judge, real_features = judge_and_features(holdout)
-        found["sample_kd_classifier_1k"] = kernel_distance(real_features, judge(samples)[1])
-    return found
+        classifier, holdout_features = classifier_and_features(holdout)
+        distance = features.kernel_distance(holdout_features, classifier(samples)[1])
+        metrics["sample_kd_classifier_1k"] = distance
+    return metrics
 
 
 def as_released(config, model, datasets):
+    """Returns the `ReleasedGAN` of a model in training."""
     weights = {name: np.asarray(value) for name, value in model.release_state().items()}
-    return ReleasedGAN(sizes(config, datasets[0]), weights, "the model")
+    return ReleasedGAN(model_config(config, datasets[0]), weights, "the model")
 
 
 def fixed_inputs(released, count):
-    """[noise [count, z]] of the seed 0 and, of a conditional GAN, labels [count]: every class in turn."""
-    noise = released.noise(0, count)
+    """Returns [noise [count, noise_size]] of seed 0 and, for a conditional GAN, labels [count] in rotation."""
+    noise = released.draw_noise(0, count)
     return [noise, np.arange(count) % released.classes] if released.classes else [noise]
 
 
 @functools.cache
 def pixel_deviation(dataset):
-    """Standard deviation of a pixel over a data set's images in [-1, 1], a mean over the pixels."""
+    """Returns the standard deviation of a pixel over a dataset's images in [-1, 1], averaged over the pixels."""
     total, squares = np.zeros(()), np.zeros(())
-    for images in batches.iterate_in_order(dataset):  # a part at a time: they may lie on disk
+    for images in batches.in_order(dataset):  # in parts, because the images may be on disk
         total = total + images.sum(0, dtype=np.float64)
         squares = squares + np.square(images, dtype=np.float64).sum(0)
     mean = total / len(dataset)
@@ -107,46 +169,46 @@ def pixel_deviation(dataset):
 
 
 @functools.cache
-def judge_and_features(holdout):
-    """The bundled classifier and its features of the hold-out. Kept: a training asks for them often."""
-    judge = bundled_classifier("classifier")
-    return judge, np.concatenate([judge(images)[1] for images in batches.iterate_in_order(holdout)])
+def classifier_and_features(holdout):
+    """Returns the bundled classifier and its features of the held-out images; cached for later evaluations."""
+    classifier = bundled_classifier("classifier")
+    return classifier, np.concatenate([classifier(images)[1] for images in batches.in_order(holdout)])
 
 
 def render(config, model, datasets):
-    """{name: picture} of fixed noise: samples and, of a conditional GAN, morphs between two classes.
+    """Renders samples of fixed noise and, for a conditional GAN, morphs between the two classes of the config.
 
-    Where the data have no class of a name that the config gives, it is the first one's or the last one's turn.
+    A class that the data do not have is replaced by their first or last one.
+
+    Returns:
+        {name: uint8 [H, W, C]}.
     """
     released, names = as_released(config, model, datasets), datasets[0].class_names
-    first, second = (
-        names.index(name) if name in names else other
-        for name, other in ((config.data.first, 0), (config.data.second, len(names) - 1))
-    )
-    return training_pictures(
-        released.sample, functools.partial(released.noise, 0), released.classes, first, second
-    )
+    first = names.index(config.data.first) if config.data.first in names else 0
+    second = names.index(config.data.second) if config.data.second in names else len(names) - 1
+    draw_noise = functools.partial(released.draw_noise, 0)
+    return training_pictures(released.sample, draw_noise, released.classes, first, second)
 
 
 def write_release(config, model, datasets, folder):
     """Writes the released generator into `folder`."""
-    release.write(folder, config.to_dict() | {"model": sizes(config, datasets[0])}, model.release_state())
+    release.write(folder, config.to_dict() | {"model": model_config(config, datasets[0])}, model.release_state())
 
 
 def golden_outputs(config, weights, _, count=8):
-    """{"sampled" uint8 [8, H, W, C]} of the seed 0; of a conditional GAN every class in turn."""
+    """Returns {"sampled": uint8 [count, H, W, C]} of seed 0; a conditional GAN rotates through the classes."""
     released = ReleasedGAN(config["model"], weights, "the release")
     return {"sampled": to_uint8(released.sample(*fixed_inputs(released, count)))}
 
 
 class CollapseWatch(Callback):
-    """Warns when samples are all but the same, or when the discriminator errs nowhere and so teaches nothing.
+    """Warns if the samples are nearly identical or the discriminator makes no errors.
 
-    Once each until it is over. Of the scalars it reads those of "sample_diversity", "real_accuracy" and
-    "fake_accuracy" that are there: critics have no accuracy, and diversity is measured now and then.
+    It warns once until the condition ends. It reads the scalars "sample_diversity", "real_accuracy" and
+    "fake_accuracy" where they are logged: critics have no accuracy.
     """
 
-    LEAST_DIVERSITY = 0.1  # of the real images'
+    MIN_DIVERSITY = 0.1  # relative to the real images
 
     def __init__(self):
         self.warned = {}
@@ -154,17 +216,19 @@ class CollapseWatch(Callback):
     def on_scalars(self, step, scalars):
         if "sample_diversity" in scalars:
             diversity = scalars["sample_diversity"]
-            message = f"the samples' diversity is {diversity:.2g} of the real images': the generator has collapsed"
-            self._warn(step, "diversity", diversity < self.LEAST_DIVERSITY, message)
+            message = (
+                f"the samples have {diversity:.2g} of the real images' diversity: the generator has collapsed"
+            )
+            self._warn(step, "diversity", diversity < self.MIN_DIVERSITY, message)
         accuracies = [scalars.get(f"{kind}_accuracy", 0.0) for kind in ("real", "fake")]
-        message = "the discriminator was right about every image since the last log: it teaches nothing"
+        message = "the discriminator has made no error since the last log, so the generator learns nothing from it"
         self._warn(step, "accuracy", min(accuracies) == 1.0, message)
 
-    def _warn(self, step, kind, alarm, message):
-        if alarm and not self.warned.get(kind):
+    def _warn(self, step, kind, condition, message):
+        if condition and not self.warned.get(kind):
             logging.warning(
                 "step %d: %s; a lower --config.train.discriminator_learning_rate, augmentation or another "
                 "--config.train.seed may help",
                 *(step, message),
             )
-        self.warned[kind] = alarm
+        self.warned[kind] = condition

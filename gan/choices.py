@@ -1,0 +1,17 @@
+"""The choices of a GAN's configuration, without TensorFlow, so that commands can check them before importing it.
+
+See `gan.networks` and `gan.losses` for what the choices mean.
+"""
+
+ARCHITECTURES = ("dcgan", "residual")
+UPSAMPLINGS = ("transposed", "resize")
+NORMALISATIONS = ("batch", "spectral", "none")  # of the discriminator
+CONDITIONS = ("projection", "concat")
+LOSSES = ("minimax", "non_saturating", "least_squares", "hinge", "wasserstein")
+LOSSES_WITH_TARGETS = ("minimax", "non_saturating", "least_squares")
+
+
+def check_choice(name, value, choices):
+    """Raises ValueError unless `value` is one of `choices`."""
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(choices)}. Received: {value!r}.")
