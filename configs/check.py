@@ -9,6 +9,7 @@ from common.backend.precision import PRECISIONS
 from common.data import batches, datasets
 from common.distribute import cluster
 from common.errors import InputError
+from gan import choices
 
 CHOICES = {
     "data.source": ("cifar10", "lines", "folder"),
@@ -16,10 +17,10 @@ CHOICES = {
     "model.width": (32, 64),
     "model.latent_width": (1, 2, 4, 8, 16),
     "model.bottleneck": ("plain", "dropout", "denoising", "vae", "aae", "vqvae"),  # acai.bottlenecks.KINDS
-    "model.up": ("transposed", "resize"),
-    "model.normalisation": ("batch", "spectral", "none"),
-    "model.condition": ("projection", "concat"),
-    "model.loss": ("non_saturating", "minimax", "least_squares", "hinge", "wasserstein"),
+    "model.up": choices.UPSAMPLINGS,
+    "model.normalisation": choices.NORMALISATIONS,
+    "model.condition": choices.CONDITIONS,
+    "model.loss": choices.LOSSES,
     "model.reconstruction": ("squared", "absolute"),
     "model.realism_loss": ("hinge", "non_saturating"),
     "train.optimizer": ("adam", "rmsprop"),
@@ -29,7 +30,7 @@ CHOICES = {
     "train.jit_compile": compiler.CHOICES,
     "train.strategy": cluster.STRATEGIES,
 }
-ARCHITECTURES = {"classifier": ("plain", "residual"), "gan": ("dcgan", "residual")}
+ARCHITECTURES = {"classifier": ("plain", "residual"), "gan": choices.ARCHITECTURES}
 AUGMENTATIONS = ("flip", "colour", "translation", "cutout")
 LEAST = {
     -1: "data.memory_limit_gib",
@@ -60,8 +61,8 @@ def check(config):
         if not fits:
             raise InputError(f"--config.{name} is required to be {requirement}. Received: {value!r}")
 
-    for name, choices in (CHOICES | {"model.architecture": ARCHITECTURES.get(config.family, ())}).items():
-        require(name, f"one of {', '.join(map(str, choices))}", choices.__contains__)
+    for name, values in (CHOICES | {"model.architecture": ARCHITECTURES.get(config.family, ())}).items():
+        require(name, f"one of {', '.join(map(str, values))}", values.__contains__)
     for least, names in LEAST.items():
         for name in names.split():
             require(name, f"finite and at least {least}", lambda value, least=least: least <= value < math.inf)
@@ -106,8 +107,8 @@ def check_gan(config, require):
     require("data.source", "cifar10 or folder for a GAN", lambda source: source != "lines")
     for name in ("model.soft_labels", "model.flipped_labels"):
         require(name, "at least 0 and below 0.5", lambda share: 0 <= share < 0.5)
-        if model.loss in ("hinge", "wasserstein"):
-            require(name, f"0 with the loss {model.loss}, which has no labels", lambda share: share == 0)
+        if model.loss not in choices.LOSSES_WITH_TARGETS:
+            require(name, f"0 with the loss {model.loss}, which has no targets", lambda share: share == 0)
     if model.architecture == "residual":
         require("model.up", "resize for the residual architecture", lambda up: up == "resize")
         require("model.normalisation", "spectral or none for the residual architecture", lambda n: n != "batch")

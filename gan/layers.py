@@ -178,7 +178,7 @@ class BatchNorm(keras.layers.Layer):
         else:
             outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(inputs, scale, shift, epsilon=self.epsilon)
         if _update_stats.get():
-            if replicas.count() == 1:  # undo Bessel's correction of the fused operation
+            if replicas.num_replicas() == 1:  # undo Bessel's correction of the fused operation
                 count = ops.cast(ops.size(inputs[..., 0]), "float32")
                 variance = variance * (1 - 1 / count)
             for moving, new in ((self.moving_mean, mean), (self.moving_variance, variance)):

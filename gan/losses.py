@@ -43,7 +43,7 @@ class AdversarialLoss:
     def __post_init__(self):
         if self.draw_targets is not no_targets and not self.accepts_targets:
             raise ValueError(
-                f"draw_targets must not be given for a loss without targets. Received: {self.discriminator.__name__}."
+                f"draw_targets needs a loss that accepts targets. Received: {self.discriminator.__name__}."
             )
 
     def accuracies(self, real_logits, fake_logits):

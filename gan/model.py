@@ -9,8 +9,9 @@ import keras
 import tensorflow as tf
 
 from common.backend import loss_scaling, strided
+from common.backend.adam import Adam
 from common.distribute import replicas
-from common.variables import named, named_optimizers, optimizer_logs
+from common.variables import optimizer_logs, optimizer_variables_by_name, variables_by_name
 from gan import layers, tricks
 
 # The uses of randomness. Each draws from a stream of its own, whose number is its place in this list.
@@ -40,7 +41,7 @@ class GAN(keras.Model):
     Example:
         generator, discriminator = networks.dcgan_generator(32, 100, 64), networks.dcgan_discriminator(32, 64)
         model = GAN(generator, discriminator, losses.LOSSES["non_saturating"])
-        model.compile(keras.optimizers.Adam(2e-4, 0.5), keras.optimizers.Adam(2e-4, 0.5))
+        model.compile()
         logs = model.train_step({"image": images, "label": labels})
 
     Raises:
@@ -81,18 +82,19 @@ class GAN(keras.Model):
         self.step = self.add_weight((), "zeros", dtype="int64", trainable=False, name="step")
         self.built = True
 
-    def compile(self, generator_optimizer, discriminator_optimizer, **options):
+    def compile(self, generator_optimizer=None, discriminator_optimizer=None, **options):
         """Sets the optimizers, with loss scaling under mixed_float16.
 
         Args:
-            generator_optimizer, discriminator_optimizer: Keras optimizers. Schedules of their learning rates count
-                the steps of their own network.
+            generator_optimizer, discriminator_optimizer: Keras optimizers; None: DCGAN's Adam. Schedules of their
+                learning rates count the steps of their own network.
             **options: options of `keras.Model.compile` for use with `fit`, such as `jit_compile=True`.
         """
         super().compile(optimizer=None, **options)
         self.optimizers = {}
         for name, optimizer in (("generator", generator_optimizer), ("discriminator", discriminator_optimizer)):
-            self.optimizers[name] = loss_scaling.for_policy(optimizer, self.dtype_policy.name)
+            optimizer = optimizer or Adam(2e-4, beta_1=0.5, epsilon=1e-8)
+            self.optimizers[name] = loss_scaling.wrap_for_policy(optimizer, self.dtype_policy.name)
             self.optimizers[name].build(getattr(self, name).trainable_variables)
 
     def static_arguments(self, step):
@@ -196,11 +198,12 @@ class GAN(keras.Model):
 
     def state(self):
         """Everything that a checkpoint holds, as {name: variable}."""
-        state = {"step": self.step, **self.release_state(), **named("discriminator", self.discriminator)}
+        state = {"step": self.step} | self.release_state()
+        state |= variables_by_name("discriminator", self.discriminator)
         if self.released_generator is not self.generator:
-            state |= named("trained_generator", self.generator)
-        return state | named("replay", self.replay) | named_optimizers(self.optimizers)
+            state |= variables_by_name("trained_generator", self.generator)
+        return state | variables_by_name("replay", self.replay) | optimizer_variables_by_name(self.optimizers)
 
     def release_state(self):
         """Everything that a release holds, as {name: variable}: the released generator."""
-        return named("generator", self.released_generator)
+        return variables_by_name("generator", self.released_generator)

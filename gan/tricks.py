@@ -9,7 +9,7 @@ import tensorflow as tf
 from common.backend import loss_scaling
 from common.data import augmentation
 from common.distribute import replicas
-from common.variables import move_averages
+from common.variables import update_averages
 from gan import layers, losses
 
 # Noise: the generator's input
@@ -161,19 +161,19 @@ class ReplayBuffer(keras.layers.Layer):
             ValueError: if half a batch exceeds the capacity.
         """
         half = fakes.shape[0] // 2
-        count = half * replicas.count()  # every replica stores the fakes of all replicas
+        count = half * replicas.num_replicas()  # every replica stores the fakes of all replicas
         if count > self.capacity:
             raise ValueError(f"capacity must be at least half the batch size, {count}. Received: {self.capacity}.")
         num_entries = tf.minimum(tf.convert_to_tensor(self.stored), self.capacity)
-        shape = ((fakes.shape[0] - half) * replicas.count(),)
-        draws = replicas.own_second_half(tf.random.stateless_uniform(shape, seed, alg="philox"))
+        shape = ((fakes.shape[0] - half) * replicas.num_replicas(),)
+        draws = replicas.take_own_second_half(tf.random.stateless_uniform(shape, seed, alg="philox"))
         entries = tf.cast(draws * tf.cast(num_entries, tf.float32), tf.int64)  # in [0, num_entries)
         stored_labels = tf.cast(tf.gather(self.labels, entries), labels.dtype)
         has_entries = num_entries > 0
         shown = tf.concat([fakes[:half], tf.where(has_entries, tf.gather(self.images, entries), fakes[half:])], 0)
         shown_labels = tf.concat([labels[:half], tf.where(has_entries, stored_labels, labels[half:])], 0)
         oldest = ((self.stored + tf.range(count, dtype=tf.int64)) % self.capacity)[:, None]
-        new_images, new_labels = (replicas.first_half(values[:half]) for values in (fakes, labels))
+        new_images, new_labels = (replicas.gather_first_half(values[:half]) for values in (fakes, labels))
         self.images.assign(tf.tensor_scatter_nd_update(self.images, oldest, new_images))
         self.labels.assign(tf.tensor_scatter_nd_update(self.labels, oldest, tf.cast(new_labels, tf.int64)))
         self.stored.assign_add(count)
@@ -283,4 +283,4 @@ class MovingAverage:
 
     def update(self, steps, stepped):
         """Moves the average towards the generator after `steps` of its steps, if bool [] `stepped` is true."""
-        move_averages(self.pairs, self.rate, steps, stepped)
+        update_averages(self.pairs, self.rate, steps, stepped)

@@ -1,34 +1,70 @@
 """GANs: every trick against the CPU, second derivatives, and the spectral norm against numpy."""
 
+import dataclasses
+
 import numpy as np
 import tensorflow as tf
 
+from common.backend.adam import Adam
+from common.data import augmentation
+from gan import losses, networks, tricks
 from gan.layers import SpectralConv2D, SpectralDense
+from gan.model import GAN
 from gpu_check.bounds import at_most, require
-from gpu_check.twins import CLASSES, batches, compare_training, gan, on, relative_error, snapshot, take_steps
+from gpu_check.twins import (
+    CLASSES,
+    batches,
+    compare_training,
+    on,
+    relative_error,
+    snapshot,
+    take_steps,
+    with_biases,
+)
+
+
+def gan(sizes, precision="float32", classes=0, loss=losses.LOSSES["non_saturating"], critic=None, **options):
+    """A compiled DCGAN with averages.
+
+    Args:
+        sizes: gpu_check.sizes.Sizes.
+        precision: Keras dtype policy.
+        classes: number of classes, or 0.
+        loss: gan.losses.AdversarialLoss.
+        critic: dict of arguments of `gan.networks.dcgan_discriminator`.
+        **options: arguments of `gan.model.GAN`.
+    """
+    noise = (sizes.width, 8, sizes.depth)
+    generator = networks.dcgan_generator(*noise, classes=classes, dtype=precision)
+    discriminator = networks.dcgan_discriminator(
+        sizes.width, sizes.depth, classes=classes, dtype=precision, **critic or {}
+    )
+    network = networks.dcgan_generator(*noise, classes=classes, name="ema_generator")
+    average = tricks.MovingAverage(generator, network, 0.5)
+    model = GAN(generator, discriminator, loss, average=average, precision=precision, **options)
+    model.compile(*(Adam(1e-3, beta_1=0.5) for _ in range(2)))
+    return with_biases(model)
 
 
 def every_trick(sizes, precision="float32"):
     """A conditional DCGAN with batch norm, replay and all tricks."""
+    targets = tricks.NoisyTargets(softness=0.2, flip_probability=0.3)
     return gan(
         sizes,
         precision,
-        classes=CLASSES,
-        replay_images=sizes.batch,
-        minibatch_deviation=True,
-        soft_labels=0.2,
-        flipped_labels=0.3,
-        instance_noise=0.3,
-        instance_noise_steps=10,
-        spherical_noise=True,
-        augment=("flip", "colour", "translation", "cutout"),
+        CLASSES,
+        dataclasses.replace(losses.LOSSES["non_saturating"], draw_targets=targets),
+        dict(minibatch_deviation=True),
+        draw_noise=tricks.draw_spherical_noise,
+        transforms=[tricks.InstanceNoise(0.3, 10), tricks.Augmentation(augmentation.POLICIES)],
+        replay=tricks.ReplayBuffer(sizes.batch, (sizes.width, sizes.width, 3)),
     )
 
 
 def spectral(sizes, precision="float32"):
     """A WGAN-GP whose critic is spectrally normalised as well: second derivatives of every such layer."""
-    options = dict(normalisation="spectral", loss="wasserstein", gradient_penalty=10.0)
-    return gan(sizes, precision, **options)
+    loss, critic = losses.LOSSES["wasserstein"], dict(normalisation="spectral")
+    return gan(sizes, precision, 0, loss, critic, penalties=[tricks.GradientPenalty(10.0)])
 
 
 def gans(device, sizes):
@@ -44,7 +80,7 @@ def gans(device, sizes):
             require(not wrong, f"logs of the GAN {name!r} in mixed_float16 must be finite. Received: {wrong}")
         wrong = [part for part, values in snapshot(model).items() if not np.isfinite(values).all()]
         require(not wrong, f"the state of the GAN {name!r} in mixed_float16 must be finite. Received: {wrong}")
-        if model.replay:
+        if make is every_trick:
             stored = int(model.replay.stored)
             require(stored == sizes.batch, f"{sizes.batch} fakes must be stored. Received: {stored}")
     return figures

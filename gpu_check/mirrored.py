@@ -6,7 +6,8 @@ import tensorflow as tf
 
 from common.distribute import distribution
 from gpu_check.bounds import require
-from gpu_check.twins import acai, all_variables, batches, gan
+from gpu_check.gans import gan
+from gpu_check.twins import acai, all_variables, batches
 
 FAMILIES = {
     "ACAI": acai,

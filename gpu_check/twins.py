@@ -9,7 +9,6 @@ from acai.adversaries.patch_discriminator import PatchDiscriminator
 from acai.adversaries.ramp import LinearRamp
 from acai.model import paper_acai
 from common.backend import compiler
-from gan.model import GAN
 from gpu_check.bounds import at_most
 
 REFERENCE = "CPU:0"
@@ -31,21 +30,6 @@ def acai(sizes, precision="float32"):
         ema_rate=0.5,
     )
     model.compile(1e-3, {"discriminator": 2e-4})
-    return with_biases(model)
-
-
-def gan(sizes, precision="float32", **options):
-    """A compiled GAN with averages and the given options."""
-    model = GAN(
-        width=sizes.width,
-        noise_size=8,
-        generator_channels=sizes.depth,
-        discriminator_channels=sizes.depth,
-        ema_rate=0.5,
-        precision=precision,
-        **options,
-    )
-    model.compile(1e-3)
     return with_biases(model)
 
 

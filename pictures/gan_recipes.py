@@ -92,7 +92,7 @@ def made(recipe, model, class_names):
     grid k of as many as it has places.
     """
     count, per_picture = recipe["count"], count_noises(recipe)
-    noise = model.noise(recipe["seed"], count * per_picture).reshape(count, per_picture, -1)
+    noise = model.draw_noise(recipe["seed"], count * per_picture).reshape(count, per_picture, -1)
     numbers = np.arange(count * per_picture).reshape(count, per_picture)
     entries = [{"noise": own} for own in numbers.tolist()]
     labels = None

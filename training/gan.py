@@ -161,7 +161,7 @@ def fixed_inputs(released, count):
 def pixel_deviation(dataset):
     """Returns the standard deviation of a pixel over a dataset's images in [-1, 1], averaged over the pixels."""
     total, squares = np.zeros(()), np.zeros(())
-    for images in batches.in_order(dataset):  # in parts, because the images may be on disk
+    for images in batches.iterate_in_order(dataset):  # in parts, because the images may be on disk
         total = total + images.sum(0, dtype=np.float64)
         squares = squares + np.square(images, dtype=np.float64).sum(0)
     mean = total / len(dataset)
@@ -172,7 +172,7 @@ def pixel_deviation(dataset):
 def classifier_and_features(holdout):
     """Returns the bundled classifier and its features of the held-out images; cached for later evaluations."""
     classifier = bundled_classifier("classifier")
-    return classifier, np.concatenate([classifier(images)[1] for images in batches.in_order(holdout)])
+    return classifier, np.concatenate([classifier(images)[1] for images in batches.iterate_in_order(holdout)])
 
 
 def render(config, model, datasets):

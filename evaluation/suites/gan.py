@@ -45,7 +45,7 @@ def evaluate(model, judges, extract, train, holdout, samples=1000, seed=0, folde
     labels = np.arange(samples) % model.classes if model.classes else None
     rows = np.random.default_rng(seed).choice(len(train), samples, replace=samples > len(train))
     with progress.show("generating samples"):
-        generated = model.sample(model.noise(seed, samples), labels)
+        generated = model.sample(model.draw_noise(seed, samples), labels)
     reference = images.to_float(train.images[rows]), train.labels[rows] if model.classes else None
     kinds = {"samples": (generated, labels), "training images": reference}
     table, judged = {}, {}
@@ -73,7 +73,7 @@ def evaluate_morphs(model, judges, extract, train, holdout, first, second, sampl
     near = neighbours(extract, train, holdout, folder)
     parents = blend.draw_pairs(train, samples, seed)
     with progress.show("generating class morphs"):
-        morphs = model.sample(model.noise(seed, samples), np.tile(weights, (samples, 1)))
+        morphs = model.sample(model.draw_noise(seed, samples), np.tile(weights, (samples, 1)))
     kinds = {"class morphs": morphs, "cross-fade": (parents[0] + parents[1]) / 2}
     judged = {name: blend.Judged(pictures, judges, extract, (first, second)) for name, pictures in kinds.items()}
     table = {name: blend.figures(found, extract, near, seed) for name, found in judged.items()}

@@ -85,12 +85,13 @@ def tiny():
 @pytest.fixture(scope="module")
 def gan():
     """(released conditional GAN, weights, sizes) of weights that float16 holds exactly."""
+    from common.variables import variables_by_name
     from gan.inference import ReleasedGAN
-    from gan.model import GAN
+    from gan.networks import build_generator
 
     sizes = dict(architecture="dcgan", width=8, colours=3, noise_size=6, generator_channels=2, up="transposed")
     sizes |= dict(classes=2, condition="projection")
-    weights = GAN(**sizes).release_state()
+    weights = variables_by_name("generator", build_generator(sizes))
     random = np.random.default_rng(4)
     for name, variable in weights.items():
         value = np.ones(variable.shape) if "variance" in name else random.normal(scale=0.5, size=variable.shape)
@@ -276,7 +277,7 @@ def test_diagrams_of_codes(made, tiny):
 
 def test_samples_of_a_gan(made, gan):
     model = gan[0]
-    noise = model.noise(0, 5)
+    noise = model.draw_noise(0, 5)
     assert_shows(singles(made, "gan"), model.sample(noise, [0, 1, 0, 1, 0]))
     np.testing.assert_array_equal(singles(made, "gan_few"), singles(made, "gan")[:3])
     assert_shows(singles(made, "gan_horses"), model.sample(noise[:3], [1, 1, 1]))
@@ -289,7 +290,7 @@ def test_samples_of_a_gan(made, gan):
 
 def test_class_morphs_of_a_gan(made, gan):
     model = gan[0]
-    noise = model.noise(0, 3)
+    noise = model.draw_noise(0, 3)
     assert_shows(singles(made, "morph"), model.sample(noise, np.full((3, 2), 0.5)))
     ends = read(made / "morph" / "parents.png").reshape(8, 8, 8, 3).swapaxes(0, 1)[:6]
     assert_shows(ends[::2], model.sample(noise, [1, 1, 1]))
@@ -301,9 +302,9 @@ def test_class_morphs_of_a_gan(made, gan):
 def test_strips_and_diagrams_of_a_gan(made, gan):
     model = gan[0]
     strips = read(made / "gan_strips" / "strips.png")
-    ends = model.sample(model.noise(0, 4), [0, 0, 1, 1])
+    ends = model.sample(model.draw_noise(0, 4), [0, 0, 1, 1])
     assert_shows(np.stack([strips[:8, :8], strips[:8, -8:], strips[8:, :8], strips[8:, -8:]]), ends)
-    a, b, c = model.noise(0, 3)
+    a, b, c = model.draw_noise(0, 3)
     corner = model.sample((b + c - a)[None], [0])[0]
     assert_shows(read(made / "gan_j" / "diagram-000.png")[16:, 16:], corner)
     assert manifest(made, "gan_j")["recipe"] == manifest(made, "gan_j_again")["recipe"]

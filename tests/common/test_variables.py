@@ -7,8 +7,8 @@ import tensorflow as tf
 
 from classifiers.model import Classifier
 from common import variables
-from gan.model import GAN
 from tests.support.acai_models import build
+from tests.support.gan_models import build_gan
 
 
 def test_names_number_a_networks_variables():
@@ -64,8 +64,10 @@ def test_what_an_optimizer_says():
 FAMILIES = {
     "acai": lambda p: build(adversarial_weight=0.1, ema_rate=0.5, precision=p),
     "vqvae": lambda p: build(mix_weight=0.0, bottleneck=dict(bottleneck="vqvae", codebook_size=5), precision=p),
-    "gan": lambda p: GAN(width=8, generator_channels=2, discriminator_channels=2, replay_images=4, precision=p),
-    "spectral": lambda p: GAN(width=8, normalisation="spectral", classes=3, ema_rate=0.5, precision=p),
+    "gan": lambda p: build_gan(
+        width=8, generator_channels=2, discriminator_channels=2, replay_images=4, precision=p
+    ),
+    "spectral": lambda p: build_gan(width=8, normalisation="spectral", classes=3, ema_rate=0.5, precision=p),
     "classifier": lambda p: Classifier(width=8, channels=(2, 2), classes=3, precision=p),
 }
 

@@ -19,8 +19,8 @@ from common.errors import InputError
 from common.images import write_png
 from configs.check import check
 from gan.layers import BatchNorm, MinibatchDeviation
-from gan.model import GAN
 from tests.support import acai_models
+from tests.support.gan_models import build_gan, optimizers
 from training import checkpoints, loop
 from training.run_directory import RunDirectory
 
@@ -64,7 +64,7 @@ def build(strategy, family, options, **settings):
     keras.utils.set_random_seed(1)
     with strategy.scope():
         model = family(**options)
-        model.compile(RATE, **settings)
+        model.compile(*(optimizers(RATE, **settings) if family is build_gan else (RATE,)))
     for optimizer in model.optimizers.values():
         if not hasattr(optimizer, "inner_optimizer"):
             optimizer.epsilon = 1e-3  # else a weight of almost no gradient moves by the sign of its rounding
@@ -266,17 +266,17 @@ def test_acai_trains_as_on_one_device():
 
 
 def test_conditional_gan_with_every_trick_trains_as_on_one_device():
-    assert_same_training(GAN, GAN_OPTIONS | TRICKS, 32, steps=3)
+    assert_same_training(build_gan, GAN_OPTIONS | TRICKS, 32, steps=3)
 
 
 def test_batch_norms_of_both_networks_and_an_average_with_two_critic_steps():
     """The generator's statistics move in its own steps only, and its average follows them, on both devices."""
-    assert_same_training(GAN, GAN_OPTIONS | dict(critic_steps=2, ema_rate=0.5), 32, steps=4)
+    assert_same_training(build_gan, GAN_OPTIONS | dict(critic_steps=2, ema_rate=0.5), 32, steps=4)
 
 
 @pytest.mark.slow
 def test_gan_with_separate_batches_trains_as_on_one_device():
-    assert_same_training(GAN, GAN_OPTIONS | dict(spherical_noise=True), 32, steps=2)
+    assert_same_training(build_gan, GAN_OPTIONS | dict(spherical_noise=True), 32, steps=2)
 
 
 @pytest.mark.slow
@@ -284,12 +284,13 @@ def test_wasserstein_gan_trains_as_on_one_device():
     options = dict(
         normalisation="none", loss="wasserstein", gradient_penalty=10.0, critic_steps=2, weight_clip=0.2
     )
-    assert_same_training(GAN, GAN_OPTIONS | options, 32, steps=4, optimizer="rmsprop")
+    assert_same_training(build_gan, GAN_OPTIONS | options, 32, steps=4, name="rmsprop")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("family", "options"), [(acai_models.build, ACAI_OPTIONS), (GAN, GAN_OPTIONS | dict(normalisation="none"))]
+    ("family", "options"),
+    [(acai_models.build, ACAI_OPTIONS), (build_gan, GAN_OPTIONS | dict(normalisation="none"))],
 )
 def test_loss_scaling(family, options):
     """Row 3 is the second device's: an overflow there keeps both from the step, and halves both scales."""
@@ -300,7 +301,7 @@ def test_loss_scaling(family, options):
     start = {name: np.asarray(value).copy() for name, value in model.state().items()}
     logs, state = stepped(TWO, model, [bad | {"image": tf.constant(image)}])
     kept = [name for name in start if "optimizer" not in name and "moving" not in name and name != "step"]
-    if family is GAN:  # its generator sees what the discriminator says, which has not moved either
+    if family is build_gan:  # its generator sees what the discriminator says, which has not moved either
         assert not np.isfinite(logs[0]["discriminator_loss"])
         kept = [name for name in kept if name.startswith("discriminator")]
     for name in kept:

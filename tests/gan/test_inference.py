@@ -1,26 +1,26 @@
-"""A released GAN: one image, one seed; classes; and weights that have to fit."""
+"""Inference with a released GAN: reproducible images, classes, and inputs and weights that do not fit."""
 
 import numpy as np
 import pytest
 
 from common.errors import InputError
 from gan.inference import ReleasedGAN
-from gan.model import GAN
+from tests.support.gan_models import build_gan
 
-SIZES = dict(architecture="dcgan", width=8, colours=3, noise_size=6, generator_channels=2, up="transposed")
-SIZES |= dict(classes=0, condition="projection", spherical_noise=False)
+CONFIG = dict(architecture="dcgan", width=8, colours=3, noise_size=6, generator_channels=2, up="transposed")
+CONFIG |= dict(classes=0, condition="projection", spherical_noise=False)
 
 
 def release(batch_size=4, seed=0, **options):
-    """A GAN whose batch norms have learnt something, and its released form."""
-    model, rng = GAN(**SIZES | options), np.random.default_rng(seed)
+    """A GAN with random weights and statistics, and its released form."""
+    model, rng = build_gan(**CONFIG | options), np.random.default_rng(seed)
     for variable in model.generator.variables:
         variable.assign(0.5 * rng.standard_normal(variable.shape) + (variable.name == "moving_variance"))
     for variable in model.generator.variables:
         if variable.name == "moving_variance":
             variable.assign(np.abs(variable))
     weights = {name: np.asarray(value) for name, value in model.release_state().items()}
-    return model, ReleasedGAN(SIZES | options, weights | {"discriminator/0": np.zeros(1)}, "a test", batch_size)
+    return model, ReleasedGAN(CONFIG | options, weights | {"discriminator/0": np.zeros(1)}, "a test", batch_size)
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def conditional():
 
 def test_sample_equals_the_model_in_inference(plain):
     model, released = plain
-    noise = released.noise(0, 4)
+    noise = released.draw_noise(0, 4)
     images = released.sample(noise)
     assert images.dtype == np.float32 and images.shape == (4, 8, 8, 3)
     np.testing.assert_array_equal(images, model(noise))
@@ -43,9 +43,9 @@ def test_sample_equals_the_model_in_inference(plain):
     assert len({image.tobytes() for image in images}) == 4
 
 
-def test_an_image_is_the_same_in_any_company(plain):
+def test_an_image_does_not_depend_on_the_rest_of_its_batch(plain):
     _, released = plain
-    noise = released.noise(0, 7)
+    noise = released.draw_noise(0, 7)
     images = released.sample(noise)
     np.testing.assert_array_equal(released.sample(noise[5:6])[0], images[5])
     np.testing.assert_array_equal(released.sample(noise[::-1])[::-1], images)
@@ -54,51 +54,50 @@ def test_an_image_is_the_same_in_any_company(plain):
 
 def test_noise_is_a_function_of_seed_and_row(plain):
     _, released = plain
-    noise = released.noise(3, 5)
+    noise = released.draw_noise(3, 5)
     assert noise.dtype == np.float32 and noise.shape == (5, 6)
-    np.testing.assert_array_equal(released.noise(3, 2, start=2), noise[2:4])
-    assert len(np.unique(np.concatenate([noise, released.noise(4, 5)]))) == 60
-    assert released.noise(0, 0).shape == (0, 6)
-    many = released.noise(0, 2000)
+    np.testing.assert_array_equal(released.draw_noise(3, 2, start=2), noise[2:4])
+    assert len(np.unique(np.concatenate([noise, released.draw_noise(4, 5)]))) == 60
+    assert released.draw_noise(0, 0).shape == (0, 6)
+    many = released.draw_noise(0, 2000)
     assert abs(many.mean()) < 0.05 and abs(many.var() - 1) < 0.07
 
 
 def test_spherical_noise(plain):
     _, gaussian = plain
     _, spherical = release(spherical_noise=True)
-    noise, before = spherical.noise(0, 3), gaussian.noise(0, 3)
+    noise, gaussian_noise = spherical.draw_noise(0, 3), gaussian.draw_noise(0, 3)
     np.testing.assert_allclose(np.linalg.norm(noise, axis=1), np.sqrt(6), rtol=1e-5)
-    np.testing.assert_allclose(
-        noise / before, np.sqrt(6) / np.linalg.norm(before, axis=1)[:, None] * np.ones(6), rtol=1e-5
-    )
+    factors = np.sqrt(6) / np.linalg.norm(gaussian_noise, axis=1)[:, None]
+    np.testing.assert_allclose(noise / gaussian_noise, factors * np.ones(6), rtol=1e-5)
 
 
-def test_labels_are_one_hot_weights(conditional):
+def test_labels_are_equivalent_to_one_hot_weights(conditional):
     model, released = conditional
-    noise, labels = released.noise(0, 4), [2, 0, 1, 2]
+    noise, labels = released.draw_noise(0, 4), [2, 0, 1, 2]
     images = released.sample(noise, labels)
     weights = np.eye(3, dtype=np.float32)[labels]
     np.testing.assert_array_equal(images, released.sample(noise, weights))
     np.testing.assert_array_equal(images, model([noise, weights]))
-    others = released.sample(noise, [0, 1, 2, 0])
-    assert np.abs(images - others).max((1, 2, 3)).min() > 1e-3
+    other_images = released.sample(noise, [0, 1, 2, 0])
+    assert np.abs(images - other_images).max((1, 2, 3)).min() > 1e-3
     halfway = released.sample(noise, (weights + np.eye(3)[[0, 1, 2, 0]]) / 2)
-    for end in (images, others):
+    for end in (images, other_images):
         assert np.abs(halfway - end).max((1, 2, 3)).min() > 1e-3
 
 
-@pytest.mark.parametrize("given", [None, [0, 1], [0, 1, 3], [0, -1, 0], np.zeros((3, 2)), np.zeros(3)])
-def test_class_weights_that_do_not_fit(conditional, given):
+@pytest.mark.parametrize("class_weights", [None, [0, 1], [0, 1, 3], [0, -1, 0], np.zeros((3, 2)), np.zeros(3)])
+def test_class_weights_that_do_not_fit_are_refused(conditional, class_weights):
     _, released = conditional
-    with pytest.raises(ValueError, match="required. Received"):
-        released.sample(released.noise(0, 3), given)
+    with pytest.raises(ValueError, match="class_weights must .* Received"):
+        released.sample(released.draw_noise(0, 3), class_weights)
 
 
-def test_other_input_that_does_not_fit(plain):
+def test_class_weights_without_classes_and_noise_of_another_size_are_refused(plain):
     _, released = plain
-    with pytest.raises(ValueError, match="No class weight is required"):
-        released.sample(released.noise(0, 2), [0, 1])
-    with pytest.raises(ValueError, match=r"\[N, 6\] is required. Received: \(2, 5\)"):
+    with pytest.raises(ValueError, match="class_weights must be None"):
+        released.sample(released.draw_noise(0, 2), [0, 1])
+    with pytest.raises(ValueError, match=r"noise must be \[N, 6\]. Received: \(2, 5\)"):
         released.sample(np.zeros((2, 5)))
 
 
@@ -106,12 +105,11 @@ def test_weights_of_another_size_are_refused(plain):
     model, _ = plain
     weights = {name: np.asarray(value) for name, value in model.release_state().items()}
     with pytest.raises(InputError, match="a test with"):
-        ReleasedGAN(SIZES | {"generator_channels": 3}, weights, "a test")
+        ReleasedGAN(CONFIG | {"generator_channels": 3}, weights, "a test")
 
 
-def test_the_average_is_what_is_released():
-    model = GAN(**SIZES, ema_rate=0.5)
-    for variable in model.generator.variables:
-        variable.assign(variable + 1)
-    held = model.release_state().values()
-    assert {id(v) for v in held} == {id(v) for v in model.released_generator.variables}
+def test_the_average_is_released():
+    model = build_gan(**CONFIG, ema_rate=0.5)
+    assert model.released_generator is not model.generator
+    released = model.release_state().values()
+    assert {id(v) for v in released} == {id(v) for v in model.released_generator.variables}

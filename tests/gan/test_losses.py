@@ -1,4 +1,4 @@
-"""The losses of GANs on four numbers worked by hand, their signs, and the gradient penalty of a linear critic."""
+"""Losses of GANs: values by hand, signs of their gradients, and the gradient penalty of a linear critic."""
 
 import math
 
@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from gan import losses
+from gan.choices import LOSSES, LOSSES_WITH_TARGETS
 
 REAL, FAKE = [2.0, -1.0], [0.5, -3.0]
 
@@ -39,29 +40,29 @@ BY_HAND = {
 
 
 @pytest.mark.parametrize("name", losses.LOSSES)
-def test_pairs_by_hand(name):
-    discriminator_loss, generator_loss = losses.LOSSES[name]
-    close(discriminator_loss(vector(*REAL), vector(*FAKE)), BY_HAND[name][0])
-    close(generator_loss(vector(*FAKE)), BY_HAND[name][1])
+def test_losses_by_hand(name):
+    loss = losses.LOSSES[name]
+    close(loss.discriminator(vector(*REAL), vector(*FAKE)), BY_HAND[name][0])
+    close(loss.generator(vector(*FAKE)), BY_HAND[name][1])
 
 
 @pytest.mark.parametrize("name", losses.LOSSES)
-def test_each_side_pulls_its_own_way(name):
-    """The discriminator wants real logits up and fake ones down; the generator fake ones up."""
-    discriminator_loss, generator_loss = losses.LOSSES[name]
+def test_signs_of_the_gradients(name):
+    """The discriminator's loss raises real and lowers fake logits; the generator's loss raises fake ones."""
+    loss = losses.LOSSES[name]
     real, fake = tf.constant([0.2]), tf.constant([0.3])
     with tf.GradientTape(persistent=True) as tape:
         tape.watch([real, fake])
-        discriminator, generator = discriminator_loss(real, fake), generator_loss(fake)
+        discriminator, generator = loss.discriminator(real, fake), loss.generator(fake)
     assert tape.gradient(discriminator, real) < 0 < tape.gradient(discriminator, fake)
     assert tape.gradient(generator, fake) < 0 and tape.gradient(generator, real) is None
 
 
 def test_large_logits_stay_finite():
     for name in ("minimax", "non_saturating"):
-        discriminator_loss, generator_loss = losses.LOSSES[name]
-        close(discriminator_loss(vector(-200), vector(300)), 500)
-        assert np.isfinite(generator_loss(vector(-200)))
+        loss = losses.LOSSES[name]
+        close(loss.discriminator(vector(-200), vector(300)), 500)
+        assert np.isfinite(loss.generator(vector(-200)))
 
 
 def test_targets_by_hand():
@@ -73,17 +74,21 @@ def test_targets_by_hand():
     close(
         losses.least_squares_discriminator_loss(vector(*REAL), vector(*FAKE), real_targets, fake_targets), expected
     )
-    assert {name for name in losses.LOSSES if name in losses.LABELLED} == {*losses.LABELLED}
+
+
+def test_which_losses_accept_targets():
+    assert {name for name, loss in losses.LOSSES.items() if loss.accepts_targets} == {*LOSSES_WITH_TARGETS}
+    assert tuple(losses.LOSSES) == LOSSES
 
 
 def test_accuracies_by_hand():
     real, fake = vector(0.4, 0.6, 2, -1), vector(0.4, 0.6, -2, -1)
     for name in ("minimax", "non_saturating", "hinge"):
-        found = losses.accuracies(name, real, fake)
-        assert (float(found["real_accuracy"]), float(found["fake_accuracy"])) == (0.75, 0.5)
-    found = losses.accuracies("least_squares", real, fake)
-    assert (float(found["real_accuracy"]), float(found["fake_accuracy"])) == (0.5, 0.75)
-    assert losses.accuracies("wasserstein", real, fake) == {}
+        accuracies = losses.LOSSES[name].accuracies(real, fake)
+        assert (float(accuracies["real_accuracy"]), float(accuracies["fake_accuracy"])) == (0.75, 0.5)
+    accuracies = losses.LOSSES["least_squares"].accuracies(real, fake)
+    assert (float(accuracies["real_accuracy"]), float(accuracies["fake_accuracy"])) == (0.5, 0.75)
+    assert losses.LOSSES["wasserstein"].accuracies(real, fake) == {}
 
 
 # Gradient penalty
@@ -91,9 +96,9 @@ def test_accuracies_by_hand():
 
 def test_interpolate_by_hand():
     real, fake = np.full((3, 2, 2, 1), 4, np.float32), np.full((3, 2, 2, 1), 8, np.float32)
-    between = np.asarray(losses.interpolate(real, fake, vector(1, 0, 0.25)))
+    interpolated = np.asarray(losses.interpolate(real, fake, vector(1, 0, 0.25)))
     for k, expected in enumerate((4, 8, 7)):
-        close(between[k], np.full((2, 2, 1), expected))
+        close(interpolated[k], np.full((2, 2, 1), expected))
     close(
         losses.interpolate(np.eye(2, dtype=np.float32), 1 - np.eye(2, dtype=np.float32), vector(1, 0)),
         [[1, 0]] * 2,

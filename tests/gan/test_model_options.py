@@ -1,4 +1,4 @@
-"""What each option of a GAN changes in its training, and that its randomness comes from (seed, step)."""
+"""The effect of each option of a GAN on its training, and its streams of randomness."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from tests.support.gan_models import NOISE, batch, make
 
 @pytest.fixture
 def fixed_noise(monkeypatch):
-    monkeypatch.setattr(tricks, "draw_noise", lambda count, size, seed, spherical: tf.constant(NOISE))
+    monkeypatch.setattr(tricks, "draw_gaussian_noise", lambda count, size, seed: tf.constant(NOISE))
 
 
 OPTIONS = [
@@ -33,17 +33,17 @@ def run(**options):
 
 
 @pytest.fixture(scope="module")
-def usual():
+def default_logs():
     return run()
 
 
 @pytest.mark.parametrize("option", OPTIONS, ids=lambda option: "+".join(option))
-def test_every_option_changes_the_training(usual, option):
-    reference = run(normalisation="none") if "normalisation" in option else usual
-    found = run(**option)
-    first = {"gradient_penalty", "replay_images", "loss"} & option.keys()  # what the first step cannot show yet
-    assert (found[0]["discriminator_loss"] == reference[0]["discriminator_loss"]) == bool(first)
-    assert found[1]["discriminator_loss"] != reference[1]["discriminator_loss"]
+def test_every_option_changes_the_training(default_logs, option):
+    expected = run(normalisation="none") if "normalisation" in option else default_logs
+    logs = run(**option)
+    later = {"gradient_penalty", "replay_images", "loss"} & option.keys()  # no effect on the first step's loss
+    assert (logs[0]["discriminator_loss"] == expected[0]["discriminator_loss"]) == bool(later)
+    assert logs[1]["discriminator_loss"] != expected[1]["discriminator_loss"]
 
 
 @pytest.mark.slow
@@ -52,9 +52,10 @@ def test_every_option_is_repeatable(option):
     assert run(**option) == run(**option)
 
 
-def test_soft_and_flipped_labels_reach_the_loss_by_side(fixed_noise, monkeypatch):
-    """Targets of 0.9 and 0.3: the plain cross-entropy with them."""
-    monkeypatch.setattr(tricks, "draw_targets", lambda count, *_: (tf.fill((count,), 0.9), tf.fill((count,), 0.3)))
+def test_real_and_fake_targets_reach_the_loss(fixed_noise, monkeypatch):
+    """Targets of 0.9 for real images and 0.3 for fakes give the cross-entropy with these."""
+    targets = lambda self, count, seed: (tf.fill((count,), 0.9), tf.fill((count,), 0.3))  # noqa: E731
+    monkeypatch.setattr(tricks.NoisyTargets, "__call__", targets)
     model = make(soft_labels=0.1, normalisation="none")
     real = np.asarray(model.discriminator(batch()["image"]), np.float64)
     fake = np.asarray(model.discriminator(model.generator(tf.constant(NOISE), training=True)), np.float64)
@@ -63,52 +64,56 @@ def test_soft_and_flipped_labels_reach_the_loss_by_side(fixed_noise, monkeypatch
     assert float(model.train_step(batch())["discriminator_loss"]) == pytest.approx(expected, rel=1e-4)
 
 
-def spy_on_the_discriminator(model, patch):
-    seen, original = [], model._judge
-    patch.setattr(model, "_judge", lambda x, w: seen.append((np.asarray(x).copy(), w)) or original(x, w))
-    return seen
+def record_discriminator_inputs(model, monkeypatch):
+    """A list to which each call of the discriminator adds its inputs: [images] or [images, class weights]."""
+    calls, discriminate = [], model._discriminate
+    record = lambda inputs: calls.append([np.asarray(x).copy() for x in inputs]) or discriminate(inputs)  # noqa: E731
+    monkeypatch.setattr(model, "_discriminate", record)
+    return calls
 
 
-def test_instance_noise_is_on_all_that_the_discriminator_sees_and_decays(fixed_noise, monkeypatch):
+def test_instance_noise_decays_and_differs_for_real_images_and_both_uses_of_fakes(fixed_noise, monkeypatch):
     model, data = make(instance_noise=0.4, instance_noise_steps=4), batch()
     for step, deviation in ((0, 0.4), (3, 0.1), (4, 0.0)):
         model.step.assign(step)
         fakes = np.asarray(model.generator(tf.constant(NOISE), training=True))
-        seen = spy_on_the_discriminator(model, monkeypatch)
+        calls = record_discriminator_inputs(model, monkeypatch)
         model.train_step(data)
-        noise = [x - np.asarray(clean) for (x, _), clean in zip(seen, (data["image"], fakes, fakes), strict=True)]
+        clean_images = (data["image"], fakes, fakes)
+        noise = [x - np.asarray(clean) for (x,), clean in zip(calls, clean_images, strict=True)]
         for part in noise:
             np.testing.assert_allclose(part.std(), deviation, rtol=0.1, atol=1e-6)
-        if deviation:  # three draws
+        if deviation:
             assert np.abs(np.corrcoef([part.ravel() for part in noise]) - np.eye(3)).max() < 0.1
 
 
-def test_augmentation_is_on_all_that_the_discriminator_sees(fixed_noise, monkeypatch):
+def test_augmentation_changes_real_images_and_both_uses_of_fakes(fixed_noise, monkeypatch):
     model, data = make(augment=("cutout",)), batch()
-    seen = spy_on_the_discriminator(model, monkeypatch)
+    calls = record_discriminator_inputs(model, monkeypatch)
     model.train_step(data)
-    cut = [(x == 0).all(-1).mean((1, 2)) for x, _ in seen]
+    cut = [(x == 0).all(-1).mean((1, 2)) for (x,) in calls]
     assert len(cut) == 3 and all((part >= 16 / 256).all() and (part <= 64 / 256).all() for part in cut)
 
 
 def test_replayed_fakes_keep_their_labels(monkeypatch):
     model = make(classes=3, replay_images=8)
-    seen = spy_on_the_discriminator(model, monkeypatch)
+    calls = record_discriminator_inputs(model, monkeypatch)
     model.train_step(batch(0))
     model.train_step(batch(1))
     first, second = batch(0)["label"].numpy(), batch(1)["label"].numpy()
-    (_, weights), (_, real), (_, fresh) = seen[4], seen[3], seen[5]
-    np.testing.assert_array_equal(np.argmax(real, 1), second)
-    np.testing.assert_array_equal(np.argmax(fresh, 1), second)  # the generator's own step has no older ones
-    labels = np.argmax(weights, 1)
+    first_fakes = calls[1][0]
+    (_, real_weights), (replayed, replayed_weights), (_, generated_weights) = calls[3:]
+    np.testing.assert_array_equal(np.argmax(real_weights, 1), second)
+    np.testing.assert_array_equal(np.argmax(generated_weights, 1), second)  # the generator's step uses no replay
+    labels = np.argmax(replayed_weights, 1)
     assert list(labels[:2]) == list(second[:2]) and set(labels[2:]) <= set(first[:2])
-    for image, label in zip(seen[4][0][2:], labels[2:], strict=True):
-        held = [k for k in range(2) if np.array_equal(image, seen[1][0][k])]
-        assert held and first[held[0]] == label
+    for image, label in zip(replayed[2:], labels[2:], strict=True):
+        matches = [k for k in range(2) if np.array_equal(image, first_fakes[k])]
+        assert matches and first[matches[0]] == label
 
 
 @pytest.mark.parametrize("condition", ["projection", "concat"])
-def test_labels_matter(condition, fixed_noise):
+def test_labels_affect_the_losses_and_fakes(condition, fixed_noise):
     data, logs = batch(), []
     for shift in (0, 1):
         logs.append(make(classes=3, condition=condition).train_step(data | {"label": (data["label"] + shift) % 3}))
@@ -117,9 +122,10 @@ def test_labels_matter(condition, fixed_noise):
     )
 
 
-def test_streams_of_randomness_are_apart():
+def test_streams_of_randomness_differ():
     model = make()
-    seeds = {tuple(np.asarray(model._seed(stream, draw))) for stream in STREAMS for draw in (0, 1)}
+    seeds = {tuple(np.asarray(model._seed(stream))) for stream in STREAMS}
+    seeds |= {(seed + (tricks.InstanceNoise.STREAM_OFFSET << 32), step) for seed, step in seeds}
     assert len(seeds) == 2 * len(STREAMS) and {step for _, step in seeds} == {0}
     model.step.assign(2**40)
     assert np.asarray(model._seed("noise"))[1] == 2**40

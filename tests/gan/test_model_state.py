@@ -1,4 +1,4 @@
-"""Exact resume of a GAN, its precisions and overflows under XLA, and GAN as a Keras model."""
+"""A GAN's checkpoint state, exact resume, mixed precision, and its behaviour as a Keras model."""
 
 import keras
 import numpy as np
@@ -8,8 +8,17 @@ import tensorflow as tf
 from common.files import pack, unpack
 from common.variables import restore
 from gan import tricks
-from gan.model import GAN
-from tests.support.gan_models import NOISE, SMALL, batch, changed, families, make, snapshot
+from tests.support.gan_models import (
+    NOISE,
+    SMALL,
+    batch,
+    build_gan,
+    changed,
+    make,
+    optimizers,
+    prefixes,
+    snapshot,
+)
 
 EVERYTHING = dict(classes=3, normalisation="spectral", loss="hinge", replay_images=6, ema_rate=0.9, critic_steps=2)
 EVERYTHING |= dict(instance_noise=0.1, instance_noise_steps=5, augment=("flip", "cutout"), spherical_noise=True)
@@ -19,20 +28,20 @@ EVERYTHING |= dict(instance_noise=0.1, instance_noise_steps=5, augment=("flip", 
 
 
 @pytest.mark.parametrize("options", [dict(), EVERYTHING], ids=["plain", "everything"])
-def test_state_is_complete_and_its_names_do_not_vary(options):
+def test_state_holds_every_variable_under_the_same_names_in_each_model(options):
     first, second = make(**options), make(**options)
     assert list(first.state()) == list(second.state())
-    held = {id(variable) for variable in first.state().values()}
-    assert len(held) == len(first.state())
-    everything = [*first.variables, *(v for optimizer in first.optimizers.values() for v in optimizer.variables)]
-    assert {id(variable) for variable in everything} == held
+    state_ids = {id(variable) for variable in first.state().values()}
+    assert len(state_ids) == len(first.state())
+    variables = [*first.variables, *(v for optimizer in first.optimizers.values() for v in optimizer.variables)]
+    assert {id(variable) for variable in variables} == state_ids
 
 
 def test_release_state_is_the_released_generator():
     for options in (dict(), EVERYTHING):
         model = make(**options)
         released = model.release_state()
-        assert families(released) == {"generator"}
+        assert prefixes(released) == {"generator"}
         assert {id(v) for v in released.values()} == {id(v) for v in model.released_generator.variables}
 
 
@@ -46,8 +55,8 @@ def test_release_state_is_the_released_generator():
         pytest.param(EVERYTHING, "xla", marks=pytest.mark.slow),
     ],
 )
-def test_a_restored_model_goes_on_bit_for_bit(options, compiler):
-    """Spectral norm, replay, EMA and the generator's batch norm; then the discriminator's batch norm."""
+def test_training_resumes_bit_identically_from_restored_state(options, compiler):
+    """The state includes spectral norms, replay, averages and batch norms."""
     model, fresh = make(**options), make(seed=5, **options)
     steps = [
         m.train_step if compiler == "none" else tf.function(m.train_step, jit_compile=True, autograph=False)
@@ -57,8 +66,8 @@ def test_a_restored_model_goes_on_bit_for_bit(options, compiler):
         steps[0](batch(step), **model.static_arguments(step))
     restore(fresh.state(), unpack(pack(model.state()), "a test"), "a test")
     for step in range(2, 4):
-        theirs, ours = (run(batch(step), **model.static_arguments(step)) for run in steps)
-        assert {name: float(v) for name, v in ours.items()} == {name: float(v) for name, v in theirs.items()}
+        expected, resumed = (run(batch(step), **model.static_arguments(step)) for run in steps)
+        assert {name: float(v) for name, v in resumed.items()} == {name: float(v) for name, v in expected.items()}
     assert changed(snapshot(model), snapshot(fresh)) == set()
     assert int(fresh.step) == 4
     assert int(fresh.optimizers["discriminator"].iterations) == 4
@@ -78,7 +87,7 @@ def test_steps_are_a_function_of_seed_and_step():
 # Precision
 
 
-PRECISE = dict(classes=3, ema_rate=0.5)
+OPTIONS = dict(classes=3, ema_rate=0.5)
 TOLERANCE = {"float32": 1e-4, "mixed_float16": 2e-2, "mixed_bfloat16": 6e-2}
 VARIANTS = {
     "batch": dict(),
@@ -88,15 +97,16 @@ VARIANTS = {
 
 
 @pytest.fixture(scope="module", autouse=True)
-def same_draws():
-    """XLA draws other numbers from a seed than eager TensorFlow does; here all steps draw alike."""
+def same_noise():
+    """Fixes the noise, because XLA draws other numbers from a seed than eager TensorFlow."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tricks, "draw_noise", lambda *_: tf.constant(NOISE))
+        patch.setattr(tricks, "draw_gaussian_noise", lambda *_: tf.constant(NOISE))
+        patch.setattr(tricks, "draw_spherical_noise", lambda *_: tf.constant(NOISE))
         yield
 
 
 def set_scales(model, scale):
-    """Weights of this size overflow at the usual first scale."""
+    """Sets all loss scales: at the default initial scale the large weights of these tests overflow."""
     for optimizer in model.optimizers.values():
         if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
             optimizer.dynamic_scale.assign(scale)
@@ -114,16 +124,16 @@ def losses_of(logs):
     [("batch", "float32"), *((v, f"mixed_{p}") for v in VARIANTS for p in ("float16", "bfloat16"))],
 )
 def test_precisions_agree_under_xla(variant, precision, monkeypatch):
-    exact, model = (make(**PRECISE, **VARIANTS[variant], precision=p) for p in ("float32", precision))
+    exact, model = (make(**OPTIONS, **VARIANTS[variant], precision=p) for p in ("float32", precision))
     monkeypatch.setattr(tf.random, "stateless_uniform", lambda *_, **__: tf.constant([0.1, 0.9, 0.4, 0.6]))
     set_scales(model, 2.0**6)
     train_step = tf.function(model.train_step, jit_compile=True, autograph=False)
     for step in range(2):
-        expected, found = (losses_of(run(batch(step))) for run in (exact.train_step, train_step))
-        assert expected.keys() == found.keys() and len(expected) >= 3
+        expected, losses = (losses_of(run(batch(step))) for run in (exact.train_step, train_step))
+        assert expected.keys() == losses.keys() and len(expected) >= 3
         for name, value in expected.items():
             tolerance = TOLERANCE[precision]
-            assert found[name] == pytest.approx(value, rel=tolerance, abs=2 * tolerance), (name, step)
+            assert losses[name] == pytest.approx(value, rel=tolerance, abs=2 * tolerance), (name, step)
     scaled = isinstance(model.optimizers["generator"], keras.optimizers.LossScaleOptimizer)
     assert scaled == (precision == "mixed_float16")
     assert [int(optimizer.iterations) for optimizer in model.optimizers.values()] == [2, 2]
@@ -132,7 +142,7 @@ def test_precisions_agree_under_xla(variant, precision, monkeypatch):
 
 @pytest.fixture(scope="module")
 def float16():
-    model = make(**PRECISE, precision="mixed_float16")
+    model = make(**OPTIONS, precision="mixed_float16")
     return model, tf.function(model.train_step, jit_compile=True, autograph=False), snapshot(model)
 
 
@@ -146,22 +156,22 @@ def fresh_float16(float16):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["generator", "discriminator"])
-def test_an_overflow_skips_that_networks_step_only(fresh_float16, name):
+def test_an_overflow_skips_only_the_step_of_its_network(fresh_float16, name):
     model, train_step = fresh_float16
     other = {"generator": "discriminator", "discriminator": "generator"}[name]
-    first = model.released_generator.trainable_weights or model.released_generator.variables
-    first[0].assign(first[0] + 1)  # so that a step of the average would show
+    average = model.released_generator.variables[0]
+    average.assign(average + 1)  # so that an update of the average would show
     set_scales(model, 2.0**6)
     model.optimizers[name].dynamic_scale.assign(2.0**120)
     before = snapshot(model)
     train_step(batch())
     after = snapshot(model)
-    moved = {n for n in changed(before, after) if before[n].ndim and "moving" not in n}
+    names = {n for n in changed(before, after) if before[n].ndim and "moving" not in n}
     expected = (
         {other, f"{other}_optimizer"} if name == "generator" else {"trained_generator", "generator_optimizer"}
     )
-    assert families(moved) - {"generator"} == expected
-    assert ("generator" in families(moved)) == (name == "discriminator")  # the average follows the generator
+    assert prefixes(names) - {"generator"} == expected
+    assert ("generator" in prefixes(names)) == (name == "discriminator")  # "generator" is the average
     assert float(model.optimizers[name].dynamic_scale) == 2.0**119
     assert float(model.optimizers[other].dynamic_scale) == 2.0**6
     assert [int(model.optimizers[n].iterations) for n in (name, other)] == [0, 1]
@@ -169,8 +179,8 @@ def test_an_overflow_skips_that_networks_step_only(fresh_float16, name):
 
 
 @pytest.mark.slow
-def test_the_loss_scale_cancels(fresh_float16):
-    """The same step at a scale 64 times as large: gradients, read from the first moments, agree."""
+def test_gradients_do_not_depend_on_the_loss_scale(fresh_float16):
+    """Compares gradients, read from the first moments, at two scales that differ by a factor of 64."""
     model, train_step = fresh_float16
     start, moments = snapshot(model), []
     for scale in (2.0, 2.0**7):
@@ -188,9 +198,9 @@ def test_the_loss_scale_cancels(fresh_float16):
 # As a Keras model
 
 
-def test_fit():
+def test_fit_logs_finite_losses_and_no_stray_loss():
     model = make(ema_rate=0.5)
-    model.compile(1e-3, jit_compile=False)
+    model.compile(*optimizers(), jit_compile=False)
     data = tf.data.Dataset.from_tensors(batch()).repeat()
     history = model.fit(data, steps_per_epoch=2, epochs=2, shuffle=False, verbose=0).history
     assert model.metrics == [] and "loss" not in history
@@ -198,21 +208,20 @@ def test_fit():
     assert int(model.step) == 4
 
 
-def test_both_sides_learn():
-    """A discriminator alone learns to tell; then a generator alone learns to pass for real."""
+def test_each_network_learns_while_the_other_is_fixed():
     model, data = make(normalisation="none"), batch()
-    model.compile(0.0, discriminator_learning_rate=1e-2)
+    model.compile(*optimizers(0.0, discriminator_rate=1e-2))
     train_step = tf.function(model.train_step, autograph=False)
     logs = [train_step(data, generator=False) for _ in range(30)]
     assert float(logs[-1]["discriminator_loss"]) < 0.3 * float(logs[0]["discriminator_loss"])
     assert float(logs[-1]["real_accuracy"]) == float(logs[-1]["fake_accuracy"]) == 1
-    model.compile(1e-2, discriminator_learning_rate=0.0)
+    model.compile(*optimizers(1e-2, discriminator_rate=0.0))
     train_step = tf.function(model.train_step, autograph=False)
     logs = [train_step(data) for _ in range(60)]
     assert float(logs[-1]["generator_loss"]) < 0.5 * float(logs[0]["generator_loss"])
 
 
-def test_calling_it_gives_images_of_weights_between_classes():
+def test_class_weights_between_two_classes_give_other_images():
     model = make(classes=3, ema_rate=0.5)
     ends = [np.asarray(model([NOISE, np.float32([w] * 4)])) for w in ([1, 0, 0], [0, 0, 1], [0.5, 0, 0.5])]
     assert ends[0].shape == (4, 16, 16, 3) and np.abs(ends[0]).max() <= 1
@@ -238,15 +247,19 @@ def test_calling_it_gives_images_of_weights_between_classes():
         dict(width=20),
     ],
 )
-def test_constructor_names_what_is_wrong(wrong):
-    [*_, (name, value)] = wrong.items()
-    if name == "normalisation" and "gradient_penalty" in wrong and value == "none":
-        name, value = [(n, v) for n, v in wrong.items() if n != "normalisation"][-1]
-    value = "zoom" if name == "augment" else value
-    with pytest.raises(ValueError, match=f"(?s)required.*Received.*{value}"):
-        GAN(**SMALL | wrong)
+def test_a_wrong_choice_is_named(wrong):
+    with pytest.raises(ValueError, match="must|needs") as error:
+        build_gan(**SMALL | wrong)
+    received = str(error.value).rpartition("Received: ")[2]
+    expected = {
+        "normalisation=batch": "BatchNorm",
+        "minibatch_deviation=True": "MinibatchDeviation",
+        "augment=('zoom',)": "zoom",
+    }
+    shown = [expected.get(f"{name}={value}", str(value)) for name, value in wrong.items()]
+    assert any(text in received for text in shown)
 
 
-def test_compile_names_a_wrong_optimizer():
-    with pytest.raises(ValueError, match="optimizer is required to be one of .*'sgd'"):
-        make().compile(optimizer="sgd")
+def test_an_unknown_optimizer_is_named():
+    with pytest.raises(ValueError, match="optimizer must be one of .*'sgd'"):
+        optimizers(name="sgd")

@@ -430,7 +430,7 @@ def test_gans_fails_for_another_step_and_for_nan(monkeypatch):
 
 
 def spoil_penalty(model):
-    model.gradient_penalty = 10.1
+    model.penalties[0].weight = 10.1
 
 
 def test_gans_fails_for_another_gradient_penalty(monkeypatch):

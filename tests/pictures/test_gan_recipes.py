@@ -19,7 +19,7 @@ class Shows:
 
     classes = 3
 
-    def noise(self, seed, count, start=0):
+    def draw_noise(self, seed, count, start=0):
         """Number n of a seed is (seed, n, n^2, 1)."""
         numbers = np.arange(start, start + count, dtype=np.float32)
         return np.stack([np.full_like(numbers, seed), numbers, numbers**2, np.ones_like(numbers)], axis=1)
@@ -53,7 +53,7 @@ def weights(pictures):
 def test_sample_k_is_of_noise_k_and_of_all_classes_in_turn():
     rendered, entries = made(NAMES)
     assert set(rendered) == {"pictures"}
-    np.testing.assert_array_equal(noises(rendered["pictures"]), Shows().noise(3, 5))
+    np.testing.assert_array_equal(noises(rendered["pictures"]), Shows().draw_noise(3, 5))
     np.testing.assert_array_equal(weights(rendered["pictures"]), np.eye(3)[[0, 1, 2, 0, 1]])
     assert entries[4] == {"noise": [4], "class": "horse"}
     few, _ = made(NAMES, count=2)
@@ -69,7 +69,7 @@ def test_samples_of_one_class_and_of_a_model_without_classes():
 
 def test_strips_go_by_slerp_between_two_noises_of_one_class():
     rendered, entries = made(NAMES, action="interpolate", strip=3, count=4)
-    noise = Shows().noise(3, 8)
+    noise = Shows().draw_noise(3, 8)
     assert set(rendered) == {"parents", "strips"}
     np.testing.assert_array_equal(noises(rendered["strips"])[:, 0], noise[::2])
     np.testing.assert_array_equal(noises(rendered["strips"])[:, 2], noise[1::2])
@@ -80,18 +80,18 @@ def test_strips_go_by_slerp_between_two_noises_of_one_class():
 
 def test_blends_move_the_class_and_keep_the_noise():
     rendered, entries = made(NAMES, action="blend", first="horse", second="bird", mix=0.25, strip=5)
-    np.testing.assert_array_equal(noises(rendered["pictures"]), Shows().noise(3, 5))
+    np.testing.assert_array_equal(noises(rendered["pictures"]), Shows().draw_noise(3, 5))
     np.testing.assert_allclose(weights(rendered["pictures"]), [[0.25, 0.75, 0]] * 5)
     np.testing.assert_array_equal(rendered["strips"][:, 1], rendered["pictures"])
     np.testing.assert_array_equal(rendered["strips"][:, [0, 4]], rendered["parents"])
     np.testing.assert_array_equal(weights(rendered["parents"])[0], [[0, 1, 0], [1, 0, 0]])
-    assert (noises(rendered["strips"]) == Shows().noise(3, 5)[:, None]).all()
+    assert (noises(rendered["strips"]) == Shows().draw_noise(3, 5)[:, None]).all()
     assert entries[2] == {"noise": [2], "class": "horse", "second_class": "bird"}
 
 
 def test_corners_of_a_j_diagram():
     rendered, entries = made(NAMES, action="interpolate", layout="j", strip=5, count=4)
-    cells, noise = noises(rendered["diagrams"]), Shows().noise(3, 12).reshape(4, 3, 4)
+    cells, noise = noises(rendered["diagrams"]), Shows().draw_noise(3, 12).reshape(4, 3, 4)
     a, b, c = noise.swapaxes(0, 1)
     assert cells.shape == (4, 5, 5, 4)
     for place, expected in (((0, 0), a), ((0, 4), b), ((4, 0), c), ((4, 4), b + c - a)):
@@ -105,7 +105,7 @@ def test_corners_of_a_j_diagram():
 def test_a_mine_grid_has_noises_at_every_second_place():
     rendered, entries = made(action="interpolate", layout="mine", strip=5, count=2)
     cells = noises(rendered["diagrams"])[:, ::2, ::2].reshape(18, 4)
-    np.testing.assert_array_equal(cells, Shows().noise(3, 18))
+    np.testing.assert_array_equal(cells, Shows().draw_noise(3, 18))
     assert entries[1] == {"noise": list(range(9, 18))}
 
 

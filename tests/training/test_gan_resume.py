@@ -1,4 +1,4 @@
-"""Every variant of the GANs trained through train.py, and resumed to the same bits."""
+"""Training and bit-identical resume of every GAN variant through train.py."""
 
 import json
 import os
@@ -22,7 +22,7 @@ VARIANTS = ("dcgan", "cgan", "sngan", "wgan", "wgan_gp")
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory):
-    """Noise, 25 pictures a class, so two of each are held out."""
+    """A folder of 25 noise pictures per class, of which two are held out."""
     folder, rng = tmp_path_factory.mktemp("images"), np.random.default_rng(0)
     for name in ("bird", "horse"):
         (folder / name).mkdir()
@@ -37,7 +37,7 @@ TRICKS |= {"soft_labels": 0.1, "instance_noise": 0.2, "augment": ("flip", "trans
 
 
 def run(monkeypatch, images, workdir, variant, steps, **settings):
-    """train.main for as many steps of 4 images, logged every 2 steps; the newest checkpoint's (step, arrays)."""
+    """Runs train.main for some steps of 4 images, logged every 2 steps; returns the newest checkpoint."""
     config = configs.gan.get_config(variant)
     config.data.source, config.data.image_folder = "folder", str(images)
     config.model.update(TINY | settings)
@@ -53,16 +53,15 @@ def run(monkeypatch, images, workdir, variant, steps, **settings):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("variant", "settings"), [("dcgan", TRICKS), *((variant, {}) for variant in VARIANTS)])
-def test_resumed_is_the_same_to_the_bit(variant, settings, images, tmp_path, monkeypatch, small_judges):
-    """Batch norm's and spectral norm's state, the average, the buffer, both optimizers, and all randomness."""
+def test_resume_is_bit_identical(variant, settings, images, tmp_path, monkeypatch, small_judges):
     run(monkeypatch, images, tmp_path / "resumed", variant, 7, **settings)
     step, arrays = run(monkeypatch, images, tmp_path / "resumed", variant, 12, **settings)
-    other_step, others = run(monkeypatch, images, tmp_path / "straight", variant, 12, **settings)
-    assert step == other_step == 12 and arrays.keys() == others.keys()
+    expected_step, expected = run(monkeypatch, images, tmp_path / "uninterrupted", variant, 12, **settings)
+    assert step == expected_step == 12 and arrays.keys() == expected.keys()
     prefixes = {"generator", "trained_generator", "discriminator", "generator_optimizer"}
     assert {name.partition("/")[0] for name in arrays} >= prefixes
     for name in arrays:
-        np.testing.assert_array_equal(arrays[name], others[name], name)
+        np.testing.assert_array_equal(arrays[name], expected[name], name)
     if settings:
         assert int(arrays["replay/02_stored"]) == 12 * 2 and any(name.endswith("_u") for name in arrays)
         assert int(arrays["generator_optimizer/00"]) == 12
@@ -75,7 +74,7 @@ def test_resumed_is_the_same_to_the_bit(variant, settings, images, tmp_path, mon
 
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 1800  # seconds, for a busy machine
+TIMEOUT = 1800  # seconds
 COMMAND = [sys.executable, ROOT / "train.py", f"--config={ROOT}/configs/gan.py"]
 COMMAND += [f"--config.model.{name}={value}" for name, value in (TINY | TRICKS).items()]
 COMMAND += [f"--config.train.{name}_every_kimg={value}" for name, value in (("log", 0.016), ("save", 0.04))]
@@ -89,37 +88,38 @@ def command(images, workdir, steps):
     return [*COMMAND, f"--config.data.image_folder={images}", total, f"--workdir={workdir}"]
 
 
-def newest(workdir):
+def newest_step(workdir):
+    """The step of the newest checkpoint, or 0."""
     folder = workdir / "checkpoints"
     return max((int(n[:9]) for n in os.listdir(folder) if n[0] != "."), default=0) if folder.is_dir() else 0
 
 
 @pytest.mark.slow
-def test_the_real_command_stopped_and_resumed_is_the_same_to_the_bit(images, tmp_path):
-    """With batch norm, spectral norm, replay, the average, two critic steps and all tricks."""
-    stopped, straight = tmp_path / "stopped", tmp_path / "straight"
+def test_resume_is_bit_identical_after_sigterm(images, tmp_path):
+    stopped, uninterrupted = tmp_path / "stopped", tmp_path / "uninterrupted"
     options = dict(cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     with subprocess.Popen(command(images, stopped, 10**6), **options) as process:
         try:
-            deadline = time.monotonic() + PATIENCE
-            while not newest(stopped) and process.poll() is None and time.monotonic() < deadline:
+            deadline = time.monotonic() + TIMEOUT
+            while not newest_step(stopped) and process.poll() is None and time.monotonic() < deadline:
                 time.sleep(0.05)
             process.send_signal(signal.SIGTERM)
-            told = process.communicate(timeout=PATIENCE)
+            printed = process.communicate(timeout=TIMEOUT)
         finally:
             process.kill()
-    assert process.returncode == 0 and "stopped by SIGTERM; saved" in told[0], told
-    steps = newest(stopped) + 9
-    for workdir in (stopped, straight):
-        result = subprocess.run(command(images, workdir, steps), **options, timeout=PATIENCE)
+    assert process.returncode == 0 and "stopped by SIGTERM; saved" in printed[0], printed
+    steps = newest_step(stopped) + 9
+    for workdir in (stopped, uninterrupted):
+        result = subprocess.run(command(images, workdir, steps), **options, timeout=TIMEOUT)
         assert result.returncode == 0, result.stderr
-    (step, arrays), (_, others) = (Checkpoints(w / "checkpoints").load_latest() for w in (stopped, straight))
-    assert step == steps and arrays.keys() == others.keys()
+    step, arrays = Checkpoints(stopped / "checkpoints").load_latest()
+    _, expected = Checkpoints(uninterrupted / "checkpoints").load_latest()
+    assert step == steps and arrays.keys() == expected.keys()
     for name in arrays:
-        np.testing.assert_array_equal(arrays[name], others[name], name)
+        np.testing.assert_array_equal(arrays[name], expected[name], name)
     assert any(np.any(arrays[n] != arrays[f"trained_{n}"]) for n in arrays if n.startswith("generator/"))
-    for workdir in (stopped, straight):
+    for workdir in (stopped, uninterrupted):
         assert sorted(os.listdir(workdir / "release")) == ["config.json", "weights.npz"]
-    with np.load(straight / "release" / "weights.npz") as weights:
+    with np.load(uninterrupted / "release" / "weights.npz") as weights:
         for name in set(weights) - {"config_digest"}:
-            np.testing.assert_array_equal(weights[name], others[name].astype(np.float16))
+            np.testing.assert_array_equal(weights[name], expected[name].astype(np.float16))

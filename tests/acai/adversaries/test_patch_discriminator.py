@@ -99,7 +99,7 @@ def test_augmentation_changes_the_losses_reproducibly():
     plain, (augmented, again) = call(make()), [call(make(augment=("translation",))) for _ in range(2)]
     assert float(plain.logs["discriminator_loss"]) != float(augmented.logs["discriminator_loss"])
     np.testing.assert_array_equal(at_pictures(augmented), at_pictures(again))
-    with pytest.raises(ValueError, match="Augmentations among"):
+    with pytest.raises(ValueError, match="Augmentations must be among"):
         make(augment=("blur",))
 
 

@@ -8,8 +8,8 @@ import tensorflow as tf
 from classifiers.model import Classifier
 from common.backend import loss_scaling
 from common.backend.adam import Adam
-from gan.model import GAN
 from tests.support.acai_models import build
+from tests.support.gan_models import build_gan
 
 OPTIMIZERS = {
     "adam": lambda: Adam(0.1, 0.8, 0.95),
@@ -85,7 +85,7 @@ def test_keras_branches_where_ours_does_not():
 
 MODELS = {
     "acai": lambda: build(adversarial_weight=0.1, ema_rate=0.5, precision="mixed_float16"),
-    "gan": lambda: GAN(width=8, generator_channels=2, discriminator_channels=2, precision="mixed_float16"),
+    "gan": lambda: build_gan(width=8, generator_channels=2, discriminator_channels=2, precision="mixed_float16"),
     "classifier": lambda: Classifier(width=8, channels=(2, 2), classes=3, precision="mixed_float16"),
 }
 
@@ -148,7 +148,7 @@ def test_gradient_penalty_in_float16_is_that_of_float32(small):
     for precision in ("float32", "mixed_float16"):
         keras.utils.set_random_seed(0)
         options = dict(width=16, generator_channels=4, discriminator_channels=8, normalisation="none")
-        network = GAN(**options, precision=precision).discriminator
+        network = build_gan(**options, precision=precision).discriminator
         network.trainable_variables[-2].assign(small * network.trainable_variables[-2])  # of the last layer
         with tf.GradientTape() as tape:
             tape.watch(images)

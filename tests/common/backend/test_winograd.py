@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from common.backend import compiler, strided, winograd
 from gan import tricks
-from gan.model import GAN
+from tests.support.gan_models import build_gan, optimizers
 
 SHAPES = {"images": (2, 8, 12, 3), "maps": (2, 4, 6, 5), "kernel": (4, 4, 3, 5)}
 
@@ -106,12 +106,14 @@ def test_a_gans_step_is_the_plain_one(monkeypatch):
     """Two steps with XLA, which convolve by Winograd's way, against two without: the same states."""
     rng = np.random.default_rng(3)
     images, noise = rng.uniform(-1, 1, (8, 16, 16, 3)), rng.normal(size=(8, 4))
-    monkeypatch.setattr(tricks, "draw_noise", lambda *_: tf.constant(noise, tf.float32))
+    monkeypatch.setattr(tricks, "draw_gaussian_noise", lambda *_: tf.constant(noise, tf.float32))
     states = []
     for compiled in (True, False):
         keras.utils.set_random_seed(4)
-        model = GAN(width=16, noise_size=4, generator_channels=16, discriminator_channels=16, precision="float32")
-        model.compile(1e-3)
+        model = build_gan(
+            width=16, noise_size=4, generator_channels=16, discriminator_channels=16, precision="float32"
+        )
+        model.compile(*optimizers())
 
         @tf.function(jit_compile=compiled, autograph=False)
         def step(batch, model=model, compiled=compiled):
@@ -131,5 +133,5 @@ def test_a_gans_step_is_the_plain_one(monkeypatch):
 )
 def test_which_gans_ask_for_it(options, expected):
     options = {"normalisation": "none"} | options
-    model = GAN(width=8, noise_size=2, generator_channels=2, discriminator_channels=2, **options)
+    model = build_gan(width=8, noise_size=2, generator_channels=2, discriminator_channels=2, **options)
     assert model.winograd is expected

@@ -108,5 +108,5 @@ def test_a_change_does_not_depend_on_which_others_are_on():
 def test_no_policy_changes_nothing_and_a_wrong_one_is_named():
     images = noise()
     assert augmentation.augment(images, (), SEED) is images
-    with pytest.raises(ValueError, match="(?s)flip, colour.*required.*'color'"):
+    with pytest.raises(ValueError, match="must be among flip, colour.*'color'"):
         augmentation.augment(images, ("flip", "color"), SEED)

@@ -12,7 +12,7 @@ from acai.model import paper_acai
 from common.distribute import distribution, replicas
 from configs import acai, gan
 from configs.check import check
-from gan.model import GAN
+from tests.support.gan_models import build_gan
 
 ROOT = Path(__file__).parents[3]
 LOOPBACK = ("unshare", "-rn", "sh", "-c", 'ip link set lo up && exec "$@"', "sh")  # a network of nothing else
@@ -60,11 +60,11 @@ def test_one_replica_is_left_alone():
     np.testing.assert_array_equal(drawn, tf.random.stateless_normal((2, 3), [1, 2], alg="philox"))
 
 
-@pytest.mark.parametrize("family", [paper_acai, pytest.param(GAN, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("family", [paper_acai, pytest.param(build_gan, marks=pytest.mark.slow)])
 def test_a_step_of_one_replica_reduces_nothing(family):
     """No collective operation, no slicing of rows: the step is the one that knows of no strategy."""
     options = dict(width=8, latent_width=4, latent_channels=2, depth=2, classes=3)
-    if family is GAN:
+    if family is build_gan:
         options = dict(noise_size=4, generator_channels=2, discriminator_channels=2, minibatch_deviation=True)
     model = family(**options)
     model.compile()

@@ -25,10 +25,10 @@ def generator(images, classes=2):
             return np.einsum("nc,chwd->nhwd", given, MEANS).astype(np.float32)
         return images[(2 * (k // 2) + given) % len(images)]
 
-    def noise(seed, count):
+    def draw_noise(seed, count):
         return np.arange(count, dtype=np.float32)[:, None] + 0 * seed
 
-    return SimpleNamespace(noise=noise, sample=sample, classes=classes)
+    return SimpleNamespace(draw_noise=draw_noise, sample=sample, classes=classes)
 
 
 def suite(images, classes=2, **options):
@@ -145,7 +145,7 @@ def test_morphs_have_half_the_weight_of_each_class():
         type(part)(part.images, np.where(part.labels == 0, 2, 1).astype(np.int32), part.ids, names, part.split)
         for part in (train, holdout)
     ]
-    model = SimpleNamespace(noise=model.noise, sample=sample, classes=3)
+    model = SimpleNamespace(draw_noise=model.draw_noise, sample=sample, classes=3)
     section = gan.evaluate_morphs(model, judges, Features(), *three, "horse", "bird", samples=COUNT)
     rows = named(section, "blends")
     np.testing.assert_array_equal(seen[0][1], [[0, 0.5, 0.5]] * COUNT)
