@@ -1,10 +1,10 @@
-"""What pictures look like to a network: features for Frechet and kernel distances, by name.
+"""Feature networks for Frechet and kernel distances, chosen by name:
 
-    classifier       this project's own; any other release of a classifier goes by its bundled name or path
+    classifier       this project's classifier; other classifiers go by their bundled name, run or release folder
     inception        InceptionV3 with Keras's ImageNet weights
-    a .keras file    any model of images [N, H, W, 3] in [-1, 1] with one output [N, d]
+    a .keras file    any model of images [N, H, W, C] in [-1, 1] with one output [N, d]
 
-Keras is imported where a network is made, not with this module, so that entry points can `check` a name first.
+This module imports Keras only when it makes a network, so that commands can call `check_name` first.
 """
 
 import contextlib
@@ -25,21 +25,21 @@ from common.files import digest, pack, unpack, write_atomically
 INCEPTION_WEIGHTS = "inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5"
 INCEPTION_WIDTH = 299  # pixels
 INCEPTION_BATCH = 50  # its activations take some 100 MB an image
-TIMEOUT = 5  # seconds of silence after which a download is given up
+TIMEOUT = 5  # seconds without data after which a download is abandoned
 OWN_SCALE = "not comparable with Inception FID"
 
 
 @dataclasses.dataclass(frozen=True)
 class Extractor:
-    """A network that makes features; call it with images.
+    """A function from images to features.
 
     Attributes:
-        name: what names of metrics and of files call it.
-        digest: 16 hexadecimal digits of the content of its weights.
-        comparable: a note on what its distances compare with.
-        shape: (H, W, C) of the images that it takes, None where any will do.
+        name: its name in metrics and files.
+        digest: digest of its weights, 16 hexadecimal digits.
+        comparable: a note on what its distances can be compared with.
+        shape: (H, W, C) of the images that it accepts; None where any number will do.
         network: function, float32 [B, H, W, C] in [-1, 1] -> [B, d].
-        batch_size: images that it sees at once.
+        batch_size: number of images in a batch.
     """
 
     name: str
@@ -50,130 +50,130 @@ class Extractor:
     batch_size: int = 250
 
     def __call__(self, images):
-        """Images, floats [N, H, W, C] in [-1, 1], N >= 1 -> features float32 [N, d].
+        """Computes the features float32 [N, d] of images, floats [N, H, W, C] in [-1, 1].
 
         Raises:
-            InputError: the network takes images of another shape.
-            ValueError: images that are no floats, or of another rank, or none.
+            InputError: if the network does not accept images of this shape.
+            ValueError: if the images are not floats, have another rank, or there are none.
         """
         images = np.asarray(images)
         if images.ndim != 4 or len(images) == 0 or images.dtype.kind != "f":
             raise ValueError(
-                f"images: floats [N, H, W, C], N >= 1, required. Received: {images.dtype} {images.shape}"
+                f"images must be floats [N, H, W, C], N >= 1. Received: {images.dtype} {images.shape}"
             )
-        if any(own not in (None, given) for own, given in zip(self.shape, images.shape[1:], strict=True)):
+        if any(size not in (None, given) for size, given in zip(self.shape, images.shape[1:], strict=True)):
             raise InputError(
-                f"A network of images {images.shape[1:]} is required. Received: {self.name} of {self.shape}"
+                f"--features must take images of shape {images.shape[1:]}. Received: {self.name} for {self.shape}"
             )
-        starts = progress.track(range(0, len(images), self.batch_size), f"features of pictures by {self.name}")
+        starts = progress.track(range(0, len(images), self.batch_size), f"computing features with {self.name}")
         batches = (images[start : start + self.batch_size].astype(np.float32) for start in starts)
         return np.concatenate([np.asarray(self.network(batch), np.float32) for batch in batches])
 
 
-def check(name):
-    """Finds without Keras what `extractor(name)` would find wrong with the name, the file or the release.
+def check_name(name):
+    """Checks the name of a feature network without importing Keras.
 
     Raises:
-        InputError: unknown name, or a file or release that is missing, damaged or of no classifier.
+        InputError: if the name is unknown, or the file or release is missing, damaged or not of a classifier.
     """
     if name.endswith(".keras"):
         if not zipfile.is_zipfile(name):
             state = "a damaged file" if os.path.isfile(name) else "no such file"
-            raise InputError(f"A Keras file to make features is required. Received: {name}, {state}.")
+            raise InputError(
+                f"--features must be a Keras file that exists and is whole. Received: {name}, {state}."
+            )
     elif name != "inception":
         release.read(_release_folder(name), "classifier")
 
 
-def extractor(name):
-    """The Extractor of a name, see the top of this file.
+def make_extractor(name):
+    """Makes the Extractor of a name, see the module.
 
-    The weights of "inception" are Keras's own and the resizing is Keras's, so distances come close to those of
-    the TensorFlow network that published FIDs are made with (Heusel et al. 2017, arXiv 1706.08500), but are
-    not equal to them.
+    With "inception", weights and resizing are those of Keras. Distances are close to those of the TensorFlow
+    network of published FIDs (Heusel et al. 2017, arXiv 1706.08500), but not equal to them.
 
     Raises:
-        InputError: as `check`; a Keras file that does not load or has other inputs or outputs; weights of
-            "inception" that are neither on the disk nor within reach.
+        InputError: as `check_name`; if a Keras file does not load or has other inputs or outputs; if the weights
+            of "inception" are neither on the disk nor can be downloaded.
     """
-    check(name)
+    check_name(name)
     if name == "inception":
-        return _inception()
-    return _keras_file(name) if name.endswith(".keras") else _released(name)
+        return _make_inception()
+    return _load_keras_file(name) if name.endswith(".keras") else _load_release(name)
 
 
-def cached(extract, images, folder):
-    """`extract(images)`, computed once and kept as folder/NAME-DIGEST-DIGEST.npz.
+def load_or_extract(extractor, images, folder):
+    """Loads the features of images from folder/NAME-DIGEST-DIGEST.npz, or computes and stores them.
 
-    The digests are those of the weights and of the images' bytes, shape and dtype. A file that is damaged or
-    was written under another name is computed and written anew.
+    The digests are those of the weights and of the images' bytes, shape and dtype. A damaged file, or one written
+    under another name, is replaced.
 
     Args:
-        extract: an Extractor.
-        images: as it takes them.
-        folder: made where it is missing.
+        extractor: Extractor.
+        images: see `Extractor.__call__`.
+        folder: created if it does not exist.
 
     Raises:
-        OSError: the folder cannot be made or written to.
+        OSError: if the folder cannot be created or written to.
     """
     images = np.asarray(images)
     content = f"{images.dtype.str} {images.shape} {digest(images.ravel())}"
-    name = f"{extract.name}-{extract.digest}-{digest(content.encode())}.npz"
+    name = f"{extractor.name}-{extractor.digest}-{digest(content.encode())}.npz"
     path = os.path.join(folder, name)
-    with contextlib.suppress(Exception):  # zipfile and numpy raise a dozen kinds for a damaged file
+    with contextlib.suppress(Exception):  # zipfile and numpy raise many types for a damaged file
         stored = unpack(Path(path).read_bytes(), path)
         if stored["written_as"] == name:
             return stored["features"]
     os.makedirs(folder, exist_ok=True)
-    features = extract(images)
+    features = extractor(images)
     write_atomically(path, pack({"features": features, "written_as": name}))
     return features
 
 
-def _released(name):
+def _load_release(name):
     from classifiers.inference import ReleasedClassifier
 
     folder = _release_folder(name).resolve()
     config, weights, _, weights_digest = release.read(folder, "classifier")
-    sizes = config["model"]
-    judge = ReleasedClassifier(sizes, weights, name)
+    classifier = ReleasedClassifier(config["model"], weights, name)
     return Extractor(
         name=folder.parent.name if folder.name == "release" else folder.name,
         digest=weights_digest,
         comparable=OWN_SCALE,
-        shape=(None, None, sizes["colours"]),  # the judge sees to the width
-        network=lambda images: judge(images)[1],
+        shape=(None, None, config["model"]["colours"]),  # the classifier checks the width
+        network=lambda images: classifier(images)[1],
     )
 
 
 def _release_folder(name):
-    """The folder of a release, as `release.resolve`; the error lists everything that features can be."""
+    """Resolves a release as `release.resolve`; the error lists all possible values of --features."""
     try:
         return release.resolve(name)
     except InputError:
         folders = sorted(path.parent for path in release.BUNDLED.glob("*/weights.npz"))
         bundled = [folder.name for folder in folders if release.family(folder) == "classifier"]
         raise InputError(
-            f"Features are required to be a bundled classifier ({', '.join(bundled) or 'none yet'}), a run or "
-            f"release folder of a classifier, inception, or the path of a .keras file. Received: {name}"
+            f"--features must be a bundled classifier ({', '.join(bundled) or 'none yet'}), a run or release of a "
+            f"classifier, inception, or the path of a .keras file. Received: {name}"
         ) from None
 
 
-def _inception():
+def _make_inception():
     import keras
 
     try:
-        # Keras announces a download on stdout, which belongs to the figures.
+        # Keras announces a download on stdout, which is for the figures only
         with contextlib.redirect_stdout(sys.stderr), _timeout(TIMEOUT):
             model = keras.applications.InceptionV3(include_top=False, weights="imagenet", pooling="avg")
-    except Exception as error:  # that is the very class that Keras raises when it cannot download
+    except Exception as error:  # Keras raises exactly this class if a download fails
         path = os.path.join(os.environ.get("KERAS_HOME", "~/.keras"), "models", INCEPTION_WEIGHTS)
         raise InputError(
-            f"Features of inception: {path} or a network to fetch it from is required. "
-            f"Received: {one_line(error)}; --features=classifier needs none."
+            f"--features=inception needs {path} or a network to download it. Received: {one_line(error)}; "
+            "--features=classifier needs none."
         ) from error
 
     def network(images):
-        # Bilinear resizing stays in [-1, 1], which is what InceptionV3's preprocess_input makes of grey levels.
+        # Bilinear resizing stays in [-1, 1], the range of InceptionV3's preprocess_input.
         size = (INCEPTION_WIDTH, INCEPTION_WIDTH)
         return model.predict_on_batch(keras.ops.image.resize(images, size, interpolation="bilinear"))
 
@@ -188,23 +188,23 @@ def _inception():
     )
 
 
-def _keras_file(path):
+def _load_keras_file(path):
     import keras
 
     try:
         model = keras.models.load_model(path, safe_mode=True, compile=False)
-    except Exception as error:  # Keras, zipfile and h5py raise a dozen kinds; the first sentence says it
+    except Exception as error:  # Keras, zipfile and h5py raise many types
         reason = one_line(error).partition(". ")[0]
-        raise InputError(f"A Keras file that loads is required. Received: {path} ({reason})") from error
+        raise InputError(f"--features must be a Keras file that loads. Received: {path} ({reason})") from error
     shapes = [[tuple(t.shape) for t in getattr(model, side, None) or ()] for side in ("inputs", "outputs")]
     if [[len(shape) for shape in side] for side in shapes] != [[4], [2]]:
         raise InputError(
-            "A model of images [N, H, W, C] with one output [N, d] is required. "
+            "--features must be a model of images [N, H, W, C] with one output [N, d]. "
             f"Received: {path} with inputs {shapes[0]} and outputs {shapes[1]}"
         )
     return Extractor(
         name=Path(path).stem,
-        digest=digest(Path(path).read_bytes()),  # the whole file: the architecture counts like the weights
+        digest=digest(Path(path).read_bytes()),  # of the whole file, since it contains the architecture too
         comparable=OWN_SCALE,
         shape=shapes[0][0][1:],
         network=lambda images: keras.tree.flatten(model.predict_on_batch(images))[0],
@@ -213,7 +213,7 @@ def _keras_file(path):
 
 @contextlib.contextmanager
 def _timeout(seconds):
-    """Gives up on connections opened inside after `seconds` of silence."""
+    """Sets the timeout of connections opened within the context."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(seconds)
     try:

@@ -19,7 +19,7 @@ from common.data import batches, lines
 from common.data.cifar10 import CIFAR10_CLASSES
 from common.errors import InputError
 from common.images import to_uint8
-from evaluation.training_metrics import BlendWatch, line_scores
+from evaluation.training_metrics import BlendMetrics, measure_lines
 from pictures import acai_training_grid
 from training.callbacks import RunawayWatch
 from training.schedule import cosine, steps
@@ -195,18 +195,18 @@ def evaluate(config, model, datasets):
     metrics = {"holdout_reconstruction_loss": float(np.concatenate(errors).mean())}
     classes = config.data.first, config.data.second
     if config.data.source == "lines":
-        metrics |= line_scores(*networks)
+        metrics |= measure_lines(*networks)
     elif set(classes) <= {*CIFAR10_CLASSES} & {*datasets[1].class_names} and config.model.width == 32:
-        metrics |= blend_watch(datasets[1], classes)(*networks)
+        metrics |= blend_metrics(datasets[1], classes)(*networks)
     return metrics
 
 
 @functools.cache
-def blend_watch(holdout, classes, count=256):
+def blend_metrics(holdout, classes, count=256):
     """Scores blends of the first `count` images of two classes with both bundled classifiers. Cached."""
     classifiers = {name: bundled_classifier(name) for name in ("referee", "classifier")}
     sides = (picture_images(holdout, name, count) for name in classes)
-    return BlendWatch(classifiers, *sides, classes)
+    return BlendMetrics(classifiers, *sides, classes)
 
 
 def render(config, model, datasets):

@@ -1,1 +1,97 @@
-"""What evaluate.py can measure: one file a suite."""
+"""The suites of evaluate.py, one module each, listed in SUITES.
+
+A suite's module has two functions:
+
+    run(inputs) -> Section      loads the model, the images and the classifiers, and calls `evaluate`
+    evaluate(...) -> Section    measures; takes models, images and numbers as plain arguments, as tests do
+
+`inputs` is an `evaluation.inputs.Inputs`, and a Section (`evaluation.report.estimates`) holds the estimates, a
+table, plots and a text. To add a suite, write its module and add an entry to SUITES. This table says which models
+a suite fits and what it needs, because evaluate.py checks both before it imports TensorFlow and the modules.
+"""
+
+import dataclasses
+import importlib
+
+from classifiers import SEARCH_CLASSIFIERS
+from common.data.cifar10 import CIFAR10_CLASSES
+from common.errors import InputError
+
+IMAGES = ("cifar10", "folder")
+REFEREE = "referee"  # the bundled classifier that takes no part in training or searches
+SCORING_CLASSIFIERS = (REFEREE, "classifier")
+
+
+@dataclasses.dataclass(frozen=True)
+class Suite:
+    """An entry of SUITES.
+
+    Args:
+        name: value of --suite. Suites for different kinds of models may share a name.
+        module: name of its module in this package.
+        kinds: kinds of models that it fits, see `evaluation.inputs.Release.kind`.
+        data_sources: data sources of models that it fits, see `config.data.source`.
+        min_classes: minimum number of classes of a model.
+        classifiers: bundled classifiers that score the model's pictures. They know no classes but CIFAR-10's.
+        uses_pair: whether it blends the classes --first and --second.
+    """
+
+    name: str
+    module: str
+    kinds: tuple
+    data_sources: tuple
+    min_classes: int
+    classifiers: tuple = ()
+    uses_pair: bool = False
+
+    def fits(self, kind, data_source, class_names):
+        """Whether the suite can measure a model."""
+        return (
+            kind in self.kinds
+            and data_source in self.data_sources
+            and len(class_names) >= self.min_classes
+            and (not self.classifiers or set(class_names) <= set(CIFAR10_CLASSES))
+        )
+
+    def run(self, inputs):
+        """Imports the suite's module and measures; returns a Section."""
+        return importlib.import_module(f"{__name__}.{self.module}").run(inputs)
+
+
+SUITES = (  # the first that fits is the default
+    Suite("gan", "gan", ("gan", "conditional gan"), IMAGES, 1, SCORING_CLASSIFIERS),
+    Suite("blend", "blend", ("acai",), IMAGES, 2, SCORING_CLASSIFIERS, uses_pair=True),
+    Suite("blend", "morphs", ("conditional gan",), IMAGES, 2, SCORING_CLASSIFIERS, uses_pair=True),
+    Suite("search", "search", ("acai",), ("cifar10",), 2, (REFEREE, *SEARCH_CLASSIFIERS), uses_pair=True),
+    Suite("lines", "lines", ("acai",), ("lines",), 0),
+    Suite("probe", "probe", ("acai",), IMAGES, 2),
+    Suite("judge", "classifiers", ("classifier",), IMAGES, 2),
+)
+NAMES = (*dict.fromkeys(suite.name for suite in SUITES), "all")  # values of --suite
+
+
+def choose_suites(name, source, kind, data_source, class_names):
+    """Chooses the suites to run.
+
+    Args:
+        name: value of --suite: one of NAMES, or None for the first suite that fits.
+        source: value of --source, for error messages.
+        kind, data_source, class_names: of the model, see `Suite`.
+
+    Returns:
+        List of Suite, not empty.
+
+    Raises:
+        InputError: if no suite fits the model, or the named one does not.
+    """
+    fitting = [suite for suite in SUITES if suite.fits(kind, data_source, class_names)]
+    if not fitting:
+        raise InputError(
+            "--source must be a classifier or ACAI of at least two classes, an ACAI of lines or a GAN of CIFAR-10 "
+            f"classes. Received: {source}, a model of kind {kind}, data {data_source}, {len(class_names)} classes"
+        )
+    chosen = {None: fitting[:1], "all": fitting}.get(name, [suite for suite in fitting if suite.name == name])
+    if not chosen:
+        choices = " or ".join(f"--suite={suite.name}" for suite in fitting)
+        raise InputError(f"{source} can be measured with {choices}. Received: --suite={name}")
+    return chosen

@@ -1,11 +1,13 @@
-"""The suite "blend": do the pictures between two classes look like both, like photographs, and like none we have?
+"""The suite "blend": do an ACAI's pictures between two classes look like both, like photographs, and like no
+copies?
 
-Every figure is also taken of two controls on the SAME pairs of training images: linear interpolation of the codes
-and the cross-fade of the pixels. A model is only worth its training where it beats the cross-fade.
+All figures are also computed for two controls on the SAME pairs of training images: linear interpolation of the
+latents, and the cross-fade of the pixels. A model is only worth its training if it beats the cross-fade.
 """
 
 import numpy as np
 
+from acai.inference import ReleasedACAI
 from common import images, interpolation, progress
 from common.metrics import classification, intervals
 from common.metrics.features import (
@@ -17,60 +19,93 @@ from common.metrics.features import (
     nearest_neighbours,
     precision_recall,
 )
-from evaluation.features import cached
+from evaluation import features
+from evaluation.inputs import CACHE_FOLDER
 from evaluation.report import plots
 from evaluation.report.estimates import Estimate, Section
+from evaluation.suites import SCORING_CLASSIFIERS
 
 MIXES = np.linspace(0, 1, 9)
+NUM_DIVERSITY = 64  # pictures of which the diversity is measured
+COPIES = "share nearer to a training image than 99% of the hold-out"
+SHARES = ("precision", "recall", "coverage")  # their intervals are clipped to [0, 1]
 TEXT = (
     "Pairs of training images, one of each class, blended half and half. Recognisability is sqrt(P(first) "
-    "P(second)), balance the smaller of the two over the larger. Kernel and Frechet distance compare with the "
-    "held-out images of both classes. Sharpness is high-frequency energy over the real images'. Nearest is the "
-    "mean distance to the nearest training image; the hold-out's own stands beside it. Figures of the referee "
-    "come from a network that no search, loss or ranking has used; the classifier's features are not comparable "
-    "with Inception's."
+    "P(second)); balance is the smaller of the two divided by the larger. Kernel and Frechet distance compare "
+    "with the held-out images of both classes. Sharpness is the high-frequency energy relative to real images. "
+    "Nearest is the mean distance to the nearest training image; the note gives that of the hold-out. The referee "
+    "is a classifier that was used in no search, loss or ranking. Figures in the classifier's features are not "
+    "comparable with Inception's."
 )
 
 
-def evaluate(model, judges, extract, train, holdout, first, second, samples=1000, seed=0, folder=None):
-    """The Section of an ACAI.
+def run(inputs):
+    train, holdout = inputs.load_train_and_holdout()
+    config = inputs.config
+    return evaluate(
+        ReleasedACAI(*inputs.release.model_arguments),
+        inputs.build_classifiers(SCORING_CLASSIFIERS),
+        features.make_extractor(config.features),
+        train,
+        holdout,
+        config.first,
+        config.second,
+        config.samples,
+        config.seed,
+        CACHE_FOLDER,
+    )
+
+
+def evaluate(
+    model, classifiers, extractor, train, holdout, first, second, samples=1000, seed=0, cache_folder=None
+):
+    """Measures the blends of an ACAI.
 
     Args:
         model: has `encode` and `decode`, e.g. acai.inference.ReleasedACAI.
-        judges: {name: classifiers.inference.ReleasedClassifier}, the one that counts first.
-        extract: function, images [N, H, W, C] -> features [N, d]; has `name` and `comparable`.
-        train, holdout: common.data.datasets.ImageDataset that hold both classes.
+        classifiers: {name: classifiers.inference.ReleasedClassifier}, the most independent one first.
+        extractor: function, images [N, H, W, C] -> features [N, d], with `name` and `comparable`, e.g.
+            evaluation.features.Extractor.
+        train, holdout: common.data.datasets.ImageDataset with both classes.
         first, second: names of the classes.
-        samples: pairs.
+        samples: number of pairs.
         seed: of the pairs and the intervals.
-        folder: where the data set's features are kept for the next time; None: nowhere.
+        cache_folder: where the features of the data set are stored; None: nowhere.
+
+    Returns:
+        Section.
     """
-    train, holdout = train.select((first, second)), holdout.select((first, second))
+    classes = (first, second)
+    train, holdout = train.select(classes), holdout.select(classes)
     parents = draw_pairs(train, samples, seed)
     real = images.to_float(holdout.images)
-    near = Neighbours(extract, images.to_float(train.images), real, folder)
+    neighbours = Neighbours(extractor, images.to_float(train.images), real, cache_folder)
     with progress.show("encoding pairs and decoding their blends"):
         blends = {
-            "slerp": decoded_blends(model, *parents, interpolation.slerp),
-            "lerp": decoded_blends(model, *parents, interpolation.lerp),
+            "slerp": decode_blends(model, *parents, interpolation.slerp),
+            "lerp": decode_blends(model, *parents, interpolation.lerp),
             "cross-fade": (parents[0] + parents[1]) / 2,
         }
-    judged = {name: Judged(pictures, judges, extract, (first, second)) for name, pictures in blends.items()}
-    rows = {name: figures(found, extract, near, seed) for name, found in judged.items()}
-    table = [{"blends": name, **{f.name: f for f in found}} for name, found in rows.items()]
-    gained = gains(judged["slerp"], judged["cross-fade"], near, seed)
+    scored = {name: ScoredPictures(x, classifiers, extractor, classes) for name, x in blends.items()}
+    rows = {name: estimate_all(x, extractor, neighbours, seed) for name, x in scored.items()}
+    table = [{"blends": name} | {e.name: e for e in estimates} for name, estimates in rows.items()]
+    gains = estimate_gains(scored["slerp"], scored["cross-fade"], neighbours, seed)
+    referee = next(iter(classifiers.values()))
     shown = {
-        "Blends above their nearest training images by features": near.picture(judged["slerp"], 8),
-        f"Class probabilities on the way from {first} to {second}": probability_curves(
-            model, next(iter(judges.values())), parents, (first, second), seed
+        "Blends above their nearest training images by features": neighbours.draw_nearest(scored["slerp"], 8),
+        f"Class probabilities between {first} and {second}": draw_probabilities(
+            model, referee, parents, classes, seed
         ),
     }
-    text = f"{TEXT}\n\n{verdict(gained)}"
-    return Section(f"Blends of {first} and {second}", rows["slerp"] + gained, table, shown, text)
+    text = f"{TEXT}\n\n{describe_gains(gains)}"
+    return Section(f"Blends of {first} and {second}", rows["slerp"] + gains, table, shown, text)
 
 
 def draw_pairs(dataset, count, seed):
-    """Two float32 [count, H, W, C] in [-1, 1]: images of class 0 and 1. Pair k depends on (seed, k) alone."""
+    """Draws pairs of images of the classes 0 and 1: two float32 [count, H, W, C] in [-1, 1].
+
+    Pair k is a function of (seed, k).
+    """
     chosen = np.empty((2, count), int)
     by_class = [np.flatnonzero(dataset.labels == label) for label in (0, 1)]
     for k in range(count):
@@ -79,160 +114,184 @@ def draw_pairs(dataset, count, seed):
     return [images.to_float(dataset.images[rows]) for rows in chosen]
 
 
-def decoded_blends(model, first, second, path, mix=0.5):
-    """Images [N, H, W, C] clipped to [-1, 1]: `path` (slerp or lerp) between the codes of two sets of images."""
+def decode_blends(model, first, second, path, mix=0.5):
+    """Interpolates the latents of two sets of images with `path` (slerp or lerp) and decodes them, clipped."""
     return np.clip(model.decode(path(model.encode(first), model.encode(second), mix)), -1, 1)
 
 
-class Judged:
-    """Pictures with all that the judges and the feature network make of them.
+class ScoredPictures:
+    """Pictures with their features and class scores.
 
     Attributes:
-        pictures: [N, H, W, C]; features: [N, d].
-        recognisability, balance: {judge: [N]}.
+        pictures: [N, H, W, C].
+        features: [N, d].
+        recognisability, balance: {name of a classifier: [N]}, see common.metrics.classification.
     """
 
-    def __init__(self, pictures, judges, extract, classes):
-        self.pictures, self.features = pictures, extract(pictures)
+    def __init__(self, pictures, classifiers, extractor, classes):
+        self.pictures, self.features = pictures, extractor(pictures)
         self.recognisability, self.balance = {}, {}
-        for name, judge in judges.items():
-            probabilities, _ = judge(pictures)
-            pair = [judge.class_names.index(c) for c in classes]
+        for name, classifier in classifiers.items():
+            probabilities, _ = classifier(pictures)
+            pair = [classifier.class_names.index(c) for c in classes]
             self.recognisability[name] = classification.recognisability(probabilities, *pair)
             self.balance[name] = classification.balance(probabilities, *pair)
 
 
-def figures(judged, extract, near, seed):
-    """The Figures of one kind of blends."""
-    count = len(judged.pictures)
-    size = size_name(count)
+def estimate_all(scored, extractor, neighbours, seed):
+    """Returns the list of Estimates of ScoredPictures."""
+    count = len(scored.pictures)
+    size = format_count(count)
 
-    def mean(name, values, better, note=""):
+    def estimate_mean(name, values, better, note=""):
         return Estimate(f"{name}_{size}", *intervals.bootstrap_mean(values, seed=seed), count, better, note)
 
-    def distances(names, statistic, better, stage):
-        ends = jackknife(statistic, near.real_features, judged.features, seed=seed, stage=stage)
-        named = zip(names, *map(np.atleast_1d, ends), strict=True)
-        named = [(n, *(np.clip(rest, 0, 1) if n in SHARES else rest)) for n, *rest in named]
-        return [
-            Estimate(f"{n}_{extract.name}_{size}", *rest, count, better, extract.comparable) for n, *rest in named
-        ]
+    def estimate_distances(names, statistic, better, stage):
+        results = jackknife(statistic, neighbours.real_features, scored.features, seed=seed, stage=stage)
+        estimates = []
+        for name, *values in zip(names, *map(np.atleast_1d, results), strict=True):
+            values = np.clip(values, 0, 1) if name in SHARES else values
+            full_name = f"{name}_{extractor.name}_{size}"
+            estimates.append(Estimate(full_name, *values, count, better, extractor.comparable))
+        return estimates
 
-    found = []
-    for name in judged.recognisability:
-        found.append(mean(f"recognisability_{name}", judged.recognisability[name], "higher"))
-        found.append(mean(f"balance_{name}", judged.balance[name], "higher"))
-    found += distances(["kd"], kernel_distance, "lower", "kernel distance and its interval")
-    found += distances(["fd"], frechet_distance, "lower", "Frechet distance and its interval")
+    estimates = []
+    for name in scored.recognisability:
+        estimates.append(estimate_mean(f"recognisability_{name}", scored.recognisability[name], "higher"))
+        estimates.append(estimate_mean(f"balance_{name}", scored.balance[name], "higher"))
+    estimates += estimate_distances(["kd"], kernel_distance, "lower", "kernel distance and its interval")
+    estimates += estimate_distances(["fd"], frechet_distance, "lower", "Frechet distance and its interval")
     stage = "precision, recall and their intervals"
-    found += distances(["precision", "recall"], precision_recall, "higher", stage)
+    estimates += estimate_distances(["precision", "recall"], precision_recall, "higher", stage)
     stage = "density, coverage and their intervals"
-    found += distances(["density", "coverage"], density_coverage, "higher", stage)
-    energy = high_frequency_energy(judged.pictures) / near.real_energy
-    found.append(mean("sharpness", energy, "", "1 is as sharp as real images"))
-    for space, (distances, holdouts) in near.distances(judged.pictures, judged.features).items():
-        found.append(mean(f"nearest_{space}", distances, "higher", f"the hold-out's: {holdouts.mean():.4g}"))
-        closer = np.mean(distances < np.quantile(holdouts, 0.01))
-        found.append(Estimate(f"copies_{space}_{size}", closer, count=count, better="lower", note=COPIES))
-    some = judged.features[:64]
-    found.append(Estimate(f"diversity_{extract.name}_{len(some)}", diversity(some), count=len(some)))
-    return found
+    estimates += estimate_distances(["density", "coverage"], density_coverage, "higher", stage)
+    energy = high_frequency_energy(scored.pictures) / neighbours.real_energy
+    estimates.append(estimate_mean("sharpness", energy, "", "1 is as sharp as real images"))
+    for space, (distances, holdout) in neighbours.distances(scored.pictures, scored.features).items():
+        note = f"the hold-out's: {holdout.mean():.4g}"
+        estimates.append(estimate_mean(f"nearest_{space}", distances, "higher", note))
+        share = np.mean(distances < np.quantile(holdout, 0.01))
+        estimates.append(Estimate(f"copies_{space}_{size}", share, count=count, better="lower", note=COPIES))
+    subset = scored.features[:NUM_DIVERSITY]
+    name = f"diversity_{extractor.name}_{len(subset)}"
+    estimates.append(Estimate(name, diversity(subset), count=len(subset)))
+    return estimates
 
 
 def jackknife(statistic, *samples, seed, stage):
-    """`intervals.jackknife` in 20 groups, its progress shown."""
+    """`intervals.jackknife` in 20 groups with a progress bar."""
     groups = 20
-    with progress.show(stage, groups + 1) as advance:  # without each group, and of everything
+    with progress.show(stage, groups + 1) as advance:  # one without each group, and one of everything
 
-        def counted(*parts):
+        def advancing_statistic(*parts):
             value = statistic(*parts)
             advance()
             return value
 
-        return intervals.jackknife(counted, *samples, groups=groups, seed=seed)
+        return intervals.jackknife(advancing_statistic, *samples, groups=groups, seed=seed)
 
 
-def gains(blends, control, near, seed):
-    """Figures of how much better the blends are than the control on the same pairs; above 0 is better."""
-    judge = next(iter(blends.recognisability))
-    size = size_name(len(blends.pictures))
-    difference = blends.recognisability[judge] - control.recognisability[judge]
+def estimate_gains(blends, control, neighbours, seed):
+    """Estimates how much better the blends are than the control on the same pairs; positive is better.
 
-    def closer(real, ours, theirs):
+    Args:
+        blends, control: ScoredPictures of the same pairs.
+        neighbours: Neighbours.
+        seed: of the intervals.
+
+    Returns:
+        [Estimate of the gain in recognisability by the first classifier, Estimate of that in kernel distance].
+    """
+    name = next(iter(blends.recognisability))
+    size = format_count(len(blends.pictures))
+    difference = blends.recognisability[name] - control.recognisability[name]
+
+    def distance_gain(real, ours, theirs):
         return kernel_distance(real, theirs) - kernel_distance(real, ours)
 
-    features = (near.real_features, blends.features, control.features)
-    found = {
-        f"recognisability_gain_{judge}": intervals.bootstrap_mean(difference, seed=seed),
-        "kd_gain": jackknife(closer, *features, seed=seed, stage="gain in kernel distance and its interval"),
+    samples = (neighbours.real_features, blends.features, control.features)
+    stage = "gain in kernel distance and its interval"
+    gains = {
+        f"recognisability_gain_{name}": intervals.bootstrap_mean(difference, seed=seed),
+        "kd_gain": jackknife(distance_gain, *samples, seed=seed, stage=stage),
     }
     note = "over the cross-fade of the same pairs; above 0 is better"
-    return [Estimate(f"{n}_{size}", *values, len(difference), "higher", note) for n, values in found.items()]
+    return [Estimate(f"{n}_{size}", *values, len(difference), "higher", note) for n, values in gains.items()]
 
 
-def verdict(gained):
-    """One sentence on what `gains` found."""
-    recognisability, realism = (
-        "beat" if gain.low > 0 else "do not beat" if gain.high < 0 else "cannot be told from" for gain in gained
+def describe_gains(gains):
+    """Describes the result of `estimate_gains` in one sentence."""
+    recognisability, distance = (
+        "beat" if gain.low > 0 else "do not beat" if gain.high < 0 else "cannot be told from" for gain in gains
     )
     return (
         f"In recognisability the blends {recognisability} the cross-fade of the same pairs; in kernel distance to "
-        f"real images they {realism} it."
+        f"real images they {distance} it."
     )
 
 
-def size_name(count):
+def format_count(count):
+    """Formats a count for the name of an estimate: "100", "1k", "2.5k"."""
     return f"{count / 1000:g}k" if count >= 1000 else str(count)
 
 
-COPIES = "share nearer to a training image than 99% of the hold-out"
-SHARES = ("precision", "recall", "coverage")  # no interval of theirs leaves 0 to 1
-
-
 class Neighbours:
-    """The training images as features and pixels, to find nearest ones in, and the hold-out to compare with.
+    """Finds the nearest training images of pictures, by features and by pixels.
 
     Args:
-        extract: see `evaluate`.
-        train, real: images float32 [N, H, W, C] in [-1, 1]; `real` are the held-out ones.
-        folder: see `evaluate`.
+        extractor: see `evaluate`.
+        train: training images float32 [N, H, W, C] in [-1, 1].
+        holdout: held-out images float32 [M, H, W, C] in [-1, 1], to compare with.
+        cache_folder: see `evaluate`.
+
+    Attributes:
+        real_features: [M, d], of the hold-out.
+        real_energy: mean high-frequency energy of the hold-out.
     """
 
-    def __init__(self, extract, train, real, folder=None):
+    def __init__(self, extractor, train, holdout, cache_folder=None):
         self.train = train
         self.train_features, self.real_features = (
-            cached(extract, pictures, folder) if folder else extract(pictures) for pictures in (train, real)
+            features.load_or_extract(extractor, x, cache_folder) if cache_folder else extractor(x)
+            for x in (train, holdout)
         )
-        self.real_energy = high_frequency_energy(real).mean()
-        self.holdout = self.distances(real, self.real_features, compared=False)
+        self.real_energy = high_frequency_energy(holdout).mean()
+        self.holdout_distances = self._nearest_distances(holdout, self.real_features)
 
-    def distances(self, pictures, features, compared=True):
-        """{"features" and "pixels": (distances [N], the hold-out's)}; only the distances where not `compared`."""
-        sets = {"features": (features, self.train_features), "pixels": (flat(pictures), flat(self.train))}
+    def distances(self, pictures, features):
+        """Distances to the nearest training image.
+
+        Returns:
+            {"features" and "pixels": (distances of the pictures [N], distances of the hold-out [M])}.
+        """
+        distances = self._nearest_distances(pictures, features)
+        return {space: (values, self.holdout_distances[space]) for space, values in distances.items()}
+
+    def _nearest_distances(self, pictures, features):
+        spaces = {"features": (features, self.train_features), "pixels": (flatten(pictures), flatten(self.train))}
         with progress.show("nearest training images"):
-            found = {name: nearest_neighbours(*both)[1] for name, both in sets.items()}
-        return {name: (values, self.holdout[name]) for name, values in found.items()} if compared else found
+            return {space: nearest_neighbours(*arrays)[1] for space, arrays in spaces.items()}
 
-    def picture(self, judged, count, scale=3):
-        """The first `count` pictures in one row, below them the nearest training images by features."""
-        rows, _ = nearest_neighbours(judged.features[:count], self.train_features)
-        both = np.concatenate([judged.pictures[:count], self.train[rows]])
-        return images.grid(images.to_uint8(both), count, scale)
+    def draw_nearest(self, scored, count, scale=3):
+        """Draws the first `count` pictures in a row and below them their nearest training images by features."""
+        rows, _ = nearest_neighbours(scored.features[:count], self.train_features)
+        cells = np.concatenate([scored.pictures[:count], self.train[rows]])
+        return images.grid(images.to_uint8(cells), count, scale)
 
 
-def flat(pictures):
+def flatten(pictures):
     return pictures.reshape(len(pictures), -1)
 
 
-def probability_curves(model, judge, parents, classes, seed, count=200):
-    """A plot of the mean class probabilities along slerp paths, with intervals."""
-    first, second = (model.encode(side[:count]) for side in parents)
+def draw_probabilities(model, classifier, parents, classes, seed, count=200):
+    """Plots the mean class probabilities along slerp paths, with intervals."""
+    first, second = (model.encode(x[:count]) for x in parents)
     mixes = progress.track(MIXES, "class probabilities along paths")
-    steps = [judge(np.clip(model.decode(interpolation.slerp(first, second, m)), -1, 1))[0] for m in mixes]
-    shares = np.stack(steps)  # [mixes, count, classes]
-    pair = [judge.class_names.index(name) for name in classes]
-    columns = {name: shares[:, :, i] for name, i in zip(classes, pair, strict=True)}
-    columns["any other"] = 1 - shares[:, :, pair].sum(2)
+    steps = [classifier(np.clip(model.decode(interpolation.slerp(first, second, m)), -1, 1))[0] for m in mixes]
+    probabilities = np.stack(steps)  # [mixes, count, classes]
+    pair = [classifier.class_names.index(name) for name in classes]
+    columns = {name: probabilities[:, :, i] for name, i in zip(classes, pair, strict=True)}
+    columns["any other"] = 1 - probabilities[:, :, pair].sum(2)
     curves = {
         name: tuple(np.array([intervals.bootstrap_mean(step, seed=seed) for step in values]).T)
         for name, values in columns.items()

@@ -1,46 +1,58 @@
-"""The suite "judge": how often a classifier is right, and whether it is as sure as it is right."""
+"""The suite "judge": accuracy and calibration of a classifier."""
 
 import numpy as np
 from scipy.special import softmax
 
+from classifiers.inference import ReleasedClassifier
 from common import images
 from common.metrics import classification, intervals
 from evaluation.report import plots
 from evaluation.report.estimates import Estimate, Section
 
 TEXT = (
-    "The temperature was fitted to the hold-out, so the honest calibration error (ECE) is that of the test "
-    "images, where there are any. A picture and its mirror image are judged together. Training saw neither set."
+    "The temperature was fitted to the hold-out, so the unbiased calibration error (ECE) is that of the test "
+    "images, if there are any. Each picture is classified together with its mirror image. Neither set was used in "
+    "training."
 )
 
 
-def evaluate(judge, datasets, seed=0):
-    """The Section of a classifier.
+def run(inputs):
+    classifier = ReleasedClassifier(*inputs.release.model_arguments)
+    return evaluate(classifier, inputs.load_unseen_images(), inputs.config.seed)
+
+
+def evaluate(classifier, datasets, seed=0):
+    """Measures a classifier.
 
     Args:
-        judge: classifiers.inference.ReleasedClassifier.
-        datasets: of common.data.datasets.ImageDataset with the judge's classes in its order: hold-out, perhaps
-        test.
+        classifier: classifiers.inference.ReleasedClassifier.
+        datasets: list of common.data.datasets.ImageDataset with the classifier's classes in its order: the
+            hold-out and perhaps the test images.
         seed: of the intervals.
+
+    Returns:
+        Section.
     """
-    figures, pictures, table = [], {}, [{"class": name} for name in judge.class_names]
+    estimates, diagrams, table = [], {}, [{"class": name} for name in classifier.class_names]
     for dataset in datasets:
-        name = dataset.split
-        probabilities, _ = judge(images.to_float(dataset.images))
+        count = len(dataset)
+        probabilities, _ = classifier(images.to_float(dataset.images))
         hits = probabilities.argmax(1) == dataset.labels
-        size = f"{name}_{len(dataset)}"
         accuracy = intervals.bootstrap_mean(hits, seed=seed)
-        figures.append(Estimate(f"accuracy_{size}", *accuracy, len(dataset), "higher"))
-        for figure, shares in (("ece", probabilities), ("ece_uncalibrated", reheated(judge, probabilities))):
-            error = classification.expected_calibration_error(shares, dataset.labels)
-            figures.append(Estimate(f"{figure}_{size}", error, count=len(dataset), better="lower"))
+        estimates.append(Estimate(f"accuracy_{dataset.split}_{count}", *accuracy, count, "higher"))
+        uncalibrated = remove_temperature(classifier, probabilities)
+        for name, values in (("ece", probabilities), ("ece_uncalibrated", uncalibrated)):
+            error = classification.expected_calibration_error(values, dataset.labels)
+            estimates.append(Estimate(f"{name}_{dataset.split}_{count}", error, count=count, better="lower"))
         for label, row in enumerate(table):
-            row[f"accuracy, {name}"] = float(hits[dataset.labels == label].mean())
-        diagram = plots.draw_reliability_diagram(*classification.reliability(probabilities, dataset.labels))
-        pictures[f"Reliability on {len(dataset)} images, {name}"] = diagram
-    return Section("Classifier", figures, table, pictures, f"{TEXT} Temperature {judge.temperature:.4g}.")
+            row[f"accuracy, {dataset.split}"] = float(hits[dataset.labels == label].mean())
+        reliability = classification.reliability(probabilities, dataset.labels)
+        diagram = plots.draw_reliability_diagram(*reliability)
+        diagrams[f"Reliability on {count} images, {dataset.split}"] = diagram
+    return Section("Classifier", estimates, table, diagrams, f"{TEXT} Temperature {classifier.temperature:.4g}.")
 
 
-def reheated(judge, probabilities):
-    """The probabilities at temperature 1: p^T, normalised."""
-    return softmax(judge.temperature * np.log(np.maximum(probabilities, np.finfo(np.float32).tiny)), axis=1)
+def remove_temperature(classifier, probabilities):
+    """Converts calibrated probabilities to those at temperature 1: p^T, normalised."""
+    logits = np.log(np.maximum(probabilities, np.finfo(np.float32).tiny))
+    return softmax(classifier.temperature * logits, axis=1)

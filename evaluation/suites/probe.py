@@ -1,136 +1,162 @@
-"""The suite "probe": what the frozen codes of an ACAI of several classes tell about them (arXiv 1807.07543)."""
+"""The suite "probe": what frozen latents tell about classes (Berthelot et al. 2018, arXiv 1807.07543)."""
 
 import numpy as np
 
+from acai.autoencoder import name_in_paper
+from acai.inference import ReleasedACAI
 from common import images, progress
 from common.metrics import intervals, probe
 from evaluation.report.estimates import Estimate, Section
 
-PAPER = {  # linear probe on 256 and 1,024 latents; from memory, not checked against the paper
-    "baseline": (0.4792, 0.5162),
-    "denoising": (0.5378, 0.6065),
-    "VAE": (0.4749, 0.5139),
-    "AAE": (0.4065, 0.4286),
-    "ACAI": (0.5277, 0.6399),
+PAPER = {  # accuracy of the linear probe and its standard deviation over runs, for 256 and for 1,024 latents
+    "baseline": ((0.4792, 0.0020), (0.5162, 0.0025)),
+    "denoising": ((0.5378, 0.0036), (0.6065, 0.0014)),
+    "VAE": ((0.4749, 0.0022), (0.5139, 0.0046)),
+    "AAE": ((0.4065, 0.0145), (0.4286, 0.0088)),
+    "VQ-VAE": ((0.4280, 0.0044), (0.1622, 0.1244)),
+    "ACAI": ((0.5277, 0.0045), (0.6399, 0.0047)),
 }
 PAPER_LATENTS = (256, 1024)
 PAPER_TRAINING = {"depth": 64, "kimg": 16_777, "classes": 10}
 REGULARISATION = 1e-3  # of the linear probe
-CLUSTERED = 10_000  # training images that k-means is fitted to
-STARTS = 20  # of k-means
-CHUNK = 1024  # images that are float32 at a time
+NUM_CLUSTERED = 10_000  # training images to which k-means is fitted
+NUM_STARTS = 20  # of k-means
+CHUNK_SIZE = 1024  # images converted to float32 at once
 TEXT = (
-    "The linear probe is a multinomial logistic regression on the frozen codes, each number standardised, with a "
-    "penalty of {regularisation:g} / 2 |weights|^2, fitted to the {train} training images in double precision; it "
-    "takes the codes as the encoder gives them, in single precision. Clustering centres and whitens the codes of "
-    "{clustered} training images, takes the best of {starts} starts of k-means with {classes} clusters and names "
-    "clusters on the images that it reads, as the paper does with 1,000 starts. Neither set read was trained on. "
-    "Reconstruction error is the mean squared difference of pixels in [-1, 1]. Chance is about {chance:.3g}.\n\n"
-    "The paper's figures are from memory and were not checked against the paper: of ten classes, depth 64, "
-    "16,777 kimg; its linear layer was trained by Adam beside the autoencoder, without a penalty. This model "
-    "is of {classes} classes ({names}), depth {depth}, {kimg:g} kimg."
+    "The linear probe is a multinomial logistic regression on the frozen latents, standardised, with the penalty "
+    "{regularisation:g} / 2 |weights|^2. It is fitted to the {train} training images in double precision. "
+    "Clustering centres and whitens the latents of {clustered} training images, takes the best of {starts} starts "
+    "of k-means with {classes} clusters, and names the clusters on the images that are evaluated, as the paper "
+    "does with 1,000 starts. Neither of the evaluated sets was used in training. Reconstruction error is the mean "
+    "squared difference of pixels in [-1, 1]. Chance is about {chance:.3g}.\n\nThe paper's figures are from the "
+    "authors' ICLR 2019 poster, with standard deviations over training runs, for ten classes, depth 64 and 16,777 "
+    "kimg; its linear layer was trained by Adam beside the autoencoder, without a penalty. At 256 latents its "
+    "denoising autoencoder is ahead of its ACAI. Its VQ-VAE has a codebook of 16,384 entries and 10 discrete "
+    "latents. This model is of {classes} classes ({names}), depth {depth}, {kimg:g} kimg."
 )
 
 
-def evaluate(model, train, others, depth, total_kimg, seed=0, clustered=CLUSTERED, name="ACAI"):
-    """The Section of an ACAI of at least two classes.
+def run(inputs):
+    config = inputs.release.config
+    return evaluate(
+        ReleasedACAI(*inputs.release.model_arguments),
+        inputs.load_images("train"),
+        inputs.load_unseen_images(),
+        config["model"]["depth"],
+        config["train"]["total_kimg"],
+        inputs.config.seed,
+        name=name_in_paper(config["model"]),
+    )
+
+
+def evaluate(model, train, unseen, depth, total_kimg, seed=0, num_clustered=NUM_CLUSTERED, name="ACAI"):
+    """Measures the latents of an ACAI.
 
     Args:
         model: has `encode` and `decode`, e.g. acai.inference.ReleasedACAI.
-        train: common.data.datasets.ImageDataset, fitted to.
-        others: some of the same classes, read: the hold-out first, perhaps the test images.
+        train: common.data.datasets.ImageDataset of at least two classes, to fit to.
+        unseen: list of ImageDatasets of the same classes, to evaluate on: the hold-out, perhaps the test images.
         depth: channels of the networks' first scale, for the comparison.
-        total_kimg: thousands of images that the model was trained with, for the comparison.
-        seed: of k-means, of the images that it is fitted to, and of the intervals.
-        name: what the paper calls such a model.
-        clustered: images that k-means is fitted to, drawn from `train` where that has more.
+        total_kimg: thousands of images of the training, for the comparison.
+        seed: of k-means, of its images, and of the intervals.
+        num_clustered: number of images to which k-means is fitted, drawn from `train` if it has more.
+        name: the paper's name of such a model.
+
+    Returns:
+        Section.
 
     Raises:
-        ValueError: fewer than two classes.
+        ValueError: if there are fewer than two classes.
     """
-    if len(train.class_names) < 2:
-        raise ValueError(f"at least two classes required. Received: {train.class_names}")
-    codes, *found = (encoded(model, dataset) for dataset in (train, *others))
-    pairs = zip(found, others, strict=True)
-    read = {f"{dataset.split}_{len(dataset)}": (codes_read, dataset.labels) for codes_read, dataset in pairs}
-    probed = linear_figures(codes, train.labels, read, seed)
-    rows = drawn(len(train), clustered, seed)
-    grouped = cluster_figures(codes[rows], train.labels[rows], read, len(train.class_names), seed)
-    error = reconstruction_figure(model, others[0], found[0], seed)
-    ours = {"model": f"{name}, this one", "latents": codes[0].size, "depth": depth, "kimg": total_kimg}
-    ours |= {"classes": len(train.class_names), "linear probe": probed[-1]}
+    num_classes = len(train.class_names)
+    if num_classes < 2:
+        raise ValueError(f"train must have at least two classes. Received: {train.class_names}")
+    latents, *unseen_latents = (encode(model, dataset) for dataset in (train, *unseen))
+    evaluated = {
+        f"{dataset.split}_{len(dataset)}": (x, dataset.labels)
+        for x, dataset in zip(unseen_latents, unseen, strict=True)
+    }
+    probed = estimate_linear_probe(latents, train.labels, evaluated, seed)
+    rows = draw_rows(len(train), num_clustered, seed)
+    clustered = estimate_clustering(latents[rows], train.labels[rows], evaluated, num_classes, seed)
+    error = estimate_reconstruction_error(model, unseen[0], unseen_latents[0], seed)
+    main_row = {"model": f"{name}, this one", "latents": latents[0].size, "depth": depth, "kimg": total_kimg}
+    main_row |= {"classes": num_classes, "linear probe": probed[-1], "deviation": float("nan")}
     text = TEXT.format(
         regularisation=REGULARISATION,
         train=f"{len(train):,}",
         clustered=f"{len(rows):,}",
-        starts=STARTS,
-        classes=len(train.class_names),
+        starts=NUM_STARTS,
+        classes=num_classes,
         names=", ".join(train.class_names),
-        chance=1 / len(train.class_names),
+        chance=1 / num_classes,
         depth=depth,
         kimg=total_kimg,
     )
-    return Section("Codes", [*probed, *grouped, error], [ours, *paper_rows()], text=text)
+    return Section("Latents", [*probed, *clustered, error], [main_row, *paper_rows()], text=text)
 
 
-def encoded(model, dataset):
-    """Codes float32 [N, h, w, c] of the images of a dataset."""
+def encode(model, dataset):
+    """Encodes the images of a dataset; returns latents float32 [N, h, w, c]."""
     stage = f"encoding {len(dataset):,} {dataset.split} images"
-    parts = [model.encode(images.to_float(dataset.images[rows])) for rows in chunks(len(dataset), stage)]
+    parts = [model.encode(images.to_float(dataset.images[rows])) for rows in split_rows(len(dataset), stage)]
     return np.concatenate(parts).astype(np.float32, copy=False)
 
 
-def linear_figures(codes, labels, read, seed):
-    """Figures of the linear probe on each of `read`, {name: (codes [M, ...], labels [M])}."""
-    with progress.show(f"fitting a linear probe to {len(codes):,} codes"):
-        found = probe.linear_probe(codes, labels, *read.values(), regularisation=REGULARISATION)
-    note = "" if found["converged"] else f"the fit did not converge in {found['iterations']} iterations"
+def estimate_linear_probe(latents, labels, evaluated, seed):
+    """Fits a linear probe and estimates its accuracy on each of `evaluated`, {name: (latents, labels)}."""
+    with progress.show(f"fitting a linear probe to {len(latents):,} latents"):
+        result = probe.linear_probe(latents, labels, *evaluated.values(), regularisation=REGULARISATION)
+    note = "" if result["converged"] else f"the fit did not converge in {result['iterations']} iterations"
     return [
-        accuracy(f"linear_probe_{name}", hits, seed, note) for name, hits in zip(read, found["hits"], strict=True)
+        estimate_accuracy(f"linear_probe_{name}", hits, seed, note)
+        for name, hits in zip(evaluated, result["hits"], strict=True)
     ]
 
 
-def cluster_figures(codes, labels, read, classes, seed):
-    """Figures of k-means clusters on each of `read`, as in `linear_figures`; every fit is the same."""
-    figures = []
-    for name in progress.track(list(read), f"clustering {len(codes):,} codes"):
-        found = probe.clustering_accuracy(codes, labels, *read[name], classes, STARTS, seed)
-        note = f"k-means of {len(codes):,} training codes, best of {STARTS} starts"
-        note += "" if found["converged"] else "; it did not converge"
-        figures.append(accuracy(f"clustering_{name}", found["hits"], seed, note))
-    return figures
+def estimate_clustering(latents, labels, evaluated, num_classes, seed):
+    """Estimates the accuracy of k-means clusters on each of `evaluated`, {name: (latents, labels)}."""
+    estimates = []
+    for name in progress.track(list(evaluated), f"clustering {len(latents):,} latents"):
+        result = probe.clustering_accuracy(latents, labels, *evaluated[name], num_classes, NUM_STARTS, seed)
+        note = f"k-means of {len(latents):,} training latents, best of {NUM_STARTS} starts"
+        note += "" if result["converged"] else "; it did not converge"
+        estimates.append(estimate_accuracy(f"clustering_{name}", result["hits"], seed, note))
+    return estimates
 
 
-def accuracy(name, hits, seed, note):
+def estimate_accuracy(name, hits, seed, note):
     return Estimate(name, *intervals.bootstrap_mean(hits, seed=seed), len(hits), "higher", note)
 
 
-def drawn(count, wanted, seed):
-    """Rows of `count`, `wanted` at most, in rising order; a function of the seed."""
+def draw_rows(count, wanted, seed):
+    """Draws at most `wanted` of `count` row numbers, in increasing order; a function of the seed."""
     random = np.random.default_rng(seed)
     return np.sort(random.choice(count, min(count, wanted), replace=False))
 
 
-def reconstruction_figure(model, dataset, codes, seed):
-    """The mean squared error of what the codes [N, h, w, c] of a dataset decode to, not clipped."""
+def estimate_reconstruction_error(model, dataset, latents, seed):
+    """Estimates the mean squared error of the decoded latents [N, h, w, c] of a dataset, not clipped."""
     errors = []
-    for rows in chunks(len(dataset), f"decoding {len(dataset):,} {dataset.split} images"):
-        difference = model.decode(codes[rows]) - images.to_float(dataset.images[rows])
+    for rows in split_rows(len(dataset), f"decoding {len(dataset):,} {dataset.split} images"):
+        difference = model.decode(latents[rows]) - images.to_float(dataset.images[rows])
         errors.append(np.mean(difference**2, axis=(1, 2, 3), dtype=np.float64))
     name = f"reconstruction_error_{dataset.split}_{len(dataset)}"
-    found = intervals.bootstrap_mean(np.concatenate(errors), seed=seed)
-    return Estimate(name, *found, len(dataset), "lower", "squared, pixels in [-1, 1]")
+    interval = intervals.bootstrap_mean(np.concatenate(errors), seed=seed)
+    return Estimate(name, *interval, len(dataset), "lower", "squared, pixels in [-1, 1]")
 
 
 def paper_rows():
-    """The paper's part of the comparison."""
+    """The rows of the comparison with the paper's figures."""
     return [
-        {"model": f"{name}, the paper's", "latents": latents} | PAPER_TRAINING | {"linear probe": figures[column]}
-        for column, latents in enumerate(PAPER_LATENTS)
+        {"model": f"{name}, the paper's", "latents": num_latents}
+        | PAPER_TRAINING
+        | dict(zip(("linear probe", "deviation"), figures[column], strict=True))
+        for column, num_latents in enumerate(PAPER_LATENTS)
         for name, figures in PAPER.items()
     ]
 
 
-def chunks(count, stage):
-    """Slices of at most CHUNK rows, their progress shown."""
-    return (slice(start, start + CHUNK) for start in progress.track(range(0, count, CHUNK), stage))
+def split_rows(count, stage):
+    """Yields slices of at most CHUNK_SIZE rows with a progress bar."""
+    return (slice(start, start + CHUNK_SIZE) for start in progress.track(range(0, count, CHUNK_SIZE), stage))

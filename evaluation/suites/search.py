@@ -9,12 +9,19 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
+from acai.inference import ReleasedACAI
+from acai.latent_bank import LatentBank
+from classifiers import SEARCH_CLASSIFIERS
+from classifiers.inference import ClassifierEnsemble
 from common import images, interpolation
 from common.inference import in_batches
 from common.metrics import classification, intervals
 from common.metrics.features import high_frequency_energy, kernel_distance
+from evaluation import features
+from evaluation.inputs import CACHE_FOLDER
 from evaluation.report.estimates import Estimate, Section
-from evaluation.suites.blend import Neighbours, jackknife
+from evaluation.suites import REFEREE
+from evaluation.suites.blend import COPIES, Neighbours, jackknife
 from pegasus import masks, search
 from pegasus.candidates import prepare_parents
 from pegasus.scores import Scorer
@@ -30,6 +37,27 @@ TEXT = (
     "images whose latents are in the bank; with masks they are collages of photographs. The first figures are "
     "those of the results that generate.py makes."
 )
+
+
+def run(inputs):
+    train, holdout = inputs.load_train_and_holdout()
+    config = inputs.config
+    classifiers = inputs.build_classifiers((REFEREE, *SEARCH_CLASSIFIERS))
+    referee = classifiers.pop(REFEREE)
+    return evaluate(
+        ReleasedACAI(*inputs.release.model_arguments),
+        referee,
+        ClassifierEnsemble(classifiers.values()),
+        features.make_extractor(config.features),
+        train,
+        holdout,
+        config.first,
+        config.second,
+        LatentBank.from_arrays(inputs.release.bank),
+        config.search,
+        config.seed,
+        CACHE_FOLDER,
+    )
 
 
 def evaluate(
@@ -133,8 +161,8 @@ class RefereeMeasurement:
         spaces = self.neighbours.distances(pictures, self.extractor(pictures))
         for space, (distances, holdout_distances) in spaces.items():
             share = float(np.mean(distances < np.quantile(holdout_distances, 0.01)))
-            note = "share nearer to a training image than 99% of the hold-out"
-            estimates.append(Estimate(f"copies_{space}_{count}", share, count=count, better="lower", note=note))
+            name = f"copies_{space}_{count}"
+            estimates.append(Estimate(name, share, count=count, better="lower", note=COPIES))
         return estimates
 
 

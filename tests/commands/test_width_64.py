@@ -1,4 +1,4 @@
-"""Images of 64x64 through the real commands: an image folder, training, release, pictures, figures."""
+"""Images of 64x64 through the commands: an image folder, training, release, pictures and figures."""
 
 import json
 import subprocess
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-pytestmark = pytest.mark.slow  # two trainings through the real commands
+pytestmark = pytest.mark.slow  # two trainings
 ROOT = Path(__file__).parents[2]
 CLASSES = ("bird", "horse")
 TRAINING = "--config.model.width=64 --config.train.batch_size=8 --config.train.total_kimg=0.4".split()
@@ -19,15 +19,16 @@ ACAI += ["--config.data.groups=(('bird',),('horse',))", "--config.train.learning
 GAN = "--config.model.generator_channels=4 --config.model.discriminator_channels=4".split()
 
 
-def run(program, *words, status=0):
-    made = subprocess.run([sys.executable, program, *words], cwd=ROOT, capture_output=True, text=True, timeout=900)
-    assert made.returncode == status, made.stderr
-    return made
+def run(program, *arguments, status=0):
+    command = [sys.executable, program, *arguments]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900)
+    assert result.returncode == status, result.stderr
+    return result
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """120 pictures a class, of many sizes, brighter on one side: birds left, horses above."""
+    """120 pictures of each class in many sizes: birds are brighter on the left, horses at the top."""
     folder, random = tmp_path_factory.mktemp("images"), np.random.default_rng(0)
     for name in CLASSES:
         (folder / name).mkdir()
@@ -42,11 +43,11 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def runs(folder, tmp_path_factory):
-    """A training of an ACAI and one of a conditional GAN, fifty steps each."""
+    """Runs of an ACAI and of a conditional GAN, fifty steps each."""
     runs = tmp_path_factory.mktemp("runs")
-    own = ["--config.data.source=folder", f"--config.data.image_folder={folder}", *TRAINING]
+    shared = ["--config.data.source=folder", f"--config.data.image_folder={folder}", *TRAINING]
     for name, config, sizes in (("acai", "acai.py", ACAI), ("cgan", "gan.py:cgan", GAN)):
-        run("train.py", f"--config=configs/{config}", *own, *sizes, f"--workdir={runs / name}")
+        run("train.py", f"--config=configs/{config}", *shared, *sizes, f"--workdir={runs / name}")
     return runs
 
 
@@ -54,7 +55,7 @@ def read(path):
     return np.asarray(Image.open(path))
 
 
-def test_a_release_has_a_bank_of_the_folder_s_classes(runs):
+def test_a_release_has_a_bank_of_the_folders_classes(runs):
     with np.load(runs / "acai" / "release" / "bank.npz") as bank:
         assert bank["latents"].shape == (2 * (20 + 3), 4, 4, 2)
         assert tuple(bank["class_names"]) == CLASSES
@@ -64,7 +65,7 @@ def test_a_release_has_a_bank_of_the_folder_s_classes(runs):
 
 
 @pytest.mark.parametrize(
-    ("words", "shape"),
+    ("arguments", "shape"),
     [
         ("--source={runs}/acai --blend --strip=3", (64, 4 * 64, 3)),
         ("--source={runs}/acai --reconstruct", (64, 4 * 64, 3)),
@@ -75,16 +76,17 @@ def test_a_release_has_a_bank_of_the_folder_s_classes(runs):
         ("--source={runs}/cgan --blend", (64, 4 * 64, 3)),
     ],
 )
-def test_pictures(runs, folder, tmp_path, words, shape):
-    words = words.format(runs=runs, bird=folder / "bird" / "000.png", horse=folder / "horse" / "000.png").split()
-    count = [] if "--candidates=64" in words else ["--count=4"]
-    run("generate.py", *words, *count, "--scale=1", f"--out={tmp_path}")
+def test_pictures_are_64_pixels_wide(runs, folder, tmp_path, arguments, shape):
+    images = {name: folder / name / "000.png" for name in CLASSES}
+    arguments = arguments.format(runs=runs, **images).split()
+    count = [] if "--candidates=64" in arguments else ["--count=4"]
+    run("generate.py", *arguments, *count, "--scale=1", f"--out={tmp_path}")
     grid = read(tmp_path / "grid.png")
-    assert grid.shape == (shape[0], 8 * 64, 3)  # eight columns, those beyond the pictures black
+    assert grid.shape == (shape[0], 8 * 64, 3)  # eight columns, black beyond the pictures
     assert grid[:, : shape[1]].std() > 0 and not grid[:, shape[1] :].any()
-    made = sorted(path.name for path in tmp_path.glob("*-00*.png"))
-    assert read(tmp_path / made[0]).shape == (64, 64, 3)
-    if "--strip=3" in words:
+    files = sorted(path.name for path in tmp_path.glob("*-00*.png"))
+    assert read(tmp_path / files[0]).shape == (64, 64, 3)
+    if "--strip=3" in arguments:
         assert read(tmp_path / "strips.png").shape == (4 * 64, 3 * 64, 3)
     json.loads((tmp_path / "manifest.json").read_text())
 
@@ -96,17 +98,16 @@ def test_pictures(runs, folder, tmp_path, words, shape):
         ("cgan", ("accuracy_referee_100", "kd_classifier_100", "sharpness_100")),
     ],
 )
-def test_figures(runs, tmp_path, source, expected):
-    words = [f"--source={runs / source}", "--suite=all", "--samples=100", f"--out={tmp_path}"]
-    made = run("evaluate.py", *words)
+def test_figures_are_measured(runs, tmp_path, source, expected):
+    result = run("evaluate.py", f"--source={runs / source}", "--suite=all", "--samples=100", f"--out={tmp_path}")
     for name in expected:
-        assert name in made.stdout, made.stdout
+        assert name in result.stdout, result.stdout
 
 
-def test_figures_need_the_images_and_their_classes(runs, folder, tmp_path):
+def test_an_image_folder_that_is_missing_or_of_other_classes_is_refused(runs, folder, tmp_path):
     (tmp_path / "cat").mkdir()
     Image.open(folder / "bird" / "000.png").save(tmp_path / "cat" / "0.png")
-    for words, mentioned in (("nowhere", "was trained on"), (str(tmp_path), "bird, horse")):
-        made = run("evaluate.py", f"--source={runs / 'acai'}", f"--image_folder={words}", status=2)
-        assert made.stderr.splitlines()[-1].startswith("error: --image_folder") and mentioned in made.stderr
-        assert "Traceback" not in made.stderr
+    for path, phrase in (("nowhere", "was trained on"), (str(tmp_path), "bird, horse")):
+        result = run("evaluate.py", f"--source={runs / 'acai'}", f"--image_folder={path}", status=2)
+        assert result.stderr.splitlines()[-1].startswith("error: --image_folder") and phrase in result.stderr
+        assert "Traceback" not in result.stderr

@@ -196,11 +196,11 @@ def test_keras_files(tmp_path, fuse):
     keras.models.load_model(path, safe_mode=False, compile=False)
     os.rmdir(fuse)
     with pytest.raises(InputError, match="A Keras file that loads is required.*Lambda"):
-        features.extractor(path)
+        features.make_extractor(path)
     for data in bombs(fuse):
         (tmp_path / "pickle.keras").write_bytes(data)
         with pytest.raises(InputError, match="A Keras file"):
-            features.extractor(str(tmp_path / "pickle.keras"))
+            features.make_extractor(str(tmp_path / "pickle.keras"))
 
 
 @pytest.mark.slow

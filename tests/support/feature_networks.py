@@ -1,15 +1,15 @@
-"""What several tests share. First of: Features: what the networks compute, and every wrong name or file."""
+"""Pictures and Keras files for tests of feature networks."""
 
 import keras
 import numpy as np
 
 
-def pictures(count=7, width=16, seed=0):
+def make_pictures(count=7, width=16, seed=0):
     return np.random.default_rng(seed).uniform(-1, 1, (count, width, width, 3)).astype(np.float32)
 
 
 def write_keras_file(path, kernel=1.0, rank=2):
-    """images -> (mean colour - 0.25) / 2 * 3 times `kernel`, if the normalisation uses its moving averages."""
+    """Writes a model: images -> (mean colour - 0.25) / 2 * 3 * kernel, if it normalises by its moving averages."""
     layers = [keras.layers.GlobalAveragePooling2D()] if rank == 2 else []
     model = keras.Sequential(
         [
@@ -26,5 +26,6 @@ def write_keras_file(path, kernel=1.0, rank=2):
     return str(path)
 
 
-def half(path):
+def truncate(path):
+    """Removes the second half of a file."""
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])

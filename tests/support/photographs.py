@@ -1,5 +1,4 @@
-"""What several tests share. First of: The blend suite on models whose failures are known: each must show in
-the figure that is there to show it."""
+"""Simple images of two classes, with a classifier and an extractor, for tests of the suites."""
 
 import numpy as np
 
@@ -9,8 +8,8 @@ CLASSES = ("horse", "bird")
 COUNT = 100
 
 
-def photographs(count, split, seed):
-    """Two classes told apart by which half is bright, with noise; 8x8x3."""
+def make_photographs(count, split, seed):
+    """Makes 8x8x3 images of noise with one bright half: the upper for class 0, the lower for class 1."""
     rng = np.random.default_rng(seed)
     labels = np.arange(count, dtype=np.int32) % 2
     images = rng.integers(0, 120, (count, 8, 8, 3))
@@ -19,23 +18,23 @@ def photographs(count, split, seed):
     return datasets.ImageDataset(images.astype(np.uint8), labels, np.arange(count), CLASSES, split)
 
 
-TRAIN, HOLDOUT = photographs(300, "train", 0), photographs(120, "holdout", 1)
+TRAIN, HOLDOUT = make_photographs(300, "train", 0), make_photographs(120, "holdout", 1)
 
 
-class Judge:
-    """Sees how bright each half is, and no other class in either."""
+class HalvesClassifier:
+    """Classifies by the brightness of each half and never predicts "cat"."""
 
     class_names = ("cat", *CLASSES)
 
     def __call__(self, images):
         halves = np.stack([images[:, :4].mean((1, 2, 3)), images[:, 4:].mean((1, 2, 3))], axis=1)
-        shares = np.exp(5 * halves)
-        shares /= shares.sum(1, keepdims=True)
-        return np.concatenate([0 * shares[:, :1], shares], axis=1), halves
+        probabilities = np.exp(5 * halves)
+        probabilities /= probabilities.sum(1, keepdims=True)
+        return np.concatenate([0 * probabilities[:, :1], probabilities], axis=1), halves
 
 
-class Features:
-    """Means of 2x2 blocks."""
+class BlockMeans:
+    """Extractor whose features are the means of 2x2 blocks."""
 
     name, comparable = "blocks", "of a test"
 

@@ -16,12 +16,12 @@ from common.metrics.features import (
     precision_recall,
     sharpness,
 )
-from tests.support.feature_sets import FAKE, REAL, close, draw, line, stripes
+from tests.support.feature_sets import FAKE, REAL, assert_close, draw_normal, make_stripes, points_on_line
 
 
 def exactly(mean, covariance, count=20, seed=0):
     """Rows whose sample mean and unbiased sample covariance are the given ones."""
-    rows = draw(count, len(mean), seed)
+    rows = draw_normal(count, len(mean), seed)
     rows -= rows.mean(axis=0)
     white = rows @ np.linalg.inv(np.linalg.cholesky(np.cov(rows.T))).T
     return np.asarray(mean) + white @ np.linalg.cholesky(covariance).T
@@ -34,7 +34,7 @@ def test_frechet_distance_of_independent_dimensions():
     # |(1, 2, 2)|^2 + (1 - 2)^2 + (3 - 1)^2 + (2 - 2)^2; the two sets differ in size
     first = exactly((0, 0, 0), np.diag((1.0, 9, 4)))
     second = exactly((1, 2, 2), np.diag((4.0, 1, 4)), count=33, seed=1)
-    close(frechet_distance(first, second), 9 + 1 + 4)
+    assert_close(frechet_distance(first, second), 9 + 1 + 4)
 
 
 def test_frechet_distance_of_correlated_dimensions():
@@ -42,7 +42,7 @@ def test_frechet_distance_of_correlated_dimensions():
     a, b = np.array(((2, 1), (1, 3.0))), np.array(((4, -1), (-1, 1.0)))
     trace_of_root = np.sqrt(np.trace(a @ b) + 2 * np.sqrt(np.linalg.det(a) * np.linalg.det(b)))
     result = frechet_distance(exactly((1, 0), a), exactly((0, 3), b, count=31, seed=1))
-    close(result, 1 + 9 + 5 + 5 - 2 * trace_of_root)
+    assert_close(result, 1 + 9 + 5 + 5 - 2 * trace_of_root)
 
 
 def test_frechet_distance_with_fewer_rows_than_dimensions():
@@ -50,21 +50,23 @@ def test_frechet_distance_with_fewer_rows_than_dimensions():
     u, v = np.zeros((2, 50))
     u[7], v[7], v[31] = 1, 0.6, 0.8
     first, second = np.stack([3 * u, -3 * u]), np.stack([2 * v, -2 * v])
-    close(frechet_distance(first, second), 2 * 9 + 2 * 4 - 2 * (2 * 3 * 2 * 0.6))
-    close(frechet_distance(draw(5, 50), draw(5, 50)), 0)  # no eigenvalue of rounding noise is rooted
+    assert_close(frechet_distance(first, second), 2 * 9 + 2 * 4 - 2 * (2 * 3 * 2 * 0.6))
+    assert_close(
+        frechet_distance(draw_normal(5, 50), draw_normal(5, 50)), 0
+    )  # no eigenvalue of rounding noise is rooted
 
 
 def test_frechet_distance_of_a_shift_is_its_square():
-    rows = draw(30)
-    close(frechet_distance(rows, rows[::-1]), 0)
-    close(frechet_distance(rows, rows + (1, -2, 0, 0.5)), 5.25)
+    rows = draw_normal(30)
+    assert_close(frechet_distance(rows, rows[::-1]), 0)
+    assert_close(frechet_distance(rows, rows + (1, -2, 0, 0.5)), 5.25)
 
 
 # Kernel distance
 
 
 def test_kernel_distance_is_the_plain_double_loop(monkeypatch):
-    first, second = draw(6, 3), draw(9, 3, seed=1) + 0.5
+    first, second = draw_normal(6, 3), draw_normal(9, 3, seed=1) + 0.5
 
     def mean_kernel(one, other, same):
         pairs = [(x, y) for i, x in enumerate(one) for j, y in enumerate(other) if not (same and i == j)]
@@ -72,13 +74,13 @@ def test_kernel_distance_is_the_plain_double_loop(monkeypatch):
 
     within = mean_kernel(first, first, True) + mean_kernel(second, second, True)
     expected = within - 2 * mean_kernel(first, second, False)
-    close(kernel_distance(first, second), expected)
+    assert_close(kernel_distance(first, second), expected)
     monkeypatch.setattr(features, "BLOCK", 20)  # two or three rows a block
-    close(kernel_distance(first, second), expected)
+    assert_close(kernel_distance(first, second), expected)
 
 
 def test_kernel_distance_is_unbiased():
-    values = [kernel_distance(draw(8, 3, seed), draw(5, 3, 10_000 + seed)) for seed in range(1000)]
+    values = [kernel_distance(draw_normal(8, 3, seed), draw_normal(5, 3, 10_000 + seed)) for seed in range(1000)]
     standard_error = np.std(values) / np.sqrt(len(values))
     assert abs(np.mean(values)) < 3 * standard_error
     assert min(values) < 0
@@ -95,8 +97,14 @@ def test_precision_recall_by_hand():
     # [-3, 3] now holds -2 as well; the fakes' balls only grow.
     assert precision_recall(REAL, FAKE, neighbours=2) == (0.75, 1)
     # Fakes 50, 51, 52, 2: balls [49, 51], [50, 52], [51, 53], [-46, 50]
-    assert precision_recall(line(0, 1, 3, 60), line(50, 51, 52, 2), neighbours=1) == (0.25 * 4, 0.75)
-    assert precision_recall(line(0, 1, 3, 4), line(50, 51, 52, 53, 2), neighbours=1) == (0.2, 1)
+    assert precision_recall(points_on_line(0, 1, 3, 60), points_on_line(50, 51, 52, 2), neighbours=1) == (
+        0.25 * 4,
+        0.75,
+    )
+    assert precision_recall(points_on_line(0, 1, 3, 4), points_on_line(50, 51, 52, 53, 2), neighbours=1) == (
+        0.2,
+        1,
+    )
 
 
 def test_density_coverage_by_hand():
@@ -104,25 +112,25 @@ def test_density_coverage_by_hand():
     assert density_coverage(REAL, FAKE, neighbours=1) == (3 / 4, 0.5)
     # k = 2, balls (-3, 3), (-1, 3), (0, 6), (1, 13): -2 in one, 2.5 in four, 4 in two, 20 in none.
     assert density_coverage(REAL, FAKE, neighbours=2) == (7 / 2 / 4, 1)
-    assert density_coverage(REAL, line(2.5), neighbours=2) == (4 / 2, 1)  # a single fake is enough
+    assert density_coverage(REAL, points_on_line(2.5), neighbours=2) == (4 / 2, 1)  # a single fake is enough
 
 
 def test_the_default_neighbours_are_the_papers():
-    real, fake = draw(60, 6), draw(50, 6, seed=1)
+    real, fake = draw_normal(60, 6), draw_normal(50, 6, seed=1)
     assert precision_recall(real, fake) == precision_recall(real, fake, 3) != precision_recall(real, fake, 5)
     assert density_coverage(real, fake) == density_coverage(real, fake, 5) != density_coverage(real, fake, 3)
 
 
 def test_a_point_on_the_border():
     # Real balls [-5, 5], [0, 10], [5, 15]: 15 lies on the border of the last alone. The coordinates are integers.
-    real, fake = line(0, 5, 10), line(15, 150)
+    real, fake = points_on_line(0, 5, 10), points_on_line(15, 150)
     for offset in (0, 10_000):  # far from the origin, rounding must still not decide
         assert precision_recall(real + offset, fake + offset, neighbours=1)[0] == 0.5
         assert density_coverage(real + offset, fake + offset, neighbours=1) == (0, 0)
 
 
 def test_identical_and_disjoint_sets():
-    rows = draw(40, 8)
+    rows = draw_normal(40, 8)
     assert precision_recall(rows, rows[::-1]) == (1, 1)
     assert density_coverage(rows, rows[::-1]) == (1, 1)
     assert precision_recall(rows, rows + 100) == (0, 0)
@@ -130,27 +138,27 @@ def test_identical_and_disjoint_sets():
 
 
 def test_memberships_are_the_plain_loops(monkeypatch):
-    real, fake = draw(25, 3), draw(15, 3, seed=1)
+    real, fake = draw_normal(25, 3), draw_normal(15, 3, seed=1)
     radii = [sorted(np.linalg.norm(real - row, axis=1))[4] for row in real]
     inside = np.array([[np.linalg.norm(x - y) < r for y in fake] for x, r in zip(real, radii, strict=True)])
     expected = inside.sum() / 4 / 15, inside.any(axis=1).mean()
     assert 0 < expected[1] < 1
     for block in (features.BLOCK, 60):  # two rows at a time, the last alone
         monkeypatch.setattr(features, "BLOCK", block)
-        close(density_coverage(real, fake, 4), expected)
-        close(precision_recall(real, fake, 4)[0], inside.any(axis=0).mean())
+        assert_close(density_coverage(real, fake, 4), expected)
+        assert_close(precision_recall(real, fake, 4)[0], inside.any(axis=0).mean())
 
 
 # Distances
 
 
 def test_nearest_is_the_plain_loop():
-    queries, reference = draw(11), draw(23, seed=1)
+    queries, reference = draw_normal(11), draw_normal(23, seed=1)
     plain = np.array([[np.linalg.norm(x - y) for y in reference] for x in queries])
     for block in (1, 4, 11, 1024):
         indices, distances = nearest_neighbours(queries, reference, block)
         np.testing.assert_array_equal(indices, plain.argmin(axis=1))
-        close(distances, plain.min(axis=1), 1e-12)
+        assert_close(distances, plain.min(axis=1), 1e-12)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
@@ -164,7 +172,7 @@ def test_a_copy_is_at_distance_zero(dtype):
 
 
 def test_nearest_holds_few_rows_in_float64():
-    reference = draw(2000, 100).astype(np.float32)
+    reference = draw_normal(2000, 100).astype(np.float32)
     tracemalloc.start()
     try:
         nearest_neighbours(reference[:20], reference, block=16)
@@ -174,17 +182,17 @@ def test_nearest_holds_few_rows_in_float64():
 
 
 def test_diversity_by_hand(monkeypatch):
-    close(diversity(line(0, 1, 3)), (1 + 3 + 2) / 3)
-    close(diversity([[0, 0], [3, 4]]), 5)
+    assert_close(diversity(points_on_line(0, 1, 3)), (1 + 3 + 2) / 3)
+    assert_close(diversity([[0, 0], [3, 4]]), 5)
     monkeypatch.setattr(features, "BLOCK", 6)
-    close(diversity(line(0, 1, 3, 7)), (1 + 3 + 7 + 2 + 6 + 4) / 6)  # a row at a time
+    assert_close(diversity(points_on_line(0, 1, 3, 7)), (1 + 3 + 7 + 2 + 6 + 4) / 6)  # a row at a time
 
 
 def test_diversity_survives_cancellation():
-    rows = draw(20, 64)
-    close(diversity(rows + 1e6), diversity(rows), 1e-8)
+    rows = draw_normal(20, 64)
+    assert_close(diversity(rows + 1e6), diversity(rows), 1e-8)
     # Of the ordered pairs of 40 rows, 40 are of equal ones, and the others are each pair of the 20 four times.
-    close(diversity(np.concatenate([rows, rows])), diversity(rows) * 4 * 20 * 19 / (40 * 39), 1e-6)
+    assert_close(diversity(np.concatenate([rows, rows])), diversity(rows) * 4 * 20 * 19 / (40 * 39), 1e-6)
 
 
 @pytest.mark.parametrize(
@@ -199,7 +207,7 @@ def test_diversity_survives_cancellation():
 )
 def test_memory_is_bounded(statistic, monkeypatch):
     monkeypatch.setattr(features, "BLOCK", 2000)
-    first, second = draw(400), draw(500, seed=1)
+    first, second = draw_normal(400), draw_normal(500, seed=1)
     tracemalloc.start()
     try:
         statistic(first, second)
@@ -216,13 +224,17 @@ def test_high_frequency_energy_by_hand():
     ramp = np.broadcast_to(np.linspace(-1, 1, 8)[None, :, None, None], (1, 8, 8, 3))
     dot = np.zeros((1, 8, 8, 3))
     dot[0, 3, 4, 0] = 0.9  # grey 0.3: the rest is 0.3 - 0.3/9 there and -0.3/9 on eight pixels around, of 36
-    images = np.concatenate([stripes(0), stripes(1), ramp, np.ones_like(ramp), dot])
+    images = np.concatenate([make_stripes(0), make_stripes(1), ramp, np.ones_like(ramp), dot])
     expected_dot = ((8 / 30) ** 2 + 8 / 30**2) / 36
-    close(high_frequency_energy(images), (16 / 9, 16 / 9, 0, 0, expected_dot), 1e-15)
-    close(high_frequency_energy(stripes(0, 3, 5).astype(np.float32)), (16 / 9,))  # one row of three pixels
+    assert_close(high_frequency_energy(images), (16 / 9, 16 / 9, 0, 0, expected_dot), 1e-15)
+    assert_close(
+        high_frequency_energy(make_stripes(0, 3, 5).astype(np.float32)), (16 / 9,)
+    )  # one row of three pixels
 
 
 def test_sharpness_by_hand():
-    close(sharpness(0.5 * stripes(0), np.concatenate([stripes(0), 0 * stripes(0)])), 0.25 / 0.5)
+    assert_close(
+        sharpness(0.5 * make_stripes(0), np.concatenate([make_stripes(0), 0 * make_stripes(0)])), 0.25 / 0.5
+    )
     with pytest.raises(ValueError, match="real_images must have high-frequency energy"):
-        sharpness(stripes(0), np.zeros((1, 8, 8, 3)))
+        sharpness(make_stripes(0), np.zeros((1, 8, 8, 3)))

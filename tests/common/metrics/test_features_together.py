@@ -13,13 +13,13 @@ from common.metrics.features import (
     precision_recall,
     sharpness,
 )
-from tests.support.feature_sets import FAKE, REAL, close, draw, stripes
+from tests.support.feature_sets import FAKE, REAL, assert_close, draw_normal, make_stripes
 
 # What each must catch
 
 
 def test_a_collapsed_generator():
-    real = draw(100)
+    real = draw_normal(100)
     fake = np.repeat(real[:1] + 0.01, 100, axis=0)
     assert precision_recall(real, fake) == (1, 0)  # every one is good, nothing is covered
     assert density_coverage(real, fake)[1] < 0.2
@@ -28,7 +28,7 @@ def test_a_collapsed_generator():
 
 
 def test_copied_training_images():
-    train, fresh = draw(100), draw(100, seed=1)
+    train, fresh = draw_normal(100), draw_normal(100, seed=1)
     copies = train[np.random.default_rng(2).permutation(100)]
     assert abs(frechet_distance(train, copies)) < 1e-9 < frechet_distance(train, fresh)  # taken in
     assert precision_recall(train, copies) == (1, 1)  # taken in
@@ -36,16 +36,22 @@ def test_copied_training_images():
 
 
 def test_noise():
-    real, fresh, noise = draw(200), draw(200, seed=1), np.random.default_rng(2).uniform(-3, 3, (200, 4))
+    real, fresh, noise = (
+        draw_normal(200),
+        draw_normal(200, seed=1),
+        np.random.default_rng(2).uniform(-3, 3, (200, 4)),
+    )
     assert kernel_distance(real, noise) > 20 * abs(kernel_distance(real, fresh))
     assert precision_recall(real, noise)[0] < 0.8 * precision_recall(real, fresh)[0]
-    speckled = np.clip(stripes(0, 8, 8) * 0.2 + np.random.default_rng(0).normal(0, 0.5, (20, 8, 8, 3)), -1, 1)
-    assert sharpness(speckled, 0.2 * stripes(0)) > 1.5  # sharper than real is wrong too
+    speckled = np.clip(make_stripes(0, 8, 8) * 0.2 + np.random.default_rng(0).normal(0, 0.5, (20, 8, 8, 3)), -1, 1)
+    assert sharpness(speckled, 0.2 * make_stripes(0)) > 1.5  # sharper than real is wrong too
 
 
 def test_cross_fades():
     # Rows and columns of +-1 are uncorrelated over an even number of pixels: the mean of both has half the energy.
-    close(sharpness((stripes(0) + stripes(1)) / 2, np.concatenate([stripes(0), stripes(1)])), 0.5)
+    assert_close(
+        sharpness((make_stripes(0) + make_stripes(1)) / 2, np.concatenate([make_stripes(0), make_stripes(1)])), 0.5
+    )
 
 
 # All of them
@@ -56,20 +62,22 @@ def test_cross_fades():
     [frechet_distance, kernel_distance, precision_recall, density_coverage, lambda first, _: diversity(first)],
 )
 def test_the_order_of_rows_does_not_matter(statistic):
-    first, second = draw(30), draw(25, seed=1) + 0.3
+    first, second = draw_normal(30), draw_normal(25, seed=1) + 0.3
     shuffle = np.random.default_rng(2).permutation
-    close(statistic(shuffle(first), shuffle(second)), statistic(first, second), 1e-12)
-    close(statistic(first.astype(np.float32).tolist(), second), statistic(first.astype(np.float32), second), 1e-12)
+    assert_close(statistic(shuffle(first), shuffle(second)), statistic(first, second), 1e-12)
+    assert_close(
+        statistic(first.astype(np.float32).tolist(), second), statistic(first.astype(np.float32), second), 1e-12
+    )
 
 
 def test_the_order_of_rows_goes_through_what_is_given_per_row():
     order = np.random.default_rng(0).permutation(10)
-    queries, reference = draw(10), draw(30, seed=1)
+    queries, reference = draw_normal(10), draw_normal(30, seed=1)
     indices, distances = nearest_neighbours(queries[order], reference[::-1])
     np.testing.assert_array_equal(29 - indices, nearest_neighbours(queries, reference)[0][order])
-    close(distances, nearest_neighbours(queries, reference)[1][order], 1e-12)
+    assert_close(distances, nearest_neighbours(queries, reference)[1][order], 1e-12)
     images = np.random.default_rng(1).uniform(-1, 1, (10, 5, 5, 3))
-    close(high_frequency_energy(images[order]), high_frequency_energy(images)[order])
+    assert_close(high_frequency_energy(images[order]), high_frequency_energy(images)[order])
 
 
 @pytest.mark.parametrize(
@@ -84,7 +92,7 @@ def test_the_order_of_rows_goes_through_what_is_given_per_row():
     ],
 )
 def test_features_that_are_refused(statistic, first_least, second_least):
-    first, second = draw(first_least), draw(max(second_least, 1), seed=1)
+    first, second = draw_normal(first_least), draw_normal(max(second_least, 1), seed=1)
     assert np.isfinite(np.concatenate([np.ravel(part) for part in np.atleast_1d(statistic(first, second))])).all()
     wrong = [(first[1:], second), (first[0], second), (first[:, :0], second[:, :0]), (first[None], second)]
     wrong += [(np.where(first == first[0, 0], bad, first), second) for bad in (np.nan, np.inf)]
@@ -105,7 +113,7 @@ def test_features_that_are_refused(statistic, first_least, second_least):
         (lambda: high_frequency_energy(np.zeros((1, 4, 2, 3))), "H and W >= 3. Received"),
         (lambda: high_frequency_energy(np.zeros((0, 4, 4, 3))), "N >= 1"),
         (lambda: high_frequency_energy(np.zeros((4, 4, 3))), r"Received: float64 \(4, 4, 3\)"),
-        (lambda: sharpness(np.full((1, 4, 4, 3), np.inf), stripes(0)), "Received: 48 that"),
+        (lambda: sharpness(np.full((1, 4, 4, 3), np.inf), make_stripes(0)), "Received: 48 that"),
     ],
 )
 def test_arguments_that_are_refused(call, message):

@@ -1,4 +1,4 @@
-"""The probe suite on codes whose worth is known: that hold the class, that hold nothing, that are all one."""
+"""The suite "probe" on latents that contain the class, contain noise, or are constant."""
 
 from types import SimpleNamespace
 
@@ -13,8 +13,8 @@ from common.metrics import probe
 CLASSES = ("cat", "horse", "bird")
 
 
-def dataset(split, count, seed, names=CLASSES):
-    """Noise, 4x4x3, whose first pixel's colour is the class."""
+def make_dataset(split, count, seed, names=CLASSES):
+    """Makes 4x4x3 images of noise in which the colour of the first pixel is the class."""
     rng = np.random.default_rng(seed)
     labels = rng.integers(len(names), size=count).astype(np.int32)
     images = rng.integers(0, 256, (count, 4, 4, 3), dtype=np.uint8)
@@ -22,156 +22,173 @@ def dataset(split, count, seed, names=CLASSES):
     return datasets.ImageDataset(images, labels, np.arange(count), names, split)
 
 
-TRAIN, HOLDOUT, TEST = dataset("train", 400, 0), dataset("holdout", 150, 1), dataset("test", 90, 2)
+TRAIN, HOLDOUT, TEST = make_dataset("train", 400, 0), make_dataset("holdout", 150, 1), make_dataset("test", 90, 2)
 
 
-def relabelled(given, shift):
-    """The same images, every label another one."""
-    return datasets.ImageDataset(given.images, (given.labels + shift) % 3, given.ids, CLASSES, given.split)
+def shift_labels(dataset, shift):
+    """Returns the same images with every label shifted to another one."""
+    labels = (dataset.labels + shift) % 3
+    return datasets.ImageDataset(dataset.images, labels, dataset.ids, CLASSES, dataset.split)
 
 
-def model(encode=lambda images: images, decode=lambda codes: codes):
+def make_model(encode=lambda images: images, decode=lambda latents: latents):
     return SimpleNamespace(encode=encode, decode=decode)
 
 
-def colour(images):
-    """Codes [N, 1, 1, 3] that are the class and a little noise."""
+def encode_class(images):
+    """Latents [N, 1, 1, 3] of the class and a little noise."""
     return images[:, :1, :1] + 0.05 * images[:, 1:2, 1:2]
 
 
-def figures(encode=colour, decode=lambda codes: np.zeros((len(codes), 4, 4, 3), np.float32), sets=None, **options):
-    train, *others = sets or (TRAIN, HOLDOUT, TEST)
-    section = evaluation.suites.probe.evaluate(model(encode, decode), train, others, 16, 320.0, **options)
-    return {figure.name: figure for figure in section.estimates}, section
+def decode_black(latents):
+    return np.zeros((len(latents), 4, 4, 3), np.float32)
+
+
+def evaluate(encode=encode_class, decode=decode_black, sets=None, **options):
+    train, *unseen = sets or (TRAIN, HOLDOUT, TEST)
+    section = evaluation.suites.probe.evaluate(make_model(encode, decode), train, unseen, 16, 320.0, **options)
+    return {estimate.name: estimate for estimate in section.estimates}, section
 
 
 @pytest.fixture(scope="module")
-def informed():
-    return figures()
+def informative():
+    return evaluate()
 
 
-def test_codes_that_hold_the_class_are_read(informed):
-    found, _ = informed
-    assert list(found) == [
+def test_latents_that_contain_the_class_have_accuracy_1(informative):
+    estimates, _ = informative
+    assert list(estimates) == [
         *("linear_probe_holdout_150", "linear_probe_test_90"),
         *("clustering_holdout_150", "clustering_test_90", "reconstruction_error_holdout_150"),
     ]
-    for name, figure in found.items():
-        assert figure.count == int(name.rpartition("_")[2])
-        assert figure.better == ("lower" if "error" in name else "higher")
+    for name, estimate in estimates.items():
+        assert estimate.count == int(name.rpartition("_")[2])
+        assert estimate.better == ("lower" if "error" in name else "higher")
         if "error" not in name:
-            assert (figure.value, figure.low, figure.high) == (1, 1, 1)
-    assert found["linear_probe_test_90"].note == ""
-    assert found["clustering_test_90"].note == "k-means of 400 training codes, best of 20 starts"
+            assert (estimate.value, estimate.low, estimate.high) == (1, 1, 1)
+    assert estimates["linear_probe_test_90"].note == ""
+    assert estimates["clustering_test_90"].note == "k-means of 400 training latents, best of 20 starts"
 
 
-def test_codes_of_noise_are_chance():
-    found, _ = figures(lambda images: images[:, 2:, 2:])
+def test_latents_of_noise_have_chance_accuracy():
+    estimates, _ = evaluate(lambda images: images[:, 2:, 2:])
     for name in ("linear_probe_holdout_150", "clustering_holdout_150"):
-        assert 0.2 < found[name].value < 0.5
-        assert found[name].low < found[name].value < found[name].high
+        assert 0.2 < estimates[name].value < 0.5
+        assert estimates[name].low < estimates[name].value < estimates[name].high
 
 
-def test_a_collapsed_encoder_knows_the_commonest_class_only():
-    found, _ = figures(lambda images: np.ones((len(images), 2, 2, 1), np.float32))
-    commonest = np.bincount(TRAIN.labels).argmax()
-    for name, given in (("holdout_150", HOLDOUT), ("test_90", TEST)):
-        assert found[f"linear_probe_{name}"].value == pytest.approx(np.mean(given.labels == commonest))
-        assert found[f"clustering_{name}"].value == pytest.approx(np.bincount(given.labels).max() / len(given))
-        assert found[f"clustering_{name}"].note.endswith("; it did not converge")
+def test_constant_latents_predict_the_most_common_class():
+    estimates, _ = evaluate(lambda images: np.ones((len(images), 2, 2, 1), np.float32))
+    most_common = np.bincount(TRAIN.labels).argmax()
+    for name, dataset in (("holdout_150", HOLDOUT), ("test_90", TEST)):
+        assert estimates[f"linear_probe_{name}"].value == pytest.approx(np.mean(dataset.labels == most_common))
+        assert estimates[f"clustering_{name}"].value == pytest.approx(
+            np.bincount(dataset.labels).max() / len(dataset)
+        )
+        assert estimates[f"clustering_{name}"].note.endswith("; it did not converge")
 
 
-def test_the_probe_is_fitted_to_the_training_images_alone():
-    found, _ = figures(sets=(TRAIN, relabelled(HOLDOUT, 1), TEST))
-    assert found["linear_probe_holdout_150"].value == 0 and found["linear_probe_test_90"].value == 1
-    found, _ = figures(sets=(relabelled(TRAIN, 2), HOLDOUT, relabelled(TEST, 2)))
-    assert found["linear_probe_holdout_150"].value == 0 and found["linear_probe_test_90"].value == 1
-    assert found["clustering_holdout_150"].value == 1  # clusters have no names of their own
+def test_the_probe_is_fitted_to_the_training_images_only():
+    estimates, _ = evaluate(sets=(TRAIN, shift_labels(HOLDOUT, 1), TEST))
+    assert estimates["linear_probe_holdout_150"].value == 0 and estimates["linear_probe_test_90"].value == 1
+    estimates, _ = evaluate(sets=(shift_labels(TRAIN, 2), HOLDOUT, shift_labels(TEST, 2)))
+    assert estimates["linear_probe_holdout_150"].value == 0 and estimates["linear_probe_test_90"].value == 1
+    assert estimates["clustering_holdout_150"].value == 1  # clusters are named on the evaluated labels
 
 
-def test_a_fit_that_stops_early_says_so(monkeypatch):
+def test_a_fit_that_stops_early_has_a_note(monkeypatch):
     monkeypatch.setattr(probe, "MAX_ITERATIONS", 1)
-    found, _ = figures(lambda images: images)
-    assert found["linear_probe_test_90"].note == "the fit did not converge in 1 iterations"
-    assert found["clustering_test_90"].note.endswith("; it did not converge")
+    estimates, _ = evaluate(lambda images: images)
+    assert estimates["linear_probe_test_90"].note == "the fit did not converge in 1 iterations"
+    assert estimates["clustering_test_90"].note.endswith("; it did not converge")
 
 
-def test_clusters_are_fitted_to_a_seeded_part(monkeypatch):
-    seen = []
-    real = probe.clustering_accuracy
+def test_clusters_are_fitted_to_a_seeded_subset(monkeypatch):
+    calls = []
+    clustering_accuracy = probe.clustering_accuracy
 
-    def spy(codes, labels, *rest):
-        seen.append((codes, labels, rest[2:]))
-        return real(codes, labels, *rest)
+    def spy(latents, labels, *rest):
+        calls.append((latents, labels, rest[2:]))
+        return clustering_accuracy(latents, labels, *rest)
 
     monkeypatch.setattr(probe, "clustering_accuracy", spy)
-    found, section = figures(clustered=50, seed=3)
-    assert found["clustering_test_90"].note.startswith("k-means of 50 training codes")
-    assert "the codes of 50 training images" in section.text and "the 400 training images" in section.text
-    for codes, labels, rest in seen:
-        assert codes.shape == (50, 1, 1, 3) and rest == (3, 20, 3)
-        np.testing.assert_array_equal(codes.reshape(50, 3).argmax(1), labels)
+    estimates, section = evaluate(num_clustered=50, seed=3)
+    assert estimates["clustering_test_90"].note.startswith("k-means of 50 training latents")
+    assert "the latents of 50 training images" in section.text and "the 400 training images" in section.text
+    for latents, labels, rest in calls:
+        assert latents.shape == (50, 1, 1, 3) and rest == (3, 20, 3)
+        np.testing.assert_array_equal(latents.reshape(50, 3).argmax(1), labels)
 
 
-def test_rows_are_drawn_once_each_and_by_the_seed():
-    rows = evaluation.suites.probe.drawn(1000, 100, seed=0)
+def test_rows_are_drawn_by_the_seed_without_replacement():
+    rows = evaluation.suites.probe.draw_rows(1000, 100, seed=0)
     assert len(rows) == 100 and np.all(np.diff(rows) > 0) and 0 <= rows[0] < 100 and 900 <= rows[-1] < 1000
-    np.testing.assert_array_equal(rows, evaluation.suites.probe.drawn(1000, 100, seed=0))
-    assert not np.array_equal(rows, evaluation.suites.probe.drawn(1000, 100, seed=1))
-    np.testing.assert_array_equal(evaluation.suites.probe.drawn(5, 100, seed=0), np.arange(5))
+    np.testing.assert_array_equal(rows, evaluation.suites.probe.draw_rows(1000, 100, seed=0))
+    assert not np.array_equal(rows, evaluation.suites.probe.draw_rows(1000, 100, seed=1))
+    np.testing.assert_array_equal(evaluation.suites.probe.draw_rows(5, 100, seed=0), np.arange(5))
 
 
 def test_reconstruction_error_by_hand(monkeypatch):
-    """Every other image is off by 0.2 everywhere: the mean square is half of 0.04. In chunks or not."""
+    """Every other image is off by 0.2 everywhere: the mean square is half of 0.04, whatever the chunks."""
     position = {image.tobytes(): k for k, image in enumerate(to_float(HOLDOUT.images))}
 
-    def decode(codes):
-        off = [0.2 * (position[code.tobytes()] % 2) for code in codes]
-        return codes + np.array(off, np.float32)[:, None, None, None]
+    def decode(latents):
+        errors = [0.2 * (position[x.tobytes()] % 2) for x in latents]
+        return latents + np.array(errors, np.float32)[:, None, None, None]
 
-    values = []
+    estimates = []
     for chunk in (1024, 7):
-        monkeypatch.setattr(evaluation.suites.probe, "CHUNK", chunk)
-        figure = evaluation.suites.probe.reconstruction_figure(
-            model(decode=decode), HOLDOUT, to_float(HOLDOUT.images), seed=0
+        monkeypatch.setattr(evaluation.suites.probe, "CHUNK_SIZE", chunk)
+        estimate = evaluation.suites.probe.estimate_reconstruction_error(
+            make_model(decode=decode), HOLDOUT, to_float(HOLDOUT.images), seed=0
         )
-        assert figure.name == "reconstruction_error_holdout_150" and figure.count == 150
-        assert figure.value == pytest.approx(0.02, rel=1e-5) and figure.low < 0.02 < figure.high
-        values.append(figure)
-    assert values[0] == values[1]
+        assert estimate.name == "reconstruction_error_holdout_150" and estimate.count == 150
+        assert estimate.value == pytest.approx(0.02, rel=1e-5) and estimate.low < 0.02 < estimate.high
+        estimates.append(estimate)
+    assert estimates[0] == estimates[1]
 
 
 def test_no_more_images_than_a_chunk_are_encoded_at_once(monkeypatch):
     sizes = []
-    monkeypatch.setattr(evaluation.suites.probe, "CHUNK", 149)
-    codes = evaluation.suites.probe.encoded(model(lambda images: sizes.append(len(images)) or images), HOLDOUT)
-    assert sizes == [149, 1] and codes.dtype == np.float32
-    np.testing.assert_array_equal(codes, to_float(HOLDOUT.images))
+    monkeypatch.setattr(evaluation.suites.probe, "CHUNK_SIZE", 149)
+    latents = evaluation.suites.probe.encode(
+        make_model(lambda images: sizes.append(len(images)) or images), HOLDOUT
+    )
+    assert sizes == [149, 1] and latents.dtype == np.float32
+    np.testing.assert_array_equal(latents, to_float(HOLDOUT.images))
 
 
-def test_the_comparison_is_with_the_papers_figures(informed):
-    found, section = informed
-    ours, *theirs = section.table
-    assert ours == {
+def test_the_table_compares_with_the_papers_figures(informative):
+    estimates, section = informative
+    main_row, *paper_rows = map(dict, section.table)
+    assert np.isnan(main_row.pop("deviation"))
+    assert main_row == {
         **{"model": "ACAI, this one", "latents": 3, "depth": 16, "kimg": 320.0, "classes": 3},
-        "linear probe": found["linear_probe_test_90"],
+        "linear probe": estimates["linear_probe_test_90"],
     }
-    read = {(row["model"], row["latents"]): row["linear probe"] for row in theirs}
-    assert len(read) == 10 and read["ACAI, the paper's", 256] == 0.5277
-    assert read["ACAI, the paper's", 1024] == 0.6399 and read["baseline, the paper's", 1024] == 0.5162
-    assert {(row["depth"], row["kimg"], row["classes"]) for row in theirs} == {(64, 16777, 10)}
-    for words in ("from memory", "3 classes (cat, horse, bird)", "depth 16", "320 kimg", "about 0.333"):
+    figures = {(row["model"], row["latents"]): row["linear probe"] for row in paper_rows}
+    assert len(figures) == 12 and figures["ACAI, the paper's", 256] == 0.5277
+    assert figures["ACAI, the paper's", 1024] == 0.6399 and figures["baseline, the paper's", 1024] == 0.5162
+    assert {(row["depth"], row["kimg"], row["classes"]) for row in paper_rows} == {(64, 16777, 10)}
+    for words in (
+        "ICLR 2019 poster",
+        "ahead of its ACAI",
+        "3 classes (cat, horse, bird)",
+        "depth 16",
+        "320 kimg",
+        "about 0.333",
+    ):
         assert words in section.text
 
 
-def test_same_seed_same_numbers():
-    def code(images):
+def test_the_same_seed_gives_the_same_estimates():
+    def encode(images):
         return images[:, :1, :1] * 0.3 + images[:, 1:2, 1:2]
 
-    assert figures(code)[0] == figures(code)[0] != figures(code, seed=1)[0]
+    assert evaluate(encode)[0] == evaluate(encode)[0] != evaluate(encode, seed=1)[0]
 
 
 def test_one_class_is_refused():
-    one = [dataset(split, 20, 0, ("cat",)) for split in ("train", "holdout", "test")]
-    with pytest.raises(ValueError, match="at least two classes required. Received: .*cat"):
-        figures(sets=one)
+    sets = [make_dataset(split, 20, 0, ("cat",)) for split in ("train", "holdout", "test")]
+    with pytest.raises(ValueError, match="at least two classes. Received: .*cat"):
+        evaluate(sets=sets)

@@ -1,0 +1,185 @@
+"""The inputs of the suites: a release, its images, classifiers and options; checked without TensorFlow."""
+
+import dataclasses
+import functools
+import os
+
+import numpy as np
+
+from common import release
+from common.data import datasets
+from common.errors import InputError
+from evaluation import features
+from pegasus.search_config import SearchConfig
+
+MIN_HOLDOUT = 20  # images, for the intervals of distances
+CACHE_FOLDER = os.path.join("out", "features")  # features of the images are stored here
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluationConfig:
+    """The options of evaluate.py.
+
+    Args:
+        first, second: names of the classes to blend.
+        search: SearchConfig of the suite "search".
+        samples: pictures of each kind.
+        features: name of the feature network, see `evaluation.features`.
+        seed: of the pairs and the intervals.
+        data_dir: where tensorflow-datasets keeps CIFAR-10; None: its default.
+        image_folder: where a run's images are; None: where they were in training.
+    """
+
+    first: str
+    second: str
+    search: SearchConfig
+    samples: int = 1000
+    features: str = "classifier"
+    seed: int = 0
+    data_dir: str | None = None
+    image_folder: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Release:
+    """The content of a release folder.
+
+    Args:
+        source: what the user calls it: a bundled name, a run directory or a release folder.
+        family: "acai", "gan" or "classifier".
+        config: nested dict.
+        weights: {name: array}.
+        bank: {name: array}, an ACAI's latent bank; {} for other families.
+        digest: of the weights.
+    """
+
+    source: str
+    family: str
+    config: dict
+    weights: dict
+    bank: dict
+    digest: str
+
+    @classmethod
+    def read(cls, source):
+        """Reads a bundled model, a run directory or a release folder; InputError if it is damaged."""
+        folder = release.resolve(source)
+        family = release.family(folder)
+        return cls(source, family, *release.read(folder, family))
+
+    @classmethod
+    def read_bundled_classifier(cls, name):
+        """Reads a classifier from pretrained/; InputError if it is missing or damaged."""
+        return cls(name, "classifier", *release.read(release.BUNDLED / name, "classifier"))
+
+    @property
+    def kind(self):
+        """The family, or "conditional gan"."""
+        return "conditional gan" if self.family == "gan" and self.config["model"]["classes"] else self.family
+
+    @property
+    def data_source(self):
+        return self.config["data"]["source"]
+
+    @property
+    def class_names(self):
+        """Names of the classes that the model was trained on, in the order of its labels."""
+        return tuple(self.config["model"].get("class_names") or self.config["data"].get("classes", ()))
+
+    @property
+    def model_arguments(self):
+        """The arguments of ReleasedACAI, ReleasedGAN and ReleasedClassifier."""
+        return self.config["model"], self.weights, self.source
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Inputs:
+    """What a suite measures, and with what.
+
+    Args:
+        release: Release to measure.
+        classifiers: {name: Release} of the classifiers that score pictures.
+        config: EvaluationConfig.
+    """
+
+    release: Release
+    classifiers: dict
+    config: EvaluationConfig
+
+    def check(self, uses_pair):
+        """Raises InputError for classes, feature networks or data that do not exist.
+
+        Args:
+            uses_pair: whether a suite blends the classes `config.first` and `config.second`.
+        """
+        names, pair = self.release.class_names, (self.config.first, self.config.second)
+        if uses_pair and (len(set(pair)) < 2 or not set(pair) <= set(names)):
+            raise InputError(
+                f"--first and --second must be two classes of {self.release.source} ({', '.join(names)})."
+                f" Received: {' and '.join(pair)}"
+            )
+        if self.classifiers:
+            features.check_name(self.config.features)
+        if self.release.data_source == "cifar10":
+            datasets.check_cifar10(self.config.data_dir)
+        elif self.release.data_source == "folder" and not os.path.isdir(os.path.expanduser(self._image_folder)):
+            raise InputError(
+                f"--image_folder must be the folder of images that {self.release.source} was trained on. "
+                f"Received: {self._image_folder or 'none'}, which is no folder"
+            )
+
+    def load_images(self, split):
+        """Loads the images of the model's classes in a split as a `common.data.datasets.ImageDataset`.
+
+        Raises:
+            InputError: if a folder's classes are not the model's, or its classes have too few images.
+        """
+        if self.release.data_source == "cifar10":
+            return _load_cifar10(self.config.data_dir, split, self.release.class_names)
+        width = self.release.config["model"]["width"]
+        return _load_folder(self._image_folder, width, self.release.class_names)[split == "holdout"]
+
+    def load_train_and_holdout(self):
+        """Loads the splits that pictures are compared with; InputError if the hold-out is too small."""
+        holdout = self.load_images("holdout")
+        if len(holdout) < MIN_HOLDOUT:
+            raise InputError(
+                "--image_folder must have at least 200 images, so that every tenth of a class makes at least "
+                f"{MIN_HOLDOUT} held-out images. Received: {len(holdout)} held-out images"
+            )
+        return self.load_images("train"), holdout
+
+    def load_unseen_images(self):
+        """Loads the splits that training did not use: the hold-out and, for CIFAR-10, the test images."""
+        splits = ("holdout", "test") if self.release.data_source == "cifar10" else ("holdout",)
+        return [self.load_images(split) for split in splits]
+
+    def build_classifiers(self, names):
+        """Builds {name: classifiers.inference.ReleasedClassifier}."""
+        from classifiers.inference import ReleasedClassifier
+
+        return {name: ReleasedClassifier(*self.classifiers[name].model_arguments) for name in names}
+
+    @property
+    def _image_folder(self):
+        return self.config.image_folder or self.release.config["data"].get("image_folder", "")
+
+
+@functools.cache
+def _load_cifar10(data_dir, split, class_names):
+    return datasets.load_cifar10(data_dir, split, class_names)
+
+
+@functools.cache
+def _load_folder(folder, width, class_names):
+    """Loads (train, holdout) of a folder."""
+    dataset = datasets.load_folder(folder, width=width, hold_out=False)
+    if dataset.class_names != class_names:
+        raise InputError(
+            f"--image_folder must have the classes that the model knows ({', '.join(class_names)}). "
+            f"Received: {folder} with {', '.join(dataset.class_names)}"
+        )
+    train, holdout = datasets.split_holdout(dataset)
+    if len(np.unique(holdout.labels)) < len(class_names):
+        raise InputError(f"--image_folder must have at least ten images of each class. Received: {folder}")
+    return train, holdout

@@ -1,0 +1,54 @@
+"""The table of suites: which suites fit a model, and which are run."""
+
+import importlib
+
+import pytest
+
+from common.errors import InputError
+from evaluation import suites
+
+
+@pytest.mark.parametrize(
+    ("name", "model", "expected"),
+    [
+        (None, ("acai", "cifar10", ("horse", "bird")), ["blend"]),
+        ("all", ("acai", "cifar10", ("horse", "bird")), ["blend", "search", "probe"]),
+        ("probe", ("acai", "cifar10", ("horse", "bird")), ["probe"]),
+        (None, ("acai", "lines", ()), ["lines"]),
+        ("all", ("acai", "lines", ()), ["lines"]),
+        ("all", ("acai", "folder", ("horse", "bird")), ["blend", "probe"]),
+        ("all", ("acai", "folder", ("horse", "unicorn")), ["probe"]),
+        (None, ("classifier", "folder", ("unicorn", "dog")), ["classifiers"]),
+        (None, ("classifier", "cifar10", ("cat", "dog")), ["classifiers"]),
+        ("all", ("gan", "cifar10", ("horse", "bird")), ["gan"]),
+        (None, ("conditional gan", "cifar10", ("horse", "bird")), ["gan"]),
+        ("all", ("conditional gan", "cifar10", ("horse", "bird")), ["gan", "morphs"]),
+        ("blend", ("conditional gan", "cifar10", ("horse", "bird")), ["morphs"]),
+    ],
+)
+def test_chosen_suites_fit_the_model(name, model, expected):
+    assert [suite.module for suite in suites.choose_suites(name, "runs/a", *model)] == expected
+
+
+def test_a_suite_that_does_not_fit_is_refused_with_those_that_do():
+    with pytest.raises(InputError, match="runs/a .* --suite=gan or --suite=blend. Received: --suite=probe"):
+        suites.choose_suites("probe", "runs/a", "conditional gan", "cifar10", ("horse", "bird"))
+
+
+def test_a_model_that_fits_no_suite_is_refused():
+    with pytest.raises(InputError, match="Received: runs/a, a model of kind acai, data cifar10, 1 classes"):
+        suites.choose_suites(None, "runs/a", "acai", "cifar10", ("horse",))
+
+
+@pytest.mark.parametrize("suite", suites.SUITES, ids=lambda suite: suite.module)
+def test_every_suite_is_a_module_with_run_and_evaluate(suite):
+    module = importlib.import_module(f"evaluation.suites.{suite.module}")
+    assert callable(module.run) and callable(module.evaluate)
+
+
+def test_a_suite_runs_its_module(monkeypatch):
+    monkeypatch.setattr(
+        importlib.import_module("evaluation.suites.lines"), "run", lambda inputs: ("lines", inputs)
+    )
+    [suite] = suites.choose_suites(None, "runs/a", "acai", "lines", ())
+    assert suite.run("inputs") == ("lines", "inputs")

@@ -1,0 +1,85 @@
+"""The inputs of suites: what a release says of itself, and images of a folder."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from common.errors import InputError
+from evaluation.inputs import EvaluationConfig, Inputs, Release
+from pegasus.search_config import SearchConfig
+
+CLASSES = ("bird", "horse")
+CONFIG = EvaluationConfig("horse", "bird", SearchConfig(100))
+
+
+def make_release(family="acai", source="folder", **fields):
+    config = {"data": {"source": source}, "model": {"width": 8, "class_names": CLASSES} | fields}
+    return Release("runs/a", family, config, {}, {}, "0" * 16)
+
+
+def make_inputs(image_folder, **fields):
+    config = dataclasses.replace(CONFIG, image_folder=str(image_folder))
+    return Inputs(make_release(**fields), {}, config)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Ten pictures of each class; those of class k have the colour k."""
+    for label, name in enumerate(CLASSES):
+        (tmp_path / name).mkdir()
+        for number in range(10):
+            pixels = np.full((8, 8, 3), label, np.uint8)
+            Image.fromarray(pixels).save(tmp_path / name / f"{number}.png")
+    return tmp_path
+
+
+def test_a_gan_with_classes_is_conditional():
+    assert make_release("gan", classes=2).kind == "conditional gan"
+    assert make_release("gan", classes=0).kind == "gan" and make_release().kind == "acai"
+
+
+def test_class_names_are_those_of_the_model_or_else_of_its_data():
+    config = {"data": {"source": "cifar10", "classes": ["cat"]}, "model": {}}
+    assert make_release().class_names == CLASSES
+    assert dataclasses.replace(make_release(), config=config).class_names == ("cat",)
+
+
+def test_a_folder_is_divided_into_train_and_holdout(folder):
+    inputs = make_inputs(folder)
+    inputs.check(uses_pair=True)
+    train, [holdout] = inputs.load_images("train"), inputs.load_unseen_images()
+    assert (len(train), len(holdout)) == (18, 2) and holdout.images.shape == (2, 8, 8, 3)
+    np.testing.assert_array_equal(holdout.images[:, 0, 0, 0], holdout.labels)
+
+
+def test_a_small_holdout_is_refused(folder):
+    with pytest.raises(InputError, match="20 held-out images. Received: 2"):
+        make_inputs(folder).load_train_and_holdout()
+
+
+def test_a_folder_of_other_classes_is_refused(folder):
+    (folder / "horse").rename(folder / "zebra")
+    with pytest.raises(InputError, match=r"--image_folder .*\(bird, horse\). Received: .* with bird, zebra"):
+        make_inputs(folder).load_images("train")
+
+
+def test_a_class_without_held_out_images_is_refused(folder):
+    (folder / "horse" / "0.png").unlink()
+    with pytest.raises(InputError, match="--image_folder must have at least ten images of each class"):
+        make_inputs(folder).load_images("holdout")
+
+
+@pytest.mark.parametrize("pair", [("horse", "horse"), ("horse", "cat")])
+def test_the_pair_must_be_two_classes_of_the_model(folder, pair):
+    config = dataclasses.replace(CONFIG, first=pair[0], second=pair[1], image_folder=str(folder))
+    inputs = Inputs(make_release(), {}, config)
+    with pytest.raises(InputError, match="--first and --second must be two classes"):
+        inputs.check(uses_pair=True)
+    inputs.check(uses_pair=False)
+
+
+def test_a_missing_folder_is_refused(tmp_path):
+    with pytest.raises(InputError, match="--image_folder must be the folder .* runs/a was trained on"):
+        make_inputs(tmp_path / "missing").check(uses_pair=False)
