@@ -131,10 +131,21 @@ def _half(value):
     return value.astype(np.float16) if value.dtype.kind == "f" else value
 
 
-def record_or_verify_digest(recipe, name, digest, received):
-    """Records a digest in a recipe. Raises InputError if its manifest recorded another one."""
-    if recipe.setdefault(name, digest) != digest:
+def record_or_verify_digest(recorded, name, digest, received):
+    """{name: digest}, for a new manifest to record.
+
+    Args:
+        recorded: {name: digest} of the manifest whose pictures are made again, or {}.
+        name: e.g. "weights_digest".
+        digest: of what there is now.
+        received: what to call that in an error.
+
+    Raises:
+        InputError: where the manifest has recorded another digest.
+    """
+    if recorded.get(name, digest) != digest:
         what = name.removesuffix("_digest").replace("_", " ")
         raise InputError(
-            f"The input must have the {what} of the manifest ({recipe[name]}). Received: {received} with {digest}"
+            f"The {what} must be those of the manifest, {recorded[name]}. Received: {received}, {digest}"
         )
+    return {name: digest}

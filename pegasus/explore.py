@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from acai.autoencoder import name_in_paper
-from acai.inference import ReleasedACAI
+from classifiers.inference import bundled_classifier
+from common import release
 from common.errors import InputError
 from common.files import write_atomically
 from common.interpolation import slerp
@@ -77,55 +77,71 @@ class Packer:
         return base64.b64encode(b"".join(self.parts)).decode()
 
 
-def write(path, recipe, source, judge=None):
-    """Writes the page of an pictures.acai_recipes.Source; returns the path. Other arguments as of `page`.
+def write(path, model, bank, classes, source, weights_digest):
+    """Writes the page to a file and returns the path.
+
+    Args:
+        path: of the file.
+        model: acai.inference.ReleasedACAI.
+        bank: acai.latent_bank.LatentBank.
+        classes: names of the first parents' class and the second parents'.
+        source: what the page calls the model.
+        weights_digest: of the model's release.
 
     Raises:
-        InputError: where more than the decoder, which is all that the page runs, makes a picture of a code.
+        InputError: for a model whose pictures are made by more than the decoder, which is all that the page runs.
     """
-    model = ReleasedACAI(source.sizes, source.weights, source.folder)
     if not model.autoencoder.bottleneck.decodes_plainly:
         raise InputError(
-            "--explore runs a decoder alone: a model that makes pictures of codes by no more is required. "
-            f"Received: {source.folder}, a {name_in_paper(source.sizes)}"
+            "--explore needs a model whose decoder alone makes pictures from latents. "
+            f"Received: {source}, whose bottleneck takes part"
         )
-    pairs = best_pairs(recipe, source.bank, model, judge) if judge else ()
-    write_atomically(path, page(recipe, source.bank, model.decoder, judge, pairs).encode())
+    classifier = fitting_classifier(model, classes)
+    pairs = best_pairs(bank, classes, model, classifier) if classifier else ()
+    text = page(source, weights_digest, bank, classes, model.decoder, classifier, pairs)
+    write_atomically(path, text.encode())
     return path
 
 
-def page(recipe, bank, decoder, judge=None, pairs=()):
+def fitting_classifier(model, classes):
+    """The bundled classifier where it knows the model's pictures and both, different classes; else None."""
+    known = release.read(release.BUNDLED / "classifier", "classifier")[0]["model"]
+    fits = (known["width"], known["colours"]) == (model.width, model.colours)
+    if fits and set(classes) <= set(known["class_names"]) and classes[0] != classes[1]:
+        return bundled_classifier("classifier")
+    return None
+
+
+def page(source, weights_digest, bank, classes, decoder, classifier=None, pairs=()):
     """The page as text; the same arguments give the same text.
 
     Args:
-        recipe: has "source", "first" and "second" (classes), "weights_digest".
-        bank: acai.latent_bank.LatentBank.
+        source, weights_digest, bank, classes: as of `write`.
         decoder: keras.Sequential of `acai.networks.decoder`.
-        judge: classifiers.inference.ReleasedClassifier that knows the pictures' width and colours and both
-            classes; None: the page shows no probabilities.
-        pairs: rows [(first, second), ...] of the bank that come first; the page begins with the first of them.
+        classifier: classifiers.inference.ReleasedClassifier that knows the pictures and both classes; None: the
+            page shows no probabilities.
+        pairs: rows [(first, second), ...] of the bank that come first; the page opens with the first of them.
     """
     limit = min(CODES_PER_CLASS, max(1, CODES // (2 * bank.latents[0].nbytes)))
-    classes = (recipe["first"], recipe["second"])
     sides = [
         shown(bank.rows(name), [pair[side] for pair in pairs], limit, side) for side, name in enumerate(classes)
     ]
     rows = np.unique(np.concatenate(sides))
     heap = Packer()
     data = {
-        "source": recipe["source"],
-        "digest": recipe["weights_digest"],
+        "source": source,
+        "digest": weights_digest,
         "classes": classes,
         "sides": [side.tolist() for side in sides],
         "rows": rows.tolist(),
         "images": [[str(bank.splits[row]), int(bank.ids[row])] for row in rows],
         "codes": heap.add(bank.latents[rows], "f2"),
         "decoder": heap.network(decoder.layers),
-        "judge": judge
+        "judge": classifier
         and {
-            "steps": heap.network(judge.network.layers),
-            "temperature": judge.temperature,
-            "classes": judge.class_names,
+            "steps": heap.network(classifier.network.layers),
+            "temperature": classifier.temperature,
+            "classes": classifier.class_names,
         },
     }
     data["heap"] = heap.base64()
@@ -133,14 +149,14 @@ def page(recipe, bank, decoder, judge=None, pairs=()):
     return TEMPLATE.read_text(encoding="utf-8").replace("{{data}}", text)
 
 
-def best_pairs(recipe, bank, model, judge):
+def best_pairs(bank, classes, model, classifier):
     """Rows [BEST, 2] whose blends at one half are recognised best as both classes, of DRAWN random pairs."""
-    random, classes = np.random.default_rng(0), (recipe["first"], recipe["second"])
+    random = np.random.default_rng(0)
     pairs = np.stack([random.choice(bank.rows(name), DRAWN) for name in classes], axis=1)
     first, second = (bank.latents[column].astype(np.float32) for column in pairs.T)
     blends = np.clip(model.decode(slerp(first, second, 0.5)), -1, 1)
-    odds = judge(blends)[0][:, [judge.class_names.index(name) for name in classes]]
-    return pairs[np.argsort(-odds.prod(axis=1), kind="stable")[:BEST]].tolist()
+    probabilities = classifier(blends)[0][:, [classifier.class_names.index(name) for name in classes]]
+    return pairs[np.argsort(-probabilities.prod(axis=1), kind="stable")[:BEST]].tolist()
 
 
 def shown(rows, begin, limit, seed):

@@ -1,87 +1,64 @@
-"""What a command writes for people: pictures in full batches, grids, strips, PNGs and the manifest beside them.
-
-A recipe is plain data, a JSON object from flags or a manifest: "action", "source", "count", "seed", "mix",
-"strip", "scale" and what a family's recipes (pictures.acai_recipes, pictures.gan_recipes) need beside. It holds
-no random state: the
-same recipe and weights give the same pictures.
-"""
+"""The files that generate.py writes: grids, strips, single pictures and the manifest beside them."""
 
 import json
 import os
 import re
+import tempfile
 
 import numpy as np
 
 from common import images
 from common.errors import InputError
-from common.files import digest, pack, write_atomically
+from common.files import pack, write_atomically
+from pictures import manifest
 
-PATHS = ("slerp", "lerp", "pixel")
-LAYOUTS = ("strip", "j", "mine")
 OUR_FILES = re.compile(
     r"manifest\.npz|(grid|parents|strips|best|nearest|(blend|interpolate|reconstruct|sample|strip|diagram)-\d{3,6})\.png"
 )
 
 
-def between(recipe, pictures_at):
-    """The pictures between pairs that a recipe asks for.
-
-    Args:
-        recipe: see the module.
-        pictures_at: function, list of the second's shares in [0, 1] -> list of images [N, H, W, C].
-
-    Returns:
-        {"parents" [N, 2, H, W, C]} and, where asked for, "pictures" [N, H, W, C] at the recipe's mix and "strips"
-        [N, strip, H, W, C]; "interpolate" has no pictures. Each share is taken once, so that equal shares give
-        equal bits: a strip ends in the parents, and picture k is the same whatever else is asked for.
-    """
-    mixes = {"parents": [0.0, 1.0]}
-    if recipe["action"] != "interpolate":
-        mixes["pictures"] = [recipe["mix"]]
-    if recipe["strip"]:
-        mixes["strips"] = np.linspace(0, 1, recipe["strip"]).tolist()
-    each = sorted(set().union(*mixes.values()))
-    found = dict(zip(each, pictures_at(each), strict=True))
-    rendered = {name: np.stack([found[mix] for mix in chosen], axis=1) for name, chosen in mixes.items()}
-    if "pictures" in rendered:
-        rendered["pictures"] = rendered["pictures"][:, 0]
-    return rendered
-
-
-def map_side(recipe):
-    """(anchors along a side, steps from one to the next) of a recipe's diagrams: corners, or every second cell.
-
-    Raises:
-        InputError: for a MINE grid of an even number of cells, or one that is no more than its anchors.
-    """
-    if recipe["layout"] == "j":
-        return 2, recipe["strip"] - 1
-    if recipe["strip"] % 2 == 0 or recipe["strip"] < 3:
+def make_folder(path):
+    """Makes the folder of --out; InputError where it cannot be made or written to."""
+    try:
+        os.makedirs(path, exist_ok=True)
+        tempfile.TemporaryFile(dir=path).close()
+    except OSError as error:
         raise InputError(
-            f"--layout=mine: an odd --strip of at least 3 is required. Received: --strip={recipe['strip']}"
-        )
-    return (recipe["strip"] + 1) // 2, 2
+            f"--out must be a folder that can be written to. Received: {path} ({error.strerror})"
+        ) from error
+    return path
 
 
-def write(out, recipe, rendered, entries):
+def write(out, request, drawn, rendered, entries):
     """Writes pictures and manifest.json into a folder in place of those that its manifest.json lists.
 
-    File names are ours alone: action, "strip" or "diagram" and the number. Of the files that an older manifest
-    lists only names that could be ours are removed.
+    File names are made of the action, "strip" or "diagram" and a number. Only listed files whose names fit that
+    pattern are removed.
 
     Args:
         out: an existing folder.
-        recipe: see the module.
-        rendered: of `between`, or {"pictures": [N, H, W, C]}, or {"diagrams": [N, rows, columns, H, W, C]}. A
-            search's also has "best" [1 + others, H, W, C], perhaps "nearest" [N, H, W, C], real images, and
-            "codes" of its pictures, which become manifest.npz.
-        entries: for each of the N what the manifest is to say beside its files, a dict of plain values.
+        request: pictures.request.PictureRequest.
+        drawn: what the manifest says was drawn, see pictures.manifest.
+        rendered: of `pictures.render.decode_pairs`, or {"pictures": [N, H, W, C]}, or
+            {"diagrams": [N, rows, columns, H, W, C]}. A search adds "best" [1 + others, H, W, C], perhaps
+            "nearest" [N, H, W, C], real images, and "latents" of its pictures, which become manifest.npz.
+        entries: for each of the N pictures what the manifest says beside its files, a dict of plain values.
 
     Returns:
         The paths that a person wants to open, the manifest last.
+
+    Raises:
+        InputError: where the disk is full or cannot be written to.
     """
-    scale, files = recipe["scale"], []
-    pictures = {name: images.to_uint8(array) for name, array in rendered.items() if name != "codes"}
+    try:
+        return _write(out, request, drawn, rendered, entries)
+    except OSError as error:
+        raise InputError(f"--out must have room for the pictures. Received: {out} ({error})") from error
+
+
+def _write(out, request, drawn, rendered, entries):
+    scale, files = request.scale, []
+    pictures = {name: images.to_uint8(array) for name, array in rendered.items() if name != "latents"}
 
     def save(name, picture):
         files.append(name)
@@ -92,56 +69,53 @@ def write(out, recipe, rendered, entries):
 
     if "pictures" in pictures:
         save_grid("grid.png", pictures["pictures"], 8)
-    for name, columns in (("parents", 8), ("strips", recipe["strip"])):
-        if name in pictures:
-            save_grid(f"{name}.png", pictures[name], columns)
+    if "parents" in pictures:
+        save_grid("parents.png", pictures["parents"], 8)
+    if "strips" in pictures:
+        save_grid("strips.png", pictures["strips"], request.strip)
     if "best" in pictures:
-        save("best.png", enlarged_best(pictures["best"], scale))
+        save("best.png", enlarge_best(pictures["best"], scale))
     if "nearest" in pictures:
-        pairs = np.stack([pictures["pictures"], pictures["nearest"]], axis=1)
-        save_grid("nearest.png", pairs, 8)
+        save_grid("nearest.png", np.stack([pictures["pictures"], pictures["nearest"]], axis=1), 8)
     for k, diagram in enumerate(pictures.get("diagrams", ())):
         save_grid(f"diagram-{k:03d}.png", diagram, diagram.shape[1])
-    ours = list(files)
-    if "codes" in rendered:
-        codes = pack({"codes": rendered["codes"]})
-        recipe["refined_digest"] = digest(codes)
+    overviews = list(files)
+    if "latents" in rendered:
         files.append("manifest.npz")
-        write_atomically(os.path.join(out, "manifest.npz"), codes)
+        write_atomically(os.path.join(out, "manifest.npz"), pack({"codes": rendered["latents"]}))
     listed = []
     for k, entry in enumerate(entries):
-        named = {}
+        names = {}
         if "pictures" in pictures:
-            named["file"] = f"{recipe['action']}-{k:03d}.png"
-            save(named["file"], images.enlarge(pictures["pictures"][k], scale))
+            names["file"] = f"{request.action}-{k:03d}.png"
+            save(names["file"], images.enlarge(pictures["pictures"][k], scale))
         if "strips" in pictures:
-            named["strip"] = f"strip-{k:03d}.png"
-            save_grid(named["strip"], pictures["strips"][k], recipe["strip"])
+            names["strip"] = f"strip-{k:03d}.png"
+            save_grid(names["strip"], pictures["strips"][k], request.strip)
         if "diagrams" in pictures:
-            named["diagram"] = f"diagram-{k:03d}.png"
-        listed.append(named | entry)
-    manifest = os.path.join(out, "manifest.json")
-    surplus = files_of(manifest) - set(files)
-    text = json.dumps({"recipe": recipe, "pictures": listed, "files": files}, indent=1)
-    write_atomically(manifest, text.encode())
+            names["diagram"] = f"diagram-{k:03d}.png"
+        listed.append(names | entry)
+    path = os.path.join(out, "manifest.json")
+    surplus = files_of(path) - set(files)
+    write_atomically(path, manifest.as_text(request, drawn, listed, files).encode())
     for name in surplus:
         if os.path.isfile(os.path.join(out, name)):
             os.remove(os.path.join(out, name))
-    return [os.path.join(out, name) for name in (*ours, "manifest.json")]
+    return [os.path.join(out, name) for name in (*overviews, "manifest.json")]
 
 
-def enlarged_best(pictures, scale):
-    """The first of uint8 [1 + n, H, W, C] n times as large as the others, which stand to its right."""
+def enlarge_best(pictures, scale):
+    """One picture of uint8 [1 + n, H, W, C]: the first n times as large as the others, which are to its right."""
     first, *others = pictures
     return np.concatenate(
         [images.enlarge(first, scale * len(others)), images.grid(np.stack(others), 1, scale)], axis=1
     )
 
 
-def files_of(manifest):
-    """The names in a manifest's "files" that are of our pattern; none where it cannot be read."""
+def files_of(path):
+    """The names of our pattern in the "files" of the manifest at `path`; none where it cannot be read."""
     try:
-        with open(manifest, encoding="utf-8") as file:
+        with open(path, encoding="utf-8") as file:
             names = json.load(file)["files"]
         return {name for name in names if isinstance(name, str) and OUR_FILES.fullmatch(name)}
     except (OSError, ValueError, KeyError, TypeError, RecursionError):

@@ -3,6 +3,7 @@
 All command lines run in forks, see forks.py; two are started anew.
 """
 
+import dataclasses
 import json
 import os
 from pathlib import Path
@@ -11,13 +12,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import pictures.manifest
 from common import release
+from pictures.request import Blend, Interpolate, Reconstruct, Sample
 from tests.support.damaged_releases import BANK, SIZES, WEIGHTS
 from tests.support.forks import FORKS, assert_refusal, files_below, start
 
 ROOT = Path(__file__).resolve().parents[2]
-RECIPE = dict(action="blend", source="run", first="horse", second="bird", count=2, mix=0.5, strip=0, path="slerp")
-RECIPE |= dict(bandwidth=0.3, seed=0, first_image=None, second_image=None, scale=1)
+REQUEST = {"action": "blend"} | dataclasses.asdict(Blend(source="run", count=2, scale=1))
+ROWS = {"rows": [[1, 0], [3, 2]]}
 GAN = dict(
     architecture="dcgan", width=8, colours=3, noise_size=6, generator_channels=2, up="transposed", classes=0
 )
@@ -55,13 +58,13 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def results(folder):
-    """{command line: (status, stdout, stderr)} of all; a manifest of MANIFESTS or TEXTS is 0.json, 1.json, ..."""
-    texts = [json.dumps({"recipe": RECIPE | changes}) for changes, _ in MANIFESTS] + TEXTS
-    blends = RECIPE | {"rows": [[1, 0], [3, 2]], "blends": [BLEND] * 2}
-    texts += [json.dumps({"recipe": blends, "pictures": pictures}) for pictures in PICTURES]
+    """{command line: (status, stdout, stderr)} of all. MANIFESTS, TEXTS and PICTURES are 0.json, 1.json, ..."""
+    texts = [manifest(fields, drawn) for fields, drawn, _ in MANIFESTS] + TEXTS
+    blends = ROWS | {"blends": [BLEND] * 2}
+    texts += [manifest(MASKED, blends, notes) for notes in PICTURES]
     for k, text in enumerate(texts):
         (folder / f"{k}.json").write_text(text)
-    (folder / "good.json").write_text(json.dumps({"recipe": RECIPE | {"rows": [[1, 0], [3, 2]]}}))
+    (folder / "good.json").write_text(manifest({}, ROWS))
     lines = [*FLAGS, *(f"--from_manifest={k}.json" for k in range(len(texts)))]
     before = files_below(folder)
     words = [line.split() for line in [*lines, "--from_manifest=good.json --out=made"]]
@@ -71,6 +74,13 @@ def results(folder):
     assert last[0] == 99, "whole input reaches TensorFlow, so the others would have too"
     assert files_below(folder) == sorted([*before, folder / "made"]), "nothing is written"
     return dict(zip(lines, outcomes, strict=True))
+
+
+def manifest(request, drawn, notes=({}, {})):
+    """The text of a manifest; `request` may be a dict of fields that differ from REQUEST."""
+    if not isinstance(request, dict):
+        return pictures.manifest.as_text(request, drawn, notes, [])
+    return json.dumps({"request": REQUEST | request, "drawn": drawn, "pictures": notes})
 
 
 FLAGS = {
@@ -87,136 +97,136 @@ FLAGS = {
     "--blend --mix=nan": ["--mix", "finite"],
     "--sample --bandwidth=inf": ["--bandwidth", "[0, 1000]"],
     "--sample --bandwidth=-1": ["bandwidth=-1"],
-    "--sample --bandwidth=1e300": ["bandwidth=1e300", "[0, 1000]"],  # whose codes would be infinite
+    "--sample --bandwidth=1e300": ["bandwidth=1e300", "[0, 1000]"],  # whose latents would be infinite
     "--blend --candidates=99 --realism_weight=-1e300": ["realism_weight=-1e300", "[-1000, 1000]"],
-    "--sample --strip=3": ["--sample", "without --strip", "--strip=3"],
-    "--blend --bandwidth=1": ["without --bandwidth"],
+    "--sample --strip=3": ["--sample of this model cannot be combined with --strip=3"],
+    "--blend --bandwidth=1": ["cannot be combined with --bandwidth"],
     "--blend --strip=1": ["at least 2", "Received: 1"],
-    "--blend --strip=-3": ["at least 2"],
+    "--blend --strip=-3": ["--strip", "-3"],
     "--blend --path=curve": ["slerp|lerp|pixel"],
     "--blend --seed=-1": ["seed=-1"],
     "--blend --scale=33": ["scale=33"],
     "--blend --source=run --first=unicorn": ["bird, horse", "unicorn"],
     "--blend --source=nowhere": ["--source", "nowhere"],
     "--blend --source=early": ["without a release"],
-    "--blend --source=other": ["family acai or gan", "of classifier"],
-    "--sample --source=part_gan": ["A whole release of a GAN", "'model'"],
-    "--blend --source=gan": ["A conditional model", "--source=gan"],
-    "--sample --source=gan --first=horse": ["A conditional model"],
-    "--sample --source=cgan --first=deer": ["bird, horse", "--first=deer"],
+    "--blend --source=other": ["family acai or gan", "of the family classifier"],
+    "--sample --source=part_gan": ["whole release of a GAN", "'model'"],
+    "--blend --source=gan": ["need a conditional GAN", "Received: gan"],
+    "--sample --source=gan --first=horse": ["need a conditional GAN"],
+    "--sample --source=cgan --first=deer": ["--first must be one of bird, horse", "Received: deer"],
     "--reconstruct --source=gan": ["family gan", "--interpolate or --sample", "--reconstruct"],
-    "--interpolate --source=gan --path=lerp": ["without --path"],
-    "--sample --source=cgan --second=bird": ["without --second"],
-    "--sample --source=gan --bandwidth=0.1": ["without --bandwidth"],
-    "--blend --source=run --layout=j": ["--blend is required without --layout"],
+    "--interpolate --source=gan --path=lerp": ["cannot be combined with --path=lerp"],
+    "--sample --source=cgan --second=bird": ["cannot be combined with --second=bird"],
+    "--sample --source=gan --bandwidth=0.1": ["cannot be combined with --bandwidth"],
+    "--blend --source=run --layout=j": ["--blend of this model cannot be combined with --layout=j"],
     "--interpolate --source=run --layout=square": ["strip|j|mine"],
-    "--interpolate --source=run --layout=mine --strip=4": ["odd --strip"],
-    "--interpolate --source=gan --layout=mine --strip=4": ["odd --strip"],
-    "--interpolate --source=run --layout=mine": ["25 codes", "Received: 4"],
-    "--interpolate --source=run --layout=j --path=pixel": ["without --path=pixel"],
+    "--interpolate --source=run --layout=mine --strip=4": ["--strip must be odd"],
+    "--interpolate --source=gan --layout=mine --strip=4": ["--strip must be odd"],
+    "--interpolate --source=run --layout=mine": ["25 images", "Received: 4"],
+    "--interpolate --source=run --layout=j --path=pixel": ["--layout=j cannot be combined with --path=pixel"],
     "--interpolate --source=run --layout=j --count=102": ["8192", "8262"],
     "--blend --source=list": ["config.json must be undamaged", "not a JSON object"],
-    "--blend --source=sizes": ["parts that fit", "sizes"],
-    "--blend --source=text": ["parts that fit", "text"],
-    "--blend --source=infinite": ["parts that fit", "infinite"],
-    "--blend --source=short": ["parts that fit", "short"],
-    "--blend --source=labels": ["parts that fit", "labels"],
-    "--blend --source=fractions": ["parts that fit", "fractions"],
+    "--blend --source=sizes": ["parts fit", "sizes"],
+    "--blend --source=text": ["parts fit", "text"],
+    "--blend --source=infinite": ["parts fit", "infinite"],
+    "--blend --source=short": ["parts fit", "short"],
+    "--blend --source=labels": ["parts fit", "labels"],
+    "--blend --source=fractions": ["parts fit", "fractions"],
     "--blend --source=lacking": ["'labels'", "lacking"],
     "--blend --source=run --first_image=a.png": ["together", "only --first_image"],
-    "--blend --source=run --first_image=a.png --second_image=file": ["file", "another kind of file"],
+    "--blend --source=run --first_image=a.png --second_image=file": ["file", "not a picture"],
     "--blend --source=run --first_image=none.png --second_image=a.png": ["none.png"],
-    "--reconstruct --first_image=a.png --second_image=a.png": ["--reconstruct is required without --first_image"],
+    "--reconstruct --first_image=a.png --second_image=a.png": ["cannot be combined with --first_image=a.png"],
     "--blend --source=run --out=file": ["--out", "file"],
     "--blend --source=run --out=file/below": ["--out", "file/below"],
     "--blend --source=run --out=/proc": ["--out", "/proc"],
-    "--blend --source=run --candidates=9": ["--candidates", "at least --keep", "9 and 64"],
+    "--blend --source=run --candidates=9": ["--candidates must be at least --keep", "=9", "=64"],
     "--blend --source=run --candidates=-1": ["candidates=-1"],
-    "--blend --source=run --candidates=99 --count=9": ["--keep is required", "--count=9"],
-    "--blend --source=run --candidates=99 --mix=0.4": ["no --mix", "--mix=0.4"],
-    "--blend --source=run --candidates=99 --path=lerp": ["no --path"],
+    "--blend --source=run --candidates=99 --count=9": ["use --keep", "--count=9"],
+    "--blend --source=run --candidates=99 --mix=0.4": ["--candidates cannot be combined with --mix=0.4"],
+    "--blend --source=run --candidates=99 --path=lerp": ["--candidates cannot be combined with --path=lerp"],
     "--blend --source=run --candidates=99 --first=bird": ["two different classes"],
     "--blend --source=run --candidates=99 --data_dir=file": ["data folder", "file"],
     "--blend --source=run --candidates=99 --realism_weight=nan": ["--realism_weight", "finite"],
-    "--blend --source=run --refine=3": ["--refine is required with --candidates"],
-    "--blend --source=run --keep=3": ["--keep is required with --candidates"],
-    "--blend --source=run --bundle": ["--bundle is required with --candidates"],
-    "--blend --source=run --second_like=airplane": ["--second_like is required with --candidates"],
-    "--blend --source=run --candidates=99 --second_like=cloud": [
-        "--second_like",
-        "light, airplane, ",
-        "cloud",
-    ],
+    "--blend --source=run --refine=3": ["--refine cannot be used without --candidates"],
+    "--blend --source=run --keep=3": ["--keep cannot be used without --candidates"],
+    "--blend --source=run --bundle": ["--bundle cannot be used without --candidates"],
+    "--blend --source=run --second_like=airplane": ["--second_like cannot be used without --candidates"],
+    "--blend --source=run --candidates=99 --second_like=cloud": ["--second_like", "light, airplane, ", "cloud"],
     "--blend --source=run --candidates=99 --second_like=light,cloud": ["--second_like", "light,cloud"],
-    "--blend --source=run --lower_first=3": ["--lower_first is required with --candidates"],
+    "--blend --source=run --lower_first=3": ["--lower_first cannot be used without --candidates"],
     "--blend --source=run --candidates=99 --lower_first=13": ["lower_first", "13"],
-    "--reconstruct --source=run --first_like=light": ["--first_like"],
+    "--reconstruct --source=run --first_like=light": ["--first_like cannot be used without --candidates"],
     "--blend --source=run --mask=left": ["uniform|top"],
     "--blend --source=run --mask=top --mix=0": ["above 0 and below 1"],
-    "--blend --source=cgan --mask=top": ["without --mask"],
-    "--blend --source=run --data_dir=here": ["--data_dir is required with --candidates"],
-    "--explore --source=run --count=9": ["--explore is required without --count", "--count=9"],
-    "--explore --source=run --seed=3": ["--explore is required without --seed", "--seed=3"],
-    "--explore --source=run --scale=2": ["--explore is required without --scale", "--scale=2"],
-    "--diagram --source=run --seed=3": ["--diagram is required without --seed", "--seed=3"],
-    "--diagram --source=run --count=3 --first=horse": ["--diagram is required without --first"],
-    "--reconstruct --source=run --candidates=99": ["--reconstruct is required without --candidates"],
+    "--blend --source=cgan --mask=top": ["cannot be combined with --mask=top"],
+    "--blend --source=run --data_dir=here": ["--data_dir cannot be used without --candidates"],
+    "--explore --source=run --count=9": ["--explore of this model cannot be combined with --count=9"],
+    "--explore --source=run --seed=3": ["--explore of this model cannot be combined with --seed=3"],
+    "--explore --source=run --scale=2": ["--explore of this model cannot be combined with --scale=2"],
+    "--diagram --source=run --seed=3": ["--diagram of this model cannot be combined with --seed=3"],
+    "--diagram --source=run --first=horse": ["--diagram of this model cannot be combined with --first=horse"],
+    "--reconstruct --source=run --candidates=99": ["cannot be combined with --candidates=99"],
     "--from_manifest=none.json": ["none.json"],
     "--from_manifest=pipe": ["not a file"],
     "--from_manifest=run": ["run"],
     "--from_manifest=file": ["file"],
     "--from_manifest=": ["--from_manifest"],
-    "--from_manifest=file --mix=0.5": ["--mix", "Beside --from_manifest"],
-    "--from_manifest=file --blend": ["--blend"],
-    "--from_manifest=file --data_dir=file": ["--data_dir", "Beside --from_manifest"],
-    "--from_manifest=file --bundle": ["--bundle", "Beside --from_manifest"],
+    "--from_manifest=file --mix=0.5": ["--from_manifest cannot be combined with --mix"],
+    "--from_manifest=file --blend": ["--from_manifest cannot be combined with --blend"],
+    "--from_manifest=file --data_dir=file": ["--from_manifest cannot be combined with --data_dir"],
+    "--from_manifest=file --bundle": ["--from_manifest cannot be combined with --bundle"],
 }
 
 
-MANIFESTS = [
-    (dict(action="../blend"), "../blend"),
-    (dict(action=["blend"]), "unhashable"),
-    (dict(action="count"), "the action count"),
-    (dict(count=10**9), "8192"),
-    (dict(count="many"), "count=many"),
-    (dict(count=None), "count=None"),
-    (dict(strip=[9]), "strip"),
-    (dict(mix=float("nan")), "finite"),
-    (dict(mix={}), "mix"),
-    (dict(path="zigzag"), "path=zigzag"),
-    (dict(source=3), "source=3"),
-    (dict(source="../../etc"), "../../etc"),
-    (dict(scale=10**6), "scale=1000000"),
-    (dict(first_image=["a.png"]), "first_image"),
-    (dict(first_image="a.png", second_image="\0"), "A picture must"),
+REFINED = dict(ROWS, blends=[BLEND] * 2, refined_digest="0")
+MASKED = {"mask": "top"}
+MANIFESTS = [  # (a request or fields that differ from REQUEST, what was drawn, part of the message)
+    (dict(action="../blend"), {}, "../blend"),
+    (dict(action=["blend"]), {}, "action and source must be names"),
+    (dict(action="count"), {}, "--count of run"),
+    (dict(count=10**9), {}, "8192"),
+    (dict(count="many"), {}, "--count must be an integer"),
+    (dict(count=None), {}, "--count must be an integer"),
+    (dict(strip=[9]), {}, "--strip must be an integer"),
+    (dict(mix=float("nan")), {}, "finite"),
+    (dict(mix={}), {}, "--mix must be"),
+    (dict(path="zigzag"), {}, "Received: zigzag"),
+    (dict(source=3), {}, "action and source must be names"),
+    (dict(source="../../etc"), {}, "../../etc"),
+    (dict(scale=10**6), {}, "--scale must be an integer from 1 to 32. Received: 1000000"),
+    (dict(first_image=["a.png"]), {}, "--first_image must be a string"),
+    (dict(first_image="a.png", second_image="\0", count=1), {}, "A picture must"),
     (
-        dict(first_image="a.png", second_image="a.png", count=1, first_image_digest="0"),
-        "first image of the manifest",
+        dict(first_image="a.png", second_image="a.png", count=1),
+        dict(first_image_digest="0"),
+        "first image must be those of the manifest, 0",
     ),
-    (dict(rows=[[0, 4], [1, 2]]), "from 0 to 3"),
-    (dict(rows=[["../../x", 0], [1, 2]]), "from 0 to 3"),
-    (dict(weights_digest="0123"), "weights of the manifest (0123)"),
-    (dict(codes_digest=["0"]), "codes of the manifest"),
-    (dict(layout="circle"), "layout=circle"),
-    (dict(action="interpolate", layout="j", count=10**6), "8192"),
-    (dict(source="gan"), "A conditional model"),
-    (dict(rows=[[1, 0], [3, 2]], blends=[]), "blends are required to be 2"),
-    (dict(rows=[[1, 0], [3, 2]], blends=[BLEND, BLEND | {"mirrored": [0, 2]}]), "blends are required"),
-    (dict(rows=[[1, 0], [3, 2]], blends=[BLEND, BLEND | {"shares": [[1.1] * 4] * 4}]), "blends are required"),
-    (dict(rows=[[1, 0], [3, 2]], blends=[BLEND, BLEND | {"shares": [[0.5] * 3] * 4}]), "blends are required"),
-    (dict(rows=[[1, 0], [3, 2]], blends=[BLEND, BLEND | {"shares": [["x"] * 4] * 4}]), "blends are required"),
-    (dict(rows=[[1, 0], [3, 2]], blends=[BLEND, None]), "blends are required"),
-    (
-        dict(rows=[[1, 0], [3, 2]], blends=[BLEND, BLEND | {"shares": [["0.5"] * 4] * 4}]),
-        "blends are required",
-    ),
-    (dict(rows=[[1, 0], [3, 2]], blends=[BLEND] * 2, mix=0), "above 0 and below 1"),
-    (dict(rows=[[1, 0], [3, 2]], blends=[BLEND] * 2, path="pixel"), "no --path"),
-    (dict(action="sample", blends=[]), "blends are required with --blend"),
-    (dict(action="reconstruct", rows=[[1], [3]], blends=[BLEND] * 2), "blends are required with --blend"),
-    (dict(source="cgan", blends=[BLEND] * 2, refined_digest="0"), "without blends"),
-    (dict(action="explore"), "--explore is required without --count"),
-    (dict(rows=[[1, 0], [3, 2]], blends=[BLEND] * 2, refined_digest="0"), "Refined codes beside the manifest"),
+    ({}, dict(rows=[[0, 4], [1, 2]]), "from 0 to 3"),
+    ({}, dict(rows=[["../../x", 0], [1, 2]]), "from 0 to 3"),
+    ({}, dict(weights_digest="0123"), "weights must be those of the manifest, 0123"),
+    ({}, dict(latents_digest=["0"]), "latents must be those of the manifest"),
+    (dict(layout="circle"), {}, "differs in layout"),
+    (dict(action="interpolate"), {}, "which differs in first_image, layout, mask, mix, search, second_image"),
+    (dict(source="gan"), {}, "which differs in first_image"),
+    (MASKED, dict(ROWS, blends=[]), "must have 2 blends"),
+    (MASKED, dict(ROWS, blends=[BLEND, BLEND | {"mirrored": [0, 2]}]), "must have 2 blends"),
+    (MASKED, dict(ROWS, blends=[BLEND, BLEND | {"shares": [[1.1] * 4] * 4}]), "must have 2 blends"),
+    (MASKED, dict(ROWS, blends=[BLEND, BLEND | {"shares": [[0.5] * 3] * 4}]), "must have 2 blends"),
+    (MASKED, dict(ROWS, blends=[BLEND, BLEND | {"shares": [["x"] * 4] * 4}]), "must have 2 blends"),
+    (MASKED, dict(ROWS, blends=[BLEND, BLEND | {"shares": [["0.5"] * 4] * 4}]), "must have 2 blends"),
+    (MASKED, dict(ROWS, blends=[BLEND, None]), "must have 2 blends"),
+    (MASKED | dict(mix=0), dict(ROWS, blends=[BLEND] * 2), "above 0 and below 1"),
+    (MASKED | dict(path="pixel"), dict(ROWS, blends=[BLEND] * 2), "cannot be combined with --path=pixel"),
+    ({}, dict(ROWS, blends=[BLEND] * 2), "only --blend with a mask or a search has blends"),
+    (dict(search={"candidates": 99}), ROWS, "--candidates cannot be combined with --count=2"),
+    (dict(search={"candidates": 99, "wings": 1}), ROWS, "all fields of SearchConfig"),
+    (dict(search=3), ROWS, "must be a SearchConfig"),
+    (MASKED, REFINED, "Refined latents must be beside the manifest"),
+    (dict(action="explore"), {}, "differs in"),
+    (Interpolate(source="run", layout="j", strip=9, count=2), dict(rows=[[0, 1]] * 2), "2 lists of 3 integers"),
+    (Sample(source="run", count=2), dict(blends=[]), "only --blend with a mask or a search has blends"),
+    (Reconstruct(source="run", count=2), dict(rows=[[1], [3]], blends=[BLEND] * 2), "only --blend with a mask"),
 ]
 
 
@@ -225,37 +235,37 @@ PICTURES = ({}, [], [{}], [{}, 3], "ab", None, [[], []])
 PICTURES += ([{}, {"score": [1]}], [{}, {"score": None}], [{}, {"score": float("nan")}])
 PICTURES += ([{}, {"terms": {"critic": {}}}], [{}, {"nearest": {"class": ["bird"]}}])
 
-
-TEXTS = ["", "[]", "{}", '{"recipe": []}', '{"recipe": {"action": "blend"}}', "[" * 200_000]
+OLD = {"recipe": REQUEST | ROWS, "pictures": [], "files": []}
+TEXTS = ["", "[]", "{}", '{"request": []}', '{"request": {"action": "blend"}}', "[" * 200_000, json.dumps(OLD)]
 
 
 @pytest.mark.parametrize("line", FLAGS)
-def test_flags_that_are_refused(results, line):
+def test_flags_that_do_not_fit_are_refused(results, line):
     assert_refusal(results[line], *FLAGS[line])
 
 
-@pytest.mark.parametrize("k", range(len(MANIFESTS)), ids=lambda k: str(MANIFESTS[k][0])[:40])
-def test_hostile_manifests(results, k):
-    assert_refusal(results[f"--from_manifest={k}.json"], MANIFESTS[k][1])
+@pytest.mark.parametrize("k", range(len(MANIFESTS)), ids=lambda k: str(MANIFESTS[k][:2])[:60])
+def test_manifests_that_do_not_fit_are_refused(results, k):
+    assert_refusal(results[f"--from_manifest={k}.json"], MANIFESTS[k][2])
 
 
 @pytest.mark.parametrize("k", range(len(TEXTS)))
-def test_no_manifest_at_all(results, k):
-    assert_refusal(results[f"--from_manifest={len(MANIFESTS) + k}.json"], "a manifest.json is required")
+def test_files_that_are_no_manifest_are_refused(results, k):
+    assert_refusal(results[f"--from_manifest={len(MANIFESTS) + k}.json"], "must be a manifest.json")
 
 
 @pytest.mark.parametrize("k", range(len(PICTURES)), ids=lambda k: str(PICTURES[k])[:40])
-def test_scores_that_are_no_scores(results, k):
+def test_scores_that_are_no_numbers_are_refused(results, k):
     outcome = results[f"--from_manifest={len(MANIFESTS) + len(TEXTS) + k}.json"]
-    assert_refusal(outcome, "The manifest's pictures are required to be 2")
+    assert_refusal(outcome, "The manifest's pictures must be 2")
 
 
-def test_the_command_itself(folder):
+def test_the_command_itself_refuses_in_one_line(folder):
     made = start(folder, str(ROOT / "generate.py"), "--blend", "--source=run", "--out", "--seed=1")
     assert_refusal((made.returncode, made.stdout, made.stderr), "--out=VALUE", "--seed=1")
 
 
-def test_help_is_for_people(folder):
+def test_help_shows_examples_and_flags_on_short_lines(folder):
     made = start(folder, str(ROOT / "generate.py"), "--help")
     assert (made.returncode, made.stderr) == (0, "")
     for word in (

@@ -8,7 +8,9 @@ from pegasus import masks, search
 from pegasus.candidates import prepare_parents
 from pegasus.scores import Scorer
 from pegasus.search_config import DEFAULT_TERM_WEIGHTS, SearchConfig
-from pictures import acai_recipes
+from pictures.acai_plan import ACAIPlan
+from pictures.acai_render import blend_latents
+from pictures.request import Blend
 from tests.support.searches import CLASSES, MODEL, TRAIN, HalvesClassifier, decode, encode, make_bank
 
 
@@ -76,9 +78,9 @@ def test_the_reserved_result_is_first_and_not_refined():
     lowered = masks.lower_latents(MODEL, bank.latents[[row for row, _ in result.rows]].astype(np.float32), 2)
     is_mirrored = np.reshape([blend["mirrored"][0] for blend in result.blends], (-1, 1, 1, 1))
     expected = np.where(is_mirrored, masks.mirror_latents(MODEL, lowered), lowered)
-    source = acai_recipes.Source("", {}, {}, bank, [])
-    drawn = dict(action="blend", rows=result.rows, blends=result.blends, lower_first=2)
-    first, plain, _ = acai_recipes.blended(drawn, MODEL, source)
+    drawn = {"rows": result.rows, "blends": result.blends}
+    plan = ACAIPlan(Blend(count=8, search=config), "", {}, {}, bank, drawn)
+    first, plain, _ = blend_latents(plan, MODEL)
     np.testing.assert_allclose(first, expected)
     change = np.abs(refined - plain).max(axis=(1, 2, 3))
     assert change[0] < 2e-3 < 1e-2 < change[1:].min()

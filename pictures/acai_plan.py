@@ -1,0 +1,228 @@
+"""Plans for pictures of an ACAI: what a request will be decoded from, in numpy.
+
+Everything that can be refused is refused here, before TensorFlow is imported. A plan's "drawn" goes into the
+manifest: "weights_digest" and "latents_digest" of the release, "first_image_digest" and "second_image_digest" of
+the user's pictures, "rows" of the latent bank, [[first, second], ...], and for masks and searches "blends"
+(see `pegasus.search.SearchResult`) and "refined_digest".
+"""
+
+import dataclasses
+
+import numpy as np
+
+from acai.latent_bank import LatentBank
+from common import files, images, release
+from common.errors import InputError
+from common.release import record_or_verify_digest
+from pegasus import masks
+from pegasus.manifest import check_blends, load_results
+from pictures import latents
+
+DEFAULT_CLASSES = {"first": "horse", "second": "bird"}
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ACAIPlan:
+    """All that the pictures of a request depend on.
+
+    Attributes:
+        request: of pictures.request, with its classes.
+        folder: the release folder.
+        model_config: "model" of the release's config.
+        weights: {name: float16 array}.
+        bank: acai.latent_bank.LatentBank.
+        drawn: see the module.
+        query_images: the user's pictures, uint8 [width, width, colours], none or two.
+        refined_latents: of a search, float16 [N, h, w, c], or None.
+        scores: of a search, see `pegasus.search.SearchResult`; empty without one.
+        nearest_images: of a search, the nearest training images [N, H, W, C], or None.
+    """
+
+    request: object
+    folder: str
+    model_config: dict
+    weights: dict
+    bank: LatentBank
+    drawn: dict
+    query_images: tuple = ()
+    refined_latents: np.ndarray | None = None
+    scores: tuple = ()
+    nearest_images: np.ndarray | None = None
+
+    def with_results(self, result):
+        """The plan for what a pegasus.search.SearchResult has kept."""
+        drawn = self.drawn | {"rows": result.rows, "blends": result.blends}
+        if result.refined_latents is not None:
+            drawn["refined_digest"] = files.digest(files.pack({"codes": result.refined_latents}))
+        return dataclasses.replace(
+            self,
+            drawn=drawn,
+            refined_latents=result.refined_latents,
+            scores=tuple(result.scores),
+            nearest_images=result.nearest_images,
+        )
+
+
+def make_plan(request, folder, manifest=None):
+    """The ACAIPlan of a request.
+
+    Args:
+        request: of pictures.request.
+        folder: release folder of an ACAI.
+        manifest: pictures.manifest.Manifest whose draws are taken; None: they are drawn anew.
+
+    Raises:
+        InputError: for a release that is damaged or does not fit the request, or draws that do not fit either.
+    """
+    recorded = manifest.drawn if manifest else {}
+    config, weights, arrays, digest = release.read(folder)
+    bank = read_bank(config, weights, arrays, folder)
+    drawn = record_or_verify_digest(recorded, "weights_digest", digest, f"--source={folder}")
+    digest = files.digest(bank.latents.tobytes() + bank.labels.tobytes())
+    drawn |= record_or_verify_digest(recorded, "latents_digest", digest, f"--source={folder}")
+    query_images = []
+    for name in ("first_image", "second_image"):
+        if path := getattr(request, name, None):
+            image = images.read_picture(path, config["model"]["width"], config["model"]["colours"])
+            query_images.append(image)
+            digest = files.digest(image.tobytes())
+            drawn |= record_or_verify_digest(recorded, f"{name}_digest", digest, path)
+    request = complete_classes(request, bank, config.get("data", {}))
+    searches = getattr(request, "search", None) is not None
+    blended = request.action == "blend" and (searches or request.mask is not None)
+    if "blends" in recorded and not blended:
+        raise InputError("--from_manifest: only --blend with a mask or a search has blends.")
+    if hasattr(request, "first") and not query_images:
+        class_rows(request, bank)
+    refined, scores = None, []
+    if searches and "blends" not in recorded:
+        drawn["rows"] = []  # the search will draw them
+    else:
+        drawn["rows"] = recorded["rows"] if "rows" in recorded else draw_rows(request, bank)
+        check_rows(drawn["rows"], request, bank)
+        if blended:
+            blends = recorded["blends"] if "blends" in recorded else draw_masks(request, bank, drawn["rows"])
+            check_blends(blends, request.count, bank.latents.shape[1:3])
+            drawn["blends"] = blends
+        if "blends" in recorded:
+            shape = (request.count, *bank.latents.shape[1:])
+            scores, refined = load_results(manifest.path, manifest.pictures, recorded, shape)
+            drawn |= {name: recorded[name] for name in ("refined_digest",) if name in recorded}
+    return ACAIPlan(
+        request, str(folder), config["model"], weights, bank, drawn, tuple(query_images), refined, tuple(scores)
+    )
+
+
+def read_bank(config, weights, arrays, folder):
+    """The LatentBank of a release; InputError unless it fits the release's config and weights."""
+    try:
+        sizes, bank = config["model"], LatentBank.from_arrays(arrays)
+        shape = tuple(sizes[name] for name in ("latent_width", "latent_width", "latent_channels"))
+        fits = [sizes[name] in range(1, 4097) for name in ("width", "colours", "depth")]
+        fits += [
+            bank.latents.shape[1:] == shape,
+            len(bank) == len(bank.labels) == len(bank.ids) == len(bank.splits),
+        ]
+        fits += [np.isfinite(array).all() for array in (bank.latents, *weights.values())]
+        fits += [array.dtype.kind in "iu" and array.ndim == 1 for array in (bank.labels, bank.ids)]
+        fits += [bool(np.all((bank.labels >= 0) & (bank.labels < len(bank.class_names))))]
+    except (KeyError, TypeError, IndexError) as error:
+        raise InputError(f"--source must be a whole release of an ACAI. Received: {folder} ({error!r})") from error
+    if not all(fits):
+        raise InputError(
+            f"--source must be a release whose parts fit each other. Received: {folder}; fetch or train it again."
+        )
+    return bank
+
+
+def complete_classes(request, bank, data):
+    """The request with default classes where it has none: horse and bird, or those of the training's `data`."""
+    missing = {name: DEFAULT_CLASSES[name] for name in DEFAULT_CLASSES if getattr(request, name, "") is None}
+    for name, default in missing.items():
+        if default not in bank.class_names.tolist():
+            missing[name] = data.get(name) or default
+    return dataclasses.replace(request, **missing)
+
+
+def class_rows(request, bank):
+    """(rows of first parents, rows of second parents): of either class for blends, else both of both classes.
+
+    Raises:
+        InputError: for a class without latents in the bank.
+    """
+    first, second = bank.rows(request.first), bank.rows(request.second)
+    for name, rows in ((request.first, first), (request.second, second)):
+        if not len(rows):
+            raise InputError(f"--first and --second must be classes with latents in the bank. Received: {name}")
+    either = np.union1d(first, second)
+    return (first, second) if request.action == "blend" else (either, either)
+
+
+def rows_per_picture(request):
+    """Number of rows of the bank that each picture, strip or diagram is made of."""
+    if request.action == "blend":
+        return 0 if request.first_image else 2
+    if request.action == "interpolate":
+        return request.endpoints_per_picture()
+    return 1 if request.action == "reconstruct" else 0
+
+
+def draw_rows(request, bank):
+    """[[row, ...], ...] for each picture; entry k depends on the seed and k only.
+
+    Blends pair the first class with the second, interpolations any two images of both classes. The rows of an
+    entry differ where its classes are large enough. A MINE grid has an image and its nearest neighbours.
+    """
+    per_picture, rows = rows_per_picture(request), []
+    if not per_picture:
+        return rows
+    first, second = class_rows(request, bank)
+    for k in range(request.count):
+        random = np.random.default_rng(np.random.SeedSequence(request.seed, spawn_key=(k,)))
+        chosen = [int(random.choice(first))]
+        if request.action == "interpolate" and request.layout == "mine":
+            chosen = nearest_neighbours(chosen[0], first, bank, request)
+        while len(chosen) < per_picture:
+            others = np.setdiff1d(second, chosen)
+            chosen.append(int(random.choice(others if len(others) else second)))
+        rows.append(chosen)
+    return rows
+
+
+def nearest_neighbours(row, rows, bank, request):
+    """The rows of a MINE grid's anchors around `row`, a list row by row, among `rows`; InputError for too few."""
+    side, _ = request.anchors()
+    if len(rows) < side * side:
+        raise InputError(
+            f"--layout=mine with --strip={request.strip} needs {side * side} images of both classes. "
+            f"Received: {len(rows)}"
+        )
+    places = latents.neighbourhood(bank.latents[rows], int(np.searchsorted(rows, row)), side)
+    return rows[places].ravel().tolist()
+
+
+def check_rows(rows, request, bank):
+    """Raises InputError unless `rows` are lists of rows of the bank, as many as the request needs."""
+    per_picture = rows_per_picture(request)
+    count = request.count if per_picture else 0
+    fits = isinstance(rows, list) and len(rows) == count
+    fits = fits and all(isinstance(entry, list) and len(entry) == per_picture for entry in rows)
+    if not fits or not all(type(row) is int and 0 <= row < len(bank) for entry in rows for row in entry):
+        raise InputError(
+            f"The manifest's rows must be {count} lists of {per_picture} integers from 0 to {len(bank) - 1}."
+        )
+
+
+def draw_masks(request, bank, rows):
+    """The "blends" of a request with a mask; blend k depends on the request, its rows and k only."""
+    shape, evidence = bank.latents.shape[1:3], None
+    if request.mask == "learned":
+        learned = masks.Evidence(*(bank.latents[side] for side in class_rows(request, bank)))
+    blends = []
+    for k, pair in enumerate(rows):
+        random = np.random.default_rng(np.random.SeedSequence(request.seed, spawn_key=(k, 1)))
+        if request.mask == "learned":
+            evidence = [learned(bank.latents[[row]], side)[0] for side, row in enumerate(pair)]
+        shares = masks.mix_shares(request.mix, 0.5, masks.make_pattern(request.mask, shape, random, evidence))
+        blends.append({"mirrored": [0, 0], "mask": request.mask, "shares": shares.round(3).tolist()})
+    return blends

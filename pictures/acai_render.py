@@ -1,0 +1,153 @@
+"""Decoding the plans of an ACAI into pictures.
+
+Latents are [N, h, w, c], pictures float32 images [N, H, W, C], unclipped. A `model` is an
+acai.inference.ReleasedACAI.
+"""
+
+import numpy as np
+
+from common import images, interpolation
+from common.errors import InputError
+from common.inference import in_batches
+from pegasus import masks
+from pictures import latents
+from pictures.acai_plan import class_rows
+from pictures.render import decode_pairs
+
+
+def load_model(plan):
+    """The model of an ACAIPlan; InputError where its config makes no networks or others than its weights."""
+    from acai.inference import ReleasedACAI
+
+    try:
+        return ReleasedACAI(plan.model_config, plan.weights, plan.folder)
+    except (TypeError, ValueError) as error:
+        raise InputError(str(error)) from error
+
+
+def render(plan, model):
+    """Decodes a plan whose rows are drawn.
+
+    Returns:
+        ({name: array}, [dict of what the manifest says of each picture]), see `pictures.gallery.write`.
+    """
+    request, drawn = plan.request, plan.drawn
+    if getattr(request, "layout", "strip") != "strip":
+        rendered = {"diagrams": decode_diagrams(request, model, plan.bank, drawn["rows"])}
+    elif "blends" in drawn:
+        rendered = decode_blends(plan, model)
+    else:
+        first, second = endpoints(plan, model)
+        if second is None:
+            rendered = {"pictures": in_batches(model.decode, first)}
+        else:
+            rendered = decode_pairs(
+                lambda shares: decode_path(model, first, second, shares, request.path),
+                getattr(request, "mix", None),
+                request.strip,
+            )
+    entries = [dict(entry) for entry in plan.scores] or [{} for _ in next(iter(rendered.values()))]
+    if "pictures" in rendered and model.critic:
+        scores = in_batches(model.predict_mix, rendered["pictures"])
+        for entry, score in zip(entries, scores, strict=True):
+            entry["critic_score"] = round(float(score), 4)
+    if drawn["rows"]:
+        for entry, rows in zip(entries, drawn["rows"], strict=True):
+            entry["parents"] = [plan.bank.describe(row) for row in rows]
+    if "blends" in drawn:
+        for entry, blend in zip(entries, drawn["blends"], strict=True):
+            entry["mix"] = round(float(np.mean(blend["shares"])), 4)
+            entry |= {name: blend[name] for name in ("mask", "mirrored", "shares")}
+    if plan.refined_latents is not None:
+        rendered["latents"] = plan.refined_latents
+    if plan.nearest_images is not None:
+        rendered["nearest"] = plan.nearest_images
+    return rendered, entries
+
+
+def endpoints(plan, model):
+    """(first, second): latents float32 [N, h, w, c] each; the second is None where a picture has one alone."""
+    if plan.query_images:
+        return tuple(model.encode(images.to_float(image[None])) for image in plan.query_images)
+    request, bank, rows = plan.request, plan.bank, plan.drawn["rows"]
+    if request.action == "sample":
+        known = bank.latents[class_rows(request, bank)[0]]
+        return latents.kernel_density_sample(known, request.count, request.bandwidth, request.seed), None
+    columns = [bank.latents[list(column)].astype(np.float32) for column in zip(*rows, strict=True)]
+    return columns[0], columns[1] if len(columns) > 1 else None
+
+
+def decode_path(model, first, second, shares, path):
+    """Images, a list of [N, H, W, C], one for each share of the second of two latents [N, h, w, c].
+
+    `path` is "slerp", "lerp" or "pixel", the cross-fade of the reconstructions.
+    """
+    if path == "pixel":
+        first, second = in_batches(model.decode, first), in_batches(model.decode, second)
+        return [interpolation.lerp(first, second, share) for share in shares]
+    interpolate = {"slerp": interpolation.slerp, "lerp": interpolation.lerp}[path]
+    return [in_batches(model.decode, interpolate(first, second, share)) for share in shares]
+
+
+def decode_blends(plan, model):
+    """Pictures of a plan's "blends", and paths through them, as `decode_pairs`; of a search also "best".
+
+    "best" [4, H, W, C] is the first picture, its two parents and the nearest other image of the bank.
+    """
+    request, drawn = plan.request, plan.drawn
+    first, blend, second = blend_latents(plan, model)
+    mix = request.mix
+
+    def decode_at(share):
+        if share <= mix:
+            codes = interpolation.slerp(first, blend, share / mix)
+        else:
+            codes = interpolation.slerp(blend, second, (share - mix) / (1 - mix))
+        return in_batches(model.decode, codes)
+
+    rendered = decode_pairs(lambda shares: [decode_at(share) for share in shares], mix, request.strip)
+    if request.search:
+        nearest = nearest_latents(blend[0], plan.bank, drawn["rows"][0])
+        nearest = in_batches(model.decode, nearest[None])
+        rendered["best"] = np.concatenate([rendered["pictures"][:1], rendered["parents"][0], nearest])
+    return rendered
+
+
+def blend_latents(plan, model):
+    """(first parents, blends, second parents) of a plan's "blends", latents float32 [N, h, w, c] each."""
+    search, sides = plan.request.search, []
+    for side, parents in enumerate(endpoints(plan, model)):
+        parents = masks.lower_latents(model, parents, search.lower_first if search and side == 0 else 0)
+        mirrored = np.array([blend["mirrored"][side] for blend in plan.drawn["blends"]], bool)
+        if mirrored.any():
+            parents[mirrored] = masks.mirror_latents(model, parents[mirrored])
+        sides.append(parents)
+    if plan.refined_latents is not None:
+        blends = plan.refined_latents.astype(np.float32)
+    else:
+        blends = masks.blend_cells(*sides, np.array([blend["shares"] for blend in plan.drawn["blends"]]))
+    return sides[0], blends, sides[1]
+
+
+def nearest_latents(code, bank, parents):
+    """The latents of the bank nearest to `code`, float32 [h, w, c], but for those of the rows `parents`."""
+    distances = np.sum(np.square(bank.latents.astype(np.float32) - code), axis=(1, 2, 3))
+    distances[list(parents)] = np.inf
+    return bank.latents[np.argmin(distances)].astype(np.float32)
+
+
+def decode_diagrams(request, model, bank, rows):
+    """J-diagrams or MINE grids (White 2016, arXiv 1609.04468), images [N, strip, strip, H, W, C].
+
+    A J-diagram has three images of the bank in its corners and the fourth by analogy. A MINE grid has an image and
+    its nearest neighbours at every second place.
+    """
+    side, gap = request.anchors()
+    codes = bank.latents[np.array(rows)].astype(np.float32)  # [N, 3 or side * side, h, w, c]
+    if request.layout == "j":
+        anchors = interpolation.analogy_corners(*np.moveaxis(codes, 1, 0))
+    else:
+        anchors = codes.reshape(-1, side, side, *codes.shape[2:])
+    cells = interpolation.interpolate_grid(anchors, gap, request.path)
+    pictures = in_batches(model.decode, cells.reshape(-1, *cells.shape[3:]))
+    return pictures.reshape(*cells.shape[:3], *pictures.shape[1:])

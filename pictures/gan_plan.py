@@ -1,0 +1,77 @@
+"""Plans for pictures of a GAN: what a request will be generated from.
+
+Everything that can be refused is refused here, before TensorFlow is imported. Noises follow from the request's
+seed, so that "drawn" in the manifest holds "weights_digest" alone.
+"""
+
+import dataclasses
+
+import numpy as np
+
+from common import release
+from common.errors import InputError
+from common.release import record_or_verify_digest
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class GANPlan:
+    """All that the pictures of a request depend on.
+
+    Attributes:
+        request: of pictures.request.
+        folder: the release folder.
+        model_config: "model" of the release's config.
+        weights: {name: float16 array}.
+        drawn: see the module.
+        class_names: empty where the model is not conditional.
+    """
+
+    request: object
+    folder: str
+    model_config: dict
+    weights: dict
+    drawn: dict
+    class_names: tuple
+
+
+def make_plan(request, folder, manifest=None):
+    """The GANPlan of a request.
+
+    Args:
+        request: of pictures.request.
+        folder: release folder of a GAN.
+        manifest: pictures.manifest.Manifest whose pictures are made again, or None.
+
+    Raises:
+        InputError: for a release that is damaged or does not fit the request.
+    """
+    config, weights, _, digest = release.read(folder, "gan")
+    try:
+        sizes = config["model"]
+        names = tuple(sizes["class_names"]) if sizes["classes"] else ()
+        needed = ("width", "colours", "noise_size", "generator_channels")
+        fits = [sizes[name] in range(1, 4097) for name in needed] + [len(names) == sizes["classes"]]
+        fits += [name in sizes for name in ("architecture", "up", "condition", "spherical_noise")]
+        fits += [np.isfinite(array).all() for array in weights.values()]
+    except (KeyError, TypeError) as error:
+        raise InputError(f"--source must be a whole release of a GAN. Received: {folder} ({error!r})") from error
+    if not all(fits):
+        raise InputError(
+            f"--source must be a release whose parts fit each other. Received: {folder}; fetch or train it again."
+        )
+    drawn = record_or_verify_digest(
+        manifest.drawn if manifest else {}, "weights_digest", digest, f"--source={folder}"
+    )
+    for flag in ("first", "second"):
+        check_class(flag, getattr(request, flag, None), names, folder)
+    return GANPlan(request, str(folder), sizes, weights, drawn, names)
+
+
+def check_class(flag, name, known, folder):
+    """Raises InputError unless `name`, the value of a flag, is one of the `known` classes or None."""
+    if name is not None and not known:
+        raise InputError(
+            f"--blend, --first and --second need a conditional GAN. Received: {folder}, which has no classes"
+        )
+    if name not in (None, *known):
+        raise InputError(f"--{flag} must be one of {', '.join(known)}. Received: {name}")

@@ -1,0 +1,90 @@
+"""Generating the pictures of a GAN's plans. A `model` is a gan.inference.ReleasedGAN.
+
+Sample and blend k are made from noise k, strip k from noises 2k and 2k + 1, J-diagram k from 3k to 3k + 2, and
+MINE grid k from as many as it has anchors.
+"""
+
+import numpy as np
+
+from common.errors import InputError
+from common.inference import BATCH_SIZE
+from common.interpolation import analogy_corners, interpolate_grid, lerp, slerp
+from pictures.render import decode_pairs
+
+
+def load_model(plan):
+    """The model of a GANPlan; InputError where its config makes no network or another than its weights."""
+    from gan.inference import ReleasedGAN
+
+    try:
+        return ReleasedGAN(plan.model_config, plan.weights, plan.folder, BATCH_SIZE)
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(str(error)) from error
+
+
+def render(plan, model):
+    """Generates a plan's pictures.
+
+    Returns:
+        ({name: array}, [dict of what the manifest says of each picture]), see `pictures.gallery.write`.
+    """
+    request, class_names = plan.request, plan.class_names
+    count = request.count
+    per_picture = request.endpoints_per_picture() if request.action == "interpolate" else 1
+    noise = model.draw_noise(request.seed, count * per_picture).reshape(count, per_picture, -1)
+    numbers = np.arange(count * per_picture).reshape(count, per_picture)
+    entries = [{"noise": row} for row in numbers.tolist()]
+    labels = None
+    if class_names:
+        chosen = request.first
+        labels = np.array([class_names.index(chosen) if chosen else k % len(class_names) for k in range(count)])
+        for entry, label in zip(entries, labels, strict=True):
+            entry["class"] = class_names[label]
+    if request.action == "sample":
+        return {"pictures": model.sample(noise[:, 0], labels)}, entries
+    if request.action == "blend":
+        for entry in entries:
+            entry["second_class"] = request.second
+        classes = [class_names.index(name) for name in (request.first, request.second)]
+        morph = lambda shares: morph_classes(model, noise[:, 0], *classes, shares)  # noqa: E731
+        return decode_pairs(morph, request.mix, request.strip), entries
+    if request.layout != "strip":
+        return {"diagrams": generate_diagrams(request, model, noise, labels)}, entries
+    first, second = noise[:, 0], noise[:, 1]
+    path = lambda shares: [model.sample(slerp(first, second, share), labels) for share in shares]  # noqa: E731
+    return decode_pairs(path, None, request.strip), entries
+
+
+def morph_classes(model, noise, first, second, shares):
+    """Images, a list of [N, H, W, C], one for each share of the second class, all of the same noise [N, z].
+
+    The embedding of the class is interpolated linearly (Miyato and Koyama 2018, arXiv 1802.05637, section 4); it
+    is linear in the class weights.
+    """
+    ends = np.eye(model.classes, dtype=np.float32)[[first, second]]
+    weights = [lerp(ends[:1], ends[1:], share) for share in shares]
+    return [model.sample(noise, np.repeat(each, len(noise), axis=0)) for each in weights]
+
+
+def generate_diagrams(request, model, noise, labels):
+    """J-diagrams or MINE grids (White 2016, arXiv 1609.04468), images [N, strip, strip, H, W, C].
+
+    A J-diagram has three noises in its corners and the fourth by analogy, whose norm is larger than a noise's, by
+    sqrt(3) as a rule. A MINE grid has a noise at every second place, in the order of their numbers: a GAN has no
+    latents of images among which to find neighbours.
+
+    Args:
+        request: pictures.request.InterpolateNoise.
+        model: see the module.
+        noise: [N, 3 or anchors, z].
+        labels: int [N] or None.
+    """
+    side, gap = request.anchors()
+    if request.layout == "j":
+        anchors = analogy_corners(*np.moveaxis(noise, 1, 0))
+    else:
+        anchors = noise.reshape(len(noise), side, side, -1)
+    cells = interpolate_grid(anchors, gap, "slerp")
+    flat = cells.reshape(-1, cells.shape[-1])
+    pictures = model.sample(flat, None if labels is None else np.repeat(labels, len(flat) // len(noise)))
+    return pictures.reshape(*cells.shape[:3], *pictures.shape[1:])

@@ -1,0 +1,110 @@
+"""The manifest.json beside pictures: the request, what was drawn for it, and the files.
+
+    {"request": {"action", ...}, "drawn": {"weights_digest", "rows", ...}, "pictures": [...], "files": [...]}
+
+"drawn" holds all that the pictures depend on beside the request: digests of what they were made from and, of an
+ACAI, the rows of the latent bank and the blends. The same manifest gives the same pictures.
+"""
+
+import contextlib
+import dataclasses
+import json
+import os
+from pathlib import Path
+
+from common import release
+from common.errors import InputError
+from common.files import write_atomically
+from pegasus.search_config import SearchConfig
+
+BUNDLED = "pegasus.json"  # in a release's folder: the manifest of a search, shown by a bare --blend
+
+
+@dataclasses.dataclass(frozen=True)
+class Manifest:
+    """A manifest as it was read. Only its outline has been checked.
+
+    Attributes:
+        path: the file.
+        action: name of the request's action.
+        fields: {field: value} of the request.
+        drawn: see the module.
+        pictures: what it says of each picture.
+    """
+
+    path: str
+    action: str
+    fields: dict
+    drawn: dict
+    pictures: object
+
+
+def read(path):
+    """The Manifest in a file; InputError for a file that is none."""
+    try:
+        if os.path.exists(path) and not os.path.isfile(path):  # reading a pipe would block
+            raise ValueError("not a file")
+        with open(path, encoding="utf-8") as file:
+            content = json.load(file)
+        if "recipe" in content and "request" not in content:
+            raise ValueError('it has a "recipe", of a version before 0.2: make its pictures again')
+        fields, drawn = dict(content["request"]), dict(content["drawn"])
+        if not isinstance(fields["action"], str) or not isinstance(fields["source"], str):
+            raise ValueError("action and source must be names")
+        return Manifest(str(path), fields.pop("action"), fields, drawn, content["pictures"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        reason = f"no {error}" if isinstance(error, KeyError) else error
+        raise InputError(f"--from_manifest must be a manifest.json. Received: {path} ({reason})") from error
+
+
+def find_bundled(source):
+    """The path of the manifest that a search has left in the release of `source`; None where there is none."""
+    with contextlib.suppress(InputError):
+        path = release.resolve(source) / BUNDLED
+        return path if path.is_file() else None
+
+
+def as_text(request, drawn, pictures, files):
+    """The manifest as the text of a JSON file."""
+    fields = {"action": request.action, **dataclasses.asdict(request)}
+    return json.dumps({"request": fields, "drawn": drawn, "pictures": pictures, "files": files}, indent=1)
+
+
+def make_request(kind, manifest, changes):
+    """The request of a manifest.
+
+    Args:
+        kind: class of the request.
+        manifest: Manifest.
+        changes: {field: value} in place of those of the manifest.
+
+    Raises:
+        InputError: for other fields than those of `kind`, or a value that does not fit.
+    """
+    names, fields = {field.name for field in dataclasses.fields(kind)}, manifest.fields
+    if fields.keys() != names:
+        different = ", ".join(sorted(str(name) for name in fields.keys() ^ names))
+        raise InputError(
+            f"--from_manifest: a request to {kind.action} must have the fields that this model needs. "
+            f"Received: {manifest.path}, which differs in {different}"
+        )
+    if unknown := sorted(changes.keys() - names):
+        raise InputError(f"--{kind.action} of this model cannot be combined with --{unknown[0]}.")
+    if isinstance(fields.get("search"), dict):
+        try:
+            fields = fields | {"search": SearchConfig(**fields["search"])}
+        except TypeError as error:
+            raise InputError(
+                f"--from_manifest: a search must have all fields of SearchConfig. Received: {error}"
+            ) from error
+    return kind(**fields | changes)
+
+
+def copy_to_release(manifest_path, folder):
+    """Copies a manifest, and the refined latents beside it, to a release's folder. Returns the new paths."""
+    copies = []
+    for path in (Path(manifest_path).with_suffix(".npz"), Path(manifest_path)):
+        if path.is_file():
+            copies.append(Path(folder) / Path(BUNDLED).with_suffix(path.suffix))
+            write_atomically(copies[-1], path.read_bytes())
+    return copies

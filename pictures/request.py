@@ -1,0 +1,300 @@
+"""Requests: what one call of generate.py shall make, as frozen dataclasses, one for each action.
+
+A request is checked when it is constructed. Its fields are plain values that the manifest stores.
+"""
+
+import dataclasses
+import functools
+import typing
+
+from common.errors import InputError
+from common.validation import check_choice, check_integer, check_number, check_text
+from pegasus import masks
+from pegasus.search_config import SearchConfig
+
+PATHS = ("slerp", "lerp", "pixel")  # pixel: cross-fade of the two reconstructions
+LAYOUTS = ("strip", "j", "mine")  # j: White's J-diagram; mine: White's MINE grid
+MAX_PIXEL_CELLS = 2**17  # bounds the number of pictures times their squared enlargement
+DEFAULT_DIAGRAMS = 4
+
+
+def check_search(name, value):
+    if not isinstance(value, SearchConfig | None):
+        raise InputError(f"{name} must be a SearchConfig or None. Received: {value}")
+
+
+optional_text = functools.partial(check_text, optional=True)
+CHECKS = {  # of a field wherever it occurs
+    "source": check_text,
+    "first": optional_text,
+    "second": optional_text,
+    "count": functools.partial(check_integer, lowest=1),
+    "seed": functools.partial(check_integer, lowest=0),
+    "scale": functools.partial(check_integer, lowest=1, highest=32),
+    "mix": functools.partial(check_number, lowest=0, highest=1),
+    "strip": functools.partial(check_integer, lowest=0),
+    "path": functools.partial(check_choice, choices=PATHS),
+    "layout": functools.partial(check_choice, choices=LAYOUTS),
+    "bandwidth": functools.partial(check_number, lowest=0, highest=1000),
+    "mask": functools.partial(check_choice, choices=(None, *masks.KINDS)),
+    "first_image": optional_text,
+    "second_image": optional_text,
+    "search": check_search,
+}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Request:
+    """What all requests have: a source, which is a bundled model's name, a run directory or a release folder."""
+
+    action: typing.ClassVar[str]
+    source: str = "pegasus"
+
+    def __post_init__(self):
+        for field in dataclasses.fields(self):
+            CHECKS[field.name](field.name, getattr(self, field.name))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PictureRequest(Request):
+    """A request whose pictures are written with a manifest.
+
+    Args:
+        count: number of pictures, strips or diagrams.
+        seed: picture k depends on `seed` and k, and not on `count`.
+        scale: nearest-neighbour enlargement.
+    """
+
+    count: int = 64
+    seed: int = 0
+    scale: int = 4
+
+    def __post_init__(self):
+        super().__post_init__()
+        cells = self.count * self.cells_per_picture()
+        limit = MAX_PIXEL_CELLS // max(4, self.scale) ** 2
+        if cells > limit:
+            raise InputError(
+                f"--count times --strip must be at most {limit} with --scale={self.scale}. Received: {cells}"
+            )
+
+    def cells_per_picture(self):
+        return 1
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PairRequest(PictureRequest):
+    """A picture between two endpoints.
+
+    Args:
+        mix: share of the second endpoint, in [0, 1].
+        strip: number of pictures on the path of each pair, both endpoints included; 0: no strips.
+    """
+
+    mix: float = 0.5
+    strip: int = 0
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.strip == 1:
+            raise InputError("--strip must be 0 or at least 2. Received: 1")
+
+    def cells_per_picture(self):
+        return max(1, self.strip)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Blend(PairRequest):
+    """ACAI: blends of two classes.
+
+    Args:
+        first, second: classes of the parents; None: horse and bird, or else those that the model was trained for.
+        path: how latents are interpolated, of PATHS.
+        mask: where the second parent weighs more, of `pegasus.masks.KINDS`; None: the same mix everywhere.
+        first_image, second_image: picture files to blend instead of images in the latent bank.
+        search: what to keep of many candidates; None: no search. A search draws its own mixes and masks.
+    """
+
+    action = "blend"
+    first: str | None = None
+    second: str | None = None
+    path: str = "slerp"
+    mask: str | None = None
+    first_image: str | None = None
+    second_image: str | None = None
+    search: SearchConfig | None = None
+
+    def __post_init__(self):
+        super().__post_init__()
+        images = [name for name in ("first_image", "second_image") if getattr(self, name) is not None]
+        if len(images) == 1:
+            raise InputError(
+                f"--first_image and --second_image must be given together. Received: only --{images[0]}"
+            )
+        if images and self.count != 1:
+            raise InputError(f"--first_image makes one picture: --count must be 1. Received: {self.count}")
+        if not self.mask and not self.search:
+            return
+        flag = "--candidates" if self.search else "--mask"
+        if self.path != "slerp" or images:
+            other = "--first_image" if images else f"--path={self.path}"
+            raise InputError(f"{flag} cannot be combined with {other}: it blends latents of the bank by slerp.")
+        if self.search and self.mix != PairRequest.mix:
+            raise InputError(f"{flag} cannot be combined with --mix={self.mix}: a search draws its own mixes.")
+        if self.search and self.mask:
+            raise InputError("The mask of a search must be a field of the search. Received: one of the request")
+        if self.search and self.count != self.search.keep:
+            raise InputError(f"{flag} cannot be combined with --count={self.count}: use --keep.")
+        if not 0 < self.mix < 1:
+            raise InputError(f"--mix must be above 0 and below 1 with --mask. Received: {self.mix}")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BlendClasses(PairRequest):
+    """GAN: the same noise on the way from one class to another."""
+
+    action = "blend"
+    first: str = "horse"
+    second: str = "bird"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Reconstruct(PictureRequest):
+    """ACAI: images of both classes, encoded and decoded."""
+
+    action = "reconstruct"
+    first: str | None = None
+    second: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class InterpolateNoise(PictureRequest):
+    """GAN: strips or diagrams between noises.
+
+    Args:
+        first: class of all pictures; None: each class in turn.
+        strip: length of a strip, or of a diagram's side.
+        layout: of LAYOUTS.
+    """
+
+    action = "interpolate"
+    first: str | None = None
+    strip: int = 9
+    layout: str = "strip"
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.strip < 2:
+            raise InputError(f"--strip must be at least 2 with --interpolate. Received: {self.strip}")
+        if self.layout == "mine" and (self.strip < 3 or self.strip % 2 == 0):
+            raise InputError(f"--strip must be odd and at least 3 with --layout=mine. Received: {self.strip}")
+
+    def cells_per_picture(self):
+        return self.strip if self.layout == "strip" else self.strip**2
+
+    def anchors(self):
+        """(anchors along a diagram's side, steps from one to the next): corners, or every second cell."""
+        return (2, self.strip - 1) if self.layout == "j" else ((self.strip + 1) // 2, 2)
+
+    def endpoints_per_picture(self):
+        """Number of latents or noises that a strip or diagram is made of."""
+        side, _ = self.anchors()
+        return {"strip": 2, "j": 3, "mine": side * side}[self.layout]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Interpolate(InterpolateNoise):
+    """ACAI: strips or diagrams between images of any of two classes.
+
+    Args:
+        first, second: the classes; None: as of `Blend`.
+        path: how latents are interpolated, of PATHS; diagrams cannot be cross-fades.
+    """
+
+    second: str | None = None
+    path: str = "slerp"
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.layout != "strip" and self.path == "pixel":
+            raise InputError(f"--layout={self.layout} cannot be combined with --path=pixel.")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SampleNoise(PictureRequest):
+    """GAN: pictures of random noise.
+
+    Args:
+        first: class of all pictures; None: each class in turn.
+    """
+
+    action = "sample"
+    first: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Sample(PictureRequest):
+    """ACAI: decoded draws from a Gaussian kernel density estimate over the latents of both classes.
+
+    Args:
+        bandwidth: width of a kernel in standard deviations of the latents.
+    """
+
+    action = "sample"
+    first: str | None = None
+    second: str | None = None
+    bandwidth: float = 0.3
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Explore(Request):
+    """ACAI: a page of HTML that blends any two images of two classes."""
+
+    action = "explore"
+    first: str | None = None
+    second: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Diagram(Request):
+    """ACAI: a drawing of the networks and their losses."""
+
+    action = "diagram"
+
+
+REQUESTS = {  # {family: classes}
+    "acai": (Blend, Reconstruct, Interpolate, Sample, Explore, Diagram),
+    "gan": (BlendClasses, InterpolateNoise, SampleNoise),
+}
+
+
+def request_class(family, action, source):
+    """The class of requests for an action with a model of a family; InputError where there is none."""
+    if family not in REQUESTS:
+        raise InputError(
+            f"--source must be of the family {' or '.join(REQUESTS)}. Received: {source} of the family {family}"
+        )
+    classes = {kind.action: kind for kind in REQUESTS[family]}
+    if action not in classes:
+        known = " or ".join(f"--{name}" for name in classes)
+        raise InputError(f"A model of the family {family} makes {known}. Received: --{action} of {source}")
+    return classes[action]
+
+
+def from_flags(kind, values):
+    """A request of class `kind`.
+
+    Args:
+        values: {field: value} of the flags that the user has set.
+
+    Raises:
+        InputError: for a field that `kind` lacks or a value that does not fit.
+    """
+    for name in sorted(set(values) - {field.name for field in dataclasses.fields(kind)}):
+        flag = f"--candidates={values[name].candidates}" if name == "search" else f"--{name}={values[name]}"
+        raise InputError(f"--{kind.action} of this model cannot be combined with {flag}.")
+    if values.get("first_image") is not None:
+        values = values | {"count": 1}
+    elif values.get("layout", "strip") != "strip":
+        values = {"count": DEFAULT_DIAGRAMS} | values
+    return kind(**values)

@@ -1,0 +1,78 @@
+"""Manifests: a request survives the way through a file, and what is no manifest is refused."""
+
+import json
+
+import pytest
+
+from common import release
+from common.errors import InputError
+from pegasus.search_config import DEFAULT_TERM_WEIGHTS, SearchConfig
+from pictures import manifest
+from pictures.request import REQUESTS, Blend, Sample
+
+SEARCH = SearchConfig(70, keep=8, second_like="light", term_weights=DEFAULT_TERM_WEIGHTS | {"wings": 0.5})
+
+
+def stored(folder, request, /, **changes):
+    content = json.loads(manifest.as_text(request, {"rows": []}, [], ["grid.png"]))
+    (folder / "manifest.json").write_text(json.dumps(content | changes))
+    return manifest.read(folder / "manifest.json")
+
+
+@pytest.mark.parametrize(
+    "request_", [kind() for kinds in REQUESTS.values() for kind in kinds] + [Blend(search=SEARCH, count=8)]
+)
+def test_a_request_survives_a_manifest(tmp_path, request_):
+    read = stored(tmp_path, request_)
+    assert read.action == request_.action and read.drawn == {"rows": []}
+    assert manifest.make_request(type(request_), read, {}) == request_
+
+
+def test_flags_beside_a_manifest_replace_fields(tmp_path):
+    read = stored(tmp_path, Blend(seed=3))
+    assert manifest.make_request(Blend, read, {"scale": 2, "source": "here"}) == Blend(
+        seed=3, scale=2, source="here"
+    )
+    with pytest.raises(InputError, match="given together"):
+        manifest.make_request(Blend, read, {"first_image": "a.png"})
+    with pytest.raises(InputError, match="--sample of this model cannot be combined with --first_image"):
+        manifest.make_request(Sample, stored(tmp_path, Sample()), {"first_image": "a.png"})
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"action": "blend", "source": "here"}, "which differs in count, first, first_image, .* strip"),
+        (None, "a manifest.json"),
+        ({"action": ["blend"], "source": "here"}, "action and source must be names"),
+        ({"action": "blend", "source": 3}, "action and source must be names"),
+    ],
+)
+def test_requests_of_other_fields_are_refused(tmp_path, changes, words):
+    with pytest.raises(InputError, match=words):
+        manifest.make_request(Blend, stored(tmp_path, Blend(), request=changes), {})
+
+
+def test_a_search_of_other_fields_is_refused(tmp_path):
+    fields = json.loads(manifest.as_text(Blend(search=SEARCH, count=8), {}, [], []))["request"]
+    for search, words in (({"wings": 1}, "all fields of SearchConfig"), ([3], "must be a SearchConfig")):
+        with pytest.raises(InputError, match=words):
+            manifest.make_request(Blend, stored(tmp_path, Blend(), request=fields | {"search": search}), {})
+
+
+def test_manifests_before_version_0_2_are_refused_in_one_line(tmp_path):
+    (tmp_path / "old.json").write_text(json.dumps({"recipe": {"action": "blend"}, "pictures": [], "files": []}))
+    with pytest.raises(InputError, match='old.json .*"recipe".*: make its pictures again'):
+        manifest.read(tmp_path / "old.json")
+
+
+def test_a_bundled_manifest_is_found_where_there_is_one(tmp_path):
+    assert manifest.find_bundled("pegasus") == release.BUNDLED / "pegasus" / "pegasus.json"
+    assert manifest.find_bundled("dcgan") is manifest.find_bundled("no such model") is None
+    for name in ("manifest.json", "manifest.npz"):
+        (tmp_path / name).write_bytes(name.encode())
+    release_folder = tmp_path / "release"
+    release_folder.mkdir()
+    copies = manifest.copy_to_release(tmp_path / "manifest.json", release_folder)
+    assert [path.name for path in copies] == ["pegasus.npz", "pegasus.json"]
+    assert copies[1].read_bytes() == b"manifest.json"
