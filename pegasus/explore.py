@@ -1,8 +1,8 @@
-"""One page of HTML in which any two codes of a latent bank are mixed: nothing to install, nothing to fetch.
+"""An HTML page that blends any two images of a latent bank. It is one file and fetches nothing.
 
-The page (acai/explore.html) holds codes and the decoder's weights, not decoded frames: 0.7 MB of weights show each
-pair at every mix, which no sheet of frames could. A network goes into it as a list of steps and a heap of arrays
-(`Packer`), which a few dozen lines of JavaScript run. Parents are shown as what the decoder makes of their codes.
+The page (explore.html) holds latents and the decoder's weights: 0.7 MB of weights show each pair at every mix. A
+network goes into it as a list of steps and a buffer of arrays (`Packer`), which JavaScript runs. Parents are shown
+as the decoder's reconstructions.
 """
 
 import base64
@@ -18,13 +18,14 @@ from common.files import write_atomically
 from common.interpolation import slerp
 
 TEMPLATE = Path(__file__).with_name("explore.html")
-CODES = 1_400_000  # bytes of codes on a page at most; in base64 it is a third more
-CODES_PER_CLASS = 1000
-DRAWN, BEST = 500, 25  # of the pairs drawn, the best blends' come first: a page of the two choices of parents
+MAX_LATENT_BYTES = 1_400_000  # base64 makes a third more of them
+MAX_ROWS_PER_CLASS = 1000
+NUM_DRAWN_PAIRS = 500
+NUM_BEST_PAIRS = 25  # fill the first page of the choice of parents
 
 
 class Packer:
-    """Arrays in one heap of little-endian bytes, each named by where it begins, its numbers and their type."""
+    """Puts arrays into one buffer of little-endian bytes, where each has an offset, a shape and a type."""
 
     def __init__(self):
         self.parts, self.size = [], 0
@@ -38,7 +39,8 @@ class Packer:
         return {"at": at, "shape": list(np.shape(array)), "kind": kind}
 
     def network(self, layers):
-        """A chain of Keras layers as steps [{"op", ...}] for the page; batch normalisation becomes a line.
+        """A chain of Keras layers as steps [{"op", ...}] for the page; batch normalisation becomes a
+        scale and a shift.
 
         Raises:
             ValueError: for a layer that the page cannot run.
@@ -66,7 +68,7 @@ class Packer:
             return [{"op": "gelu"}]
         plain = {"MaxPooling": "halve", "GlobalMaxPooling2D": "highest"}
         if name not in plain:
-            raise ValueError(f"layer: one that the page can run is required. Received: {name}")
+            raise ValueError(f"The page must be able to run the layer. Received: {name}")
         return [{"op": plain[name]}]
 
     def _linear(self, name, layer):
@@ -122,9 +124,10 @@ def page(source, weights_digest, bank, classes, decoder, classifier=None, pairs=
             page shows no probabilities.
         pairs: rows [(first, second), ...] of the bank that come first; the page opens with the first of them.
     """
-    limit = min(CODES_PER_CLASS, max(1, CODES // (2 * bank.latents[0].nbytes)))
+    limit = min(MAX_ROWS_PER_CLASS, max(1, MAX_LATENT_BYTES // (2 * bank.latents[0].nbytes)))
     sides = [
-        shown(bank.rows(name), [pair[side] for pair in pairs], limit, side) for side, name in enumerate(classes)
+        limit_rows(bank.rows(name), [pair[side] for pair in pairs], limit, side)
+        for side, name in enumerate(classes)
     ]
     rows = np.unique(np.concatenate(sides))
     heap = Packer()
@@ -135,9 +138,9 @@ def page(source, weights_digest, bank, classes, decoder, classifier=None, pairs=
         "sides": [side.tolist() for side in sides],
         "rows": rows.tolist(),
         "images": [[str(bank.splits[row]), int(bank.ids[row])] for row in rows],
-        "codes": heap.add(bank.latents[rows], "f2"),
+        "latents": heap.add(bank.latents[rows], "f2"),
         "decoder": heap.network(decoder.layers),
-        "judge": classifier
+        "classifier": classifier
         and {
             "steps": heap.network(classifier.network.layers),
             "temperature": classifier.temperature,
@@ -145,21 +148,21 @@ def page(source, weights_digest, bank, classes, decoder, classifier=None, pairs=
         },
     }
     data["heap"] = heap.base64()
-    text = json.dumps(data, sort_keys=True).replace("<", "\\u003c")  # no source's name ends the script
+    text = json.dumps(data, sort_keys=True).replace("<", "\\u003c")  # a source's name cannot end the script
     return TEMPLATE.read_text(encoding="utf-8").replace("{{data}}", text)
 
 
 def best_pairs(bank, classes, model, classifier):
-    """Rows [BEST, 2] whose blends at one half are recognised best as both classes, of DRAWN random pairs."""
+    """Rows [NUM_BEST_PAIRS, 2] of the random pairs whose blends are recognised best as both classes."""
     random = np.random.default_rng(0)
-    pairs = np.stack([random.choice(bank.rows(name), DRAWN) for name in classes], axis=1)
+    pairs = np.stack([random.choice(bank.rows(name), NUM_DRAWN_PAIRS) for name in classes], axis=1)
     first, second = (bank.latents[column].astype(np.float32) for column in pairs.T)
     blends = np.clip(model.decode(slerp(first, second, 0.5)), -1, 1)
     probabilities = classifier(blends)[0][:, [classifier.class_names.index(name) for name in classes]]
-    return pairs[np.argsort(-probabilities.prod(axis=1), kind="stable")[:BEST]].tolist()
+    return pairs[np.argsort(-probabilities.prod(axis=1), kind="stable")[:NUM_BEST_PAIRS]].tolist()
 
 
-def shown(rows, begin, limit, seed):
-    """At most `limit` of a class's rows: `begin` without repeats, then others in an order drawn by `seed`."""
-    drawn = np.random.default_rng(seed).permutation(rows).tolist()
-    return np.array(list(dict.fromkeys([*begin, *drawn]))[:limit])
+def limit_rows(rows, chosen, limit, seed):
+    """At most `limit` of a class's rows: first `chosen` without repeats, then the others, shuffled by `seed`."""
+    shuffled = np.random.default_rng(seed).permutation(rows).tolist()
+    return np.array(list(dict.fromkeys([*chosen, *shuffled]))[:limit])

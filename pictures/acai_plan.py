@@ -217,7 +217,7 @@ def draw_masks(request, bank, rows):
     """The "blends" of a request with a mask; blend k depends on the request, its rows and k only."""
     shape, evidence = bank.latents.shape[1:3], None
     if request.mask == "learned":
-        learned = masks.Evidence(*(bank.latents[side] for side in class_rows(request, bank)))
+        learned = masks.ClassEvidence(*(bank.latents[side] for side in class_rows(request, bank)))
     blends = []
     for k, pair in enumerate(rows):
         random = np.random.default_rng(np.random.SeedSequence(request.seed, spawn_key=(k, 1)))

@@ -1,7 +1,5 @@
 """Training with each of the paper's other bottlenecks: losses, gradients, resume and release."""
 
-from types import SimpleNamespace
-
 import keras
 import numpy as np
 import pytest
@@ -239,9 +237,9 @@ def test_the_page_that_runs_the_decoder_alone_refuses_those_that_need_more(name,
     kind, strength = configs.acai.OTHERS[name]
     sizes = SIZES | {"bottleneck": kind, "bottleneck_strength": strength, "mix_weight": 0.0}
     weights = {part: np.asarray(v) for part, v in make(name).release_state().items()}
-    source = SimpleNamespace(sizes=sizes, weights=weights, folder="a/run")
-    with pytest.raises(InputError, match=f"required. Received: a/run, a {name_in_paper(sizes)}$"):
-        explore.write(str(tmp_path / "page.html"), {}, source)
+    model = ReleasedACAI(sizes, weights, "a/run")
+    with pytest.raises(InputError, match="--explore needs a model whose decoder alone .* Received: a/run"):
+        explore.write(str(tmp_path / "page.html"), model, None, ("line", "line"), "a/run", "0123")
     assert not list(tmp_path.iterdir())
 
 

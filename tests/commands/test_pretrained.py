@@ -9,6 +9,9 @@ import pytest
 from acai.latent_bank import LatentBank
 from common import release
 from common.files import unpack
+from pictures import manifest
+from pictures.acai_plan import make_plan
+from pictures.request import Blend
 
 BUNDLED = sorted(path.parent for path in release.BUNDLED.glob("*/config.json"))
 MEGABYTE = 1_000_000
@@ -99,9 +102,22 @@ def test_golden_outputs_are_made_again(folder):
         assert stored[name].std() > 1e-3, "not all the same"
 
 
-def test_the_bundled_search_is_what_its_flagfile_asks_for():
+def test_the_bundled_search_has_the_settings_of_its_flagfile():
     lines = (Path(__file__).parents[2] / "configs" / "winged.flags").read_text().splitlines()
-    asked = dict(line.removeprefix("--").split("=") for line in lines if not line.startswith("#"))
-    recipe = json.loads((release.BUNDLED / "pegasus" / "pegasus.json").read_text())["recipe"]
-    assert asked.keys() >= {"candidates", "refine", "lower_first", "wings_weight"}
-    assert {name: type(recipe[name])(value) for name, value in asked.items()} == {n: recipe[n] for n in asked}
+    flags = dict(line.removeprefix("--").split("=") for line in lines if not line.startswith("#"))
+    stored = manifest.read(release.BUNDLED / "pegasus" / "pegasus.json")
+    search = stored.fields["search"]
+    settings = search | {f"{term}_weight": weight for term, weight in search["term_weights"].items()}
+    assert flags.keys() >= {"candidates", "refine", "lower_first", "wings_weight"}
+    assert {name: type(settings[name])(value) for name, value in flags.items()} == {n: settings[n] for n in flags}
+
+
+def test_bundled_searches_are_valid_requests():
+    paths = sorted(release.BUNDLED.glob(f"*/{manifest.BUNDLED}"))
+    assert len(paths) == 2
+    for path in paths:
+        stored = manifest.read(path)
+        request = manifest.make_request(Blend, stored, {})
+        plan = make_plan(request, path.parent, stored)
+        assert request.source == path.parent.name and plan.refined_latents is not None
+        assert all(scores.keys() >= {"score", "low_resolution_score", "terms"} for scores in plan.scores)

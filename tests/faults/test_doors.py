@@ -17,6 +17,7 @@ from common import files, release, variables
 from common.errors import InputError, one_line
 from common.files import pack, unpack
 from pictures import gallery
+from pictures.request import Sample
 from training.checkpoints import Checkpoints
 from training.run_directory import RunDirectory
 
@@ -155,8 +156,7 @@ def test_a_manifest_removes_nothing_but_our_pictures_in_its_folder(tmp_path):
     names = ["../grid.png", str(tmp_path / "grid.png"), "below/grid.png", "./../grid.png", "thesis.pdf", "..", "."]
     names += ["grid.png.txt", "grid.png\n", "grid.png\0", "", None, 7, ["grid.png"], {"a": 1}, "strips.png"]
     (out / "manifest.json").write_text(json.dumps({"files": names}))
-    recipe = dict(action="sample", scale=1, strip=0)
-    gallery.write(str(out), recipe, {"pictures": np.zeros((1, 4, 4, 3), np.float32)}, [{}])
+    gallery.write(str(out), Sample(scale=1), {}, {"pictures": np.zeros((1, 4, 4, 3), np.float32)}, [{}])
     for path in kept:
         assert path.read_text() == "mine"
     assert sorted(path.name for path in out.iterdir()) == sorted(
@@ -169,8 +169,9 @@ def test_a_picture_replaces_a_link_and_does_not_follow_it(tmp_path):
     (tmp_path / "precious.png").write_text("mine")
     for name in ("grid.png", "manifest.json"):
         (tmp_path / "out" / name).symlink_to(tmp_path / "precious.png")
-    recipe = dict(action="sample", scale=1, strip=0)
-    gallery.write(str(tmp_path / "out"), recipe, {"pictures": np.zeros((1, 4, 4, 3), np.float32)}, [{}])
+    gallery.write(
+        str(tmp_path / "out"), Sample(scale=1), {}, {"pictures": np.zeros((1, 4, 4, 3), np.float32)}, [{}]
+    )
     assert (tmp_path / "precious.png").read_text() == "mine"
 
 

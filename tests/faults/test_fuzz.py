@@ -5,20 +5,16 @@ A few seconds by default; FUZZ_EXAMPLES=20000 python -m pytest tests/test_fuzz.p
 
 import atexit
 import collections
-import functools
-import importlib
+import dataclasses
 import json
 import os
-import sys
 import tempfile
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 pytest.importorskip("hypothesis")
-from absl import flags
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -27,8 +23,9 @@ from common.errors import InputError, one_line
 from common.images import read_picture
 from configs import acai, classifier, gan
 from configs.check import check
-from pegasus.manifest import attach
-from pictures import acai_recipes, gallery
+from pegasus.search_config import SearchConfig
+from pictures import acai_plan, acai_render, gallery, manifest
+from pictures.request import Blend, Interpolate, Reconstruct, Sample, request_class
 from tests.support.hostile_files import REFUSED, TAKEN, tiff
 from training import checkpoints
 from training.run_directory import RunDirectory
@@ -105,12 +102,18 @@ def test_checkpoints(data):
         assert sum(array.nbytes for array in arrays.values()) <= 2 * len(data)
 
 
-RECIPE = dict(action="blend", source="acai", first="horse", second="bird", count=2, mix=0.5, strip=0, path="slerp")
-RECIPE |= dict(bandwidth=0.3, seed=0, first_image=None, second_image=None, scale=1, layout="strip", rows=[[0, 1]])
+REQUEST = {"action": "blend"} | dataclasses.asdict(Blend(first="horse", second="bird", count=2, scale=1))
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
 VALUES = st.recursive(SCALARS, lambda v: st.lists(v, max_size=3) | st.dictionaries(st.text(max_size=4), v))
-CHANGES = st.fixed_dictionaries({}, optional={name: VALUES for name in RECIPE})
-MANIFESTS = CHANGES.map(lambda changes: json.dumps({"recipe": RECIPE | changes}).encode())
+CHANGES = st.fixed_dictionaries({}, optional={name: VALUES for name in REQUEST})
+DRAWN = st.fixed_dictionaries({}, optional={name: VALUES for name in ("rows", "blends", "weights_digest")})
+
+
+def manifest_bytes(request, drawn, pictures=()):
+    return json.dumps({"request": request, "drawn": drawn, "pictures": pictures}).encode()
+
+
+MANIFESTS = st.builds(lambda changes, drawn: manifest_bytes(REQUEST | changes, drawn), CHANGES, DRAWN | VALUES)
 
 
 SIZES = dict(width=4, colours=3, latent_width=2, latent_channels=3, depth=2, critic_depth=2)
@@ -126,21 +129,22 @@ MIRRORED = st.sampled_from([[0, 0], [0, 1], [1, 1]]) | VALUES
 BLENDS = st.fixed_dictionaries(
     {"mirrored": MIRRORED, "mask": st.sampled_from(["top", "uniform"]) | VALUES, "shares": SHARES}
 )
+BLEND = {"mirrored": [0, 1], "mask": "top", "shares": [[0.5, 1], [0, 0.25]]}
 NOTES = st.fixed_dictionaries({}, optional={n: VALUES for n in ("score", "terms", "nearest", "file", "mix")})
 PAIRS = {"rows": [[1, 0], [3, 2]]}
-WHOLE = [  # manifests that are in order
-    PAIRS | {"blends": [{"mirrored": [0, 1], "mask": "top", "shares": [[0.5, 1], [0, 0.25]]}] * 2},
-    PAIRS | {"mask": "learned", "strip": 3},
-    PAIRS | {"path": "pixel", "strip": 3, "mix": 0.25},
-    {"action": "sample", "rows": []},
-    {"action": "reconstruct", "rows": [[0], [1]]},
-    {"action": "interpolate", "strip": 3, "layout": "j", "rows": [[0, 1, 2], [2, 1, 0]]},
-    {"action": "interpolate", "strip": 3, "layout": "mine", "rows": [[0, 1, 2, 3], [2, 1, 0, 3]]},
+FIELDS = dict(first="horse", second="bird", count=2, scale=1)
+SEARCH = SearchConfig(9, keep=2, lower_first=1)
+WHOLE = [  # (valid request, what was drawn)
+    (Blend(**FIELDS, search=SEARCH), PAIRS | {"blends": [BLEND] * 2}),
+    (Blend(**FIELDS, mask="learned", strip=3), PAIRS),
+    (Blend(**FIELDS, path="pixel", strip=3, mix=0.25), PAIRS),
+    (Sample(**FIELDS), {"rows": []}),
+    (Reconstruct(**FIELDS), {"rows": [[0], [1]]}),
+    (Interpolate(**FIELDS, strip=3, layout="j"), {"rows": [[0, 1, 2], [2, 1, 0]]}),
+    (Interpolate(**FIELDS, strip=3, layout="mine"), {"rows": [[0, 1, 2, 3], [2, 1, 0, 3]]}),
 ]
-EDITS = {  # and what may be wrong with them
-    "rows": st.lists(st.lists(st.integers(0, 3), min_size=1, max_size=4), min_size=2, max_size=2) | VALUES,
+EDITS = {  # of a request, which may then be invalid
     "action": st.sampled_from(["blend", "sample", "reconstruct", "interpolate"]),
-    "blends": st.lists(BLENDS, min_size=2, max_size=2) | VALUES,
     "strip": st.integers(0, 5),
     "layout": st.sampled_from(["strip", "j", "mine"]),
     "path": st.sampled_from(["slerp", "lerp", "pixel"]),
@@ -148,20 +152,25 @@ EDITS = {  # and what may be wrong with them
     "mix": st.floats(0, 1),
     "bandwidth": st.floats(0),
     "seed": st.integers(0, 10**30),
+    "search": VALUES,
+}
+DRAWN_EDITS = {
+    "rows": st.lists(st.lists(st.integers(0, 3), min_size=1, max_size=4), min_size=2, max_size=2) | VALUES,
+    "blends": st.lists(BLENDS, min_size=2, max_size=2) | VALUES,
     "refined_digest": VALUES,
 }
-EDITED = st.lists(st.sampled_from(sorted(EDITS)), max_size=2, unique=True).flatmap(
-    lambda names: st.fixed_dictionaries({name: EDITS[name] for name in names})
-)
+
+
+def some_of(edits):
+    """Up to two of {name: strategy}."""
+    names = st.lists(st.sampled_from(sorted(edits)), max_size=2, unique=True)
+    return names.flatmap(lambda names: st.fixed_dictionaries({name: edits[name] for name in names}))
 
 
 class Plain:
     """In place of acai.inference.ReleasedACAI: without TensorFlow."""
 
     critic = None
-
-    def __init__(self, *_):
-        pass
 
     def decode(self, latents):
         return np.tanh(np.asarray(latents, np.float32)).repeat(2, 1).repeat(2, 2)
@@ -173,69 +182,46 @@ class Plain:
 @fuzz
 @given(
     whole=st.sampled_from(WHOLE),
-    edited=EDITED,
-    pictures=st.none() | st.lists(NOTES, min_size=2, max_size=2) | VALUES,
+    edits=some_of(EDITS),
+    drawn_edits=some_of(DRAWN_EDITS),
+    pictures=st.just([{}, {}]) | st.lists(NOTES, min_size=2, max_size=2) | VALUES,
 )
-def test_pictures_of_manifests(generate, whole, edited, pictures):
-    """Up to an ACAI's pictures: what a manifest says is refused, or pictures and a whole manifest come of it."""
+def test_pictures_of_manifests(whole, edits, drawn_edits, pictures):
+    """A manifest is refused, or it gives an ACAI's pictures and a valid manifest."""
     COUNTS["pictures of manifests"] += 1
     folder = Path(FOLDER.name) / "release"
     if not folder.is_dir():
         release.write(folder, {"model": SIZES}, {"encoder/00_kernel": np.ones(3)}, BANK)
-    manifest = {"recipe": RECIPE | {"source": str(folder)} | whole | edited}
-    PATH.write_text(json.dumps(manifest if pictures is None else manifest | {"pictures": pictures}))
-    generate.FLAGS.unparse_flags()
-    for name in (*generate.RECIPE_FLAGS, *generate.ACTIONS):
-        generate.FLAGS[name].unparse()
-    generate.FLAGS(["generate.py", f"--from_manifest={PATH}"])
+    request, drawn = whole
+    fields = {"action": request.action} | dataclasses.asdict(request) | {"source": str(folder)} | edits
+    PATH.write_bytes(manifest_bytes(fields, drawn | drawn_edits, pictures))
     try:
-        drawn = generate.read_manifest(str(PATH))
-        recipe = generate.recipe_of_flags() | drawn
-        source = generate.recipes_of(folder, recipe).load(folder, recipe)
-        if "blends" in drawn:
-            source = attach(source, recipe, str(PATH))
+        stored = manifest.read(PATH)
+        request = manifest.make_request(request_class("acai", stored.action, "here"), stored, {})
+        plan = acai_plan.make_plan(request, folder, stored)
     except InputError as error:
         assert one_line(error).isprintable()
         return
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(sys.modules, "acai.inference", SimpleNamespace(ReleasedACAI=Plain))
-        rendered, entries = acai_recipes.render(recipe, source)
-    assert len(entries) == recipe["count"] == 2 and all(np.isfinite(array).all() for array in rendered.values())
-    json.dumps({"recipe": recipe, "pictures": entries}, allow_nan=False)
-
-
-@pytest.fixture(scope="module")
-def generate():
-    """generate.py with flags of its own: another command's have the same names."""
-    own, known = flags.FlagValues(), flags.FLAGS
-    with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in dir(flags) if name.startswith("DEFINE_")]:
-            patch.setattr(flags, name, functools.partial(getattr(flags, name), flag_values=own))
-        patch.setattr(flags, "FLAGS", own)
-        patch.delitem(sys.modules, "generate", raising=False)
-        module = importlib.import_module("generate")
-    sys.modules.pop("generate")
-    own(["generate.py"])
-    assert flags.FLAGS is known
-    return module
+    if not plan.drawn["rows"] and request.action not in ("sample", "explore"):
+        assert request.search and "blends" not in plan.drawn  # a search would run
+        return
+    rendered, entries = acai_render.render(plan, Plain())
+    assert len(entries) == request.count == 2 and all(np.isfinite(array).all() for array in rendered.values())
+    json.loads(manifest.as_text(request, plan.drawn, entries, []), parse_constant=pytest.fail)
 
 
 @fuzz
-@given(data=MANIFESTS | mutated([json.dumps({"recipe": RECIPE}).encode()]) | st.binary(max_size=50))
-def test_manifests(generate, data):
+@given(data=MANIFESTS | mutated([manifest_bytes(REQUEST, PAIRS)]) | st.binary(max_size=50))
+def test_manifests(data):
     COUNTS["manifests"] += 1
     PATH.write_bytes(data)
-    generate.FLAGS.unparse_flags()
-    for name in (*generate.RECIPE_FLAGS, *generate.ACTIONS):
-        generate.FLAGS[name].unparse()
-    generate.FLAGS(["generate.py", f"--from_manifest={PATH}"])
     try:
-        drawn = generate.read_manifest(str(PATH))
-        recipe = generate.recipe_of_flags() | drawn
+        stored = manifest.read(PATH)
+        request = manifest.make_request(request_class("acai", stored.action, "here"), stored, {})
     except InputError as error:
         assert one_line(error).isprintable()
     else:
-        assert recipe["action"] in generate.ACTIONS and 1 <= recipe["count"] <= 8192
+        assert request.action == stored.action and 1 <= request.count <= 8192
 
 
 @fuzz

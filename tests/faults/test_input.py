@@ -12,7 +12,8 @@ from PIL import Image
 
 from common import files, release
 from common.errors import InputError
-from pictures import acai_recipes
+from pictures.acai_plan import make_plan
+from pictures.request import Blend
 from tests.support.damaged_releases import BANK, SIZES, WEIGHTS
 from tests.support.forks import FORKS, assert_refusal, files_below, start
 from tests.support.hostile_files import REFUSED, TAKEN
@@ -94,10 +95,8 @@ def test_a_changed_bit_anywhere_is_noticed_or_changes_nothing(folder, tmp_path, 
         data = bytearray(whole)
         data[at] ^= 1 << random.integers(8)
         (tmp_path / name).write_bytes(data)
-        recipe = dict(action="blend", first="horse", second="bird", count=2, mix=0.5, path="slerp", seed=0)
-        recipe |= dict(first_image=None, second_image=None, mask=None, candidates=0, refine=0, layout="strip")
         try:
-            acai_recipes.load(tmp_path, recipe)
+            make_plan(Blend(count=2), tmp_path)
             again = release.read(tmp_path)
         except InputError as error:
             assert " must " in str(error)

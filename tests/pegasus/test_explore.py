@@ -1,4 +1,4 @@
-"""The page to explore codes in: what it holds, and in a real browser what it draws, says and fetches (nothing)."""
+"""The explorer page: what it holds, and in a real browser what it draws and says, and that it fetches nothing."""
 
 import base64
 import json
@@ -20,7 +20,7 @@ from common.interpolation import slerp
 from pegasus import explore
 
 ROOT = Path(__file__).resolve().parents[2]
-RECIPE = {"source": "</script><b>a&b", "first": "horse", "second": "bird", "weights_digest": "0123456789abcdef"}
+SOURCE, DIGEST, CLASSES = "</script><b>a&b", "0123456789abcdef", ("horse", "bird")
 
 
 def data_of(text):
@@ -50,13 +50,13 @@ def tiny():
     return bank(codes), networks.decoder(8, 2, 3, 2)
 
 
-def test_the_page_holds_codes_and_weights(tiny):
+def test_the_page_holds_latents_and_weights(tiny):
     codes, decoder = tiny
-    data = data_of(explore.page(RECIPE, codes, decoder))
+    data = data_of(explore.page(SOURCE, DIGEST, codes, CLASSES, decoder))
     read = arrays_of(data)
-    assert data["source"] == RECIPE["source"] and data["digest"] == RECIPE["weights_digest"]
+    assert (data["source"], data["digest"]) == (SOURCE, DIGEST)
     assert sorted(data["sides"][0]) == [1, 3, 5, 7, 9, 11] and sorted(data["sides"][1]) == [0, 2, 4, 6, 8, 10, 12]
-    np.testing.assert_array_equal(read(data["codes"]), codes.latents[data["rows"]])
+    np.testing.assert_array_equal(read(data["latents"]), codes.latents[data["rows"]])
     assert data["images"][3] == ["train", 503] and data["images"][12] == ["holdout", 512]
     steps = [step["op"] for step in data["decoder"]]
     scale = ["convolve", "leaky"] * 2 + ["double"]
@@ -66,8 +66,8 @@ def test_the_page_holds_codes_and_weights(tiny):
         np.testing.assert_allclose(ours, theirs, atol=2e-3 * np.abs(theirs).max())
 
 
-def test_no_name_ends_the_script_and_nothing_is_fetched(tiny):
-    text = explore.page(RECIPE, *tiny)
+def test_no_source_name_ends_the_script_and_nothing_is_fetched(tiny):
+    text = explore.page(SOURCE, DIGEST, tiny[0], CLASSES, tiny[1])
     assert text.count("</script>") == 2 and "<b>" not in text
     assert "default-src 'none'" in text
     template = explore.TEMPLATE.read_text()
@@ -75,14 +75,14 @@ def test_no_name_ends_the_script_and_nothing_is_fetched(tiny):
     assert re.findall(r'(?:src|href)="(.*?)"', template) == ["data:,"]
 
 
-def test_pairs_come_first_and_the_rest_is_limited():
+def test_chosen_rows_come_first_and_the_rest_is_limited():
     rows = np.arange(100, 150)
-    chosen = explore.shown(rows, [140, 101, 140], 20, 0).tolist()
+    chosen = explore.limit_rows(rows, [140, 101, 140], 20, 0).tolist()
     assert chosen[:2] == [140, 101] and len(set(chosen)) == 20 and set(chosen) <= set(rows.tolist())
-    assert sorted(explore.shown(rows, [], 999, 0)) == rows.tolist()
+    assert sorted(explore.limit_rows(rows, [], 999, 0)) == rows.tolist()
 
 
-def test_every_array_begins_where_a_browser_can_read_it():
+def test_arrays_are_aligned_for_a_browser():
     heap = explore.Packer()
     places = [heap.add(np.arange(n), kind) for n, kind in ((3, "f2"), (2, "f4"), (1, "f2"), (1, "f4"))]
     assert [place["at"] for place in places] == [0, 8, 16, 20]  # of 6, 8, 2 and 4 bytes
@@ -90,7 +90,7 @@ def test_every_array_begins_where_a_browser_can_read_it():
     assert [read(place).tolist() for place in places] == [[0, 1, 2], [0, 1], [0], [0]]
 
 
-def test_batch_normalisation_becomes_a_line():
+def test_batch_normalisation_becomes_a_scale_and_a_shift():
     import keras
 
     layer = keras.layers.BatchNormalization(epsilon=0.5)
@@ -105,21 +105,21 @@ def test_batch_normalisation_becomes_a_line():
         heap.network([keras.layers.AveragePooling2D(2)])
 
 
-def test_the_best_pairs_come_by_both_probabilities(tiny):
+def test_the_best_pairs_are_chosen_by_both_probabilities(tiny):
     codes, _ = tiny
 
     class Model:
         def decode(self, latents):
             return latents
 
-    class Judge:
+    class Classifier:
         class_names = ("bird", "frog", "horse")
 
         def __call__(self, images):
             bright = 1 / (1 + np.exp(-images.sum(axis=(1, 2, 3))))
             return np.stack([bright, 0 * bright, 1 - bright], axis=1), None
 
-    pairs = explore.best_pairs(RECIPE, codes, Model(), Judge())
+    pairs = explore.best_pairs(codes, CLASSES, Model(), Classifier())
     assert len(pairs) == 25 and all(horse % 2 == 1 and bird % 2 == 0 for horse, bird in pairs)
     first, second = (codes.latents[list(column)].astype(np.float32) for column in zip(*pairs, strict=True))
     away = np.abs(np.clip(slerp(first, second, 0.5), -1, 1).sum(axis=(1, 2, 3)))  # 0: one half of each
@@ -129,7 +129,7 @@ def test_the_best_pairs_come_by_both_probabilities(tiny):
 
 
 @pytest.mark.parametrize("action, source", [("explore", "cgan"), ("diagram", "cgan"), ("explore", "classifier")])
-def test_only_an_acai_is_explored(action, source):
+def test_only_an_acai_is_explored_or_drawn(action, source):
     result = subprocess.run(
         [sys.executable, "generate.py", f"--{action}", f"--source={source}"],
         cwd=ROOT,
@@ -137,7 +137,7 @@ def test_only_an_acai_is_explored(action, source):
         text=True,
     )
     assert result.returncode == 2 and len(result.stderr.splitlines()) == 1
-    assert "an ACAI" in result.stderr and "Traceback" not in result.stderr
+    assert "family" in result.stderr and "Traceback" not in result.stderr
 
 
 # In a browser
@@ -166,19 +166,16 @@ class Explorer:
 
     def __init__(self, browser, source, folder):
         from acai.inference import ReleasedACAI
-        from classifiers.inference import Judge
-        from pictures import acai_recipes
+        from classifiers.inference import bundled_classifier
+        from pictures.acai_plan import make_plan
+        from pictures.request import Explore
 
-        config, weights, _, _ = release.read(release.BUNDLED / "classifier", "classifier")
-        recipe = dict(action="explore", source=source, first=None, second=None, layout="strip", count=1, seed=0)
-        recipe |= dict(
-            first_image=None, second_image=None, refine=0, candidates=0, mask=None, path="slerp", mix=0.5
-        )
-        loaded = acai_recipes.load(release.resolve(source), recipe)
-        self.judge = Judge(config["model"], weights, "classifier") if recipe["first"] != recipe["second"] else None
-        self.path = explore.write(str(folder / "explore.html"), recipe, loaded, self.judge)
-        self.bank, self.browser = loaded.bank, browser
-        self.model = ReleasedACAI(loaded.sizes, loaded.weights, loaded.folder)
+        plan = make_plan(Explore(source=source), release.resolve(source))
+        self.classifier = bundled_classifier("classifier")
+        self.bank, self.browser = plan.bank, browser
+        self.model = ReleasedACAI(plan.model_config, plan.weights, plan.folder)
+        classes, digest = (plan.request.first, plan.request.second), plan.drawn["weights_digest"]
+        self.path = explore.write(str(folder / "explore.html"), self.model, self.bank, classes, source, digest)
         browser.get_log("performance")
         browser.get(f"file://{self.path}")
         self.settle()
@@ -227,15 +224,15 @@ def horses(browser, tmp_path_factory):
 
 
 def assert_probabilities(page):
-    shown = page.run("""return [...document.querySelectorAll("#odds tr")].map(
+    shown = page.run("""return [...document.querySelectorAll("#probabilities tr")].map(
         (row) => [row.firstChild.textContent, parseFloat(row.lastChild.textContent) / 100])""")
     picture = page.pixels("#blend canvas").astype(np.float32) / 127.5 - 1
-    odds = dict(zip(page.judge.class_names, page.judge(picture[None])[0][0], strict=True))
-    others = sorted(set(odds) - {"horse", "bird"}, key=lambda name: -odds[name])[:3]
+    probabilities = dict(zip(page.classifier.class_names, page.classifier(picture[None])[0][0], strict=True))
+    others = sorted(set(probabilities) - {"horse", "bird"}, key=lambda name: -probabilities[name])[:3]
     assert [name for name, _ in shown[:2]] == ["horse", "bird"] and len(shown) == 5
-    for name, odd in shown:
-        assert odd == pytest.approx(odds[name], abs=3e-3), name
-    assert {name for name, odd in shown[2:] if odd > 0.01} <= set(others)
+    for name, probability in shown:
+        assert probability == pytest.approx(probabilities[name], abs=3e-3), name
+    assert {name for name, probability in shown[2:] if probability > 0.01} <= set(others)
 
 
 def test_slider_blends_as_the_model_does_and_fetches_nothing(horses):
