@@ -1,20 +1,20 @@
 """Generative adversarial networks, sized for two CPU cores.
 
-python train.py --config=configs/gan.py --workdir=runs/dcgan             DCGAN, without labels
-python train.py --config=configs/gan.py:cgan --workdir=runs/cgan         a class can be chosen, and morphed
+python train.py --config=configs/gan.py --workdir=runs/dcgan             DCGAN, unconditional
+python train.py --config=configs/gan.py:cgan --workdir=runs/cgan         DCGAN, conditional on the class
 python train.py --config=configs/gan.py:sngan --workdir=runs/sngan       residual, spectral norm, hinge loss
-python train.py --config=configs/gan.py:wgan --workdir=runs/wgan         Wasserstein, clipped weights
-python train.py --config=configs/gan.py:wgan_gp --workdir=runs/wgan_gp   Wasserstein, gradient penalty
+python train.py --config=configs/gan.py:wgan --workdir=runs/wgan         Wasserstein loss, clipped weights
+python train.py --config=configs/gan.py:wgan_gp --workdir=runs/wgan_gp   Wasserstein loss, gradient penalty
 
-Unlike the papers', all train on four classes of CIFAR-10, mirror half of the images, take batches of 64 and
-release an averaged generator. One kimg is 1,000 images that the discriminator or critic saw.
+Unlike the papers, all variants train on four classes of CIFAR-10, mirror half of the images, use batches of 64 and
+release a moving average of the generator. One kimg is 1,000 images that the discriminator or critic has seen.
 """
 
 import ml_collections
 
 
 def get_config(variant="dcgan"):
-    """The named variant."""
+    """Returns the config of a variant: "dcgan", "cgan", "sngan", "wgan" or "wgan_gp"."""
     variants = {f.__name__: f for f in (dcgan, cgan, sngan, wgan, wgan_gp)}
     if variant not in variants:
         raise ValueError(f"configs/gan.py has the variants {', '.join(variants)}. Received: {variant!r}")
@@ -24,44 +24,43 @@ def get_config(variant="dcgan"):
 
 
 def base():
-    """DCGAN's choices and no trick: what every variant begins with."""
+    """DCGAN without tricks, from which all variants start. See gan/choices.py for the values of choices."""
     config = ml_collections.ConfigDict()
     config.family = "gan"
 
     config.data = data = ml_collections.ConfigDict()
     data.source = "cifar10"  # or "folder" for the images in image_folder
-    data.image_folder = ""  # one sub-folder a class
-    data.memory_limit_gib = (
-        -1.0
-    )  # larger data stream from cache_folder; below 0: a quarter of the machine's memory
+    data.image_folder = ""  # one sub-folder per class
+    # Larger datasets are streamed from cache_folder. Below 0: a quarter of the machine's memory.
+    data.memory_limit_gib = -1.0
     data.cache_folder = ""  # default: ~/.cache/pegasus-acai
     data.classes = ("bird", "horse", "airplane", "deer")
-    data.flip = True  # mirror half of the images
-    data.hold_out = True  # keep every tenth training image from training
-    data.first, data.second = "horse", "bird"  # of the morphs among the pictures, where conditional
+    data.flip = True  # mirror each image with probability 1/2
+    data.hold_out = True  # exclude every tenth training image from training
+    data.first, data.second = "horse", "bird"  # classes of the morphs that a conditional GAN renders
 
     config.model = model = ml_collections.ConfigDict()
     model.architecture = "dcgan"  # or "residual"
     model.width = 32
     model.noise_size = 100
-    model.generator_channels = 64  # at half the width in pixels; residual: of every block
-    model.discriminator_channels = 64  # of the first layer; residual: of every block
-    model.up = "transposed"  # or "resize"; residual: always "resize"
-    model.normalisation = "batch"  # of the discriminator: also "spectral" or "none"
-    model.conditional = False  # tell the classes apart
-    model.condition = "projection"  # how: with class-conditional batch norm; or "concat"
-    model.loss = "non_saturating"  # minimax, least_squares, hinge, wasserstein
-    model.gradient_penalty = 0.0
-    model.weight_clip = 0.0
-    model.critic_steps = 1  # to one of the generator
-    model.soft_labels = 0.0  # real images are worth from as much below 1 up, fakes from 0 up to as much
-    model.flipped_labels = 0.0  # share of them
-    model.instance_noise = 0.0  # standard deviation at the start, on images in [-1, 1]
-    model.replay_images = 0  # older fakes kept for the discriminator
+    model.generator_channels = 64  # dcgan: at half the image width; residual: in every block
+    model.discriminator_channels = 64  # dcgan: of the first layer; residual: in every block
+    model.up = "transposed"  # the generator's upsampling; the residual architecture needs "resize"
+    model.normalisation = "batch"  # of the discriminator
+    model.conditional = False  # condition both networks on the class
+    model.condition = "projection"  # how they are conditioned
+    model.loss = "non_saturating"
+    model.gradient_penalty = 0.0  # its weight, lambda
+    model.weight_clip = 0.0  # bound of the discriminator's weights; 0: none
+    model.critic_steps = 1  # steps of the discriminator per step of the generator
+    model.soft_labels = 0.0  # targets are drawn up to this far from 1 (real images) and 0 (fakes)
+    model.flipped_labels = 0.0  # probability with which a target is flipped
+    model.instance_noise = 0.0  # initial standard deviation of noise on images in [-1, 1]
+    model.replay_images = 0  # capacity of the replay buffer of earlier fakes
     model.minibatch_deviation = False
     model.spherical_noise = False
-    model.augment = ()  # of what the discriminator sees: flip, colour, translation, cutout
-    model.join_batches = False  # batch norm over real images and fakes together
+    model.augment = ()  # augmentations of the discriminator's images: flip, colour, translation, cutout
+    model.join_batches = False  # apply batch norm to real images and fakes as one batch
 
     config.train = train = ml_collections.ConfigDict()
     train.total_kimg = 1_500.0
@@ -69,14 +68,14 @@ def base():
     train.learning_rate = 2e-4  # of the generator
     train.discriminator_learning_rate = 2e-4
     train.optimizer = "adam"  # or "rmsprop"
-    train.beta_1, train.beta_2 = 0.5, 0.999  # Adam's
-    train.schedule = "constant"  # or "cosine": to 0 at total_kimg
-    train.instance_noise_kimg = 750.0  # when instance noise has gone
-    train.ema_rate = 0.999  # kept a generator step by the averaged generator; 0: no average
-    train.precision = "auto"  # float32, mixed_bfloat16, mixed_float16
-    train.jit_compile = "auto"  # XLA: on, off; auto: where it is faster
+    train.beta_1, train.beta_2 = 0.5, 0.999  # of Adam
+    train.schedule = "constant"  # or "cosine": decay to 0 at total_kimg
+    train.instance_noise_kimg = 750.0  # when the instance noise reaches 0
+    train.ema_rate = 0.999  # share of the generator's moving average that a generator step keeps; 0: no average
+    train.precision = "auto"  # or float32, mixed_bfloat16, mixed_float16
+    train.jit_compile = "auto"  # XLA: on, off or auto (where it is faster)
     train.strategy = "default"  # one device; "mirrored": all GPUs; "multi_worker": the machines of TF_CONFIG
-    train.deterministic = False  # the same bits in each run on one GPU, at a cost of speed; a CPU's always are
+    train.deterministic = False  # True: bit-identical runs on one GPU, but slower; runs on a CPU always are
     train.seed = 0
     train.log_every_kimg = 3.2
     train.pictures_every_kimg = 64.0
@@ -87,15 +86,15 @@ def base():
 
 
 def dcgan(config):
-    """Radford, Metz and Chintala 2015, arXiv 1511.06434, at 32x32 and half of the paper's width.
+    """Radford, Metz and Chintala 2015 (arXiv 1511.06434), at 32x32 with half of the paper's channels.
 
-    Unlike the paper's: what the discriminator sees is augmented (arXiv 2006.10738), as 18,000 images are few,
-    and the learning rates fall.
+    Unlike in the paper, the discriminator's images are augmented (arXiv 2006.10738), because there are only
+    18,000, and the learning rates decay.
 
     Command:   python train.py --config=configs/gan.py --workdir=runs/dcgan
     Time:      71 minutes on 2 cores (700 images/s); on a GPU not measured.
-    Figures:   kd_classifier_1k 0.0054, fd_classifier_1k 2.27. Not augmented and at a constant rate 0.0134 after
-               15 minutes (658 kimg).
+    Metrics:   kd_classifier_1k 0.0054, fd_classifier_1k 2.27. Without augmentation, at a constant learning rate,
+               kd_classifier_1k is 0.0134 after 15 minutes (658 kimg).
     """
     config.model.augment = ("translation", "cutout")
     config.train.total_kimg = 3_000.0
@@ -103,14 +102,15 @@ def dcgan(config):
 
 
 def cgan(config):
-    """DCGAN with classes as Miyato and Koyama 2018, arXiv 1802.05637: conditional batch norm and a projection.
+    """DCGAN, conditional as in Miyato and Koyama 2018 (arXiv 1802.05637): conditional batch norm and a projection.
 
-    `--config.model.condition=concat` is the form of Mirza and Osindero 2014, arXiv 1411.1784. Losses and optimizer
-    stay DCGAN's; what the discriminator sees is augmented (arXiv 2006.10738), as 18,000 images are few for it.
+    `--config.model.condition=concat` gives the form of Mirza and Osindero 2014 (arXiv 1411.1784). Loss and
+    optimizer are DCGAN's. The discriminator's images are augmented (arXiv 2006.10738), because there are only
+    18,000.
 
     Command:   python train.py --config=configs/gan.py:cgan --workdir=runs/cgan
     Time:      77 minutes on 2 cores (460 to 780 images/s); on a GPU not measured.
-    Figures:   kd_classifier_1k 0.0051, fd_classifier_1k 1.85; 72% taken for their class by the referee.
+    Metrics:   kd_classifier_1k 0.0051, fd_classifier_1k 1.85; the referee recognises 72% of the samples.
     """
     config.model.conditional = True
     config.model.augment = ("translation", "cutout")
@@ -118,13 +118,14 @@ def cgan(config):
 
 
 def sngan(config):
-    """Miyato et al. 2018, arXiv 1802.05957, conditional as arXiv 1802.05637: residual, spectral norm, hinge loss.
+    """Miyato et al. 2018 (arXiv 1802.05957), conditional as in arXiv 1802.05637: spectral norm and hinge loss.
 
-    64 channels in place of the paper's 256 (generator) and 128; its learning rates do not fall.
+    The residual networks have 64 channels instead of the paper's 256 (generator) and 128 (discriminator), and the
+    learning rates do not decay.
 
     Command:   python train.py --config=configs/gan.py:sngan --workdir=runs/sngan
     Time:      15 minutes for 168 kimg on 2 cores (190 images/s); on a GPU not measured.
-    Figures:   kd_classifier_1k 0.0823 at 168 kimg.
+    Metrics:   kd_classifier_1k 0.0823 at 168 kimg.
     """
     config.model.architecture, config.model.up, config.model.noise_size = "residual", "resize", 128
     config.model.normalisation = "spectral"
@@ -135,11 +136,11 @@ def sngan(config):
 
 
 def wgan(config):
-    """Arjovsky, Chintala and Bottou 2017, arXiv 1701.07875, with DCGAN's networks: clipped weights, RMSProp.
+    """Arjovsky, Chintala and Bottou 2017 (arXiv 1701.07875) with DCGAN's networks: clipped weights and RMSProp.
 
     Command:   python train.py --config=configs/gan.py:wgan --workdir=runs/wgan
     Time:      15 minutes for 580 kimg on 2 cores (up to 1,070 images/s); on a GPU not measured.
-    Figures:   kd_classifier_1k 0.1182 at 580 kimg.
+    Metrics:   kd_classifier_1k 0.1182 at 580 kimg.
     """
     config.model.loss = "wasserstein"
     config.model.weight_clip = 0.01
@@ -149,11 +150,11 @@ def wgan(config):
 
 
 def wgan_gp(config):
-    """Gulrajani et al. 2017, arXiv 1704.00028, with DCGAN's networks: gradient penalty, no norm in the critic.
+    """Gulrajani et al. 2017 (arXiv 1704.00028) with DCGAN's networks: gradient penalty, no norm in the critic.
 
     Command:   python train.py --config=configs/gan.py:wgan_gp --workdir=runs/wgan_gp
     Time:      15 minutes for 426 kimg on 2 cores (470 images/s); on a GPU not measured.
-    Figures:   kd_classifier_1k 0.1467 at 426 kimg.
+    Metrics:   kd_classifier_1k 0.1467 at 426 kimg.
     """
     config.model.noise_size = 128
     config.model.normalisation = "none"

@@ -1,4 +1,4 @@
-"""Training a classifier, the judge or the referee: augmented CIFAR-10, its accuracy, and its release."""
+"""Training of a classifier on augmented CIFAR-10: its metrics, pictures and release."""
 
 import numpy as np
 from scipy.special import log_softmax
@@ -14,49 +14,48 @@ from training.schedule import cosine
 
 
 def watches():
-    """Callbacks that warn of the ways in which a training fails."""
+    """Callbacks that warn about failing trainings."""
     return [RunawayWatch(("classification_loss",))]
 
 
 def stream(config, train, step):
-    """The batches from `step` on, a tf.data.Dataset."""
-    settings = config.data
-    return batches.batches(train, config.train.batch_size, config.train.seed, step, settings.flip, settings.shift)
+    """Returns the batches from `step` on, a tf.data.Dataset."""
+    return batches.batches(
+        train, config.train.batch_size, config.train.seed, step, config.data.flip, config.data.shift
+    )
 
 
 def build(config, train):
-    """The configured model with its optimizer."""
+    """Builds the configured model with its optimizer."""
     model = Classifier(
         **config.model,
         colours=train.images.shape[-1],
         classes=len(train.class_names),
         precision=precision.resolve(config.train.precision),
     )
-    settings = config.train
-    model.compile(
-        cosine(config, settings.learning_rate, settings.warmup), settings.momentum, settings.weight_decay
-    )
+    learning_rate = cosine(config, config.train.learning_rate, config.train.warmup)
+    model.compile(learning_rate, config.train.momentum, config.train.weight_decay)
     return model
 
 
 def evaluate(config, model, datasets):
-    """{name: figure} of the hold-out."""
+    """Computes {name: value} of the accuracy and the loss on the hold-out."""
     logits, labels = holdout_logits(model, datasets), datasets[1].labels
-    right = log_softmax(np.float64(logits), axis=1)[np.arange(len(labels)), labels]
+    log_likelihoods = log_softmax(np.float64(logits), axis=1)[np.arange(len(labels)), labels]
     return {
         "holdout_accuracy": float((logits.argmax(1) == labels).mean()),
-        "holdout_classification_loss": float(-right.mean()),
+        "holdout_classification_loss": float(-log_likelihoods.mean()),
     }
 
 
 def render(config, model, datasets):
-    """{name: picture}: the first images of the hold-out that the classifier takes for another class."""
+    """Renders the first misclassified images of the hold-out, {"mistakes": uint8 [H, W, C]}, if there are any."""
     wrong = np.flatnonzero(holdout_logits(model, datasets).argmax(1) != datasets[1].labels)[:64]
     return {"mistakes": images.grid(datasets[1].images[wrong])} if len(wrong) else {}
 
 
 def write_release(config, model, datasets, folder):
-    """Writes the network and its temperature, fitted to the hold-out, into `folder`."""
+    """Writes the network, and its temperature fitted to the hold-out, into `folder`."""
     settings = config.to_dict()
     settings["model"] |= {"colours": datasets[0].images.shape[-1], "class_names": datasets[0].class_names}
     settings["model"]["temperature"] = fit_temperature(holdout_logits(model, datasets), datasets[1].labels)
@@ -68,10 +67,10 @@ def holdout_logits(model, datasets):
 
 
 def golden_outputs(config, weights, _, count=8):
-    """{"probabilities" [8, classes], "features" [8, d]} of pictures of plain noise, from coarse to fine."""
-    judge = ReleasedClassifier(config["model"], weights, "the release")
-    width, random = judge.width, np.random.default_rng(0)
+    """Returns {"probabilities": [count, classes], "features": [count, d]} of noise pictures, fine to coarse."""
+    classifier = ReleasedClassifier(config["model"], weights, "the release")
+    width, random = classifier.width, np.random.default_rng(0)
     noise = [random.uniform(-1, 1, (-(-width // cell), -(-width // cell), 3)) for cell in range(1, count + 1)]
     pictures = [n.repeat(i + 1, 0).repeat(i + 1, 1)[:width, :width] for i, n in enumerate(noise)]
-    probabilities, features = judge(np.stack(pictures))
+    probabilities, features = classifier(np.stack(pictures))
     return {"probabilities": probabilities, "features": features}

@@ -1,0 +1,40 @@
+"""Every check passes with a CPU in place of the GPU."""
+
+import json
+
+import pytest
+
+from gpu_check import runner
+from tests.support.gpu_check_sizes import DEVICE, TINY
+
+IN_PROCESS = (
+    "device",
+    "layers",
+    "variables",
+    "acai_step",
+    "compiled_step",
+    "overflow",
+    "gans",
+    "release",
+    "speed",
+)
+
+
+@pytest.mark.parametrize("name", IN_PROCESS)
+def test_a_check_passes(name):
+    figures = runner.find(name)(DEVICE, TINY)
+    assert figures and json.dumps(figures)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", runner.CHECKS)
+def test_the_real_check_on_a_second_cpu(name):
+    result = runner.run_check(name, "CPU:1")
+    assert result["status"] == ("skipped" if name == "memory" else "passed"), result
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", runner.CHECKS)
+def test_the_real_check_on_a_gpu(name):
+    result = runner.run_check(name, "GPU:0")
+    assert result["status"] == "passed", result
