@@ -45,10 +45,12 @@ class LatentBank:
         return {"row": row, "class": name, "split": str(self.splits[row]), "id": int(self.ids[row])}
 
     def arrays(self):
+        """{name: array} of all attributes, as a release holds them."""
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
 
     @classmethod
     def from_arrays(cls, arrays):
+        """The bank of a release's arrays."""
         return cls(**{field.name: arrays[field.name] for field in dataclasses.fields(cls)})
 
 

@@ -131,21 +131,21 @@ class ACAI(keras.Model):
             loss, loss_logs = self.reconstruction_loss(images, pictures[0], bottleneck_loss)  # equation 2, term 1
             regulariser, regulariser_logs = bottleneck.code_loss(encoded)
             loss += regulariser
-        found = [self._adversary_gradients(a, Pictures(images, labels, mix, *pictures)) for a in active]
-        gradients = {a.name: f.network for a, f in zip(active, found, strict=True) if a.network}  # equation 1
+        results = [self._adversary_gradients(a, Pictures(images, labels, mix, *pictures)) for a in active]
+        gradients = {a.name: r.network for a, r in zip(active, results, strict=True) if a.network}  # equation 1
         targets = [  # equation 2: the first term, and the gradients that adversaries returned at the pictures
             (loss, self._loss_scale("autoencoder")),
-            (pictures[0], sum_or_none(f.reconstructions for f in found)),
-            (pictures[-1], sum_or_none(f.blends for f in found)),
+            (pictures[0], sum_or_none(r.reconstructions for r in results)),
+            (pictures[-1], sum_or_none(r.blends for r in results)),
         ]
         tensors, factors = zip(*[pair for pair in targets if pair[1] is not None], strict=True)
         gradients["autoencoder"] = tape.gradient(tensors, self.weights_of("autoencoder"), factors)
         network_logs, network_gradients = self._bottleneck_gradients(encoded)
         classifier_logs, gradients["classifier"] = self._classifier_gradients(bottleneck.encode(encoded), labels)
         logs = {"reconstruction_loss": bottleneck_loss} | loss_logs
-        for more in (*(f.logs for f in found), network_logs, classifier_logs, regulariser_logs):
+        for more in (*(r.logs for r in results), network_logs, classifier_logs, regulariser_logs):
             logs |= more
-        logs["autoencoder_loss"] = loss + sum(f.autoencoder_loss for f in found)
+        logs["autoencoder_loss"] = loss + sum(r.autoencoder_loss for r in results)
         return logs, gradients | network_gradients
 
     def apply_gradients(self, gradients):

@@ -46,15 +46,15 @@ class Critic(Adversary):
             critic_loss = losses.critic_loss(blend_scores, mix, softened_scores)
             mix_regulariser = losses.mix_regulariser(blend_scores, self.mix_weight)
         if self.one_backward_pass:
-            *own, at_blends = tape.gradient(critic_loss, [*weights, blends], scales.network)
+            *at_weights, at_blends = tape.gradient(critic_loss, [*weights, blends], scales.network)
             ratio = losses.regulariser_per_critic_gradient(blend_scores, mix, self.mix_weight)
             at_blends *= ratio[:, None, None, None]
         else:
-            own = tape.gradient(critic_loss, weights, scales.network)
+            at_weights = tape.gradient(critic_loss, weights, scales.network)
             at_blends = tape.gradient(mix_regulariser, blends, scales.autoencoder)
         logs = {
             "critic_loss": critic_loss,
             "mix_regulariser": mix_regulariser,
             "critic_error_ratio": critic_loss / losses.CONSTANT_GUESS_LOSS,
         }
-        return AdversaryGradients(logs, mix_regulariser, own, None, at_blends)
+        return AdversaryGradients(logs, mix_regulariser, at_weights, None, at_blends)

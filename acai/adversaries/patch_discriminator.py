@@ -57,9 +57,9 @@ class PatchDiscriminator(Adversary):
             if self.gradient_penalty:
                 logs["gradient_penalty"] = self._gradient_penalty(images, class_shares, seed)
                 total += self.gradient_penalty * logs["gradient_penalty"]
-        own = tape.gradient(total, self.network.trainable_variables, scales.network)
+        at_weights = tape.gradient(total, self.network.trainable_variables, scales.network)
         at_pictures = tape.gradient(adversarial_loss, [reconstructions, blends], scales.autoencoder)
-        return AdversaryGradients(logs, adversarial_loss, own, *at_pictures)
+        return AdversaryGradients(logs, adversarial_loss, at_weights, *at_pictures)
 
     def _gradient_penalty(self, images, class_shares, seed):
         """R1: half the squared norm of the gradient of the summed logits at the pixels, mean over real images."""
@@ -82,5 +82,5 @@ class PatchDiscriminator(Adversary):
         """Class weights [3B, classes] of images, reconstructions and blends; None for an unconditional network."""
         if not self.classes:
             return None
-        own = tf.one_hot(labels, self.classes)
-        return tf.concat([own, own, mix[:, None] * own + (1 - mix)[:, None] * own[::-1]], 0)
+        one_hot, mix = tf.one_hot(labels, self.classes), mix[:, None]
+        return tf.concat([one_hot, one_hot, mix * one_hot + (1 - mix) * one_hot[::-1]], 0)

@@ -68,32 +68,34 @@ def plain_losses(model, name, data):
     def normal(shape, seed):
         return tf.random.stateless_normal(shape, seed, alg="philox")
 
-    seen = images + normal(images.shape, first) if name == "denoising" else images
-    encoded = model.encoder(seen)
-    codes, extra, own = encoded, 0.0, None
+    inputs = images + normal(images.shape, first) if name == "denoising" else images
+    encoded = model.encoder(inputs)
+    latents, regulariser, network_loss = encoded, 0.0, None
     if name == "dropout":
         kept = tf.random.stateless_uniform(encoded.shape, second, alg="philox") >= 0.5
-        codes = encoded * 2 * tf.cast(kept, tf.float32)
+        latents = encoded * 2 * tf.cast(kept, tf.float32)
     elif name == "vae":
         mean, log_variance = encoded[..., :2], encoded[..., 2:]
-        codes = mean + tf.sqrt(tf.exp(log_variance)) * normal(mean.shape, second)
-        extra = 0.5 * tf.reduce_sum(tf.exp(log_variance) + mean**2 - 1 - log_variance)
-        shares, white = tf.sigmoid(model.decoder(codes)), (images + 1) / 2
-        likelihood = tf.reduce_sum(white * tf.math.log(shares) + (1 - white) * tf.math.log(1 - shares))
-        return (extra - likelihood) / tf.size(images, tf.float32), None
+        latents = mean + tf.sqrt(tf.exp(log_variance)) * normal(mean.shape, second)
+        regulariser = 0.5 * tf.reduce_sum(tf.exp(log_variance) + mean**2 - 1 - log_variance)
+        probabilities, white = tf.sigmoid(model.decoder(latents)), (images + 1) / 2
+        likelihood = tf.reduce_sum(
+            white * tf.math.log(probabilities) + (1 - white) * tf.math.log(1 - probabilities)
+        )
+        return (regulariser - likelihood) / tf.size(images, tf.float32), None
     elif name == "aae":
-        extra = -tf.reduce_mean(tf.math.log(tf.sigmoid(network(encoded))))
-        drawn, fixed = normal(encoded.shape, third), tf.stop_gradient(encoded)
-        own = -tf.reduce_mean(tf.math.log(tf.sigmoid(network(drawn))))
-        own -= tf.reduce_mean(tf.math.log(1 - tf.sigmoid(network(fixed))))
+        regulariser = -tf.reduce_mean(tf.math.log(tf.sigmoid(network(encoded))))
+        prior, fixed = normal(encoded.shape, third), tf.stop_gradient(encoded)
+        network_loss = -tf.reduce_mean(tf.math.log(tf.sigmoid(network(prior))))
+        network_loss -= tf.reduce_mean(tf.math.log(1 - tf.sigmoid(network(fixed))))
     elif name == "vqvae":
-        flat, book = tf.reshape(encoded, (-1, 1, 2)), network.embeddings
-        rows = tf.argmin(tf.reduce_sum((flat - book) ** 2, -1), -1)
-        found = tf.reshape(tf.gather(tf.convert_to_tensor(book), rows), encoded.shape)
-        extra = 10 * tf.reduce_mean((encoded - tf.stop_gradient(found)) ** 2)
-        own = tf.reduce_mean((tf.stop_gradient(encoded) - found) ** 2)
-        codes = encoded + tf.stop_gradient(found - encoded)
-    return tf.reduce_mean((model.decoder(codes) - images) ** 2) + extra, own
+        flat, codebook = tf.reshape(encoded, (-1, 1, 2)), network.embeddings
+        rows = tf.argmin(tf.reduce_sum((flat - codebook) ** 2, -1), -1)
+        nearest = tf.reshape(tf.gather(tf.convert_to_tensor(codebook), rows), encoded.shape)
+        regulariser = 10 * tf.reduce_mean((encoded - tf.stop_gradient(nearest)) ** 2)
+        network_loss = tf.reduce_mean((tf.stop_gradient(encoded) - nearest) ** 2)
+        latents = encoded + tf.stop_gradient(nearest - encoded)
+    return tf.reduce_mean((model.decoder(latents) - images) ** 2) + regulariser, network_loss
 
 
 @pytest.mark.parametrize("compiler", ["none", pytest.param("xla", marks=pytest.mark.slow)])
@@ -104,23 +106,23 @@ def test_a_step_equals_the_plain_losses(name, compiler):
 
     def plain_gradients():
         with tf.GradientTape(persistent=True) as tape:
-            total, own = plain_losses(model, name, data)
+            total, network_loss = plain_losses(model, name, data)
         gradients = {"autoencoder": tape.gradient(total, model.weights_of("autoencoder"))}
         if network:
-            gradient = tape.gradient(own, model.weights_of(network.name))
+            gradient = tape.gradient(network_loss, model.weights_of(network.name))
             gradients[network.name] = [tf.convert_to_tensor(part) for part in gradient]
         return gradients
 
-    if compiler == "xla":  # which draws other numbers
+    if compiler == "xla":  # XLA draws other random numbers
         plain_gradients = tf.function(plain_gradients, jit_compile=True, autograph=False)
         model.train_step = tf.function(model.train_step, jit_compile=True, autograph=False)
     expected = {part: values(gradients) for part, gradients in plain_gradients().items()}
-    found = first_gradients(model, data)
+    gradients_by_network = first_gradients(model, data)
     logs = model.train_step(data)
-    assert found.keys() - {"classifier"} == expected.keys()
+    assert gradients_by_network.keys() - {"classifier"} == expected.keys()
     for part, gradients in expected.items():
         assert any(np.abs(gradient).max() > 1e-4 for gradient in gradients)
-        for ours, plain in zip(found[part], gradients, strict=True):
+        for ours, plain in zip(gradients_by_network[part], gradients, strict=True):
             np.testing.assert_allclose(ours, plain, rtol=2e-3, atol=2e-5 * max(1, np.abs(plain).max()))
     regulariser = logs.get("code_regulariser", 0.0)
     assert float(logs["autoencoder_loss"]) == pytest.approx(float(logs["reconstruction_loss"] + regulariser))
@@ -210,26 +212,26 @@ def test_a_release_computes_what_the_average_does(name, tmp_path):
         model.train_step(batch(step))
     kind, strength = configs.acai.OTHERS[name]
     sizes = SIZES | {"bottleneck": kind, "bottleneck_strength": strength}
-    codes = model.released.encode(data["image"]).numpy()
-    release.write(tmp_path, {"model": sizes}, model.release_state(), {"latents": codes})
+    latents = model.released.encode(data["image"]).numpy()
+    release.write(tmp_path, {"model": sizes}, model.release_state(), {"latents": latents})
     config, weights, *_ = release.read(tmp_path)
     weights = {part: np.asarray(v) for part, v in model.release_state().items()}  # not rounded to float16
     released = ReleasedACAI(config["model"], weights, "a test")
-    assert released.critic is None and codes.shape == (3, 4, 4, 2)
+    assert released.critic is None and latents.shape == (3, 4, 4, 2)
     close = dict(rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(released.encode(data["image"]), codes, **close)
-    np.testing.assert_allclose(released.decode(codes), model(data["image"]), **close)
+    np.testing.assert_allclose(released.encode(data["image"]), latents, **close)
+    np.testing.assert_allclose(released.decode(latents), model(data["image"]), **close)
     np.testing.assert_array_equal(released.encode(data["image"]), released.encode(data["image"]))
     assert not np.allclose(model(data["image"]), model.autoencoder.decode(model.autoencoder.encode(data["image"])))
     if name == "vae":
-        assert np.abs(released.decode(100 * codes)).max() <= 1
-    if name == "vqvae":  # each position's is one of the averaged codebook's; blends are moved to one of them
-        book = np.asarray(model.release_state()["codebook/00_embeddings"])
-        assert not np.array_equal(book, model.autoencoder.bottleneck.network.embeddings)
-        distances = np.abs(codes.reshape(-1, 1, 2) - book).max(-1).min(1)
+        assert np.abs(released.decode(100 * latents)).max() <= 1
+    if name == "vqvae":  # latents are vectors of the averaged codebook; others are replaced by the nearest
+        codebook = np.asarray(model.release_state()["codebook/00_embeddings"])
+        assert not np.array_equal(codebook, model.autoencoder.bottleneck.network.embeddings)
+        distances = np.abs(latents.reshape(-1, 1, 2) - codebook).max(-1).min(1)
         assert distances.max() < 1e-6
-        nudged = codes + 1e-3 * np.random.default_rng(0).normal(size=codes.shape)
-        np.testing.assert_allclose(released.decode(nudged), released.decode(codes), **close)
+        moved = latents + 1e-3 * np.random.default_rng(0).normal(size=latents.shape)
+        np.testing.assert_allclose(released.decode(moved), released.decode(latents), **close)
 
 
 @pytest.mark.parametrize("name", ["vae", "vqvae"])

@@ -133,8 +133,8 @@ def test_nearest_vector_by_hand():
     encoded = np.float32([[[[0.4, 3], [0.6, -3]], [[0.5, 0], [9, 9]]]])
     expected = np.float32([[[[0, 0], [1, 0]], [[0, 0], [1, 0]]]])  # 1/2 is as near to both: the first is taken
     np.testing.assert_array_equal(vqvae.nearest(encoded), expected)
-    for found in (vqvae.encode(encoded), vqvae.decodable(encoded), vqvae.latents(encoded, SEED)):
-        np.testing.assert_allclose(found, expected, atol=1e-6)
+    for quantised in (vqvae.encode(encoded), vqvae.decodable(encoded), vqvae.latents(encoded, SEED)):
+        np.testing.assert_allclose(quantised, expected, atol=1e-6)
     distance = np.mean((encoded - expected) ** 2)
     assert float(vqvae.regulariser(encoded)) == pytest.approx(10 * distance)
     assert float(vqvae.network_loss(encoded, SEED)) == pytest.approx(distance)

@@ -206,13 +206,13 @@ def test_metrics_are_python_numbers():
 
 
 def test_interpolations_are_linear_in_the_latents():
-    seen = []
+    images = []
     paths = interpolate_lines(
-        lambda images: seen.append(images) or images, lambda latents: latents, pairs=3, steps=5
+        lambda batch: images.append(batch) or batch, lambda latents: latents, pairs=3, steps=5
     )
     assert paths.shape == (3, 5, 32, 32, 1)
     for step, share in enumerate((0, 0.25, 0.5, 0.75, 1)):
-        np.testing.assert_allclose(paths[:, step], (1 - share) * seen[0] + share * seen[1], atol=1e-6)
+        np.testing.assert_allclose(paths[:, step], (1 - share) * images[0] + share * images[1], atol=1e-6)
 
 
 def test_ends_are_lines_at_uniform_angles():

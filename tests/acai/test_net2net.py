@@ -54,19 +54,21 @@ def test_the_wider_model_computes_the_same_pictures(small, larger):
     np.testing.assert_allclose(
         adversary(model, "critic").network(IMAGES), adversary(small, "critic").network(IMAGES), **close
     )
-    for ours, theirs in ((model.autoencoder, small.released), (model.released, small.released)):
-        np.testing.assert_allclose(ours.encode(IMAGES)[..., :2], theirs.encode(IMAGES), **close)
-        np.testing.assert_allclose(ours.decode(ours.encode(IMAGES)), theirs.decode(theirs.encode(IMAGES)), **close)
+    latents = small.released.encode(IMAGES)
+    for wide in (model.autoencoder, model.released):
+        wide_latents = wide.encode(IMAGES)
+        np.testing.assert_allclose(wide_latents[..., :2], latents, **close)
+        np.testing.assert_allclose(wide.decode(wide_latents), small.released.decode(latents), **close)
 
 
 def test_new_latent_channels_are_encoded_but_not_decoded_yet(small):
     model = make(seed=1, latent_channels=4)
     net2net.copy_widened(model, weights(small), "a test")
-    codes = np.asarray(model.released.encode(IMAGES))
-    assert codes[..., 2:].std(axis=(0, 1, 2)).min() > 0.01
-    changed = codes.copy()
+    latents = np.asarray(model.released.encode(IMAGES))
+    assert latents[..., 2:].std(axis=(0, 1, 2)).min() > 0.01
+    changed = latents.copy()
     changed[..., 2:] += 1
-    np.testing.assert_array_equal(model.released.decode(changed), model.released.decode(codes))
+    np.testing.assert_array_equal(model.released.decode(changed), model.released.decode(latents))
 
 
 def test_equal_sizes_copy_the_weights(small):

@@ -34,8 +34,8 @@ def test_loss_by_hand():
     """Blend 0 is a quarter class 1, the rest class 0; blend 1 is a tenth class 0, the rest class 1."""
     answers = np.log([[0.5, 0.3, 0.2], [0.6, 0.1, 0.3]])
     expected = -(0.25 * np.log(0.3) + 0.75 * np.log(0.5) + 0.1 * np.log(0.6) + 0.9 * np.log(0.1)) / 2
-    found = losses.mixed_label_loss(answers, np.array([1, 0]), np.array([0.25, 0.1]))
-    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    result = losses.mixed_label_loss(answers, np.array([1, 0]), np.array([0.25, 0.1]))
+    np.testing.assert_allclose(result, expected, rtol=1e-6)
 
 
 def test_loss_is_lowest_where_the_probabilities_are_the_mix():
@@ -51,18 +51,18 @@ def test_loss_is_lowest_where_the_probabilities_are_the_mix():
 def test_gradient_is_that_of_the_plain_form():
     """Training labels 0 and 1 are the classifier's classes 3 and 2. Beyond [-1, 1] there is no gradient."""
     blends = tf.concat([random_blends()[:, :4] * 2, random_blends()[:, 4:]], 1)
-    found = guide(ClassifierGuidance(LinearRamp(0.5), log_probabilities, [3, 2]), blends, step=9, scale=4.0)
+    result = guide(ClassifierGuidance(LinearRamp(0.5), log_probabilities, [3, 2]), blends, step=9, scale=4.0)
     with tf.GradientTape() as tape:
         tape.watch(blends)
         views = augmentation.augment(tf.clip_by_value(blends, -1, 1), ("flip", "translation"), SEED)
         answers = log_probabilities(views)
         cross_entropies = 0.25 * answers[0, 2] + 0.75 * answers[0, 3] + 0.1 * answers[1, 3] + 0.9 * answers[1, 2]
         loss = -0.5 * cross_entropies / 2
-    np.testing.assert_allclose(found.logs["recognition_loss"], loss, rtol=1e-5)
-    assert found.autoencoder_loss is found.logs["recognition_loss"]
-    np.testing.assert_allclose(found.blends, 4 * tape.gradient(loss, blends), rtol=1e-4, atol=1e-6)
-    assert not np.any(found.blends.numpy()[np.abs(blends) > 1]) and np.any(found.blends)
-    assert found.reconstructions is None and found.network == []
+    np.testing.assert_allclose(result.logs["recognition_loss"], loss, rtol=1e-5)
+    assert result.autoencoder_loss is result.logs["recognition_loss"]
+    np.testing.assert_allclose(result.blends, 4 * tape.gradient(loss, blends), rtol=1e-4, atol=1e-6)
+    assert not np.any(result.blends.numpy()[np.abs(blends) > 1]) and np.any(result.blends)
+    assert result.reconstructions is None and result.network == []
 
 
 def test_loss_is_zero_before_its_step():

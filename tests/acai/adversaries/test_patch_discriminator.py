@@ -24,8 +24,8 @@ def call(discriminator, step=5, scales=(1.0, 1.0)):
     return discriminator.gradients(pictures, step, SEED, LossScales(*scales))
 
 
-def at_pictures(found):
-    return np.concatenate([found.reconstructions, found.blends])
+def at_pictures(result):
+    return np.concatenate([result.reconstructions, result.blends])
 
 
 def make(ramp_from_step=0, classes=0, **options):
@@ -37,28 +37,28 @@ def make(ramp_from_step=0, classes=0, **options):
 def test_class_shares_by_hand():
     """Reconstructions have the class of their image; blend 0 is a quarter of image 0, the rest is image 1."""
     shares = make(classes=3)._class_shares(tf.constant([1, 0]), tf.constant([0.25, 0.1]))
-    own = [[0, 1, 0], [1, 0, 0]]
-    np.testing.assert_allclose(shares, [*own, *own, [0.75, 0.25, 0], [0.1, 0.9, 0]])
+    one_hot = [[0, 1, 0], [1, 0, 0]]
+    np.testing.assert_allclose(shares, [*one_hot, *one_hot, [0.75, 0.25, 0], [0.1, 0.9, 0]])
     assert make()._class_shares(tf.constant([1, 0]), tf.constant([0.25, 0.1])) is None
 
 
 @pytest.mark.parametrize("loss", losses.ADVERSARIAL_LOSSES)
 def test_losses_and_gradients_are_those_of_the_plain_form(loss):
     discriminator = make(loss=loss)
-    found = call(discriminator, scales=(2.0, 4.0))
+    result = call(discriminator, scales=(2.0, 4.0))
     images, decoded = noise(2, 8, 8, 3), noise(4, 8, 8, 3, seed=1)
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(decoded)
         real, fake = discriminator.network(images), discriminator.network(decoded)
         trains_discriminator, trains_autoencoder = losses.ADVERSARIAL_LOSSES[loss]
         discriminator_loss, adversarial_loss = trains_discriminator(real, fake), trains_autoencoder(fake)
-    np.testing.assert_allclose(found.logs["discriminator_loss"], discriminator_loss, rtol=1e-5)
-    np.testing.assert_allclose(found.logs["realism_loss"], 0.5 * adversarial_loss, rtol=1e-5)
-    assert found.autoencoder_loss is found.logs["realism_loss"]
+    np.testing.assert_allclose(result.logs["discriminator_loss"], discriminator_loss, rtol=1e-5)
+    np.testing.assert_allclose(result.logs["realism_loss"], 0.5 * adversarial_loss, rtol=1e-5)
+    assert result.autoencoder_loss is result.logs["realism_loss"]
     expected = 4 * 0.5 * tape.gradient(adversarial_loss, decoded)
-    np.testing.assert_allclose(at_pictures(found), expected, rtol=1e-4, atol=1e-7)
+    np.testing.assert_allclose(at_pictures(result), expected, rtol=1e-4, atol=1e-7)
     expected = tape.gradient(discriminator_loss, discriminator.network.trainable_variables)
-    for ours, plain in zip(found.network, expected, strict=True):
+    for ours, plain in zip(result.network, expected, strict=True):
         np.testing.assert_allclose(ours, 2 * plain, rtol=1e-3, atol=1e-6)
 
 
