@@ -1,5 +1,4 @@
-"""The suite "blend": do an ACAI's pictures between two classes look like both, like photographs, and like no
-copies?
+"""The suite "blend": do an ACAI's blends of two classes look like both, like photographs, and like no copies?
 
 All figures are also computed for two controls on the SAME pairs of training images: linear interpolation of the
 latents, and the cross-fade of the pixels. A model is only worth its training if it beats the cross-fade.
@@ -9,26 +8,16 @@ import numpy as np
 
 from acai.inference import ReleasedACAI
 from common import images, interpolation, progress
-from common.metrics import classification, intervals
-from common.metrics.features import (
-    density_coverage,
-    diversity,
-    frechet_distance,
-    high_frequency_energy,
-    kernel_distance,
-    nearest_neighbours,
-    precision_recall,
-)
+from common.metrics import intervals
+from common.metrics.features import kernel_distance
 from evaluation import features
 from evaluation.inputs import CACHE_FOLDER
+from evaluation.picture_estimates import Neighbours, ScoredPictures, estimate_all, format_count, jackknife
 from evaluation.report import plots
 from evaluation.report.estimates import Estimate, Section
 from evaluation.suites import SCORING_CLASSIFIERS
 
 MIXES = np.linspace(0, 1, 9)
-NUM_DIVERSITY = 64  # pictures of which the diversity is measured
-COPIES = "share nearer to a training image than 99% of the hold-out"
-SHARES = ("precision", "recall", "coverage")  # their intervals are clipped to [0, 1]
 TEXT = (
     "Pairs of training images, one of each class, blended half and half. Recognisability is sqrt(P(first) "
     "P(second)); balance is the smaller of the two divided by the larger. Kernel and Frechet distance compare "
@@ -40,14 +29,12 @@ TEXT = (
 
 
 def run(inputs):
-    train, holdout = inputs.load_train_and_holdout()
     config = inputs.config
     return evaluate(
         ReleasedACAI(*inputs.release.model_arguments),
         inputs.build_classifiers(SCORING_CLASSIFIERS),
         features.make_extractor(config.features),
-        train,
-        holdout,
+        *inputs.load_train_and_holdout(),
         config.first,
         config.second,
         config.samples,
@@ -119,78 +106,6 @@ def decode_blends(model, first, second, path, mix=0.5):
     return np.clip(model.decode(path(model.encode(first), model.encode(second), mix)), -1, 1)
 
 
-class ScoredPictures:
-    """Pictures with their features and class scores.
-
-    Attributes:
-        pictures: [N, H, W, C].
-        features: [N, d].
-        recognisability, balance: {name of a classifier: [N]}, see common.metrics.classification.
-    """
-
-    def __init__(self, pictures, classifiers, extractor, classes):
-        self.pictures, self.features = pictures, extractor(pictures)
-        self.recognisability, self.balance = {}, {}
-        for name, classifier in classifiers.items():
-            probabilities, _ = classifier(pictures)
-            pair = [classifier.class_names.index(c) for c in classes]
-            self.recognisability[name] = classification.recognisability(probabilities, *pair)
-            self.balance[name] = classification.balance(probabilities, *pair)
-
-
-def estimate_all(scored, extractor, neighbours, seed):
-    """Returns the list of Estimates of ScoredPictures."""
-    count = len(scored.pictures)
-    size = format_count(count)
-
-    def estimate_mean(name, values, better, note=""):
-        return Estimate(f"{name}_{size}", *intervals.bootstrap_mean(values, seed=seed), count, better, note)
-
-    def estimate_distances(names, statistic, better, stage):
-        results = jackknife(statistic, neighbours.real_features, scored.features, seed=seed, stage=stage)
-        estimates = []
-        for name, *values in zip(names, *map(np.atleast_1d, results), strict=True):
-            values = np.clip(values, 0, 1) if name in SHARES else values
-            full_name = f"{name}_{extractor.name}_{size}"
-            estimates.append(Estimate(full_name, *values, count, better, extractor.comparable))
-        return estimates
-
-    estimates = []
-    for name in scored.recognisability:
-        estimates.append(estimate_mean(f"recognisability_{name}", scored.recognisability[name], "higher"))
-        estimates.append(estimate_mean(f"balance_{name}", scored.balance[name], "higher"))
-    estimates += estimate_distances(["kd"], kernel_distance, "lower", "kernel distance and its interval")
-    estimates += estimate_distances(["fd"], frechet_distance, "lower", "Frechet distance and its interval")
-    stage = "precision, recall and their intervals"
-    estimates += estimate_distances(["precision", "recall"], precision_recall, "higher", stage)
-    stage = "density, coverage and their intervals"
-    estimates += estimate_distances(["density", "coverage"], density_coverage, "higher", stage)
-    energy = high_frequency_energy(scored.pictures) / neighbours.real_energy
-    estimates.append(estimate_mean("sharpness", energy, "", "1 is as sharp as real images"))
-    for space, (distances, holdout) in neighbours.distances(scored.pictures, scored.features).items():
-        note = f"the hold-out's: {holdout.mean():.4g}"
-        estimates.append(estimate_mean(f"nearest_{space}", distances, "higher", note))
-        share = np.mean(distances < np.quantile(holdout, 0.01))
-        estimates.append(Estimate(f"copies_{space}_{size}", share, count=count, better="lower", note=COPIES))
-    subset = scored.features[:NUM_DIVERSITY]
-    name = f"diversity_{extractor.name}_{len(subset)}"
-    estimates.append(Estimate(name, diversity(subset), count=len(subset)))
-    return estimates
-
-
-def jackknife(statistic, *samples, seed, stage):
-    """`intervals.jackknife` in 20 groups with a progress bar."""
-    groups = 20
-    with progress.show(stage, groups + 1) as advance:  # one without each group, and one of everything
-
-        def advancing_statistic(*parts):
-            value = statistic(*parts)
-            advance()
-            return value
-
-        return intervals.jackknife(advancing_statistic, *samples, groups=groups, seed=seed)
-
-
 def estimate_gains(blends, control, neighbours, seed):
     """Estimates how much better the blends are than the control on the same pairs; positive is better.
 
@@ -228,59 +143,6 @@ def describe_gains(gains):
         f"In recognisability the blends {recognisability} the cross-fade of the same pairs; in kernel distance to "
         f"real images they {distance} it."
     )
-
-
-def format_count(count):
-    """Formats a count for the name of an estimate: "100", "1k", "2.5k"."""
-    return f"{count / 1000:g}k" if count >= 1000 else str(count)
-
-
-class Neighbours:
-    """Finds the nearest training images of pictures, by features and by pixels.
-
-    Args:
-        extractor: see `evaluate`.
-        train: training images float32 [N, H, W, C] in [-1, 1].
-        holdout: held-out images float32 [M, H, W, C] in [-1, 1], to compare with.
-        cache_folder: see `evaluate`.
-
-    Attributes:
-        real_features: [M, d], of the hold-out.
-        real_energy: mean high-frequency energy of the hold-out.
-    """
-
-    def __init__(self, extractor, train, holdout, cache_folder=None):
-        self.train = train
-        self.train_features, self.real_features = (
-            features.load_or_extract(extractor, x, cache_folder) if cache_folder else extractor(x)
-            for x in (train, holdout)
-        )
-        self.real_energy = high_frequency_energy(holdout).mean()
-        self.holdout_distances = self._nearest_distances(holdout, self.real_features)
-
-    def distances(self, pictures, features):
-        """Distances to the nearest training image.
-
-        Returns:
-            {"features" and "pixels": (distances of the pictures [N], distances of the hold-out [M])}.
-        """
-        distances = self._nearest_distances(pictures, features)
-        return {space: (values, self.holdout_distances[space]) for space, values in distances.items()}
-
-    def _nearest_distances(self, pictures, features):
-        spaces = {"features": (features, self.train_features), "pixels": (flatten(pictures), flatten(self.train))}
-        with progress.show("nearest training images"):
-            return {space: nearest_neighbours(*arrays)[1] for space, arrays in spaces.items()}
-
-    def draw_nearest(self, scored, count, scale=3):
-        """Draws the first `count` pictures in a row and below them their nearest training images by features."""
-        rows, _ = nearest_neighbours(scored.features[:count], self.train_features)
-        cells = np.concatenate([scored.pictures[:count], self.train[rows]])
-        return images.grid(images.to_uint8(cells), count, scale)
-
-
-def flatten(pictures):
-    return pictures.reshape(len(pictures), -1)
 
 
 def draw_probabilities(model, classifier, parents, classes, seed, count=200):

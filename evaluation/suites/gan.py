@@ -1,8 +1,4 @@
-"""The suite "gan": do a generator's images look like photographs of their classes, are they diverse, and no
-copies?
-
-The estimates are those of an ACAI's blends, see evaluation.suites.blend.
-"""
+"""The suite "gan": do a GAN's images look like photographs of their classes, diverse and no copies?"""
 
 import numpy as np
 
@@ -10,9 +6,9 @@ from common import images, progress
 from common.metrics import intervals
 from evaluation import features
 from evaluation.inputs import CACHE_FOLDER
+from evaluation.picture_estimates import Neighbours, ScoredPictures, estimate_all, format_count
 from evaluation.report.estimates import Estimate, Section
 from evaluation.suites import SCORING_CLASSIFIERS
-from evaluation.suites.blend import Neighbours, ScoredPictures, estimate_all, format_count
 from gan.inference import ReleasedGAN
 
 NUM_SHOWN = 64  # samples in the picture
@@ -27,13 +23,11 @@ TEXT = (
 
 
 def run(inputs):
-    train, holdout = inputs.load_train_and_holdout()
     return evaluate(
         ReleasedGAN(*inputs.release.model_arguments),
         inputs.build_classifiers(SCORING_CLASSIFIERS),
         features.make_extractor(inputs.config.features),
-        train,
-        holdout,
+        *inputs.load_train_and_holdout(),
         inputs.config.samples,
         inputs.config.seed,
         CACHE_FOLDER,

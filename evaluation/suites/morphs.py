@@ -1,7 +1,6 @@
 """The suite "blend" for a conditional GAN: class morphs, images with half the weight of each of two classes.
 
-The estimates are those of an ACAI's blends, see evaluation.suites.blend. A morph has no parents, so the controls
-are cross-fades of random pairs of training images.
+A morph has no parents, so the controls are cross-fades of random pairs of training images.
 """
 
 import numpy as np
@@ -9,9 +8,10 @@ import numpy as np
 from common import images, progress
 from evaluation import features
 from evaluation.inputs import CACHE_FOLDER
+from evaluation.picture_estimates import Neighbours, ScoredPictures, estimate_all
 from evaluation.report.estimates import Section
 from evaluation.suites import SCORING_CLASSIFIERS
-from evaluation.suites.blend import Neighbours, ScoredPictures, draw_pairs, estimate_all
+from evaluation.suites.blend import draw_pairs
 from gan.inference import ReleasedGAN
 
 TEXT = (
@@ -22,14 +22,12 @@ TEXT = (
 
 
 def run(inputs):
-    train, holdout = inputs.load_train_and_holdout()
     config = inputs.config
     return evaluate(
         ReleasedGAN(*inputs.release.model_arguments),
         inputs.build_classifiers(SCORING_CLASSIFIERS),
         features.make_extractor(config.features),
-        train,
-        holdout,
+        *inputs.load_train_and_holdout(),
         config.first,
         config.second,
         config.samples,

@@ -19,9 +19,9 @@ from common.metrics import classification, intervals
 from common.metrics.features import high_frequency_energy, kernel_distance
 from evaluation import features
 from evaluation.inputs import CACHE_FOLDER
+from evaluation.picture_estimates import COPIES, Neighbours, jackknife
 from evaluation.report.estimates import Estimate, Section
 from evaluation.suites import REFEREE
-from evaluation.suites.blend import COPIES, Neighbours, jackknife
 from pegasus import masks, search
 from pegasus.candidates import prepare_parents
 from pegasus.scores import Scorer
@@ -40,7 +40,6 @@ TEXT = (
 
 
 def run(inputs):
-    train, holdout = inputs.load_train_and_holdout()
     config = inputs.config
     classifiers = inputs.build_classifiers((REFEREE, *SEARCH_CLASSIFIERS))
     referee = classifiers.pop(REFEREE)
@@ -49,8 +48,7 @@ def run(inputs):
         referee,
         ClassifierEnsemble(classifiers.values()),
         features.make_extractor(config.features),
-        train,
-        holdout,
+        *inputs.load_train_and_holdout(),
         config.first,
         config.second,
         LatentBank.from_arrays(inputs.release.bank),

@@ -1,14 +1,13 @@
 """The suite "blend" on models with known failures: each must show in the estimate for it."""
 
-import contextlib
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from common.images import to_float
-from common.metrics import intervals
 from common.metrics.features import density_coverage, precision_recall
+from evaluation.picture_estimates import ScoredPictures
 from evaluation.suites import blend
 from tests.support.photographs import CLASSES, COUNT, HOLDOUT, TRAIN, BlockMeans, HalvesClassifier
 
@@ -123,7 +122,7 @@ def test_cross_fades_are_blurred_and_have_no_gain_over_themselves(baseline):
     rows, _ = baseline
     assert rows["cross-fade"]["sharpness"].value == pytest.approx(178 / (356 + 533), rel=0.05)
     pictures = sum(blend.draw_pairs(TRAIN, COUNT, seed=0)) / 2
-    scored = blend.ScoredPictures(pictures, {"referee": HalvesClassifier()}, BlockMeans(), CLASSES)
+    scored = ScoredPictures(pictures, {"referee": HalvesClassifier()}, BlockMeans(), CLASSES)
     gains = blend.estimate_gains(
         scored, scored, SimpleNamespace(real_features=BlockMeans()(to_float(HOLDOUT.images))), 0
     )
@@ -135,26 +134,6 @@ def test_cross_fades_are_blurred_and_have_no_gain_over_themselves(baseline):
 def test_blurred_pictures_are_not_sharp(baseline):
     rows, _ = evaluate(lambda latents: np.broadcast_to(latents.mean((1, 2), keepdims=True), latents.shape))
     assert rows["slerp"]["sharpness"].value < 0.1 * baseline[0]["slerp"]["sharpness"].value
-
-
-def test_progress_counts_the_replicates_of_an_interval(monkeypatch):
-    """20 without a group each and one of everything; the progress bar does not change the result."""
-    counts = []
-
-    @contextlib.contextmanager
-    def shown(stage, total):
-        counts.append([stage, total, 0])
-        yield lambda: counts[-1].__setitem__(2, counts[-1][2] + 1)
-
-    monkeypatch.setattr(blend.progress, "show", shown)
-    samples = np.random.default_rng(0).normal(size=(2, 50, 3))
-
-    def statistic(first, second):
-        return first.mean() - second.std()
-
-    result = blend.jackknife(statistic, *samples, seed=3, stage="a difference")
-    assert result == intervals.jackknife(statistic, *samples, seed=3)
-    assert counts == [["a difference", 21, 21]]
 
 
 def test_a_pair_has_one_image_of_each_class_and_depends_on_seed_and_number():
@@ -188,16 +167,3 @@ def test_the_description_follows_the_gains(recognisability, shift, phrases):
     assert np.sign(gains[0].value) == np.sign(recognisability - 0.2) or recognisability == 0.2
     for phrase in phrases:
         assert phrase in blend.describe_gains(gains)
-
-
-def test_intervals_of_shares_are_clipped_to_0_and_1(monkeypatch):
-    def widen(*arguments, jackknife=blend.jackknife, **options):
-        estimate, low, high = jackknife(*arguments, **options)
-        return estimate, low - 9, high + 9
-
-    monkeypatch.setattr(blend, "jackknife", widen)
-    rows, _ = evaluate()
-    for name in ("precision", "recall", "coverage"):
-        estimate = rows["slerp"][f"{name}_blocks"]
-        assert (estimate.low, estimate.high) == (0, 1)
-    assert rows["slerp"]["density_blocks"].low < 0 and rows["slerp"]["density_blocks"].high > 1
