@@ -7,8 +7,15 @@ from common.validation import check_choice, check_integer, check_number, check_t
 from pegasus import masks
 
 DEFAULT_TERM_WEIGHTS = {  # see pegasus.scores
-    **{"recognised": 1.0, "above": 0.0, "wings": 0.0, "realism": 0.5, "critic": 0.0},
-    **{"sharpness": 0.2, "typical": 0.2, "unlike": 0.5, "together": 2.0},
+    "recognised": 1.0,
+    "above": 0.0,
+    "wings": 0.0,
+    "realism": 0.5,
+    "critic": 0.0,
+    "sharpness": 0.2,
+    "typical": 0.2,
+    "unlike": 0.5,
+    "together": 2.0,
 }
 MAX_TERM_WEIGHT = 1000
 

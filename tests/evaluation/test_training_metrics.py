@@ -26,9 +26,8 @@ class UpperHalfClassifier:
 
     def __call__(self, images):
         probability = ((images[:, :4].mean((1, 2, 3)) + 1) / 2) ** self.power
-        return np.stack([0 * probability, probability, 1 - probability], axis=1), images[:, 0].reshape(
-            len(images), -1
-        )
+        probabilities = np.stack([0 * probability, probability, 1 - probability], axis=1)
+        return probabilities, images[:, 0].reshape(len(images), -1)
 
 
 @pytest.fixture(scope="module")

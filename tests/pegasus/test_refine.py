@@ -55,8 +55,6 @@ def test_without_steps_latents_do_not_change():
 def test_the_kernel_distance_keeps_latents_near_the_reference():
     start = random_latents()
     weights = [{"recognised": 0.01, "together": t} for t in (0.0, 10.0)]
-    alone, held = (refine.refine_latents(Scorer(), start, each, 50, 0) for each in weights)
-    kd = [
-        kernel_distance(Scorer.reference, refined.reshape(6, 12).astype(np.float32)) for refined in (alone, held)
-    ]
-    assert kd[1] < kd[0] - 0.1
+    results = [refine.refine_latents(Scorer(), start, w, 50, 0).reshape(6, 12).astype(np.float32) for w in weights]
+    without, with_distance = (kernel_distance(Scorer.reference, features) for features in results)
+    assert with_distance < without - 0.1
