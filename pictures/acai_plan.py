@@ -197,7 +197,7 @@ def nearest_neighbours(row, rows, bank, request):
             f"--layout=mine with --strip={request.strip} needs {side * side} images of both classes. "
             f"Received: {len(rows)}"
         )
-    places = latents.neighbourhood(bank.latents[rows], int(np.searchsorted(rows, row)), side)
+    places = latents.nearest_neighbour_grid(bank.latents[rows], int(np.searchsorted(rows, row)), side)
     return rows[places].ravel().tolist()
 
 

@@ -1,4 +1,4 @@
-"""What a training shows at each picture interval: pure functions from codes and images to pictures."""
+"""The pictures that a training of an ACAI writes at intervals: functions from latents and images to grids."""
 
 import numpy as np
 
@@ -9,18 +9,19 @@ STRIP_STEPS = 9
 
 
 def training_pictures(encode, decode, first, second, columns=8):
-    """The three pictures of a training, on fixed images.
+    """Draws three pictures from fixed images.
 
     Args:
         encode: function, images [N, H, W, C] float32 in [-1, 1] -> latents [N, h, w, c].
-        decode: its inverse, up to the model's error.
-        first: images of the first class [N, H, W, C], e.g. horses; N a multiple of `columns`.
-        second: as many of the second, e.g. birds.
+        decode: function, latents -> images.
+        first: images of the first class [N, H, W, C], e.g. horses. N must be a multiple of `columns`.
+        second: as many images of the second class, e.g. birds.
         columns: of the grids.
 
     Returns:
-        {"reconstructions": originals in one row, reconstructions in the next; "strips": slerp from first to
-        second, a row a pair; "blends": one half of each}, each uint8 [height, width, C].
+        Dict of pictures, uint8 [height, width, C]: "reconstructions" (rows of originals above rows of their
+        reconstructions), "strips" (slerp from first to second, one row for each pair) and "blends" (slerp at one
+        half).
     """
     first_latents, second_latents = np.asarray(encode(first)), np.asarray(encode(second))
     originals = np.concatenate([first, second])

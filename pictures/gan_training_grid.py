@@ -1,4 +1,4 @@
-"""What a training shows at each picture interval: pure functions from noise to pictures."""
+"""The pictures that a training of a GAN writes at intervals: functions from noise to grids."""
 
 import numpy as np
 
@@ -9,37 +9,44 @@ STRIP_STEPS = 9
 
 
 def training_pictures(sample, noise, classes=0, first=0, second=0):
-    """The pictures of a training, on fixed noise.
+    """Draws pictures from fixed noise.
 
     Args:
         sample: function, noise [N, z] and, with classes, class weights [N, classes] -> images [N, H, W, C] float32
             in [-1, 1].
-        noise: a function, count -> noise [count, z] of which fewer rows are the first of more.
-        classes: 0, or how many the generator tells apart.
-        first, second: the classes that the morphs lead from and to.
+        noise: function, count -> noise [count, z], whose first rows do not depend on the count.
+        classes: number of classes of the generator; 0 if it is not conditional.
+        first, second: labels of the classes between which images are morphed.
 
     Returns:
-        {"samples": eight columns and eight rows, or a row a class where there are more classes; each class fills
-        rows of its own}, with classes also {"morphs": a row for each noise of the first row, from one class to
-        the other in nine steps}, each uint8 [height, width, C].
+        Dict of pictures, uint8 [height, width, C]: "samples" (eight columns; eight rows, or one for each class if
+        there are more) and, with classes, "morphs" (a row for each noise of the first row of samples, from one
+        class to the other in nine steps).
     """
     rows = max(ROWS, classes)
-    some = noise(rows * COLUMNS)
+    grid_noise = noise(rows * COLUMNS)
     if not classes:
-        return {"samples": grid(to_uint8(sample(some)), COLUMNS)}
+        return {"samples": grid(to_uint8(sample(grid_noise)), COLUMNS)}
     one_hot = np.eye(classes, dtype=np.float32)
     labels = np.repeat(np.arange(rows) * classes // rows, COLUMNS)
     return {
-        "samples": grid(to_uint8(sample(some, one_hot[labels])), COLUMNS),
-        "morphs": grid(to_uint8(sample(*morphs(some[:COLUMNS], one_hot[first], one_hot[second]))), STRIP_STEPS),
+        "samples": grid(to_uint8(sample(grid_noise, one_hot[labels])), COLUMNS),
+        "morphs": grid(
+            to_uint8(sample(*morph_inputs(grid_noise[:COLUMNS], one_hot[first], one_hot[second]))), STRIP_STEPS
+        ),
     }
 
 
-def morphs(noise, first, second, steps=STRIP_STEPS):
-    """(noise [N * steps, z], class weights [N * steps, classes]): each noise `steps` times, on even steps.
+def morph_inputs(noise, first, second, steps=STRIP_STEPS):
+    """Inputs for images of the same noise on the way from one class to another (arXiv 1802.05637, section 6.2).
 
-    `first` and `second` are class weights [classes]. The noise stays and the class moves (arXiv 1802.05637,
-    section 6.2: the embeddings are interpolated).
+    Args:
+        noise: [N, z].
+        first, second: class weights [classes].
+        steps: images of each noise, at even steps.
+
+    Returns:
+        (noise [N * steps, z], class weights [N * steps, classes]).
     """
     share = np.linspace(0, 1, steps, dtype=np.float32)[:, None]
     return np.repeat(noise, steps, axis=0), np.tile((1 - share) * first + share * second, (len(noise), 1))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from common.interpolation import analogy_corners, interpolate_grid, interpolate_path, slerp
-from pictures.latents import neighbourhood
+from pictures.latents import nearest_neighbour_grid
 
 
 def codes(*shape, seed=0):
@@ -50,7 +50,7 @@ def test_neighbours_lie_as_they_do_in_the_plane():
     order = np.random.default_rng(0).permutation(9)
     far = 100 + np.random.default_rng(1).normal(size=(6, 5))
     middle = 6 + int(np.flatnonzero(order == 4)[0])
-    found = neighbourhood(np.concatenate([far, lattice[order]]).reshape(15, 5, 1), middle, 3)
+    found = nearest_neighbour_grid(np.concatenate([far, lattice[order]]).reshape(15, 5, 1), middle, 3)
     np.testing.assert_array_equal(order[found - 6], np.arange(9).reshape(3, 3))
 
 
@@ -59,13 +59,13 @@ def test_neighbours_are_the_nearest_and_hold_the_code_itself():
     bank[7] = bank[3]
     flat = bank.reshape(30, -1).astype(float)
     for row in (3, 7, 29):
-        found = neighbourhood(bank, row, 2)
+        found = nearest_neighbour_grid(bank, row, 2)
         assert found.shape == (2, 2) and row in found and len(np.unique(found)) == 4
         distances = np.linalg.norm(flat - flat[row], axis=1)
         np.testing.assert_allclose(np.sort(distances[found.ravel()]), np.sort(distances)[:4])
-    with pytest.raises(ValueError, match="at least 9 required. Received: 8"):
-        neighbourhood(bank[:8], 0, 3)
+    with pytest.raises(ValueError, match="at least 9. Received: 8"):
+        nearest_neighbour_grid(bank[:8], 0, 3)
 
 
 def test_the_code_itself_comes_before_its_twins():
-    assert 8 in neighbourhood(np.zeros((9, 3)), 8, 2)
+    assert 8 in nearest_neighbour_grid(np.zeros((9, 3)), 8, 2)

@@ -1,4 +1,4 @@
-"""The pictures of a training, with a code that is the image itself and so known results."""
+"""The pictures of an ACAI's training, with images as their own latents, so that the results are known."""
 
 import numpy as np
 
@@ -13,7 +13,7 @@ def pictures(pairs=16, columns=8):
     """Images of one level each: the first class k / 64, the second (32 + k) / 64."""
     k = np.arange(pairs, dtype=np.float32)[:, None, None, None] / 64
     first, second = (np.broadcast_to(level, (pairs, 4, 4, 3)) for level in (k, k + 0.5))
-    return training_pictures(identity, lambda codes: codes - 0.25, first, second, columns), first, second
+    return training_pictures(identity, lambda latents: latents - 0.25, first, second, columns), first, second
 
 
 def cell(picture, row, column, level):
@@ -31,16 +31,16 @@ def test_originals_stand_above_their_reconstructions():
 
 
 def test_strips_lead_from_the_first_class_to_the_second():
-    made, first, second = pictures()
-    assert made["strips"].shape == (8 * 4, STRIP_STEPS * 4, 3)
-    for k in range(1, 8):  # parallel codes: slerp is lerp
+    drawn, first, second = pictures()
+    assert drawn["strips"].shape == (8 * 4, STRIP_STEPS * 4, 3)
+    for k in range(1, 8):  # parallel latents: slerp is lerp
         for step in range(STRIP_STEPS):
             level = first[k, 0, 0, 0] + step / (STRIP_STEPS - 1) * 0.5
-            assert cell(made["strips"], k, step, level - 0.25)
+            assert cell(drawn["strips"], k, step, level - 0.25)
 
 
-def test_blends_lie_half_way():
-    made = pictures(pairs=8, columns=4)[0]
-    assert made["blends"].shape == (2 * 4, 4 * 4, 3)
+def test_blends_are_halfway_between_their_parents():
+    drawn = pictures(pairs=8, columns=4)[0]
+    assert drawn["blends"].shape == (2 * 4, 4 * 4, 3)
     for k in range(8):
-        assert cell(made["blends"], k // 4, k % 4, k / 64 + 0.25 - 0.25)
+        assert cell(drawn["blends"], k // 4, k % 4, k / 64 + 0.25 - 0.25)

@@ -1,4 +1,4 @@
-"""The drawing of the architecture: layers, shapes and parameters by hand, and every word inside the picture."""
+"""The drawing of the architecture: layers and parameters counted by hand, and every word inside the picture."""
 
 import numpy as np
 import pytest
@@ -11,10 +11,12 @@ SIZES = dict(width=32, colours=3, latent_width=8, latent_channels=5, depth=4, cr
 SIZES |= dict(mix_weight=0.5, regularisation=0.25, realism_weight=0.125, discriminator_channels=6)
 
 
-def test_layers_by_hand():
-    found = architecture.networks_of(SIZES)
-    assert list(found) == ["encoder", "decoder", "critic", "discriminator"]
-    assert architecture.layers_of(found["encoder"]) == [  # (kernel, map, channels, parameters = size^2 c f + f)
+def test_layers_and_parameters_are_those_counted_by_hand():
+    networks = architecture.build_networks(SIZES)
+    assert list(networks) == ["encoder", "decoder", "critic", "discriminator"]
+    assert architecture.describe_layers(
+        networks["encoder"]
+    ) == [  # (kernel, map, channels, parameters = size^2 c f + f)
         ("1×1, 3×3", 32, 4, (3 * 4 + 4) + (9 * 4 * 4 + 4)),
         ("3×3", 32, 4, 9 * 4 * 4 + 4),
         ("3×3", 16, 8, 9 * 4 * 8 + 8),
@@ -22,22 +24,26 @@ def test_layers_by_hand():
         ("3×3", 8, 16, 9 * 8 * 16 + 16),
         ("3×3", 8, 5, 9 * 16 * 5 + 5),
     ]
-    assert [row[2] for row in architecture.layers_of(found["critic"])] == [2, 2, 4, 4, 8, 5]
-    assert architecture.layers_of(found["discriminator"])[1] == ("4×4", 8, 12, 16 * 6 * 12 + 12)
-    assert "discriminator" not in architecture.networks_of(SIZES | {"realism_weight": 0.0})
-    assert architecture.layers_of(architecture.networks_of(SIZES | {"critic_depth": None})["critic"])[0][2] == 4
+    assert [row[2] for row in architecture.describe_layers(networks["critic"])] == [2, 2, 4, 4, 8, 5]
+    assert architecture.describe_layers(networks["discriminator"])[1] == ("4×4", 8, 12, 16 * 6 * 12 + 12)
+    assert "discriminator" not in architecture.build_networks(SIZES | {"realism_weight": 0.0})
+    assert (
+        architecture.describe_layers(architecture.build_networks(SIZES | {"critic_depth": None})["critic"])[0][2]
+        == 4
+    )
 
 
-def test_networks_of_the_papers_others():
+def test_build_networks_the_papers_others():
     """No critic; the encoder of means and variances has twice the channels; a codebook is 7 vectors of 5."""
     others = SIZES | {"mix_weight": 0.0, "realism_weight": 0.0, "bottleneck_strength": 1.0, "codes": 7}
-    found = {
-        kind: architecture.networks_of(others | {"bottleneck": kind}) for kind in ("plain", "vae", "aae", "vqvae")
+    networks = {
+        kind: architecture.build_networks(others | {"bottleneck": kind})
+        for kind in ("plain", "vae", "aae", "vqvae")
     }
-    assert list(found["plain"]) == list(found["vae"]) == ["encoder", "decoder"]
-    assert [architecture.layers_of(found[kind]["encoder"])[-1][2] for kind in ("plain", "vae")] == [5, 10]
-    assert found["vqvae"]["codebook"].count_params() == 7 * 5
-    assert found["aae"]["code_discriminator"].count_params() == 321 * 100 + 101 * 100 + 101
+    assert list(networks["plain"]) == list(networks["vae"]) == ["encoder", "decoder"]
+    assert [architecture.describe_layers(networks[kind]["encoder"])[-1][2] for kind in ("plain", "vae")] == [5, 10]
+    assert networks["vqvae"]["codebook"].count_params() == 7 * 5
+    assert networks["aae"]["code_discriminator"].count_params() == 321 * 100 + 101 * 100 + 101
 
 
 OTHERS = dict(mix_weight=0.0, realism_weight=0.0, codes=7)
@@ -54,7 +60,7 @@ OTHERS = dict(mix_weight=0.0, realism_weight=0.0, codes=7)
         OTHERS | {"bottleneck": "vqvae", "bottleneck_strength": 10.0},
     ],
 )
-def test_every_word_is_inside_and_the_numbers_are_there(changes, tmp_path, monkeypatch):
+def test_every_word_is_inside_the_picture_and_numbers_are_shown(changes, tmp_path, monkeypatch):
     figures, saved = [], Figure.savefig
 
     def savefig(figure, *arguments, **options):
@@ -79,20 +85,20 @@ def test_every_word_is_inside_and_the_numbers_are_there(changes, tmp_path, monke
             inside = [b for b in boxes if b.x0 <= extent.x0 and extent.x1 <= b.x1]
             assert any(b.y0 <= extent.y0 and extent.y1 <= b.y1 for b in inside), text
     words = " ".join(text.get_text() for text in texts)
-    found = architecture.networks_of(sizes)
-    for name in found.keys() & {"encoder", "decoder", "critic", "discriminator"}:
-        network = found[name]
+    networks = architecture.build_networks(sizes)
+    for name in networks.keys() & {"encoder", "decoder", "critic", "discriminator"}:
+        network = networks[name]
         assert f"{network.count_params():,}" in words
-    assert f"{sum(n.count_params() for n in found.values()):,} parameters" in words
-    for critics in ("0.5 mean", r"d(0.25\,x + 0.75\,\hat{x})", "blend"):
-        assert (critics in words) == bool(sizes["mix_weight"])
+    assert f"{sum(n.count_params() for n in networks.values()):,} parameters" in words
+    for critic_text in ("0.5 mean", r"d(0.25\,x + 0.75\,\hat{x})", "blend"):
+        assert (critic_text in words) == bool(sizes["mix_weight"])
     assert ("cross-entropy of $x$" in words and "`0.375`" not in words and "0.375 weighs" in words) == (
         "vae" in changes.values()
     )
     assert words.startswith(f"{architecture.name_in_paper(sizes)} · a name")
     assert ("0.125 mean $-D" in words) == ("hinge" in words) == (not changes)
     logistic = {"realism_loss": "non_saturating", "realism_penalty": 0.5, "recognition_weight": 0.0625}
-    assert ("judges of $\\hat{x}_\\alpha$: 0.0625 cross-entropy" in words) == (changes == logistic)
+    assert ("classifiers: 0.0625 cross-entropy" in words) == (changes == logistic)
     assert (
         ("0.125 mean $\\log(1+e^{-D})" in words)
         == ("logistic" in words)

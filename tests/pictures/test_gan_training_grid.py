@@ -1,9 +1,9 @@
-"""The pictures of a GAN's training, with a generator of known results: flat images of one level."""
+"""The pictures of a GAN's training, with a generator of flat images whose levels are known."""
 
 import numpy as np
 import pytest
 
-from pictures.gan_training_grid import COLUMNS, STRIP_STEPS, morphs, training_pictures
+from pictures.gan_training_grid import COLUMNS, STRIP_STEPS, morph_inputs, training_pictures
 
 
 def noise(count):
@@ -28,11 +28,11 @@ def level(picture, row, column, channel):
 
 
 def test_without_classes_there_are_64_samples_and_no_morphs():
-    made = training_pictures(flat, noise)
-    assert made.keys() == {"samples"}
-    assert made["samples"].shape == (8 * 4, 8 * 4, 3) and made["samples"].dtype == np.uint8
+    drawn = training_pictures(flat, noise)
+    assert drawn.keys() == {"samples"}
+    assert drawn["samples"].shape == (8 * 4, 8 * 4, 3) and drawn["samples"].dtype == np.uint8
     for k in range(64):
-        assert level(made["samples"], k // 8, k % 8, 0) == pytest.approx(k / 256, abs=1 / 250)
+        assert level(drawn["samples"], k // 8, k % 8, 0) == pytest.approx(k / 256, abs=1 / 250)
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_without_classes_there_are_64_samples_and_no_morphs():
         (10, list(range(10))),
     ],
 )
-def test_classes_fill_rows(classes, of_rows):
+def test_each_class_fills_its_rows(classes, of_rows):
     picture = training_pictures(flat, noise, classes)["samples"]
     assert picture.shape == (len(of_rows) * 4, COLUMNS * 4, 3)
     for row, of_row in enumerate(of_rows):
@@ -63,9 +63,9 @@ def test_morphs_keep_the_noise_and_move_the_class():
             assert level(picture, row, step, 1) == pytest.approx((3 - 2 * step / 8) / 8, abs=1 / 250)
 
 
-def test_morphs_of_other_lengths():
-    some, weights = morphs(noise(2), np.float32([1, 0, 0]), np.float32([0, 0, 1]), steps=3)
-    np.testing.assert_array_equal(some[:, 0] * 256, [0, 0, 0, 1, 1, 1])
+def test_morph_inputs_repeat_the_noise_at_even_steps():
+    repeated, weights = morph_inputs(noise(2), np.float32([1, 0, 0]), np.float32([0, 0, 1]), steps=3)
+    np.testing.assert_array_equal(repeated[:, 0] * 256, [0, 0, 0, 1, 1, 1])
     once = [[1, 0, 0], [0.5, 0, 0.5], [0, 0, 1]]
     np.testing.assert_array_equal(weights, once + once)
     assert weights.dtype == np.float32
