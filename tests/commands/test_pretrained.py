@@ -1,4 +1,4 @@
-"""Every bundled model: what it must weigh and say, and its golden outputs made again."""
+"""Every bundled model: its size, its contents and card, and its golden outputs computed again."""
 
 import json
 from pathlib import Path
@@ -15,7 +15,7 @@ from pictures.request import Blend
 
 BUNDLED = sorted(path.parent for path in release.BUNDLED.glob("*/config.json"))
 MEGABYTE = 1_000_000
-# Codes and scores follow from pictures in float32; another machine's sums differ by some 1e-5.
+# Latents and scores are computed in float32; on another machine they differ by some 1e-5.
 TOLERANCE = 2e-3
 
 pytestmark = pytest.mark.skipif(not BUNDLED, reason="no model is bundled in pretrained/ yet")
@@ -32,21 +32,21 @@ def contents(folder):
     return release.read(folder, release.family(folder))[:3]
 
 
-def test_it_is_small(folder):
+def test_the_files_are_small(folder):
     sizes = {path.name: path.stat().st_size for path in folder.rglob("*") if path.is_file()}
     largest = 2 if folder.name == "acai_lines" else 6 if "bank.npz" in sizes else 4
     assert sum(sizes.values()) <= largest * MEGABYTE
     assert sizes.get("bank.npz", 0) <= 3 * MEGABYTE
 
 
-def test_weights_and_codes_are_finite_halves(contents):
+def test_weights_and_latents_are_finite_float16(contents):
     _, weights, bank = contents
     for name, array in (weights | {name: bank[name] for name in bank if name == "latents"}).items():
         assert array.dtype == np.float16 and np.isfinite(array).all(), name
         assert np.abs(array).max() < 1000 and array.size, name
 
 
-def test_the_config_holds_no_path(contents):
+def test_the_config_contains_no_path(contents):
     assert "data_dir" not in json.dumps(contents[0])
 
     def strings(value):
@@ -63,9 +63,9 @@ def test_the_card_says_what_was_held_out(folder):
         assert word in card, word
 
 
-def test_codes_name_their_images_once(contents):
+def test_each_image_has_one_row_in_the_bank(contents):
     if not contents[2]:
-        pytest.skip("only an ACAI has codes")
+        pytest.skip("only an ACAI has a bank")
     bank = LatentBank.from_arrays(contents[2])
     assert {str(split) for split in bank.splits} <= {"train", "holdout"}
     images = [tuple(bank.describe(row).values())[1:] for row in range(len(bank))]  # class, split, id
@@ -74,8 +74,8 @@ def test_codes_name_their_images_once(contents):
         assert len(bank.rows(str(name))) >= 64, "for a grid without many repetitions"
 
 
-def test_no_images_are_inside(folder, contents):
-    """Only weights, codes, labels; the golden pictures are the decoder's, not the data's."""
+def test_no_image_of_a_data_set_is_included(folder, contents):
+    """There are weights, latents and labels; golden pictures are made by the decoder."""
     config, weights, bank = contents
     sizes = config["model"]
     if bank:
@@ -90,7 +90,7 @@ def test_no_images_are_inside(folder, contents):
     assert all(path.suffix in (".png", ".md") for path in others), "pictures of the CARD at most"
 
 
-def test_golden_outputs_are_made_again(folder):
+def test_golden_outputs_are_reproduced(folder):
     from training.export import golden_outputs
 
     stored = unpack((folder / "golden.npz").read_bytes(), "golden.npz")

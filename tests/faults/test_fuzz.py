@@ -1,6 +1,6 @@
-"""Fuzzing of what comes from outside: pictures, manifests, configs, checkpoints. All but InputError is a fault.
+"""Fuzzing of files from outside: pictures, manifests, configs, checkpoints. Only InputError may be raised.
 
-A few seconds by default; FUZZ_EXAMPLES=20000 python -m pytest tests/test_fuzz.py takes longer, prints counts.
+Takes a few seconds. FUZZ_EXAMPLES=20000 python -m pytest tests/faults/test_fuzz.py takes longer and prints counts.
 """
 
 import atexit
@@ -47,7 +47,7 @@ if "FUZZ_EXAMPLES" in os.environ:
 
 @st.composite
 def mutated(draw, seeds):
-    """Bytes of one of `seeds` with some replaced, cut out, doubled or added."""
+    """Bytes of one of `seeds`, some of them replaced, removed, doubled or added."""
     data = bytearray(draw(st.sampled_from(seeds)))
     for _ in range(draw(st.integers(1, 6))):
         at = draw(st.integers(0, max(0, min(len(data) - 1, draw(st.sampled_from([40, 400, 10**6]))))))
@@ -245,7 +245,7 @@ NAMES = [  # (get_config, section, field)
 @fuzz
 @given(fields=st.lists(st.sampled_from(NAMES), min_size=1, max_size=3), data=st.data())
 def test_configs(fields, data):
-    """Values of a field's own type, which is all that the flags let through."""
+    """Values have the type of their field, which flags check before."""
     COUNTS["configs"] += 1
     config = fields[0][0]()
     for _, section, field in fields:

@@ -1,7 +1,7 @@
-"""Damaged releases and hostile pictures through the real commands: one line, status 2, nothing lost.
+"""Damaged releases and hostile pictures through the real commands: one line, status 2, and no file changes.
 
-As in tests/test_generate_errors.py all command lines run in forks of one process, and a stand-in for TensorFlow
-would end with 99.
+As in tests/commands/test_generate_errors.py, command lines run in forks of one process, and a stand-in for
+TensorFlow ends a command with status 99.
 """
 
 import json
@@ -24,7 +24,7 @@ DAMAGES = ("cut", "bit", "empty", "newer")
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Stand-ins for TensorFlow and Keras, and the release `run`."""
+    """A folder with stand-ins for TensorFlow and Keras, and the release `run`."""
     folder = tmp_path_factory.mktemp("faults")
     for name in ("tensorflow", "keras", "tensorflow_datasets", "matplotlib"):
         (folder / "stand-ins" / name).mkdir(parents=True)
@@ -33,15 +33,15 @@ def folder(tmp_path_factory):
     return folder
 
 
-def forked(folder, program, lines):
+def run_commands(folder, program, lines):
     """[(status, stdout, stderr)] of command lines, lists of words."""
-    made = start(folder, "-c", FORKS.replace("generate", program), input=json.dumps(lines))
-    assert made.returncode == 0, made.stderr
-    return json.loads(made.stdout)
+    result = start(folder, "-c", FORKS.replace("generate", program), input=json.dumps(lines))
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout)
 
 
-def damaged(data, name, damage):
-    """Bytes of a release's file, damaged; None where a file has no format."""
+def damage_file(data, name, damage):
+    """Damages the bytes of a release's file; None where the file has no format number."""
     if damage == "newer":
         if name == "config.json":
             return None
@@ -62,7 +62,7 @@ def damages(folder):
         for damage in DAMAGES:
             copy = folder / f"{damage}-{name}"
             release.write(copy, CONFIG, WEIGHTS, BANK)
-            data = damaged((copy / name).read_bytes(), name, damage)
+            data = damage_file((copy / name).read_bytes(), name, damage)
             if data is not None:
                 (copy / name).write_bytes(data)
                 copies[name, damage] = copy
@@ -70,11 +70,11 @@ def damages(folder):
 
 
 @pytest.mark.parametrize("program", ["generate", "evaluate"])
-def test_a_damaged_release(folder, damages, program):
+def test_a_damaged_release_is_refused(folder, damages, program):
     flags = ["--blend"] if program == "generate" else []
     lines = [[*flags, f"--source={copy.name}"] for copy in damages.values()]
     before = {path: path.read_bytes() for path in files_below(folder) if path.is_file()}
-    *outcomes, whole = forked(folder, program, [*lines, [*flags, "--source=run", "--out=made"]])
+    *outcomes, whole = run_commands(folder, program, [*lines, [*flags, "--source=run", "--out=pictures"]])
     assert whole[0] == 99, whole
     for ((name, damage), copy), outcome in zip(damages.items(), outcomes, strict=True):
         words = ["format 2", "update this project"] if damage == "newer" else [f"{name} must be undamaged"]
@@ -82,12 +82,12 @@ def test_a_damaged_release(folder, damages, program):
     assert {path: path.read_bytes() for path in files_below(folder) if path.is_file()} == before
 
 
-SLOW = {"bank.npz": pytest.mark.slow}  # as weights.npz, with more to read
+SLOW = {"bank.npz": pytest.mark.slow}  # like weights.npz, but larger
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=SLOW.get(name, ())) for name in release.FILES])
 def test_a_changed_bit_anywhere_is_noticed_or_changes_nothing(folder, tmp_path, name):
-    """One bit of each byte. What a config says may stay a config; weights and codes are the same or refused."""
+    """One bit of each byte. A changed config may still be valid; weights and latents are equal or refused."""
     release.write(tmp_path, CONFIG, WEIGHTS, BANK)
     whole, random = (tmp_path / name).read_bytes(), np.random.default_rng(0)
     read, refused = release.read(tmp_path), 0
@@ -102,20 +102,20 @@ def test_a_changed_bit_anywhere_is_noticed_or_changes_nothing(folder, tmp_path, 
             assert " must " in str(error)
             refused += 1
         else:
-            for ours, theirs in zip(read[1:3], again[1:3], strict=True):
-                assert all(np.array_equal(array, theirs[key]) for key, array in ours.items())
+            for before, after in zip(read[1:3], again[1:3], strict=True):
+                assert all(np.array_equal(array, after[key]) for key, array in before.items())
     assert refused > (0.2 if name == "config.json" else 0.7) * len(whole)
 
 
-def test_every_hostile_picture(folder):
-    """--first_image and --second_image: all that are refused are in one line, all that are taken are decoded."""
+def test_hostile_pictures_are_refused_in_one_line_and_unusual_ones_are_read(folder):
+    """By --first_image and --second_image."""
     Image.new("RGB", (9, 9)).save(folder / "good.png")
     for kind, pictures in (("refused", REFUSED), ("taken", TAKEN)):
         for number, data in enumerate(pictures.values()):
             (folder / f"{kind}-{number}.jpg").write_bytes(data)
     lines = [[f"--first_image=refused-{number}.jpg", "--second_image=good.png"] for number in range(len(REFUSED))]
     lines += [["--first_image=good.png", f"--second_image=taken-{number}.jpg"] for number in range(len(TAKEN))]
-    outcomes = forked(folder, "generate", [["--blend", "--source=run", *words] for words in lines])
+    outcomes = run_commands(folder, "generate", [["--blend", "--source=run", *words] for words in lines])
     assert len(REFUSED) >= 30
     for number, name in enumerate(REFUSED):
         assert_refusal(outcomes[number], f"refused-{number}.jpg", "A picture must")

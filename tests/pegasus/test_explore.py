@@ -75,6 +75,14 @@ def test_no_source_name_ends_the_script_and_nothing_is_fetched(tiny):
     assert re.findall(r'(?:src|href)="(.*?)"', template) == ["data:,"]
 
 
+@pytest.mark.skipif(not shutil.which("node"), reason="no node on this machine")
+def test_the_script_is_valid_javascript(tmp_path):
+    script = tmp_path / "page.js"
+    script.write_text(explore.TEMPLATE.read_text().split("<script>")[1].split("</script>")[0])
+    result = subprocess.run(["node", "--check", script], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+
+
 def test_chosen_rows_come_first_and_the_rest_is_limited():
     rows = np.arange(100, 150)
     chosen = explore.limit_rows(rows, [140, 101, 140], 20, 0).tolist()

@@ -1,5 +1,4 @@
-"""What several tests share. First of: Bad input to generate.py: one line, status 2, before TensorFlow is
-imported (a stand-in would end with 99)."""
+"""The parts of a small ACAI release, for tests that never run its networks."""
 
 import numpy as np
 
