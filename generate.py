@@ -134,8 +134,10 @@ def read_flags():
         search = configs.search.search_config(FLAGS.flag_values_dict(), keep=FLAGS.keep)
         values = {name: values[name] for name in values.keys() - SEARCH_FLAGS}
         values = {"count": search.keep} | values | {"search": search}
-    elif idle := sorted({*SEARCH_FLAGS, "bundle", "data_dir"} - {"mask"} & present):
-        raise InputError(f"--{idle[0]} cannot be used without --candidates.")
+        return actions[0], None, values
+    for name in sorted({*SEARCH_FLAGS, "bundle", "data_dir"} - {"mask"}):
+        if FLAGS[name].value != FLAGS[name].default:
+            raise InputError(f"--{name} cannot be used without --candidates.")
     return actions[0], None, values
 
 

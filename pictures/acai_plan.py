@@ -75,42 +75,48 @@ def make_plan(request, folder, manifest=None):
         InputError: for a release that is damaged or does not fit the request, or draws that do not fit either.
     """
     recorded = manifest.drawn if manifest else {}
-    config, weights, arrays, digest = release.read(folder)
+    config, weights, arrays, weights_digest = release.read(folder)
     bank = read_bank(config, weights, arrays, folder)
-    drawn = record_or_verify_digest(recorded, "weights_digest", digest, f"--source={folder}")
-    digest = files.digest(bank.latents.tobytes() + bank.labels.tobytes())
-    drawn |= record_or_verify_digest(recorded, "latents_digest", digest, f"--source={folder}")
+    latents_digest = files.digest(bank.latents.tobytes() + bank.labels.tobytes())
+    drawn = record_or_verify_digest(recorded, "weights_digest", weights_digest, f"--source={folder}")
+    drawn |= record_or_verify_digest(recorded, "latents_digest", latents_digest, f"--source={folder}")
     query_images = []
     for name in ("first_image", "second_image"):
         if path := getattr(request, name, None):
             image = images.read_picture(path, config["model"]["width"], config["model"]["colours"])
+            drawn |= record_or_verify_digest(recorded, f"{name}_digest", files.digest(image.tobytes()), path)
             query_images.append(image)
-            digest = files.digest(image.tobytes())
-            drawn |= record_or_verify_digest(recorded, f"{name}_digest", digest, path)
     request = complete_classes(request, bank, config.get("data", {}))
-    searches = getattr(request, "search", None) is not None
-    blended = request.action == "blend" and (searches or request.mask is not None)
-    if "blends" in recorded and not blended:
-        raise InputError("--from_manifest: only --blend with a mask or a search has blends.")
     if hasattr(request, "first") and not query_images:
-        class_rows(request, bank)
-    refined, scores = None, []
-    if searches and "blends" not in recorded:
-        drawn["rows"] = []  # the search will draw them
-    else:
-        drawn["rows"] = recorded["rows"] if "rows" in recorded else draw_rows(request, bank)
-        check_rows(drawn["rows"], request, bank)
-        if blended:
-            blends = recorded["blends"] if "blends" in recorded else draw_masks(request, bank, drawn["rows"])
-            check_blends(blends, request.count, bank.latents.shape[1:3])
-            drawn["blends"] = blends
-        if "blends" in recorded:
-            shape = (request.count, *bank.latents.shape[1:])
-            scores, refined = load_results(manifest.path, manifest.pictures, recorded, shape)
-            drawn |= {name: recorded[name] for name in ("refined_digest",) if name in recorded}
-    return ACAIPlan(
-        request, str(folder), config["model"], weights, bank, drawn, tuple(query_images), refined, tuple(scores)
-    )
+        class_rows(request, bank)  # refuses classes without latents
+    drawn |= draw(request, bank, recorded)
+    scores, refined_latents = (), None
+    if "blends" in recorded:
+        shape = (request.count, *bank.latents.shape[1:])
+        scores, refined_latents = load_results(manifest.path, manifest.pictures, recorded, shape)
+        drawn |= {name: recorded[name] for name in ("refined_digest",) if name in recorded}
+    plan = ACAIPlan(request, str(folder), config["model"], weights, bank, drawn, tuple(query_images))
+    return dataclasses.replace(plan, scores=tuple(scores), refined_latents=refined_latents)
+
+
+def draw(request, bank, recorded):
+    """The "rows", and perhaps the "blends", of a request: what a manifest has recorded, or else new draws.
+
+    A search that is still to run has no rows. Raises InputError for records that do not fit the request.
+    """
+    search = getattr(request, "search", None)
+    has_blends = search is not None or getattr(request, "mask", None) is not None
+    if "blends" in recorded and not has_blends:
+        raise InputError("--from_manifest: only --blend with a mask or a search has blends.")
+    if search is not None and "blends" not in recorded:
+        return {"rows": []}
+    rows = recorded["rows"] if "rows" in recorded else draw_rows(request, bank)
+    check_rows(rows, request, bank)
+    if not has_blends:
+        return {"rows": rows}
+    blends = recorded["blends"] if "blends" in recorded else draw_masks(request, bank, rows)
+    check_blends(blends, request.count, bank.latents.shape[1:3])
+    return {"rows": rows, "blends": blends}
 
 
 def read_bank(config, weights, arrays, folder):
