@@ -1,8 +1,8 @@
-"""How costs grow, and where they stop being linear: python benchmarks/scale.py --plot=scale.png
+"""Measures how costs grow with size: python benchmarks/scale.py --plot=scale.png
 
-Times the step of an ACAI against batch, depth and width of the images, from memory and from disk; the search for
-blends against its candidates; the decoding of a picture. Prints one table in markdown; every point has a process
-of its own, so that its peak memory is its own. --quick takes tiny sizes: it shows that all of it runs.
+Times ACAI's training step against batch size, depth and image width, from memory and from disk; the search for
+blends against the number of candidates; and the decoding of a picture. Prints a Markdown table. Every point runs
+in its own process, to measure its peak memory. --quick uses tiny sizes, to test that everything runs.
 """
 
 import itertools
@@ -26,20 +26,20 @@ from common.backend import compiler, memory
 from common.data import batches, datasets
 from common.errors import InputError
 
-STEP = dict(batch=64, depth=16, width=32, latent=16)  # what the others vary one of
+STEP = dict(batch=64, depth=16, width=32, latent=16)  # the baseline, of which one size is varied
 QUICK = dict(batch=4, depth=2, width=32, latent=2)
-POINTS = {  # what each is measured at, and with --quick
+POINTS = {  # values to measure, and those with --quick
     "batch": ((8, 16, 32, 64, 128, 256, 512), (2, 4)),
     "depth": ((8, 16, 32, 64), (2, 4)),
     "width": ((32, 64), (32, 64)),
     "disk": ((32, 64), (32,)),  # widths
     "candidates": ((250, 500, 1_000, 2_000, 4_000, 8_000, 16_000), (8, 16)),
-    "decode": ((128, 256, 512, 1_024), (64, 128)),  # sides of pictures in pixels
+    "decode": ((128, 256, 512, 1_024), (64, 128)),  # widths of pictures in pixels
 }
 flags.DEFINE_bool("quick", False, "tiny sizes and few steps")
-flags.DEFINE_string("plot", None, "a PNG file to draw to")
-flags.DEFINE_list("parts", list(POINTS), "which of them to measure")
-flags.DEFINE_string("point", None, "used by itself: the point to measure in this process, JSON")
+flags.DEFINE_string("plot", None, "PNG file for a plot")
+flags.DEFINE_list("parts", list(POINTS), "parts to measure")
+flags.DEFINE_string("point", None, "internal: the point to measure in this process, JSON")
 FLAGS = flags.FLAGS
 
 
@@ -50,30 +50,30 @@ def main():
         return
     unknown = set(FLAGS.parts) - set(POINTS)
     if unknown:
-        raise InputError(f"--parts: some of {', '.join(POINTS)} are required. Received: {', '.join(unknown)}")
+        raise InputError(f"--parts must be among {', '.join(POINTS)}. Received: {', '.join(unknown)}")
     rows = []
     for part in FLAGS.parts:
-        mine = []
+        part_rows = []
         for value in POINTS[part][FLAGS.quick]:
             print(f"measuring {part} {value}", file=sys.stderr)
-            mine += in_a_child(part, value, FLAGS.quick)
-        rows += with_growth(mine)
-    print(table(rows))
+            part_rows += measure_in_process(part, value, FLAGS.quick)
+        rows += add_growth(part_rows)
+    print(format_table(rows))
     if FLAGS.plot:
         draw(rows, FLAGS.plot)
 
 
-def in_a_child(part, value, quick):
-    """What `measure` gives in a process of its own: [{"part", "at", "seconds", ..., "peak_mib"}]."""
+def measure_in_process(part, value, quick):
+    """Runs `measure` in its own process; returns [{"part", "at", "seconds", ..., "peak_mib"}]."""
     point = json.dumps([part, value, quick])
-    made = subprocess.run([sys.executable, __file__, f"--point={point}"], stdout=subprocess.PIPE, text=True)
-    if made.returncode:
-        return [{"part": part, "at": value, "what": f"failed with status {made.returncode}"}]
-    return json.loads(made.stdout.splitlines()[-1])
+    result = subprocess.run([sys.executable, __file__, f"--point={point}"], stdout=subprocess.PIPE, text=True)
+    if result.returncode:
+        return [{"part": part, "at": value, "what": f"failed with status {result.returncode}"}]
+    return json.loads(result.stdout.splitlines()[-1])
 
 
 def measure(part, value, quick):
-    """The rows of one point. "seconds" are a median step's, a whole search's or one picture's."""
+    """Returns the rows of one point. "seconds" is of a median step, a whole search or one picture."""
     memory.keep_freed_memory()
     cli.import_tensorflow()
     if part == "candidates":
@@ -89,7 +89,7 @@ def measure(part, value, quick):
 
 
 def acai(sizes):
-    """(compiled step, operations an image) of an ACAI."""
+    """Returns (compiled step, operations per image) of an ACAI model."""
     from train_step import acai_flops
 
     from acai.model import paper_acai
@@ -107,8 +107,8 @@ def noise(width, count=2_000):
     )
 
 
-def timed(step, stream):
-    """(seconds of a step with its wait for data, seconds of the wait)."""
+def time_step(step, stream):
+    """Returns (seconds of a step including its wait for data, seconds of the wait)."""
     from training import loop
 
     start = time.perf_counter()
@@ -118,8 +118,8 @@ def timed(step, stream):
     return time.perf_counter() - start, waited
 
 
-def row_of(times, sizes, flops):
-    """A step's row of [(seconds, seconds waited)] of which the first three compile."""
+def make_row(times, sizes, flops):
+    """Makes the row of a step from [(seconds, seconds waited)], without the first three, which compile."""
     seconds, waited = (statistics.median(column) for column in zip(*times[3:], strict=True))
     rate = sizes["batch"] / seconds
     figures = {"seconds": seconds, "images_per_second": rate, "waiting": waited / seconds}
@@ -133,12 +133,12 @@ def step_cost(sizes, quick):
     while len(times) < (5 if quick else 8) or (
         not quick and time.perf_counter() - begun < 30 and len(times) < 100
     ):
-        times.append(timed(step, stream))
-    return row_of(times, sizes, flops)
+        times.append(time_step(step, stream))
+    return make_row(times, sizes, flops)
 
 
 def from_memory_and_disk(width, quick):
-    """Steps from memory and from disk in alternation, so that both meet the same machine."""
+    """Alternates steps from memory and from disk, so that both run under the same conditions."""
     sizes = (QUICK if quick else STEP) | {"width": width}
     step, flops = acai(sizes)
     in_memory = noise(width, 200 if quick else 20_000)
@@ -151,12 +151,12 @@ def from_memory_and_disk(width, quick):
         times = {name: [] for name in streams}
         for _ in range(5 if quick else 103):
             for name, stream in streams.items():
-                times[name].append(timed(step, stream))
-    return [row_of(times[name], sizes, flops) | {"what": f"step {name}"} for name in streams]
+                times[name].append(time_step(step, stream))
+    return [make_row(times[name], sizes, flops) | {"what": f"step {name}"} for name in streams]
 
 
 def search(candidates, quick):
-    """One search of generate.py --blend --candidates, after its programs are compiled."""
+    """Times a search as in generate.py --blend --candidates, after its functions are compiled."""
     from acai.inference import ReleasedACAI
     from acai.latent_bank import LatentBank
     from classifiers.inference import search_ensemble
@@ -180,7 +180,7 @@ def search(candidates, quick):
 
 
 def decode(side, quick):
-    """A JPEG of noise on a slope, `side` pixels wide, read as a folder's are: one after the other, to 64x64."""
+    """Times reading a JPEG, `side` pixels wide, of noise on a gradient, as those in a folder: resized to 64x64."""
     from PIL import Image
 
     slope = np.linspace(0, 200, side)[:, None, None] + np.random.default_rng(0).integers(0, 40, (side, side, 3))
@@ -196,8 +196,8 @@ def decode(side, quick):
     return {"seconds": seconds, "images_per_second": 1 / seconds, "what": "picture"}
 
 
-def with_growth(rows):
-    """Adds "growth" to all rows but the first of each kind: the power of the size that the seconds grew with."""
+def add_growth(rows):
+    """Adds "growth" to all rows but the first of each kind: the exponent of the size with which seconds grew."""
     rows = [dict(row) for row in rows]
     for kind in {row["what"] for row in rows if "seconds" in row}:
         for last, row in itertools.pairwise(row for row in rows if row["what"] == kind):
@@ -205,7 +205,7 @@ def with_growth(rows):
     return rows
 
 
-COLUMNS = {  # title: (name, form)
+COLUMNS = {  # title: (name, format)
     "what grows": ("part", "{}"),
     "to": ("at", "{}"),
     "timed": ("what", "{}"),
@@ -218,8 +218,8 @@ COLUMNS = {  # title: (name, form)
 }
 
 
-def table(rows):
-    """Markdown; a figure that a row lacks stays empty."""
+def format_table(rows):
+    """Formats rows as a Markdown table; missing values are empty."""
     lines = [" | ".join(COLUMNS), " | ".join("---" for _ in COLUMNS)]
     for row in rows:
         lines.append(" | ".join(form.format(row[n]) if n in row else "" for n, form in COLUMNS.values()))
@@ -227,7 +227,7 @@ def table(rows):
 
 
 def draw(rows, path):
-    """One panel a part: seconds on logarithmic axes, peak memory; dashed: linear from the first point."""
+    """Plots seconds, on logarithmic axes, and peak memory of each part; the dashed line is linear growth."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -240,15 +240,19 @@ def draw(rows, path):
     for axes in panels[len(parts) :]:
         axes.set_axis_off()
     for axes, part in zip(panels, parts, strict=False):
-        mine = [row for row in rows if row["part"] == part]
-        for kind in dict.fromkeys(row["what"] for row in mine):
-            at, seconds = zip(*((row["at"], row["seconds"]) for row in mine if row["what"] == kind), strict=True)
-            axes.plot(at, seconds, "o-", label=f"seconds a {kind}")
-        axes.plot(at, [mine[0]["seconds"] * value / at[0] for value in at], "k--", label="linear")
-        other = axes.twinx()
-        other.plot([row["at"] for row in mine], [row["peak_mib"] for row in mine], "s:", color="tab:red")
-        other.set_ylim(0, 1.5 * max(row["peak_mib"] for row in mine))
-        other.set_ylabel("peak MiB", color="tab:red")
+        part_rows = [row for row in rows if row["part"] == part]
+        for kind in dict.fromkeys(row["what"] for row in part_rows):
+            at, seconds = zip(
+                *((row["at"], row["seconds"]) for row in part_rows if row["what"] == kind), strict=True
+            )
+            axes.plot(at, seconds, "o-", label=f"seconds per {kind}")
+        axes.plot(at, [part_rows[0]["seconds"] * value / at[0] for value in at], "k--", label="linear")
+        memory_axes = axes.twinx()
+        memory_axes.plot(
+            [row["at"] for row in part_rows], [row["peak_mib"] for row in part_rows], "s:", color="tab:red"
+        )
+        memory_axes.set_ylim(0, 1.5 * max(row["peak_mib"] for row in part_rows))
+        memory_axes.set_ylabel("peak MiB", color="tab:red")
         axes.set_xscale("log", base=2)
         axes.set_yscale("log")
         axes.set_xlabel(part)

@@ -1,13 +1,12 @@
-"""Times the real training step: python benchmarks/train_step.py --depth=16 --latent=16 --batch=64
+"""Times the training step: python benchmarks/train_step.py --depth=16 --latent=16 --batch=64
 
-Of a GAN: python benchmarks/train_step.py --model=dcgan --width=64, or another variant of configs/gan.py; with
---noaugment without its augmentation.
+For a GAN: python benchmarks/train_step.py --model=dcgan --width=64, or another variant of configs/gan.py;
+--noaugment omits its augmentation.
 
-Burns in, then alternates blocks of steps with one large convolution of the policy's type, and prints medians:
-images/s, the share of time spent waiting for data, and GFLOP/s beside the convolution's. A block is one step on a
-CPU and 50 on a GPU, which works on while the host goes ahead: reading a result is what waits for it. Only the work
-that the algorithm needs counts, with its convolutions done directly: what a step saves by another way of doing
-them shows as GFLOP/s.
+After a burn-in it alternates blocks of steps with one large convolution of the same dtype, and prints medians:
+images/s, the share of time spent waiting for data, and GFLOP/s compared with the convolution's. A block is one
+step on a CPU and 50 on a GPU, where only reading a result waits for the device. FLOPs are those of the algorithm
+with direct convolutions, so faster ways of computing them increase the GFLOP/s.
 """
 
 import statistics
@@ -25,23 +24,23 @@ from common.backend import compiler, memory, precision, towers
 from common.data import batches, datasets
 
 flags.DEFINE_string("model", "acai", "acai or a variant of configs/gan.py")
-flags.DEFINE_integer("width", None, "channels of both networks of a GAN; default: the variant's")
+flags.DEFINE_integer("width", None, "channels of both networks of a GAN; default: those of the variant")
 flags.DEFINE_integer("depth", 16, "channels of the autoencoder's first scale")
-flags.DEFINE_integer("critic_depth", None, "of the critic's; default: the depth")
-flags.DEFINE_integer("latent", 16, "latent channels, on 4x4 positions")
-flags.DEFINE_integer("batch", 64, "images a step")
-flags.DEFINE_integer("steps", 30, "timed blocks of steps")
-flags.DEFINE_integer("block", 0, "steps of a block, after which a result is read; 0: 50 on a GPU, 1 on a CPU")
+flags.DEFINE_integer("critic_depth", None, "channels of the critic's first scale; default: the depth")
+flags.DEFINE_integer("latent", 16, "latent channels, at 4x4 positions")
+flags.DEFINE_integer("batch", 64, "images per step")
+flags.DEFINE_integer("steps", 30, "number of timed blocks")
+flags.DEFINE_integer("block", 0, "steps per block; 0: 50 on a GPU, 1 on a CPU")
 flags.DEFINE_float("realism", 0.0, "weight of the patch discriminator; 0: the paper's step")
 flags.DEFINE_float("ema", 0.0, "rate of the averaged weights; 0: none")
-flags.DEFINE_bool("augment", True, "augment for a GAN's discriminator, where its variant does")
-flags.DEFINE_integer("towers", 0, "parts of an ACAI's batch beside each other; 0: as a training does, 1: none")
-flags.DEFINE_string("precision", "float32", "Keras dtype policy; auto: as a training has it")
-flags.DEFINE_enum("jit_compile", "auto", compiler.CHOICES, "compile the step with XLA; auto: as a training does")
+flags.DEFINE_bool("augment", True, "use the augmentation of a GAN's variant")
+flags.DEFINE_integer("towers", 0, "parts of ACAI's batch that run side by side; 0: as in training")
+flags.DEFINE_string("precision", "float32", "Keras dtype policy; auto: as in training")
+flags.DEFINE_enum("jit_compile", "auto", compiler.CHOICES, "compile the step with XLA; auto: as in training")
 FLAGS = flags.FLAGS
 WIDTH, CHANNELS = 32, 256  # of the large convolution
-CONVOLUTION_SECONDS = 20  # at most, for each way of running it: without XLA, float16 crawls on a CPU
-BURN_IN = 3  # blocks, of which the first compiles
+CONVOLUTION_SECONDS = 20  # limit with and without XLA, because float16 without XLA is very slow on a CPU
+BURN_IN = 3  # blocks; the first compiles
 
 
 def main():
@@ -63,8 +62,8 @@ def main():
     step, strategy = loop.compile_step(model, compiled, towers=parts), distribution.make_strategy("default")
     stream = batches.batches(images, FLAGS.batch, seed=0, flip=True)
     stream = iter(distribution.prefetch_to_device(strategy, stream))
-    turn = getattr(model, "critic_steps", 1)  # the steps of all kinds, one of the generator among them
-    size = turn * -(-(FLAGS.block or (50 if compiler.has_gpu() else 1)) // turn)  # of a block
+    turn = getattr(model, "critic_steps", 1)  # a cycle of steps, including one of the generator
+    size = turn * -(-(FLAGS.block or (50 if compiler.has_gpu() else 1)) // turn)  # steps per block
     shape = (FLAGS.batch if compiler.has_gpu() else 16) // parts, WIDTH, WIDTH, CHANNELS
     dtype = tf.as_dtype(model.dtype_policy.compute_dtype)
     convolve = {compiled: large_convolution(tf, compiled, shape, parts, dtype) for compiled in (True, False)}
@@ -133,7 +132,7 @@ def gan(images, policy):
 
 
 def noise_images(count):
-    """As many uint8 images of noise, 32x32x3, as an ImageDataset: the step does not look at what it sees."""
+    """Returns an ImageDataset of random images, 32x32x3; the time of a step does not depend on their content."""
     random = np.random.default_rng(0)
     images = random.integers(0, 256, (count, 32, 32, 3), dtype=np.uint8)
     return datasets.ImageDataset(
@@ -142,9 +141,10 @@ def noise_images(count):
 
 
 def large_convolution(tf, compiled, shape, parts, dtype):
-    """A function that runs a 3x3 convolution so many times to its end, in parts of a shape, with XLA or without.
+    """Returns a function that runs a 3x3 convolution a number of times and waits for the result.
 
-    The parts are as many as a step has towers, and beside each other: then one convolution has one core only.
+    It has `parts` parts of `shape` that run side by side, as the towers of a step do, because then each operation
+    has one core only.
     """
     images = [tf.cast(tf.random.normal(shape), dtype) for _ in range(parts)]
     kernel = tf.cast(tf.random.normal((3, 3, shape[-1], shape[-1])), dtype)
@@ -159,12 +159,12 @@ def large_convolution(tf, compiled, shape, parts, dtype):
 
 
 def acai_flops(model):
-    """Floating-point operations an image that one step needs, two for a multiply and add, convolutions only.
+    """Floating-point operations per image of one step; convolutions only, two for a multiply and add.
 
-    A pass backward costs two forward ones, for kernels and inputs; the first layers' inputs need none where
-    nothing lies before them. Encoder: once the images. Decoder: reconstructions and blends. Critic: blends,
-    whose gradient at the input serves the autoencoder, and softened reconstructions. Discriminator: images,
-    reconstructions and blends, with a second pass back to the inputs of the latter two.
+    A backward pass costs two forward passes, for kernels and inputs; the first layer needs no gradient of its
+    inputs unless a network precedes it. Encoder: once the images. Decoder: reconstructions and blends. Critic:
+    blends, whose gradient at the input serves the autoencoder, and softened reconstructions. Discriminator:
+    images, reconstructions and blends, with a second pass back to the inputs of the latter two.
     """
     encoder, first_encoder = network_flops(model.encoder)
     decoder, _ = network_flops(model.decoder)
@@ -177,7 +177,7 @@ def acai_flops(model):
 
 
 def gan_flops(model):
-    """As `acai_flops`, a mean over `critic_steps` steps.
+    """As `acai_flops` for a GAN; a mean over `critic_steps` steps.
 
     Generator: forward each step, backward in its own. Discriminator: real images and fakes; in the generator's
     step the fakes again, and back to the pixels. A gradient penalty goes forward, back to the pixels and back
@@ -190,9 +190,9 @@ def gan_flops(model):
 
 
 def network_flops(network):
-    """(all, the first layer's) operations of one forward pass for one image.
+    """Returns the operations of one forward pass per image: (of all layers, of the first).
 
-    A transposed convolution applies its kernel at the positions of its input.
+    A transposed convolution applies its kernel at each position of its input.
     """
     import keras
 

@@ -1,20 +1,21 @@
 """ACAI: Berthelot, Raffel, Roy and Goodfellow 2018, arXiv 1807.07543.
 
 python train.py --config=configs/acai.py --workdir=runs/acai                    the paper's CIFAR-10 recipe
-python train.py --config=configs/acai.py:pegasus --workdir=runs/pegasus         the model this project ships
-python train.py --config=configs/acai.py:narrow --workdir=runs/narrow           the one that it begins with
+python train.py --config=configs/acai.py:pegasus --workdir=runs/pegasus         the bundled model
+python train.py --config=configs/acai.py:narrow --workdir=runs/narrow           the model from which it starts
 python train.py --config=configs/acai.py:small --workdir=runs/small             ten classes for two CPU cores
 python train.py --config=configs/acai.py:small_1024 --workdir=runs/small_1024   with 1,024 latents instead of 256
-python train.py --config=configs/acai.py:lines --workdir=runs/lines             synthetic lines, no data set
+python train.py --config=configs/acai.py:lines --workdir=runs/lines             synthetic lines, needs no dataset
 python train.py --config=configs/acai.py:lines_vae --workdir=runs/lines_vae     another of the paper's autoencoders
 
-Those are baseline, dropout, denoising, vae, aae and vqvae; with lines_ before the name on lines, else on CIFAR-10.
+The other autoencoders are baseline, dropout, denoising, vae, aae and vqvae. They train on CIFAR-10 or, with the
+prefix lines_, on lines.
 """
 
 import ml_collections
 
-AAE_ON_LINES = 0.01  # strength; at 1 all codes became one, see `other`
-OTHERS = {  # the paper's other autoencoders: bottleneck, and its strength in the official code
+AAE_ON_LINES = 0.01  # strength; at 1 all latents collapsed, see `other`
+OTHERS = {  # the paper's other autoencoders: (bottleneck, its strength in the official code)
     "baseline": ("plain", 1.0),
     "dropout": ("dropout", 0.5),
     "denoising": ("denoising", 1.0),
@@ -25,7 +26,7 @@ OTHERS = {  # the paper's other autoencoders: bottleneck, and its strength in th
 
 
 def get_config(variant="paper"):
-    """The named variant."""
+    """Returns the config of a variant."""
     variants = {f.__name__: f for f in (paper, pegasus, narrow, small, small_1024, lines)}
     variants |= {f"{prefix}{name}": None for prefix in ("", "lines_") for name in OTHERS}
     if variant not in variants:
@@ -42,7 +43,7 @@ def paper():
     """The paper's CIFAR-10 recipe: all ten classes, 256 latents, depth 64.
 
     Command:   python train.py --config=configs/acai.py --workdir=runs/acai
-    Time:      about 10 days on 2 cores (18 images/s, reckoned, not run); on a GPU not measured.
+    Time:      about 10 days on 2 cores (18 images/s, estimated, not run); on a GPU not measured.
     Figures:   the paper's linear probe on 256 latents, 52.77 +- 0.45% (authors' ICLR 2019 poster); none of ours.
     """
     config = ml_collections.ConfigDict()
@@ -50,17 +51,16 @@ def paper():
 
     config.data = data = ml_collections.ConfigDict()
     data.source = "cifar10"  # or "lines", or "folder" for the images in image_folder
-    data.image_folder = ""  # one sub-folder a class
-    data.memory_limit_gib = (
-        -1.0
-    )  # larger data stream from cache_folder; below 0: a quarter of the machine's memory
+    data.image_folder = ""  # one sub-folder per class
+    # Larger datasets are streamed from cache_folder. Below 0: a quarter of the machine's memory.
+    data.memory_limit_gib = -1.0
     data.cache_folder = ""  # default: ~/.cache/pegasus-acai
     data.classes = tuple("airplane automobile bird cat deer dog frog horse ship truck".split())
-    data.pairing = "shuffled"  # the paper's, or "across": each image is mixed with one of the other group
-    data.groups = (("deer", "horse"), ("airplane", "bird"))  # for "across"; together they are the classes
-    data.flip = False  # mirror half of the images
-    data.hold_out = True  # keep every tenth training image from training
-    data.first, data.second = "horse", "bird"  # the classes of the pictures during training
+    data.pairing = "shuffled"  # as in the paper, or "across": each image is mixed with one of the other group
+    data.groups = (("deer", "horse"), ("airplane", "bird"))  # for "across"; they divide the classes between them
+    data.flip = False  # mirror each image with probability 1/2
+    data.hold_out = True  # exclude every tenth training image from training
+    data.first, data.second = "horse", "bird"  # classes in the pictures written during training
 
     config.model = model = ml_collections.ConfigDict()
     model.width = 32
@@ -71,60 +71,60 @@ def paper():
     model.mix_weight = 0.5
     model.regularisation = 0.2
     model.reconstruction = "squared"  # or "absolute"
-    model.feature_weight = 0.0  # of an error in the bundled classifier's features
-    model.recognition_weight = 0.0  # of the bundled judges' loss: blends are to be recognised as both parents
-    model.realism_weight = 0.0  # of the patch discriminator in the autoencoder's loss; 0: there is none
+    model.feature_weight = 0.0  # of a loss on features of the bundled classifier
+    model.recognition_weight = 0.0  # of the loss by which bundled classifiers recognise both parents in a blend
+    model.realism_weight = 0.0  # of the adversarial loss; 0: no patch discriminator
     model.discriminator_channels = 48
     model.realism_loss = "hinge"  # or "non_saturating"
-    model.realism_penalty = 0.0  # of R1
+    model.realism_penalty = 0.0  # of the R1 penalty
     model.realism_augment = ()  # names among flip, colour, translation, cutout
-    model.realism_by_class = False  # the discriminator is told the classes
-    model.bottleneck = "plain"  # or what the paper's other autoencoders have: dropout, denoising, vae, aae, vqvae
-    model.bottleneck_strength = 1.0  # how much it does, see acai/bottlenecks.py
-    model.codes = 512  # of the vqvae's codebook
+    model.realism_by_class = False  # whether the discriminator is conditional on the classes
+    model.bottleneck = "plain"  # or those of the paper's other autoencoders: dropout, denoising, vae, aae, vqvae
+    model.bottleneck_strength = 1.0  # see acai/bottlenecks.py
+    model.codes = 512  # size of the vqvae's codebook
 
     config.train = train = ml_collections.ConfigDict()
-    train.start_from = ""  # a bundled model or a run to begin with, whose networks may have fewer channels
+    train.start_from = ""  # bundled model or run for the initial weights; it can have fewer channels
     train.total_kimg = 16_777.0  # the paper's 2^24 images
     train.batch_size = 64
     train.learning_rate = 1e-4
     train.critic_learning_rate = 1e-4
     train.discriminator_learning_rate = 2e-4
-    train.schedule = "constant"  # or "cosine": falls up to total_kimg; of autoencoder and latent classifier
-    train.critic_schedule = "constant"  # the same of the critic
-    train.schedule_floor = 0.0  # share of the learning rate that a cosine ends at
-    train.discriminator_from_kimg = 0.0  # it trains alone, until
-    train.realism_from_kimg = 0.0  # the autoencoder's loss has it, with a weight that rises in
-    train.realism_ramp_kimg = 0.0  # to the whole one, and with
-    train.realism_learning_rate = 1e-4  # for autoencoder, critic and latent classifier
-    train.recognition_from_kimg = 0.0  # the autoencoder's loss has the judges', with a weight that rises in
-    train.recognition_ramp_kimg = 0.0  # to the whole one
-    train.ema_rate = 0.0  # kept a step by the averaged autoencoder; 0: no average
+    train.schedule = "constant"  # or "cosine" decay until total_kimg; of autoencoder and latent classifier
+    train.critic_schedule = "constant"  # of the critic
+    train.schedule_floor = 0.0  # share of the learning rate at the end of a cosine schedule
+    train.discriminator_from_kimg = 0.0  # first kimg at which the patch discriminator is trained
+    train.realism_from_kimg = 0.0  # first kimg with the adversarial loss, whose weight rises linearly
+    train.realism_ramp_kimg = 0.0  # over this many kimg
+    train.realism_learning_rate = 1e-4  # of autoencoder, critic and latent classifier from then on
+    train.recognition_from_kimg = 0.0  # first kimg with the recognition loss, whose weight rises linearly
+    train.recognition_ramp_kimg = 0.0  # over this many kimg
+    train.ema_rate = 0.0  # decay per step of the averaged autoencoder; 0: no average
     train.precision = "auto"  # float32, mixed_bfloat16, mixed_float16
-    train.jit_compile = "auto"  # XLA: on, off; auto: where it is faster
-    train.towers = 0  # parts of a batch beside each other on a CPU without XLA; 0: one a core, 1: none
+    train.jit_compile = "auto"  # XLA: on, off or, with auto, if it is faster
+    train.towers = 0  # parts of a batch that run side by side on a CPU without XLA; 0: one per core
     train.strategy = "default"  # one device; "mirrored": all GPUs; "multi_worker": the machines of TF_CONFIG
-    train.deterministic = False  # the same bits in each run on one GPU, at a cost of speed; a CPU's always are
+    train.deterministic = False  # True: bit-identical runs on one GPU, but slower; runs on a CPU always are
     train.seed = 0
     train.log_every_kimg = 3.2
     train.pictures_every_kimg = 64.0
     train.save_every_kimg = 32.0
     train.release_every_kimg = 64.0
     train.keep_checkpoints = 3
-    train.bank_per_class = (250, 50)  # codes kept beside the weights: of training images, of the hold-out
+    train.bank_per_class = (250, 50)  # latents released with the weights: of training images, of the hold-out
     return config
 
 
 def narrow(config):
-    """What the bundled model begins with: horses and birds, each mixed with the other; for two CPU cores.
+    """The model from which `pegasus` starts: each horse is mixed with a bird; for two CPU cores.
 
     Bundled as `acai`.
 
     Command:   python train.py --config=configs/acai.py:narrow --workdir=runs/narrow
     Time:      1 hour 25 minutes on 2 cores of a Zen 5 (1,260 images/s, 460 with the discriminator); on a GPU not
                measured.
-    Figures:   held-out squared error 0.023 at 512 kimg, 0.018 at 1,536, 0.017 at 2,944; then the discriminator
-               sharpens the pictures: 0.022 at 4,000, blends' kernel distance 0.018 instead of 0.071.
+    Figures:   held-out squared error 0.023 at 512 kimg, 0.018 at 1,536, 0.017 at 2,944. Then the discriminator
+               sharpens images: 0.022 at 4,000, kernel distance of blends 0.018 instead of 0.071.
     """
     config.data.classes = ("bird", "horse")
     config.data.pairing, config.data.groups = "across", (("horse",), ("bird",))
@@ -142,16 +142,16 @@ def narrow(config):
 
 
 def pegasus(config):
-    """The bundled model: `narrow` with twice the channels and four times the latents, trained on.
+    """The bundled model: continues `narrow` with twice the channels and four times the latents.
 
-    First as the paper's ACAI, then with a new discriminator, then with judges, to see both parents in blends.
-    From scratch: `narrow` first, then this with --config.train.start_from=runs/narrow.
+    It trains first as the paper's ACAI, then with a new patch discriminator, then also with the recognition loss.
+    To train it from scratch, train `narrow` first, then this with --config.train.start_from=runs/narrow.
 
     Command:   python train.py --config=configs/acai.py:pegasus --workdir=runs/pegasus
-    Time:      50 minutes on 2 cores of a Zen 3 (170 images/s, 105 with the discriminator, 62 with the judges); on
-               a GPU not measured.
+    Time:      50 minutes on 2 cores of a Zen 3 (170 images/s, 105 with the discriminator, 62 with the recognition
+               loss); on a GPU not measured.
     Figures:   held-out squared error 0.0153 at 80 kimg, 0.0171 at 138, 0.0198 at 250; sharpness of blends 0.38,
-               0.84 and 0.84; recognised as both by the referee 0.079, 0.132 and 0.198.
+               0.84 and 0.84; recognised as both classes by the referee 0.079, 0.132 and 0.198.
     """
     narrow(config)
     config.train.start_from = "acai"
@@ -165,10 +165,10 @@ def pegasus(config):
 
 
 def small(config):
-    """The paper's ten classes and 256 latents at depth 16, for half an hour instead of ten days.
+    """The paper's ten classes and 256 latents at depth 16, in half an hour instead of ten days.
 
-    Also unlike the paper's: batches of 32, since steps count more than images; five times its learning rate,
-    falling to 0; averaged weights.
+    Other differences from the paper: batches of 32, because steps matter more than images; five times its learning
+    rate, with decay to 0; averaged weights.
 
     Command:   python train.py --config=configs/acai.py:small --workdir=runs/small
     Time:      19 minutes on 2 cores at their fastest (560 images/s); on a GPU not measured.
@@ -196,13 +196,14 @@ def small_1024(config):
 
 
 def lines(config):
-    """The paper's lines: 32x32, at random angles, 64 latents, depth 16. Needs no data set.
+    """The paper's lines: 32x32, at random angles, 64 latents, depth 16. Needs no dataset.
 
-    In half an hour instead of days, unlike the paper's: small batches, since steps count more than images (arms of
-    48 kimg at 1e-3 with batches of 64, 32 and 16 reached mean distances of 23.0e-3, 8.6e-3 and 5.5e-3); five times
-    its learning rate (at 1e-3 a longer training ran away), the autoencoder's falling to a fifth, as one that falls
-    to 0 gets too slow for the critic (2.16e-3 after 1.03e-3); averaged weights. The critic's rate stays: where it
-    fell too, the smoothness ended at 0.135.
+    It trains in half an hour instead of days, with these differences from the paper: small batches, because steps
+    matter more than images (trials of 48 kimg at 1e-3 with batches of 64, 32 and 16 reached mean distances of
+    23.0e-3, 8.6e-3 and 5.5e-3); five times its learning rate (at 1e-3 a longer training diverged); averaged
+    weights. The autoencoder's rate decays to a fifth: with a decay to 0 it became too slow for the critic (the
+    mean distance rose from 1.03e-3 to 2.16e-3). The critic's rate is constant: when it decayed too, the smoothness
+    was 0.135.
 
     Command:   python train.py --config=configs/acai.py:lines --workdir=runs/lines
     Time:      35 minutes on 2 cores (509 images/s); on a GPU not measured.
@@ -221,13 +222,14 @@ def lines(config):
 
 
 def other(config, bottleneck, strength, on_lines):
-    """An autoencoder that the paper compares ACAI with: no critic, another bottleneck, else the paper's recipe.
+    """An autoencoder with which the paper compares ACAI: no critic, another bottleneck, otherwise the paper's
+    recipe.
 
-    On lines with the settings of `lines` for 300 kimg, so that all of them see as many images. The AAE is weaker
-    there than the official code's: codes of lines differ so little at first that its discriminator pushes all of
-    them about as one, and none says anything about its image. So at a strength of 1 after 300 kimg, after 82 with
-    the official batch of 64 and rate of 1e-4, after 25 with a discriminator ten times as fast; at 0.1 after 40.
-    At 0.01 images were told apart from 20 kimg on, at 0.001 from 33 on.
+    On lines it uses the settings of `lines` for 300 kimg. The AAE has a smaller strength there than in the
+    official code: latents of lines differ so little at first that the discriminator pushes them all in the same
+    direction, and they lose all information. This happened with a strength of 1 after 300 kimg, after 82 with the
+    official batch size of 64 and rate of 1e-4, after 25 with a discriminator ten times as fast, and with 0.1 after
+    40. With 0.01 the latents distinguished images from 20 kimg on, with 0.001 from 33 on.
 
     Command:   python train.py --config=configs/acai.py:lines_vae --workdir=runs/lines_vae
     """

@@ -1,4 +1,4 @@
-"""What a config may say, checked before TensorFlow is imported."""
+"""Checks configs before TensorFlow is imported."""
 
 import math
 import os
@@ -32,7 +32,7 @@ CHOICES = {
 }
 ARCHITECTURES = {"classifier": ("plain", "residual"), "gan": choices.ARCHITECTURES}
 AUGMENTATIONS = ("flip", "colour", "translation", "cutout")
-LEAST = {
+MINIMUM = {
     -1: "data.memory_limit_gib",
     1: "model.codes model.depth model.critic_depth model.latent_channels model.discriminator_channels "
     "model.generator_channels model.noise_size model.critic_steps train.batch_size train.keep_checkpoints",
@@ -49,23 +49,23 @@ SHARES = "train.ema_rate train.momentum train.warmup model.label_smoothing train
 
 
 def check(config):
-    """Raises InputError, one line that names the field, for a value that no training can start with."""
+    """Raises InputError, which names the field, for a value with which no training can start."""
 
     def require(name, requirement, holds):
         section, field = name.split(".")
         value = config[section].get(field)
         try:
-            fits = field not in config[section] or holds(value)
-        except TypeError:  # a tuple of words where numbers belong
-            fits = False
-        if not fits:
-            raise InputError(f"--config.{name} is required to be {requirement}. Received: {value!r}")
+            valid = field not in config[section] or holds(value)
+        except TypeError:  # such as a str in place of a number
+            valid = False
+        if not valid:
+            raise InputError(f"--config.{name} must be {requirement}. Received: {value!r}")
 
     for name, values in (CHOICES | {"model.architecture": ARCHITECTURES.get(config.family, ())}).items():
         require(name, f"one of {', '.join(map(str, values))}", values.__contains__)
-    for least, names in LEAST.items():
+    for minimum, names in MINIMUM.items():
         for name in names.split():
-            require(name, f"finite and at least {least}", lambda value, least=least: least <= value < math.inf)
+            require(name, f"finite and at least {minimum}", lambda value, low=minimum: low <= value < math.inf)
     for name in SHARES.split():
         require(name, "at least 0 and below 1", lambda value: 0 <= value < 1)
     if config.train.get("strategy", "default") != "default":
@@ -77,7 +77,7 @@ def check(config):
     size = config.train.batch_size
     require(
         "train.towers",
-        f"0, 1 or a count of which the batch size, {size}, is a multiple twice over",
+        f"0, 1 or a number whose double divides the batch size, {size}",
         lambda count: count in (0, 1) or count > 1 and size % (2 * count) == 0,
     )
     require("train.schedule_floor", "in [0, 1]", lambda share: 0 <= share <= 1)
@@ -102,13 +102,13 @@ def check(config):
 
 
 def check_gan(config, require):
-    """As `check`, for what of a GAN goes together: the rules of `gan.model.GAN`, which needs TensorFlow."""
+    """As `check`, for combinations of a GAN's fields: the rules of `gan.model.GAN`, which needs TensorFlow."""
     model = config.model
     require("data.source", "cifar10 or folder for a GAN", lambda source: source != "lines")
     for name in ("model.soft_labels", "model.flipped_labels"):
         require(name, "at least 0 and below 0.5", lambda share: 0 <= share < 0.5)
         if model.loss not in choices.LOSSES_WITH_TARGETS:
-            require(name, f"0 with the loss {model.loss}, which has no targets", lambda share: share == 0)
+            require(name, f"0 for the loss {model.loss}, which has no targets", lambda share: share == 0)
     if model.architecture == "residual":
         require("model.up", "resize for the residual architecture", lambda up: up == "resize")
         require("model.normalisation", "spectral or none for the residual architecture", lambda n: n != "batch")
@@ -117,7 +117,7 @@ def check_gan(config, require):
         require("model.minibatch_deviation", "False for a gradient penalty", lambda wanted: not wanted)
     if model.replay_images:
         least = config.train.batch_size // 2
-        require("model.replay_images", f"0 or half a batch, {least}, at least", lambda count: count >= least)
+        require("model.replay_images", f"0 or at least half a batch, {least}", lambda count: count >= least)
     if model.conditional and config.data.source == "cifar10":
         for name in ("data.first", "data.second"):
             require(name, "one of data.classes", lambda name: name in config.data.classes)

@@ -1,1 +1,1 @@
-"""From a config to a model, its batches and what its training shows: one file a family, the same functions."""
+"""Trains models: the loop and run directories, and one module per model family with the same functions."""

@@ -1,4 +1,4 @@
-"""What happens beside the steps: scalars, progress, pictures, checkpoints, releases, a watch on runaway losses."""
+"""Callbacks that write scalars, pictures, checkpoints and releases, show progress, and warn of rising losses."""
 
 import json
 import os
@@ -14,10 +14,14 @@ from training.loop import Callback
 
 
 class ScalarWriter(Callback):
-    """Writes scalars to metrics.jsonl and, with pictures and the config's text, to TensorBoard.
+    """Writes scalars to metrics.jsonl and, with pictures and the config, to TensorBoard.
 
-    `flush` brings all of it to the disk; a checkpoint is only written after that, so that no line that a
-    resumed run does not write again can be missing.
+    Checkpoints are written only after `flush`, so that a resumed run has every line up to its checkpoint.
+
+    Args:
+        run: RunDirectory.
+        batch_size: images per step.
+        config_text: config to show in TensorBoard; empty: none.
     """
 
     def __init__(self, run, batch_size, config_text=""):
@@ -40,6 +44,7 @@ class ScalarWriter(Callback):
             tf.summary.image(name, picture[None], step)
 
     def flush(self):
+        """Writes everything to the disk."""
         self.file.flush()
         os.fsync(self.file.fileno())
         self.events.flush()
@@ -50,7 +55,7 @@ class ScalarWriter(Callback):
 
 
 class Progress(Callback):
-    """A bar with kimg, images/s, time left and the losses; lines now and then when stderr is no terminal."""
+    """Shows kimg, images/s, time left and losses: a bar on a terminal, otherwise occasional lines."""
 
     SECONDS_BETWEEN_LINES = 30
 
@@ -71,8 +76,8 @@ class Progress(Callback):
         text = f"{rate:.0f} images/s, " + ", ".join(f"{name} {scalars[name]:.4g}" for name in names)
         self.bar.set_postfix_str(text, refresh=False)
         self.bar.update(kimg - self.bar.n)
-        now, last = time.monotonic(), step == self.total
-        if self.bar.disable and (last or now - self.last_line > self.SECONDS_BETWEEN_LINES):
+        now, is_last = time.monotonic(), step == self.total
+        if self.bar.disable and (is_last or now - self.last_line > self.SECONDS_BETWEEN_LINES):
             minutes = (self.total - step) * self.batch_size / rate / 60
             line = f"{kimg:.1f}/{self.total * self.batch_size / 1000:.0f} kimg, {minutes:.0f} min left, {text}"
             print(line, file=sys.stderr, flush=True)
@@ -83,12 +88,12 @@ class Progress(Callback):
 
 
 class Validation(Callback):
-    """Adds held-out figures to the scalars of the first logging interval that ends in each of its own.
+    """Adds held-out metrics to the scalars of the first log in each interval of `every_steps`.
 
     Args:
-        evaluate: function without arguments -> {name: float}.
-        every_steps: the interval.
-        start_step: of the training.
+        evaluate: function without arguments that returns {name: float}.
+        every_steps: interval; 0: never.
+        start_step: step at which the training started.
     """
 
     def __init__(self, evaluate, every_steps, start_step):
@@ -101,13 +106,13 @@ class Validation(Callback):
 
 
 class PictureWriter(Callback):
-    """Writes pictures to TensorBoard and as `pictures/NAME-STEP.png`.
+    """Writes pictures to TensorBoard and to `pictures/NAME-STEP.png`.
 
     Args:
         run: RunDirectory.
-        scalars: the ScalarWriter, whose event file takes the pictures.
-        render: function without arguments -> {name: uint8 [H, W, C]}.
-        every_steps: the interval.
+        scalars: the ScalarWriter, which writes to TensorBoard.
+        render: function without arguments that returns {name: uint8 [H, W, C]}.
+        every_steps: interval; 0: only at the end.
     """
 
     def __init__(self, run, scalars, render, every_steps):
@@ -121,7 +126,7 @@ class PictureWriter(Callback):
 
 
 class CheckpointWriter(Callback):
-    """Saves the model's state, after all that was logged up to this step is on the disk."""
+    """Saves the model's state, after writing all logs up to this step to the disk."""
 
     def __init__(self, run, model, scalars, every_steps):
         self.run, self.model, self.scalars, self.every_steps = run, model, scalars, every_steps
@@ -132,16 +137,16 @@ class CheckpointWriter(Callback):
 
 
 class ReleaseWriter(Callback):
-    """Calls `write(step)`, which brings the released form of the model into the run directory."""
+    """Calls `write(step)`, which writes a release into the run directory."""
 
     def __init__(self, write, every_steps):
         self.on_interval, self.every_steps = write, every_steps
 
 
 class RunawayWatch(Callback):
-    """Warns when a loss rises to `factor` times its lowest so far: a critic or autoencoder that runs away.
+    """Warns when a loss rises above `factor` times its minimum so far, and each time that ratio doubles.
 
-    Others' ACAI trainings were lost to it at about epoch 20. One warning each time the factor doubles.
+    In published reimplementations of ACAI, the critic or the autoencoder diverged at about epoch 20.
     """
 
     def __init__(self, names, factor=4.0):
@@ -156,7 +161,7 @@ class RunawayWatch(Callback):
             if value > limit * lowest:
                 self.warned[name] = 2 * value / lowest
                 logging.warning(
-                    "step %d: %s is %.3g, %.1f times its lowest (%.3g): it may be running away; a lower "
-                    "learning rate or mix weight holds it",
+                    "step %d: %s is %.3g, %.1f times its minimum (%.3g): training may be diverging; a lower "
+                    "learning rate or mix weight prevents it",
                     *(step, name, value, value / lowest, lowest),
                 )

@@ -1,4 +1,4 @@
-"""Checkpoints that survive a kill: one file each, named by step and content digest, written atomically."""
+"""Saves and loads checkpoints: one file each, named by step and content digest, written atomically."""
 
 import os
 import re
@@ -13,10 +13,14 @@ NAME = re.compile(r"(?P<step>\d{9})-(?P<digest>[0-9a-f]{16})\.npz")
 
 
 class Checkpoints:
-    """The last `keep` checkpoints of a run in `folder`, as `000012800-0123456789abcdef.npz`.
+    """The newest `keep` checkpoints of a run, in files such as `000012800-0123456789abcdef.npz`.
 
-    A file is written under a temporary name, flushed to the disk and renamed, so a kill at any moment leaves
-    only whole checkpoints. The digest in the name tells a damaged one.
+    A file is written under a temporary name, flushed to the disk and renamed, so a kill at any time leaves only
+    complete checkpoints. The digest in the name reveals damage.
+
+    Args:
+        folder: created if missing.
+        keep: number of checkpoints to keep.
     """
 
     def __init__(self, folder, keep=3):
@@ -24,20 +28,22 @@ class Checkpoints:
         os.makedirs(folder, exist_ok=True)
 
     def save(self, step, state):
-        """Writes {name: variable or array} as of `step`, then deletes all but the newest `keep`."""
+        """Writes {name: variable or array} of `step`, deletes all but the newest `keep`, and returns the path."""
         data = pack(state | {"format": np.int64(FORMAT)})
         path = os.path.join(self.folder, f"{step:09d}-{digest(data)}.npz")
         write_atomically(path, data)
-        before = [old for at, old in self._files() if at < step]  # later ones are damaged: step was resumed
+        before = [
+            old for at, old in self._files() if at < step
+        ]  # later ones are damaged, as the run resumed before them
         for old in before[: max(0, len(before) + 1 - self.keep)]:
             os.remove(old)
         return path
 
     def load_latest(self):
-        """(step, {name: array}) of the newest undamaged checkpoint; (0, None) when there is none at all.
+        """Returns (step, {name: array}) of the newest undamaged checkpoint, or (0, None) if there is none.
 
         Raises:
-            InputError: when there are checkpoints and all are damaged, or one is of a newer format.
+            InputError: all checkpoints are damaged, or one has a newer format.
         """
         files = self._files()
         for step, path in reversed(files):
@@ -53,8 +59,8 @@ class Checkpoints:
                 logging.warning("checkpoint %s is damaged (%s); trying the one before it", path, error)
         if files:
             raise InputError(
-                f"An undamaged checkpoint is required to resume. Received: {len(files)} damaged in "
-                f"{self.folder}; move that folder away to start anew."
+                f"A run must have an undamaged checkpoint to resume. Received: {len(files)} damaged in "
+                f"{self.folder}; move that folder away to start again."
             )
         return 0, None
 

@@ -1,7 +1,7 @@
-"""Bundles a run's release with golden outputs: python -m training.export runs/pegasus pretrained/pegasus
+"""Copies a run's release and adds golden outputs: python -m training.export runs/pegasus pretrained/pegasus
 
-More words name networks to leave out: python -m training.export runs/lines pretrained/acai_lines critic
-Golden outputs are what the released networks make of fixed inputs; a test makes them again.
+Further arguments name networks to omit: python -m training.export runs/lines pretrained/acai_lines critic
+Golden outputs are outputs of the released networks for fixed inputs; a test reproduces them.
 """
 
 import importlib
@@ -14,36 +14,35 @@ from common.files import pack, write_atomically
 
 
 def golden_outputs(folder):
-    """{name: array} that the released model in `folder` makes; of what, its family's module says."""
+    """Returns {name: array}, outputs of the released model in `folder` for its family's fixed inputs."""
     family = release.family(folder)
     return importlib.import_module(f"training.{family}").golden_outputs(*release.read(folder, family)[:3])
 
 
 def bundle(source, folder, without=()):
-    """Writes the release of `source`, but for the networks named in `without`, and its golden.npz to `folder`.
+    """Writes the release of `source`, except the networks in `without`, and its golden.npz to `folder`.
 
     Raises:
-        InputError: when `source` has no release, or the release no network of a name.
+        InputError: `source` has no release, or the release has no network of a given name.
     """
     origin = release.resolve(source)
     config, weights, bank, _ = release.read(origin, release.family(origin))
     networks = {name.partition("/")[0] for name in weights}
     if unknown := set(without) - networks:
         raise InputError(
-            f"Networks to leave out are required to be of {', '.join(sorted(networks))}. "
-            f"Received: {', '.join(sorted(unknown))}"
+            f"Networks to omit must be among {', '.join(sorted(networks))}. Received: {', '.join(sorted(unknown))}"
         )
     kept = {name: array for name, array in weights.items() if name.partition("/")[0] not in without}
-    codes = {name: array for name, array in bank.items() if name != "weights_digest"}
-    release.write(folder, config, kept, codes or None)
+    bank = {name: array for name, array in bank.items() if name != "weights_digest"}
+    release.write(folder, config, kept, bank or None)
     write_atomically(os.path.join(folder, "golden.npz"), pack(golden_outputs(folder)))
 
 
 def main(words):
     if len(words) < 2:
         raise InputError(
-            "A run and a folder are required: python -m training.export RUN FOLDER [NETWORK ...]. "
-            f"Received: {len(words)} words"
+            "The arguments must be a run and a folder: python -m training.export RUN FOLDER [NETWORK ...]. "
+            f"Received: {len(words)} arguments"
         )
     source, folder, *without = words
     release.resolve(source)
@@ -54,5 +53,5 @@ def main(words):
 
 if __name__ == "__main__":
     words = sys.argv[1:]
-    del sys.argv[1:]  # what is left has no flags
+    del sys.argv[1:]  # they are not flags
     cli.run(lambda: main(words))

@@ -1,7 +1,6 @@
-"""The training loop: compiled steps, and the one place that calls callbacks.
+"""The training loop: compiled steps, callbacks, and stopping at a signal.
 
-A loop of our own because Keras's `fit` cannot average scalar logs over several machines. It only knows a
-model by `train_step(data, **static_arguments(step))`, and a callback by the class below.
+Keras's `fit` is not used because it cannot average scalar logs over several machines.
 """
 
 import functools
@@ -17,7 +16,7 @@ from common.distribute import distribution, replicas
 
 
 class NonFiniteError(ArithmeticError):
-    """A loss became NaN or infinite. Attributes: `step`, `name`."""
+    """Raised when a loss is NaN or infinite. Attributes: `step`, `name`."""
 
     def __init__(self, step, name, value):
         super().__init__(f"{name} is {value} at step {step}")
@@ -25,18 +24,18 @@ class NonFiniteError(ArithmeticError):
 
 
 class Callback:
-    """What happens beside the steps. Steps are counted from 1: step k is the k-th one done."""
+    """Base class of callbacks. Steps are counted from 1: step k is the k-th completed step."""
 
-    every_steps = 0  # 0: only at the end
+    every_steps = 0  # interval of `on_interval`; 0: only at the end
 
     def on_scalars(self, step, scalars):
-        """After each logging interval: {name: float}, means over its steps, and "images_per_second"."""
+        """Called after each logging interval with {name: mean over its steps}, including "images_per_second"."""
 
     def on_interval(self, step):
-        """After each step that `every_steps` divides, and once after the last step, also when stopped."""
+        """Called after each multiple of `every_steps`, and once after the last step, even if stopped early."""
 
     def close(self):
-        """When training is over, however it ended."""
+        """Called when training ends, even by an error."""
 
 
 def train(
@@ -50,38 +49,44 @@ def train(
     strategy=None,
     towers=1,
 ):
-    """Runs `model` from its own step to `total_steps`; returns the signal that stopped it earlier, or None.
+    """Trains a model from its current step to `total_steps`.
+
+    SIGTERM and Ctrl-C end the training after the current step, with the callbacks of a last step.
 
     Args:
-        model: has `train_step`, `static_arguments` and `step`.
-        batches: tf.data.Dataset; its first element is for the model's next step.
-        total_steps: the step after which training is finished.
-        batch_size: images a step, for images per second.
-        log_every_steps: the interval of `on_scalars`.
-        callbacks: of Callback, called in this order.
-        jit_compile: compile the step with XLA.
-        strategy: tf.distribute.Strategy, see common.distribute.distribution; None: the default one, for one
-            device. On several machines each runs this loop. A signal to one stops all at the next logging
-            interval.
-        towers: parts of a batch that a step takes beside each other on a CPU, see `common.backend.towers`.
+        model: has `step`, a variable, `static_arguments(step)`, which returns the keyword arguments for which the
+            step is traced separately, and `train_step(batch, **static_arguments)`, which returns {name: tensor
+        []}. batches: tf.data.Dataset, starting with the batch of the model's next step.
+        total_steps: number of the last step.
+        batch_size: images per step, for images per second.
+        log_every_steps: interval of `on_scalars`.
+        callbacks: Callbacks, called in this order.
+        jit_compile: whether to compile the step with XLA.
+        strategy: tf.distribute.Strategy, see `common.distribute.distribution`; None: one device. With several
+            machines each runs this loop, and a signal to one stops all at the next logging interval.
+        towers: number of parts of a batch that a CPU works on side by side, see `common.backend.towers`.
+
+    Returns:
+        The signal that stopped the training early, or None.
 
     Raises:
-        NonFiniteError: before any callback sees the step, so that no checkpoint of it is ever written.
+        NonFiniteError: a loss is not finite. It is raised before any callback sees the step, so that no
+            checkpoint contains it.
     """
     strategy = strategy or tf.distribute.get_strategy()
     compiler.keep_order_of_sums()
     train_step = compile_step(model, jit_compile, strategy, towers)
-    any_says = distribution.signal_exchange(strategy)
+    exchange_signal = distribution.signal_exchange(strategy)
     iterator = iter(distribution.prefetch_to_device(strategy, batches))
     unchecked, window, clock = [], [], Stopwatch()
     with StopSignal() as stop:
         for step in range(distribution.to_int(model.step) + 1, total_steps + 1):
             unchecked.append((step, *train_step(next(iterator), **model.static_arguments(step - 1))))
             logging_due = step % log_every_steps == 0
-            stopped_by = any_says(stop.received, logging_due)
-            ending = step == total_steps or stopped_by is not None
-            due = [c for c in callbacks if c.every_steps and step % c.every_steps == 0 or ending]
-            logging_due = logging_due or ending
+            stop_signal = exchange_signal(stop.received, logging_due)
+            is_last = step == total_steps or stop_signal is not None
+            due = [c for c in callbacks if c.every_steps and step % c.every_steps == 0 or is_last]
+            logging_due = logging_due or is_last
             if due or logging_due:
                 window += read_finite(unchecked)
                 unchecked = []
@@ -95,13 +100,13 @@ def train(
             for callback in due:
                 callback.on_interval(step)
             clock.start()
-            if ending:
-                return stopped_by if step < total_steps else None
+            if is_last:
+                return stop_signal if step < total_steps else None
     return None
 
 
 def step_in_towers(model, count):
-    """A model's `train_step` whose gradients are means over towers, see `replicas.run_in_towers`."""
+    """Returns a model's `train_step` with gradients averaged over towers, see `replicas.run_in_towers`."""
 
     def train_step(batch, **static):
         logs, gradients = replicas.run_in_towers(functools.partial(model.gradients, **static), count, batch)
@@ -111,10 +116,10 @@ def step_in_towers(model, count):
 
 
 def compile_step(model, jit_compile, strategy=None, towers=1):
-    """One training step of a model as a function of a batch and of its static arguments.
+    """Returns a model's training step as a function of a batch and of static arguments.
 
-    It returns the logs' names, a tuple, and their values, float32 [n] on the device of the step. Reading values
-    waits for the step, so they are read together, by `read_finite`.
+    The function returns the names of the logs, a tuple, and their values, float32 [n] on the device of the step.
+    Reading values waits for the step, so `read_finite` reads those of many steps at once.
 
     Args:
         model, jit_compile, strategy, towers: see `train`.
@@ -122,7 +127,7 @@ def compile_step(model, jit_compile, strategy=None, towers=1):
     strategy, names = strategy or tf.distribute.get_strategy(), {}
     train_step = model.train_step if towers == 1 else step_in_towers(model, towers)
 
-    @tf.function(jit_compile=jit_compile, autograph=False)  # nothing in it branches on tensors
+    @tf.function(jit_compile=jit_compile, autograph=False)  # the step has no Python branches on tensors
     def run(batch, **static):
         with compiler.tracing(jit_compile):
             logs = distribution.run_step(strategy, train_step, batch, **static)
@@ -130,27 +135,27 @@ def compile_step(model, jit_compile, strategy=None, towers=1):
         return tf.stack([tf.cast(value, tf.float32) for value in logs.values()])
 
     def step(batch, **static):
-        kind = tuple(static.items())
-        if kind not in names:
-            which = ", ".join(f"{name}={value}" for name, value in kind)
+        key = tuple(static.items())
+        if key not in names:
+            which = ", ".join(f"{name}={value}" for name, value in key)
             verb = "compiling" if jit_compile else "tracing"
             logging.info("%s the training step%s: this takes a while", verb, which and f" ({which})")
         values = run(batch, **static)
-        return names[kind], values
+        return names[key], values
 
     return step
 
 
 def read_finite(steps):
-    """[(step, names, values on the device)] -> [{name: float}], by a single copy from the device.
+    """Converts [(step, names, values on the device)] to [{name: float}], with a single copy from the device.
 
     Raises:
-        NonFiniteError: naming the first value that is not finite.
+        NonFiniteError: a value is not finite; it names the first one.
     """
-    read = tf.concat([values for *_, values in steps], 0).numpy().tolist()
+    all_values = tf.concat([values for *_, values in steps], 0).numpy().tolist()
     window, start = [], 0
     for step, names, _ in steps:
-        scalars = dict(zip(names, read[start : start + len(names)], strict=True))
+        scalars = dict(zip(names, all_values[start : start + len(names)], strict=True))
         start += len(names)
         for name, value in scalars.items():
             if not math.isfinite(value):
@@ -160,14 +165,14 @@ def read_finite(steps):
 
 
 def mean_scalars(window):
-    """A list of {name: float} -> {name: mean over those that have it}."""
+    """Averages a list of {name: float} over the entries that have a name."""
     names = dict.fromkeys(name for scalars in window for name in scalars)
     columns = {name: [scalars[name] for scalars in window if name in scalars] for name in names}
     return {name: math.fsum(values) / len(values) for name, values in columns.items()}
 
 
 class Stopwatch:
-    """Seconds spent between `start` and `stop`, summed until `restart`."""
+    """Sums the seconds between `start` and `stop` until `restart`, which returns and resets them."""
 
     def __init__(self):
         self.seconds, self.started = 0.0, time.perf_counter()
@@ -184,7 +189,7 @@ class Stopwatch:
 
 
 class StopSignal:
-    """Context in which SIGTERM and Ctrl-C do not kill but set `received` to the signal; the second one kills."""
+    """Context in which the first SIGTERM or Ctrl-C only sets `received` to the signal; a second one kills."""
 
     SIGNALS = signal.SIGTERM, signal.SIGINT
 

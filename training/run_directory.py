@@ -1,4 +1,4 @@
-"""A run directory explains itself: config.json, checkpoints/, metrics.jsonl, events, pictures/, release/."""
+"""Run directories: config.json, checkpoints/, metrics.jsonl, TensorBoard events, pictures/, release/."""
 
 import json
 import os
@@ -10,7 +10,7 @@ from common.errors import InputError
 from common.files import UNFINISHED, remove_unfinished, write_atomically
 from training.checkpoints import NAME, Checkpoints
 
-MAY_CHANGE = (
+MAY_CHANGE = (  # fields that a resumed run may change, with all that end in MAY_CHANGE_ENDINGS
     "train.total_kimg",
     "data.image_folder",
     "data.memory_limit_gib",
@@ -19,32 +19,30 @@ MAY_CHANGE = (
     "train.deterministic",
     "train.towers",
     "train.start_from",
-)  # and all that ends as below
+)
 MAY_CHANGE_ENDINGS = ("_every_kimg", "_from_kimg", "keep_checkpoints")
 PRECISION = "train.precision"
-SCHEDULES = ("train.schedule", "train.critic_schedule")  # of learning rates: "cosine" ones fall up to total_kimg
+SCHEDULES = ("train.schedule", "train.critic_schedule")  # of learning rates; "cosine" ones depend on total_kimg
 
 
 class RunDirectory:
-    """The folder of one training run, locked: a second training in it is refused until `close`.
+    """The folder of a training run. It is locked against other trainings until `close`, or as a context.
 
-    As a context it closes itself. What a killed training has left unfinished is removed.
-
-    Attributes:
-        path: the folder; made when absent.
-        config: the config in force, a nested dict: the one that is given but for a precision of "auto", which is
-            the one that the run began with.
-        checkpoints: training.checkpoints.Checkpoints in `checkpoints/`.
+    Incomplete files of a killed training are removed.
 
     Args:
-        path: str.
-        config: nested dict of plain values. A directory that holds another config is refused, but for fields
-            that do not change what a step does; train.total_kimg does where a learning rate falls up to it.
-        keep_checkpoints: how many.
+        path: str; the folder is created if missing.
+        config: nested dict of plain values. It must equal that of an existing run, except for fields that do not
+            affect steps (train.total_kimg does if a learning rate depends on it).
+        keep_checkpoints: number of checkpoints to keep.
+
+    Attributes:
+        path: as given.
+        config: as given, except that a precision of "auto" is replaced by that of the existing run.
+        checkpoints: training.checkpoints.Checkpoints in `checkpoints/`.
 
     Raises:
-        InputError: when the folder cannot be made, belongs to another config or to something else, or another
-            training runs in it.
+        InputError: the folder is not writable, contains another run or other files, or is in use by a training.
     """
 
     def __init__(self, path, config, keep_checkpoints=3):
@@ -61,7 +59,7 @@ class RunDirectory:
             if not isinstance(error, OSError):
                 raise
             raise InputError(
-                f"--workdir is required to be a folder that can be written. Received: {path} ({error.strerror})."
+                f"--workdir must be a writable folder. Received: {path} ({error.strerror})."
             ) from error
 
     def __enter__(self):
@@ -71,30 +69,31 @@ class RunDirectory:
         self.close()
 
     def close(self):
+        """Releases the lock."""
         if self.lock:
             self.lock.release()
 
     def file(self, *names):
+        """Returns the path of a file in the folder."""
         return os.path.join(self.path, *names)
 
     def record(self, precision, runs_on):
-        """Writes config.json with the precision that "auto" means and a description of what the training runs on.
+        """Writes the resolved precision and a description of the machine to config.json.
 
         Args:
-            precision: the Keras dtype policy; a resumed run keeps it.
-            runs_on: {name: plain value}. A warning says what of it another machine or strategy has changed since
-                the run's last start, as the bits of the steps change then.
+            precision: Keras dtype policy, which a resumed run keeps.
+            runs_on: {name: plain value}. A change since the last start of the run, by another machine or strategy,
+                gives a warning, because it changes the bits of the steps.
         """
         before = self.config.get("runs_on", {})
-        kept = before.keys() & runs_on.keys()
-        changed = [f"{n} {before[n]} to {now}" for n, now in runs_on.items() if n in kept and before[n] != now]
+        changed = [f"{n} {before[n]} to {now}" for n, now in runs_on.items() if n in before and before[n] != now]
         if changed:
-            logging.warning("from here on the steps' bits differ from those before: %s", ", ".join(changed))
+            logging.warning("the bits of further steps differ from those before: %s", ", ".join(changed))
         train = self.config["train"] | {"precision": precision}
         self._write_config(self.config | {"train": train, "runs_on": runs_on})
 
     def rewind(self, step):
-        """Drops whatever was logged after `step`, so that after a resume each step stands once."""
+        """Removes logs after `step`, so that a resumed run logs each step once."""
         if os.path.exists(self.file("metrics.jsonl")):
             with open(self.file("metrics.jsonl"), encoding="utf-8", errors="replace") as file:
                 lines = [line for line in file if _step_of(line) <= step]
@@ -104,26 +103,26 @@ class RunDirectory:
                 rewind_events(self.file(name), step)
 
     def _check_is_a_run(self):
-        """Raises InputError for a folder that holds something else; changes nothing."""
+        """Raises InputError for a folder with other files; changes nothing."""
         if os.path.exists(self.file("config.json")) or has_checkpoints(self.file("checkpoints")):
             return
         if os.path.isdir(self.path) and any(
             not n.startswith((lock.NAME, UNFINISHED)) for n in os.listdir(self.path)
         ):
             raise InputError(
-                f"--workdir is required to be a new folder or a run's. Received: {self.path}, which holds "
-                "other things; name another folder."
+                f"--workdir must be a new folder or that of a run. Received: {self.path}, which has other files; "
+                "pass another folder."
             )
 
     def _write_config(self, config):
-        """Writes config.json and takes it for the config in force; does nothing where it is both already."""
+        """Sets `config` and writes config.json unless it is up to date."""
         text = json.dumps(config, indent=2, sort_keys=True) + "\n"
         if config != self.config or not os.path.exists(self.file("config.json")):
             write_atomically(self.file("config.json"), text.encode())
         self.config = json.loads(text)
 
     def _check_config(self):
-        """Brings config.json and the config that is given together; InputError where it is of another training."""
+        """Merges config.json and the given config; raises InputError if they are of different trainings."""
         given, self.config = self.config, self._stored_config()
         if self.config is None:
             self._write_config(given)
@@ -138,16 +137,16 @@ class RunDirectory:
         ]
         if changed:
             name = changed[0]
-            why = ", up to which its learning rate falls" if name in MAY_CHANGE else ""
+            why = ", on which its learning rate depends" if name in MAY_CHANGE else ""
             raise InputError(
-                f"The config that {self.path} began with is required to resume it. Received: {name}="
-                f"{now.get(name)!r} where it has {before.get(name)!r}{why}; name another --workdir for a new run."
+                f"The config must be that of the run to resume, {self.path}. Received: {name}={now.get(name)!r} "
+                f"where it has {before.get(name)!r}{why}; pass another --workdir for a new run."
             )
         runs_on = {"runs_on": self.config["runs_on"]} if "runs_on" in self.config else {}
         self._write_config(given | runs_on)
 
     def _stored_config(self):
-        """What config.json holds, a nested dict; None where there is none, or one that never trained a step."""
+        """Returns the content of config.json, or None if it is missing or the run has no step yet."""
         if not os.path.exists(self.file("config.json")):
             return None
         if os.path.isdir(self.file("checkpoints")) and not os.listdir(self.file("checkpoints")):
@@ -158,27 +157,28 @@ class RunDirectory:
             flatten(stored)
         except (ValueError, AttributeError, RecursionError) as error:
             raise InputError(
-                f"A readable config.json is required to resume. Received: {self.file('config.json')} ({error}); "
-                "delete that file to write it anew from --config."
+                f"config.json must be readable to resume. Received: {self.file('config.json')} ({error}); delete "
+                "that file to write it again from --config."
             ) from error
         return stored
 
 
 def may_change(name, flat):
-    """Whether a resumed run may have another value of the field `name` than its flat config {"a.b": value}."""
-    if name == "train.total_kimg":  # a classifier's rate rises over its warmup and always falls then
+    """Whether a resumed run may change the field `name` of its flat config {"a.b": value}."""
+    if name == "train.total_kimg":  # a classifier's rate always depends on it
         return "train.warmup" not in flat and "cosine" not in [flat.get(schedule) for schedule in SCHEDULES]
-    if name == PRECISION:  # runs of earlier versions do not say what "auto" meant
+    if name == PRECISION:  # earlier versions did not record what "auto" meant
         return flat.get(name) == "auto"
     return name.startswith("runs_on.") or name in MAY_CHANGE or name.endswith(MAY_CHANGE_ENDINGS)
 
 
 def has_checkpoints(folder):
+    """Whether a folder has files that are named as checkpoints."""
     return os.path.isdir(folder) and any(NAME.fullmatch(name) for name in os.listdir(folder))
 
 
 def flatten(tree, prefix=""):
-    """{"a": {"b": 1}} -> {"a.b": 1}."""
+    """Flattens a nested dict: {"a": {"b": 1}} -> {"a.b": 1}."""
     flat = {}
     for name, value in tree.items():
         flat |= flatten(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
@@ -186,9 +186,9 @@ def flatten(tree, prefix=""):
 
 
 def rewind_events(path, step):
-    """Rewrites a TensorBoard event file without the events after `step`, and without a torn end.
+    """Rewrites a TensorBoard event file without events after `step` and without an incomplete last event.
 
-    A file without any step is removed, as is one of a training that begins anew, at step 0.
+    A file without steps up to `step` is removed.
     """
     import tensorflow as tf
 
@@ -197,23 +197,23 @@ def rewind_events(path, step):
     kept, last_step, start = [], 0, 0
     try:
         for record in tf.data.TFRecordDataset(path).as_numpy_iterator():
-            at, end = tf.compat.v1.Event.FromString(record).step, start + 16 + len(record)
-            if at <= step:
-                kept.append(content[start:end])  # with its length and two checksums
-                last_step = max(last_step, at)
+            event_step, end = tf.compat.v1.Event.FromString(record).step, start + 16 + len(record)
+            if event_step <= step:
+                kept.append(content[start:end])  # includes its length and two checksums
+                last_step = max(last_step, event_step)
             start = end
     except tf.errors.DataLossError:
-        pass  # the torn end of a killed run
+        pass  # the incomplete last event of a killed run
     kept = b"".join(kept)
     if not last_step:
         os.remove(path)
     elif kept != content:
         write_atomically(path, kept)
-        logging.info("dropped what %s held after step %d", path, step)
+        logging.info("removed events after step %d from %s", step, path)
 
 
 def _step_of(line):
     try:
         return int(json.loads(line)["step"])
     except (ValueError, KeyError, TypeError, RecursionError):
-        return float("inf")  # the torn last line of a killed run
+        return float("inf")  # the incomplete last line of a killed run

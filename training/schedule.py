@@ -1,19 +1,24 @@
-"""Steps, kimg (1,000 images) and learning rates of a config."""
+"""Conversions between steps and kimg (1,000 images), and learning rate schedules."""
 
 
 def steps(config, kimg):
-    """The nearest whole number of steps, at least 1; 0 for 0."""
+    """Converts kimg to the nearest number of steps, at least 1; 0 remains 0."""
     return max(1, round(kimg * 1000 / config.train.batch_size)) if kimg else 0
 
 
 def kimg(config, step):
+    """Converts a number of steps to kimg."""
     return step * config.train.batch_size / 1000
 
 
 def cosine(config, learning_rate, warmup=0.0, floor=0.0):
-    """A Keras schedule that falls to the share `floor` of the learning rate at `total_kimg`.
+    """Returns a Keras schedule: linear warmup, then cosine decay to `floor * learning_rate` at `total_kimg`.
 
-    Over the share `warmup` of the steps it first rises from 0.
+    Args:
+        config: with train.total_kimg and train.batch_size.
+        learning_rate: maximum.
+        warmup: share of the steps in which the rate rises from 0, in [0, 1).
+        floor: share of the learning rate at the end, in [0, 1].
     """
     from keras.optimizers import schedules
 

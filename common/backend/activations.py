@@ -1,16 +1,17 @@
-"""Leaky ReLU in the form that TensorFlow runs fastest on a CPU."""
+"""Leaky ReLU in the form that is fastest on a CPU."""
 
 import keras
 import tensorflow as tf
 
 
 class LeakyReLU(keras.layers.Layer):
-    """x -> max(x, slope x), whose gradient looks at what came out: its sign is that of what went in.
+    """Leaky ReLU, max(x, slope x), whose gradient is computed from its output.
 
-    So nobody but the activation reads a convolution's output, and TensorFlow runs both as one operation on a CPU.
+    The output has the sign of the input, so nothing but the activation reads the output of a convolution before
+    it. This lets TensorFlow run both as one operation on a CPU.
 
     Args:
-        slope: below 0, itself above 0.
+        slope: slope for negative inputs, > 0.
     """
 
     def __init__(self, slope, **options):
@@ -21,11 +22,11 @@ class LeakyReLU(keras.layers.Layer):
         @tf.custom_gradient
         def leaky_relu(inputs):
             outputs = tf.nn.leaky_relu(inputs, self.slope)
-            return outputs, lambda change: tf.raw_ops.LeakyReluGrad(
-                gradients=change, features=outputs, alpha=self.slope
+            return outputs, lambda upstream: tf.raw_ops.LeakyReluGrad(
+                gradients=upstream, features=outputs, alpha=self.slope
             )
 
         return leaky_relu(inputs)
 
-    def compute_output_shape(self, shape):  # which Keras else finds by tracing each
+    def compute_output_shape(self, shape):  # otherwise Keras would trace the layer
         return shape

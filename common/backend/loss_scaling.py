@@ -1,6 +1,6 @@
-"""Loss scaling for mixed_float16 without branches, and steps that several optimizers take together.
+"""Loss scaling for mixed_float16 without branches, and joint steps of several optimizers.
 
-Gradients below 6e-8 become 0 in float16, so losses are multiplied by a scale and gradients divided by it again
+Gradients below 6e-8 become 0 in float16, so losses are multiplied by a scale and gradients divided by it
 (Micikevicius et al., "Mixed precision training", arXiv 1710.03740, section 3.2).
 """
 
@@ -9,25 +9,24 @@ import tensorflow as tf
 
 from common.distribute import replicas
 
-INNER_SCALE = 2.0**10  # of a gradient that a loss is made of
+INNER_SCALE = 2.0**10  # of gradients that are part of a loss
 
 
 class LossScaleOptimizer(keras.optimizers.LossScaleOptimizer):
     """Keras's dynamic loss scaling, without a conditional in the graph.
 
     Keras branches on whether all gradients are finite. This class always takes the inner optimizer's step. After
-    an overflow it takes it with gradients of 0 and then restores weights and moments with `tf.where`. The results
-    are the same bits. A conditional costs a GPU a wait for the host in every step, and XLA with MirroredStrategy
-    cannot run one.
+    an overflow, the gradients are 0 and `tf.where` restores weights and moments. The results have the same bits. A
+    conditional would make a GPU wait for the host in every step, and XLA with MirroredStrategy cannot run one.
     """
 
     def apply(self, grads, trainable_variables, finite=None):
-        """Takes a step, or none where a gradient is not finite, and updates the scale as Keras does.
+        """Takes a step unless a gradient is not finite, and updates the scale as Keras does.
 
         Args:
             grads: list of float32 tensors, multiplied by `dynamic_scale`.
-            trainable_variables: those that the optimizer was built with, in the order of `grads`.
-            finite: bool [], the same on all replicas; None: whether all of `grads` are finite on all replicas.
+            trainable_variables: the variables that the optimizer was built with, in the order of `grads`.
+            finite: bool [], equal on all replicas; None: whether all `grads` are finite on all replicas.
         """
         finite = replicas.all_finite(grads) if finite is None else finite
         scale = tf.convert_to_tensor(self.dynamic_scale)
@@ -51,41 +50,42 @@ def restore_unless(finite, variables, before):
         for variable, old in zip(variables, before, strict=True):
             strategy.extended.update(variable, restore, args=(old, finite), group=False)
 
-    # As Keras's optimizers: each device updates its own copy.
+    # As in Keras's optimizers, each device updates its own copy.
     merge_call = tf.__internal__.distribute.interim.maybe_merge_call
     merge_call(restore_all, tf.distribute.get_strategy(), finite, before)
 
 
 def wrap_for_policy(optimizer, policy):
-    """The optimizer itself or, for the Keras dtype policy name "mixed_float16", one that scales its loss."""
+    """Wraps an optimizer for loss scaling if `policy`, a Keras dtype policy name, is "mixed_float16"."""
     return LossScaleOptimizer(optimizer) if policy == "mixed_float16" else optimizer
 
 
 def apply_together(optimizers, gradients, variables):
-    """Takes a step of each optimizer or, after an overflow of any gradient under loss scaling, of none.
+    """Takes a step with each optimizer, or with none if any gradient overflowed under loss scaling.
 
     Args:
         optimizers: {name: Keras optimizer}.
-        gradients: {name: list of tensors} of some of them, multiplied by the optimizer's loss scale. On several
-            replicas each is that of a mean over the replica's own rows.
+        gradients: {name: list of tensors} for some of them, multiplied by the optimizer's loss scale. On several
+            replicas each is the gradient of a mean over the replica's own rows.
         variables: {name: list of variables}.
 
     Returns:
-        bool []: whether steps were taken.
+        bool []: whether the steps were taken.
     """
     options, finite = {}, tf.constant(True)
     if any(isinstance(optimizers[name], LossScaleOptimizer) for name in gradients):
-        finite = replicas.all_finite([gradient for own in gradients.values() for gradient in own])
+        finite = replicas.all_finite([gradient for group in gradients.values() for gradient in group])
         options = {"finite": finite}
-    for name, own in gradients.items():
-        optimizers[name].apply(replicas.divide_by_replicas(own), variables[name], **options)
+    for name, group in gradients.items():
+        optimizers[name].apply(replicas.divide_by_replicas(group), variables[name], **options)
     return finite
 
 
 def gradient_for_penalty(tape, outputs, inputs):
-    """The gradient of the sum of `outputs` at `inputs`, for a loss made of it (a gradient penalty).
+    """Returns the gradient of the sum of `outputs` at `inputs`, for use in a loss such as a gradient penalty.
 
-    Its way back through float16 layers is taken INNER_SCALE times as large, as single pixels' gradients are so
-    small that float16 has few digits for them. The factor is a power of two: float32 results keep their bits.
+    It is multiplied by INNER_SCALE on its way through float16 layers, because the gradients of single pixels are
+    so small that float16 has few digits for them. The factor is a power of two, so float32 results keep their
+    bits.
     """
     return tape.gradient(outputs, inputs, INNER_SCALE * tf.ones_like(outputs)) / INNER_SCALE

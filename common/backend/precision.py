@@ -1,17 +1,17 @@
-"""Which Keras dtype policy a precision setting means on this machine."""
+"""Resolves precision settings to Keras dtype policies."""
 
 PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
-TENSOR_CORES = (7, 0)  # the compute capability from which float16 is fast
+TENSOR_CORES = (7, 0)  # the first compute capability with fast float16
 
 
 def resolve(precision):
-    """One of PRECISIONS -> a Keras dtype policy name.
+    """Returns the name of the Keras dtype policy for one of PRECISIONS.
 
-    "auto" is mixed_float16 when every GPU has compute capability 7.0 or newer, else float32 (a CPU, an old
-    or an unknown GPU).
+    "auto" is mixed_float16 if every GPU has compute capability 7.0 or newer; otherwise, as on a CPU or an unknown
+    GPU, it is float32.
 
     Raises:
-        ValueError: for any other name.
+        ValueError: precision is not one of PRECISIONS.
     """
     if precision not in PRECISIONS:
         raise ValueError(f"precision must be one of {PRECISIONS}. Received: {precision!r}.")
@@ -26,9 +26,9 @@ def resolve(precision):
 
 
 def set_tensor_float_32(policy):
-    """Lets a GPU round factors in float32 products to 10 bits (TF32), unless the policy asks for float32.
+    """Allows a GPU to round the factors of float32 products to 10 bits (TF32), unless the policy is "float32".
 
-    GPUs of compute capability 8.0 or newer do so by default, also where "float32" is asked for by name.
+    By default TensorFlow allows it for every policy, on GPUs of compute capability 8.0 or newer.
     """
     import tensorflow as tf
 

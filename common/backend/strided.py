@@ -1,8 +1,8 @@
-"""A DCGAN's convolutions, 4x4 of stride 2: down, and up, which is down's transpose.
+"""The convolutions of a DCGAN, 4x4 with stride 2: down, and its transpose, up.
 
-Where the images have few channels, each 2x2 square of pixels becomes one position with four times the channels
-and the convolution a 2x2 one of stride 1: the same sums, which CPUs get through in half the time. Where they have
-more, XLA on a CPU gets through them by `common.backend.winograd`.
+For images with few channels, each 2x2 square of pixels is folded into one position with four times the channels,
+and the convolution becomes a 2x2 one with stride 1. The sums are the same, but CPUs compute them in half the time.
+With more channels, XLA on a CPU uses `common.backend.winograd`.
 """
 
 import keras
@@ -11,7 +11,7 @@ import tensorflow as tf
 from common.backend import compiler, winograd
 
 SIZE, STRIDE = 4, 2
-FEW = 16  # channels of the images below which squares are worth folding
+FEW = 16  # channels of the images below which folding pays
 
 
 class Down(keras.layers.Conv2D):
@@ -36,23 +36,25 @@ class Up(keras.layers.Conv2DTranspose):
 
 
 def down(images, kernel):
-    """The convolution of images [B, 2h, 2w, C] with a kernel [4, 4, C, D]: [B, h, w, D]."""
-    kernel = keras.ops.convert_to_tensor(kernel)  # a variable's value in the layer's precision
+    """Convolves images [B, 2h, 2w, C] with a kernel [4, 4, C, D]: [B, h, w, D]."""
+    kernel = keras.ops.convert_to_tensor(kernel)  # the variable in the layer's compute dtype
     if kernel.shape[2] < FEW:
         squares = tf.nn.space_to_depth(tf.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0))), STRIDE)
-        return tf.nn.conv2d(squares, folded(kernel), 1, "VALID")
+        return tf.nn.conv2d(squares, fold_kernel(kernel), 1, "VALID")
     if winograd_pays(kernel):
         return winograd.down(images, kernel)
     return tf.nn.conv2d(images, kernel, STRIDE, "SAME")
 
 
 def up(maps, kernel):
-    """The transposed convolution of maps [B, h, w, D] with a kernel [4, 4, C, D]: [B, 2h, 2w, C]."""
+    """Applies the transposed convolution with a kernel [4, 4, C, D] to maps [B, h, w, D]: [B, 2h, 2w, C]."""
     kernel = keras.ops.convert_to_tensor(kernel)
     count, (rows, columns), few = tf.shape(maps)[0], maps.shape[1:3], kernel.shape[2]
     if few < FEW:
         squares = (count, rows + 1, columns + 1, STRIDE**2 * few)
-        images = tf.nn.depth_to_space(tf.nn.conv2d_transpose(maps, folded(kernel), squares, 1, "VALID"), STRIDE)
+        images = tf.nn.depth_to_space(
+            tf.nn.conv2d_transpose(maps, fold_kernel(kernel), squares, 1, "VALID"), STRIDE
+        )
         return images[:, 1:-1, 1:-1]
     if winograd_pays(kernel):
         return winograd.up(maps, kernel)
@@ -60,12 +62,12 @@ def up(maps, kernel):
 
 
 def winograd_pays(kernel):
-    """Whether what is traced runs faster so, and as exactly."""
+    """Whether Winograd convolutions are faster, and as exact, in the function being traced."""
     return kernel.dtype == tf.float32 and compiler.targets_cpu_with_xla()
 
 
-def folded(kernel):
-    """A kernel [4, 4, C, D] as the [2, 2, 4C, D] one that works on squares of pixels."""
+def fold_kernel(kernel):
+    """Returns a kernel [4, 4, C, D] as [2, 2, 4C, D], for folded squares of pixels."""
     few, deep = kernel.shape[2:]
     squares = tf.transpose(tf.reshape(kernel, (2, STRIDE, 2, STRIDE, few, deep)), (0, 2, 1, 3, 4, 5))
     return tf.reshape(squares, (2, 2, STRIDE**2 * few, deep))

@@ -1,6 +1,6 @@
-"""Batches of images in memory or on disk: endless, shuffled, seekable ones for training, and all in order.
+"""Batches of images in memory or on disk: endless shuffled ones for training, and all images in order.
 
-TensorFlow is imported where it is used, not with this module.
+TensorFlow is imported where it is used.
 """
 
 import zlib
@@ -13,32 +13,31 @@ from common.images import to_float
 
 
 def batches(dataset, batch_size, seed, start_step=0, flip=False, shift=0, across=None):
-    """An endless stream of shuffled batches.
+    """Creates an endless stream of shuffled batches.
 
-    Element k is a pure function of (seed, start_step + k), the same bits from memory and from disk: a resumed
-    training seeks to its place. Each epoch
-    is a permutation of its own by (seed, epoch); epochs follow each other without dropping a remainder, so
-    every image comes once an epoch, also where N is smaller than the batch.
+    Element k is a pure function of (seed, start_step + k), with the same bits from memory and from disk, so a
+    resumed training continues where it stopped. Each epoch is a permutation determined by (seed, epoch). Epochs
+    follow each other without dropping a remainder, so every image occurs once per epoch, even if N < B.
 
-    ACAI mixes row i with row B-1-i, the batch reversed. With `across=(first, second)` rows 0 to B/2-1 come
-    from the first group's classes and rows B/2 to B-1 from the second's, each with epochs of its own: so
-    every image is mixed with one of the other group. None is the paper's pairing, by the shuffle alone.
+    ACAI mixes row i with row B - 1 - i. With `across=(first, second)`, rows 0 to B/2 - 1 are from the classes of
+    the first group and rows B/2 to B - 1 from those of the second, each with its own epochs. So every image is
+    mixed with one of the other group. None pairs images by the shuffle alone, as in the paper.
 
     Args:
         dataset: ImageDataset.
-        batch_size: images per element, B; even with `across`.
-        seed: any non-negative integer.
-        start_step: the first step of the stream.
-        flip: mirror each image left to right with probability one half.
-        shift: move each image by up to this many pixels both ways; what comes in mirrors the border.
-        across: two groups of class names that share out the dataset's classes.
+        batch_size: images per batch, B; even with `across`.
+        seed: integer >= 0.
+        start_step: first step of the stream.
+        flip: mirror each image left to right with probability 1/2.
+        shift: move each image by up to this many pixels along both axes; the border is mirrored.
+        across: two groups of class names that divide the dataset's classes between them.
 
     Returns:
-        A `tf.data.Dataset` of {"image": uint8 [B, H, W, C], "label": int32 [B]}. Images stay uint8, a quarter of
-        the bytes that cross to a GPU, until a step makes them floats: see `as_floats`.
+        A `tf.data.Dataset` of {"image": uint8 [B, H, W, C], "label": int32 [B]}. Images remain uint8 until the
+        step converts them with `as_floats`, because uint8 is a quarter of the bytes to copy to a GPU.
 
     Raises:
-        InputError: a size, a seed or a group that does not fit, or no image.
+        InputError: an argument is out of range, or a group has no image.
     """
     import tensorflow as tf
 
@@ -49,7 +48,7 @@ def batches(dataset, batch_size, seed, start_step=0, flip=False, shift=0, across
     if share < 1 or remainder:
         raise InputError(f"batch_size must be {'even' if across else 'positive'}. Received: {batch_size}.")
     if not all(len(rows) for rows in groups):
-        raise InputError(f"Each group must hold images. Received: {[len(rows) for rows in groups]} images.")
+        raise InputError(f"Each group must have images. Received: {[len(rows) for rows in groups]} images.")
 
     on_disk = isinstance(dataset.images, StoredImages)
     with tf.device("CPU"):
@@ -76,10 +75,10 @@ def batches(dataset, batch_size, seed, start_step=0, flip=False, shift=0, across
 
 
 def as_floats(images):
-    """A tensor of images, uint8 -> float32 in [-1, 1] with the bits of `common.images.to_float`.
+    """Converts a tensor of uint8 images to float32 in [-1, 1], with the bits of `common.images.to_float`.
 
-    Float images stay as they are. A table is looked up, since both TensorFlow's graph optimizer and XLA would
-    replace the division by a product with a rounded 1 / 127.5.
+    Float images are returned unchanged. It uses a table, because both TensorFlow's graph optimizer and XLA would
+    replace a division by a multiplication with a rounded 1 / 127.5.
     """
     import tensorflow as tf
 
@@ -89,20 +88,20 @@ def as_floats(images):
 
 
 def iterate_in_order(dataset, batch_size=250):
-    """All images of an ImageDataset, once, in its order: float32 [B, H, W, C] in [-1, 1], the last B smaller."""
+    """Yields all images of a dataset in order: float32 [B, H, W, C] in [-1, 1]; the last B can be smaller."""
     for start in range(0, len(dataset), batch_size):
         yield dataset.images[start : start + batch_size] / np.float32(127.5) - 1
 
 
 def steps_from(start_step):
-    """An endless `tf.data.Dataset` of int64 steps."""
+    """Returns an endless `tf.data.Dataset` of int64 steps."""
     import tensorflow as tf
 
     return tf.data.Dataset.range(start_step, np.iinfo(np.int64).max)
 
 
 def stream_key(seed, stream):
-    """First word of a stateless seed (int64) for the named stream of randomness: streams are independent.
+    """Returns the first word (int64) of a stateless seed for the named stream; streams are independent.
 
     Raises:
         InputError: `seed` is negative.
@@ -114,14 +113,14 @@ def stream_key(seed, stream):
 
 
 def check_groups(groups, classes):
-    """Raises InputError unless `groups`, two of class names, share out `classes`."""
+    """Raises InputError unless `groups` are two groups of names that divide `classes` between them."""
     names = [name for group in groups if isinstance(group, tuple | list) for name in group]
     if len(groups) != 2 or not all(groups) or sorted(map(str, names)) != sorted(classes):
-        raise InputError(f"groups must share out {', '.join(classes)} between two groups. Received: {groups}.")
+        raise InputError(f"groups must divide {', '.join(classes)} between two groups. Received: {groups}.")
 
 
 def _shuffled(rows, key, batch_size, start_step):
-    """Dataset of int64 [batch_size]: `rows` in a new order every epoch, from batch `start_step` on."""
+    """Returns a Dataset of int64 [batch_size]: `rows` in a new order every epoch, from batch `start_step` on."""
     import tensorflow as tf
 
     epoch, offset = divmod(start_step * batch_size, len(rows))
@@ -137,7 +136,7 @@ def _shuffled(rows, key, batch_size, start_step):
 
 
 def _shifted(images, shift, top, left):
-    """The windows at `top` and `left`, int [B] in [0, 2 shift], of [B, H, W, C] with a border of `shift`."""
+    """Crops images [B, H, W, C] with a mirrored border of `shift` at `top` and `left`, int [B] in [0, 2 shift]."""
     import tensorflow as tf
 
     height, width = images.shape[1:3]

@@ -1,4 +1,4 @@
-"""CIFAR-10 as tensorflow-datasets stores it: found (or refused) without TensorFlow, then read."""
+"""Finds CIFAR-10 as stored by tensorflow-datasets, without importing TensorFlow, and reads it."""
 
 import contextlib
 import json
@@ -16,18 +16,18 @@ ARCHIVE = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"  # what TFDS
 
 
 def check_cifar10(data_dir=None, download=True):
-    """Finds the prepared CIFAR-10 without importing TensorFlow, or makes sure that a download can start.
+    """Finds the prepared CIFAR-10, or checks that a download can start; does not import TensorFlow.
 
     Args:
-        data_dir: the folder that holds (or gets) `cifar10/<version>/`. None: the environment variable
-            TFDS_DATA_DIR, else TFDS's default, `~/tensorflow_datasets`.
-        download: whether CIFAR-10 may be downloaded (162 MB) where it is absent.
+        data_dir: folder that contains or gets `cifar10/<version>/`. None: the environment variable
+            TFDS_DATA_DIR or, if unset, TFDS's default, `~/tensorflow_datasets`.
+        download: whether an absent CIFAR-10 may be downloaded (162 MB).
 
     Returns:
-        The folder, a `Path`, and the newest version prepared in it, like "3.0.2": None where there is none.
+        (folder, a `Path`; the newest version prepared in it, such as "3.0.2", or None).
 
     Raises:
-        InputError: the folder is a file, the data is damaged, or it is absent and cannot be downloaded.
+        InputError: the folder is a file, or the data is damaged, or absent and cannot be downloaded.
     """
     folder = data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
     folder = Path(os.path.expanduser(folder))
@@ -47,7 +47,7 @@ def check_cifar10(data_dir=None, download=True):
 
 
 def read_cifar10(folder, version, split, classes):
-    """Reads and decodes the images of `classes`; downloads and prepares the data first where version is None.
+    """Reads and decodes the images of `classes`. If version is None, downloads and prepares the data first.
 
     Args:
         folder, version: as `check_cifar10` returns them.
@@ -55,15 +55,15 @@ def read_cifar10(folder, version, split, classes):
         classes: some of CIFAR10_CLASSES.
 
     Returns:
-        In stored order: images uint8 [N, 32, 32, 3]; labels int32 [N], indices into CIFAR10_CLASSES; ids
-        int64 [N], the number in `train_01234`. Ids without one (TFDS's mocked data) become 0 to N-1.
+        In stored order: images uint8 [N, 32, 32, 3]; labels int32 [N], indices into CIFAR10_CLASSES; ids int64
+        [N], the numbers in `train_01234`. If an id has no number, as in TFDS's mock data, they are 0 to N - 1.
 
     Raises:
         InputError: the download failed or the data is damaged.
     """
     try:
         parts = list(_records(folder, version, split, classes).batch(1000).as_numpy_iterator())
-    except Exception as error:  # TFDS raises a different kind for every kind of trouble
+    except Exception as error:  # TFDS raises many different types
         raise unusable(folder, version, error) from error
     if not parts:
         raise unusable(folder, version, f"no image of {', '.join(classes)}")
@@ -74,16 +74,16 @@ def read_cifar10(folder, version, split, classes):
 
 
 def _records(folder, version, split, classes):
-    """tf.data.Dataset of {"image", "label", "id"}: decoded once and only where the class is wanted."""
+    """Returns a tf.data.Dataset of {"image", "label", "id"} that decodes only images of the wanted classes."""
     import tensorflow as tf
 
     with _quiet_tfds() as tfds:
         builder = tfds.builder(f"cifar10:{version}" if version else "cifar10", data_dir=folder)
-        builder.download_and_prepare()  # returns at once where the data is prepared
+        builder.download_and_prepare()  # returns at once if the data is prepared
         records = builder.as_dataset(
             split=split,
             decoders={"image": tfds.decode.SkipDecoding()},
-            read_config=tfds.ReadConfig(interleave_cycle_length=1),  # file by file: less work in all
+            read_config=tfds.ReadConfig(interleave_cycle_length=1),  # file by file, which is less work in total
             shuffle_files=False,
         )
     wanted = tf.constant([CIFAR10_CLASSES.index(name) for name in classes], tf.int64)
@@ -96,7 +96,7 @@ def _records(folder, version, split, classes):
 
 @contextlib.contextmanager
 def _quiet_tfds():
-    """tensorflow_datasets, imported late and with its log lines off; the bar of a download stays."""
+    """Yields tensorflow_datasets with its logging turned off; the progress bar of a download remains."""
     import tensorflow_datasets as tfds
 
     verbosity = logging.get_verbosity()
@@ -108,27 +108,27 @@ def _quiet_tfds():
 
 
 def unusable(folder, version, reason):
-    """The InputError for absent (`version` None) or damaged data; `reason` is an exception or words."""
+    """Returns the InputError for absent (`version` is None) or damaged data; `reason` is an exception or str."""
     if isinstance(reason, Exception):
         reason = f"{type(reason).__name__}: {reason}"
     reason = " ".join(reason.split())
     reason = reason if len(reason) <= 200 else reason[:197] + "..."
     if version is None:
         return InputError(
-            f"CIFAR-10 is required. Looked in {folder}: nothing is prepared there and the download fails "
-            f'({reason}). Where there is a network, run `python -c "import tensorflow_datasets as tfds; '
-            "tfds.load('cifar10', data_dir='DIR')\"`, bring DIR here and pass --data_dir=DIR; "
+            f"CIFAR-10 must be in {folder} or downloadable. Received: nothing prepared there, and the download "
+            f'fails ({reason}). On a computer with a network, run `python -c "import tensorflow_datasets as tfds; '
+            "tfds.load('cifar10', data_dir='DIR')\"`, copy DIR here and pass --data_dir=DIR; "
             "--config=configs/acai.py:lines needs no data."
         )
     return InputError(
-        f"A complete CIFAR-10 is required. Received damaged or half-prepared data in "
+        f"CIFAR-10 must be complete. Received: damaged or incomplete data in "
         f"{folder / 'cifar10' / version} ({reason}). Delete that folder and run again, or prepare the data "
         "elsewhere and pass another --data_dir; --config=configs/acai.py:lines needs no data."
     )
 
 
 def _damage(version_folder):
-    """What is missing in a prepared data set's folder, or None."""
+    """Returns what is missing from the folder of a prepared dataset, or None."""
     try:
         info = json.loads((version_folder / "dataset_info.json").read_text())
         shards = {split["name"]: len(split["shardLengths"]) for split in info["splits"]}
@@ -144,7 +144,7 @@ def _damage(version_folder):
 
 
 def _unreachable(url):
-    """Why a download from `url` cannot start, or None: TFDS itself retries for minutes."""
+    """Returns why a download from `url` cannot start, or None. TFDS itself would retry for minutes."""
     import requests
 
     try:

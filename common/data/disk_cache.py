@@ -1,10 +1,11 @@
-"""Images on disk instead of in memory: decoded once into a TFRecord file, then read row by row in any order.
+"""Stores images on disk instead of in memory: decodes them once into a TFRecord file and reads any row of it.
 
-A cache folder holds, for each data set, KEY/images.tfrecord and KEY/index.npz. The TFRecord file is not compressed
-and every record holds the H * W * C bytes of one image, so record r begins at byte r * (H * W * C + 16): a length,
-its checksum, the bytes, theirs. So the shuffle of images in memory serves for these as well, and any TFRecord
-reader can read them. A folder KEY is there whole or not at all; what a killed writer left is removed by the next.
-TensorFlow is imported where it is used, not with this module.
+A cache folder contains KEY/images.tfrecord and KEY/index.npz for each dataset. The TFRecord file is uncompressed,
+and every record has the H * W * C bytes of one image. With the length and two checksums, record r starts at byte
+r * (H * W * C + 16). This random access allows the same shuffle as in memory. A folder KEY is either complete or
+absent; the next writer removes what a killed one left.
+
+TensorFlow is imported where it is used.
 """
 
 import contextlib
@@ -23,17 +24,17 @@ from common.errors import InputError, one_line
 from common.files import UNFINISHED, pack, unpack, write_atomically
 from common.lock import FolderLock
 
-HEADER, FOOTER = 12, 4  # bytes of a record before and after its content
+HEADER, FOOTER = 12, 4  # bytes before and after the content of a record
 IMAGES, INDEX = "images.tfrecord", "index.npz"
 
 
 class StoredImages:
-    """Read-only uint8 images [N, H, W, C] of a TFRecord file; an index gives numpy arrays, read at that moment.
+    """Read-only uint8 images [N, H, W, C] in a TFRecord file. Indexing reads them and returns numpy arrays.
 
     Args:
-        path: the file.
+        path: of the file.
         shape: (H, W, C).
-        rows: int64 [N], the records that they are.
+        rows: int64 [N], indices of their records.
     """
 
     dtype, ndim = np.dtype(np.uint8), 4
@@ -47,14 +48,14 @@ class StoredImages:
         return len(self.rows)
 
     def keep(self, rows):
-        """Some of these images, as numpy would choose them by int or bool [...]; reads nothing."""
+        """Returns the images that numpy would select by `rows`, int or bool [...], without reading them."""
         return StoredImages(self.path, self.shape[1:], self.rows[rows])
 
     def __getitem__(self, rows):
-        """The images, uint8 [..., H, W, C], that numpy would give for an int, a slice, ints or bools.
+        """Reads the images, uint8 [..., H, W, C], that numpy would select by an int, a slice, ints or bools.
 
         Raises:
-            InputError: the file is gone or too short. Checksums are looked at by `gather` alone.
+            InputError: the file is missing or too short. Only `gather` verifies checksums.
         """
         chosen = self.rows[rows]
         images = np.empty((chosen.size, *self.shape[1:]), np.uint8)
@@ -74,7 +75,7 @@ class StoredImages:
         return np.asarray(self[:], dtype)
 
     def gather(self, rows):
-        """The images of `rows`, a tensor int64 [B]: uint8 [B, H, W, C]; for use in a tf.data.Dataset's map.
+        """Reads the images of `rows`, a tensor int64 [B], as uint8 [B, H, W, C]; for the map of a tf.data.Dataset.
 
         Raises:
             tf.errors.OpError: a record is damaged or missing, see `explain_read_errors`.
@@ -84,10 +85,10 @@ class StoredImages:
         record = HEADER + self.size + FOOTER
 
         def read(row):
-            found = tf.raw_ops.TFRecordDatasetV2(
+            variant = tf.raw_ops.TFRecordDatasetV2(
                 filenames=[self.path], compression_type="", buffer_size=0, byte_offsets=row[None] * record
             )
-            content = tf.data.experimental.from_variant(found, tf.TensorSpec([], tf.string))
+            content = tf.data.experimental.from_variant(variant, tf.TensorSpec([], tf.string))
             content = tf.io.decode_raw(content.take(1).get_single_element(), tf.uint8)
             return tf.reshape(content, self.shape[1:])
 
@@ -97,24 +98,24 @@ class StoredImages:
 
     def _unreadable(self, reason):
         return InputError(
-            f"Decoded images are required where they were stored. Received: {self.path} ({one_line(reason)}); the "
-            "same command decodes them anew."
+            f"Stored images must remain readable during training. Received: {self.path} ({one_line(reason)}); the "
+            "same command decodes them again."
         )
 
 
 @contextlib.contextmanager
 def explain_read_errors(images):
-    """Context in which a training reads from `images`: a record that cannot be read becomes an InputError.
+    """Turns read errors of `images` within the context into an InputError; does nothing for images in memory.
 
-    And the store is given up, so that the next training decodes anew. Does nothing where they are in memory.
+    It also invalidates the store, so that the next training decodes the images again.
     """
     import tensorflow as tf
 
     try:
         yield
     except (tf.errors.DataLossError, tf.errors.NotFoundError, tf.errors.InvalidArgumentError) as error:
-        gone = isinstance(error, tf.errors.DataLossError | tf.errors.NotFoundError)
-        if not isinstance(images, StoredImages) or not (gone or "Dataset was empty" in str(error)):
+        unreadable = isinstance(error, tf.errors.DataLossError | tf.errors.NotFoundError)
+        if not isinstance(images, StoredImages) or not (unreadable or "Dataset was empty" in str(error)):
             raise
         with contextlib.suppress(OSError):
             os.remove(Path(images.path).with_name(INDEX))
@@ -122,45 +123,45 @@ def explain_read_errors(images):
 
 
 def load_or_build(cache, key, pictures, count, shape):
-    """The images of a data set from the cache, written there first where it does not have them whole.
+    """Returns the images of a dataset from the cache, after writing them if the cache lacks them.
 
     Args:
-        cache: a folder, made where it is missing.
-        key: name of the data set: another content needs another name.
-        pictures: function -> iterable of `count` uint8 arrays of `shape`, or None for what cannot be read.
-        count: how many at most.
+        cache: folder, created if missing.
+        key: name of the dataset, which must change with its content.
+        pictures: function that returns an iterable of `count` uint8 arrays of `shape`, None for unreadable ones.
+        count: number of pictures, including unreadable ones.
         shape: (H, W, C).
 
     Returns:
-        (StoredImages of those that can be read, in order; bool [count], which these are).
+        (StoredImages of the readable pictures, in order; bool [count], which ones are readable).
 
     Raises:
-        InputError: the cache cannot be written or the disk has too little room.
+        InputError: the cache cannot be written, or the disk has too little space.
     """
     folder = Path(os.path.expanduser(cache)) / key
-    found = _read(folder, shape)
-    if found is None:
+    stored = _read(folder, shape)
+    if stored is None:
         try:
             _write(folder, pictures, count, shape)
         except OSError as error:
-            raise _no_room(folder.parent, error.strerror or error) from error
-        found = _read(folder, shape)
-    if found is None:
-        raise _no_room(folder.parent, f"what was written to {key} is not there")
-    return found
+            raise _unwritable(folder.parent, error.strerror or error) from error
+        stored = _read(folder, shape)
+    if stored is None:
+        raise _unwritable(folder.parent, f"what was written to {key} is missing")
+    return stored
 
 
 def _read(folder, shape):
-    """(StoredImages, kept) of a whole store, else None; record by record nothing is checked."""
+    """Returns (StoredImages, readable) of a complete store, or None. Does not verify records."""
     try:
         kept = unpack((folder / INDEX).read_bytes(), folder / INDEX)["kept"]
         record = HEADER + int(np.prod(shape)) + FOOTER
         if os.path.getsize(folder / IMAGES) != np.count_nonzero(kept) * record:
-            raise ValueError(f"{IMAGES} is cut")
+            raise ValueError(f"{IMAGES} is truncated")
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError) as error:
-        logging.warning("%s is damaged (%s): it is written anew", folder, error)
+        logging.warning("%s is damaged (%s); writing it again", folder, error)
         return None
     return StoredImages(folder / IMAGES, shape, np.arange(np.count_nonzero(kept))), kept
 
@@ -173,10 +174,10 @@ def _write(folder, pictures, count, shape):
     needed = count * (HEADER + int(np.prod(shape)) + FOOTER)
     free = shutil.disk_usage(folder.parent).free
     if free < needed:
-        raise _no_room(folder.parent, f"{free / 1e9:.1f} GB free where up to {needed / 1e9:.1f} are needed")
+        raise _unwritable(folder.parent, f"{free / 1e9:.1f} GB free, up to {needed / 1e9:.1f} needed")
     unfinished = folder.with_name(f"{UNFINISHED}{folder.name}-{secrets.token_hex(4)}")
     os.makedirs(unfinished)
-    lock = FolderLock(unfinished)  # tells others that we live
+    lock = FolderLock(unfinished)  # tells other processes that it is in use
     try:
         kept = np.zeros(count, bool)
         with (
@@ -191,12 +192,12 @@ def _write(folder, pictures, count, shape):
         with open(unfinished / IMAGES, "rb") as file:
             os.fsync(file.fileno())
         write_atomically(unfinished / INDEX, pack({"kept": kept}))
-        if _read(folder, shape) is None:  # or else another training was faster
+        if _read(folder, shape) is None:  # otherwise another training was faster
             shutil.rmtree(folder, ignore_errors=True)
             with contextlib.suppress(OSError):
                 os.rename(unfinished, folder)
-    except tf.errors.OpError as error:  # what TensorFlow makes of a full disk
-        raise _no_room(folder.parent, error.message) from error
+    except tf.errors.OpError as error:  # TensorFlow's error for a full disk
+        raise _unwritable(folder.parent, error.message) from error
     finally:
         lock.release()
         shutil.rmtree(unfinished, ignore_errors=True)
@@ -204,14 +205,14 @@ def _write(folder, pictures, count, shape):
 
 def _remove_unfinished(cache):
     for path in cache.glob(f"{UNFINISHED}*"):
-        with contextlib.suppress(InputError, OSError):  # somebody writes there
+        with contextlib.suppress(InputError, OSError):  # another process is writing there
             FolderLock(path).release()
             shutil.rmtree(path)
 
 
-def _no_room(cache, reason):
+def _unwritable(cache, reason):
     return InputError(
-        "Images beyond --config.data.memory_limit_gib are decoded into --config.data.cache_folder: a folder with "
-        f"room that can be written is required. Received: {cache} ({one_line(reason)}); name another or raise the "
-        "limit."
+        "--config.data.cache_folder must be a writable folder with free space for images beyond "
+        f"--config.data.memory_limit_gib. Received: {cache} ({one_line(reason)}); pass another folder or "
+        "raise the limit."
     )

@@ -1,4 +1,4 @@
-"""The machines that train together, as TF_CONFIG names them; read before TensorFlow is imported."""
+"""Reads TF_CONFIG, which names the machines of a training, before TensorFlow is imported."""
 
 import json
 import os
@@ -10,27 +10,27 @@ EXAMPLE = '{"cluster": {"worker": ["10.0.0.1:2222", "10.0.0.2:2222"]}, "task": {
 
 
 def worker_index(text=None):
-    """The number of this process among the workers; 0 is the chief, who alone writes.
+    """Returns the index of this process among the workers; 0 is the chief, which alone writes files.
 
     Args:
-        text: what TF_CONFIG holds; None: the environment's.
+        text: content of TF_CONFIG; None: of the environment variable.
 
     Raises:
-        InputError: for anything but workers with an address each, and the index of one of them.
+        InputError: TF_CONFIG does not list workers with different addresses and the index of one of them.
     """
     text = os.environ.get("TF_CONFIG", "") if text is None else text
     try:
         settings = json.loads(text)
         (job, workers), *others = settings["cluster"].items()
         task = settings["task"]
-        fits = (job, task["type"]) == ("worker", "worker") and not others and isinstance(workers, list)
-        fits = fits and all(_is_address(worker) for worker in workers) and len({*workers}) == len(workers)
-        fits = fits and type(task["index"]) is int and 0 <= task["index"] < len(workers)
+        valid = (job, task["type"]) == ("worker", "worker") and not others and isinstance(workers, list)
+        valid = valid and all(_is_address(worker) for worker in workers) and len({*workers}) == len(workers)
+        valid = valid and type(task["index"]) is int and 0 <= task["index"] < len(workers)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        fits = False
-    if not fits:
+        valid = False
+    if not valid:
         raise InputError(
-            f"TF_CONFIG is required to name every worker and which one this is, such as {EXAMPLE}, with "
+            f"TF_CONFIG must list all workers and the index of this one, e.g. {EXAMPLE}, for "
             f"--config.train.strategy=multi_worker. Received: {text[:200] or 'nothing'}"
         )
     return task["index"]

@@ -1,14 +1,14 @@
-"""Within a training step: what the replicas of a batch, one a device or one a CPU's core, have to do as one.
+"""Operations within a training step that divide a batch among replicas, or communicate between replicas.
 
-The batch's rows are shared out in pairs: of R replicas and B rows replica r has rows r h to (r + 1) h - 1, with
-h = B / 2R, and their mirrors B - 1 - i, in order. So its part reversed pairs the rows that the whole batch
-reversed does, which is how ACAI mixes. What is random is drawn for the whole batch, of which each replica takes
-its rows. The parts are of one size, so a mean over the batch is the mean of the replicas' means.
+Rows are divided in pairs: of R replicas and B rows, replica r has rows r h to (r + 1) h - 1, with h = B / 2R, and
+their mirrors B - 1 - i, in order. So reversing a replica's part pairs the same rows as reversing the whole batch,
+which is how ACAI mixes. Random numbers are drawn for the whole batch, and each replica takes its rows. The parts
+have one size, so a mean over the batch is the mean of the replicas' means.
 
-In a step of one replica every function here hands back what it got and adds no operation.
+With one replica, every function returns its argument and adds no operation.
 
-On a CPU's cores they are called towers: TensorFlow runs their operations beside each other, on one device. They
-have nothing to say to each other before the end, so what needs that, such as `mean`, is an error in them.
+On the cores of a CPU the parts are called towers: TensorFlow runs their operations side by side on one device.
+Towers cannot communicate within a step, so functions that would, such as `mean`, raise an error.
 """
 
 import contextvars
@@ -16,21 +16,22 @@ import functools
 
 import tensorflow as tf
 
-_tower = contextvars.ContextVar("(own number, how many) of the tower that is being traced", default=None)
+_tower = contextvars.ContextVar("(index, count) of the tower that is being traced", default=None)
 
 
 def run_in_towers(step, count, batch):
-    """What `step` makes of a batch, a dict of [B, ...]: means over `count` towers, each on its rows of it.
+    """Runs a step in `count` towers, each on its own rows of a batch, and returns the mean of their results.
 
     Args:
-        step: function of a batch, whose result is a structure of tensors, each a mean over its rows.
-        count: of towers, of which B is a multiple twice over.
+        step: function of a batch that returns a structure of tensors, each a mean over rows.
+        count: number of towers; B must be a multiple of 2 * count.
+        batch: {name: tensor [B, ...]}.
     """
     if count == 1:
         return step(batch)
     results = []
-    for number in range(count):
-        token = _tower.set((number, count))
+    for index in range(count):
+        token = _tower.set((index, count))
         try:
             results.append(step({name: take_own_rows(values) for name, values in batch.items()}))
         finally:
@@ -39,43 +40,44 @@ def run_in_towers(step, count, batch):
 
 
 def replica_context():
-    """The replica context of a step of several replicas, else None."""
+    """Returns the replica context of a step of several replicas, or None."""
     if _tower.get():
-        raise RuntimeError("Towers have nothing to say to each other within a step.")
-    found = tf.distribute.get_replica_context()
-    return found if found and found.num_replicas_in_sync > 1 else None
+        raise RuntimeError("Towers cannot communicate within a step.")
+    context = tf.distribute.get_replica_context()
+    return context if context and context.num_replicas_in_sync > 1 else None
 
 
 def num_replicas():
-    """How many there are in the step that calls, else 1."""
+    """Number of replicas or towers in the current step; 1 outside a step."""
     if _tower.get():
         return _tower.get()[1]
     return replica_context().num_replicas_in_sync if replica_context() else 1
 
 
 def replica_index():
-    """The number of the replica whose step it is, an int below `num_replicas`."""
+    """Index of the current replica or tower, an int below `num_replicas()`."""
     if _tower.get():
         return _tower.get()[0]
     return int(tf.get_static_value(tf.distribute.get_replica_context().replica_id_in_sync_group))
 
 
 def take_own_rows(values, axis=0):
-    """This replica's rows of what stands for a whole batch along `axis`."""
+    """Returns this replica's rows, along `axis`, of values for the whole batch."""
     if num_replicas() == 1:
         return values
-    parts, own = tf.split(values, 2 * num_replicas(), axis), replica_index()
-    return tf.concat([parts[own], parts[-1 - own]], axis)
+    parts, index = tf.split(values, 2 * num_replicas(), axis), replica_index()
+    return tf.concat([parts[index], parts[-1 - index]], axis)
 
 
 def draw(function, shape, seed, axis=0, **options):
-    """`function(shape, seed, **options)`, one of tf.random.stateless_*, at this replica's rows of the whole batch.
+    """Draws random numbers for the whole batch and returns this replica's rows.
 
     Args:
-        function: it.
-        shape: of what is wanted here.
+        function: one of tf.random.stateless_*.
+        shape: of the result.
         seed: int64 [2].
         axis: of the rows in `shape`.
+        options: keyword arguments of `function`.
     """
     if num_replicas() > 1:
         shape = tf.unstack(shape)
@@ -84,39 +86,35 @@ def draw(function, shape, seed, axis=0, **options):
 
 
 def gather_first_half(values):
-    """The first half [B / 2, ...] of the whole batch, from the first half [h, ...] of this replica's part."""
+    """Gathers the first half [B / 2, ...] of the whole batch from the first halves [h, ...] of all parts."""
     return replica_context().all_gather(tf.identity(values), 0) if replica_context() else values
 
 
 def take_own_second_half(values):
-    """The second half [h, ...] of this replica's part, from what stands for the whole batch's [B / 2, ...]."""
+    """Returns the second half [h, ...] of this replica's part from that of the whole batch, [B / 2, ...]."""
     return tf.split(values, num_replicas())[-1 - replica_index()] if replica_context() else values
 
 
 def mean(values):
-    """The mean over replicas of what each has in `values`; gradients pass."""
-    return (
-        replica_context().all_reduce(tf.distribute.ReduceOp.MEAN, tf.identity(values))
-        if replica_context()
-        else values
-    )
+    """Returns the mean of `values` over replicas; differentiable."""
+    context = replica_context()
+    return context.all_reduce(tf.distribute.ReduceOp.MEAN, tf.identity(values)) if context else values
 
 
 def gather(values):
-    """What each of R replicas has in `values`, [R, ...], the same on all; one reduction, and gradients pass."""
+    """Returns the `values` of all R replicas, [R, ...], with one reduction; differentiable."""
     if not replica_context():
         return values[None]
-    own = tf.reshape(
-        tf.one_hot(replica_index(), num_replicas(), dtype=values.dtype), (-1, *[1] * len(values.shape))
-    )
-    return replica_context().all_reduce(tf.distribute.ReduceOp.SUM, own * values)
+    selection = tf.one_hot(replica_index(), num_replicas(), dtype=values.dtype)  # [R]
+    selection = tf.reshape(selection, (-1, *[1] * len(values.shape)))
+    return replica_context().all_reduce(tf.distribute.ReduceOp.SUM, selection * values)
 
 
 def moments(values, axes):
-    """(mean, variance) over `axes` of the whole batch, the first of them its rows; gradients pass.
+    """Returns (mean, variance) over `axes` of the whole batch, the first of which is its rows; differentiable.
 
-    The moments of the replicas' parts are combined as by Chan, Golub and LeVeque (1979). A mean square minus a
-    squared mean would lose digits, and a second pass over the values would cost a second reduction.
+    The moments of the parts are combined as by Chan, Golub and LeVeque (1979). The mean square minus the squared
+    mean would lose precision, and a second pass over the values would need a second reduction.
     """
     own_mean = tf.reduce_mean(values, axes)
     own_variance = tf.reduce_mean(tf.square(values - own_mean), axes)
@@ -126,16 +124,16 @@ def moments(values, axes):
 
 
 def variance(values):
-    """The variance over the rows of the whole batch; gradients pass."""
+    """Returns the variance over the rows of the whole batch; differentiable."""
     return moments(values, [0])[1] if replica_context() else tf.math.reduce_variance(values, 0)
 
 
 def divide_by_replicas(gradients):
-    """A list of gradients over the number of replicas: a Keras optimizer adds them up, which gives the mean."""
+    """Divides gradients by the number of replicas, because Keras optimizers sum them, where the mean is wanted."""
     return [gradient / num_replicas() for gradient in gradients] if replica_context() else gradients
 
 
 def all_finite(tensors):
-    """Whether every number in a list of tensors is finite on all replicas, bool []; one reduction."""
+    """Returns whether all tensors in a list are finite on all replicas, bool [], with one reduction."""
     finite = tf.reduce_all(tf.stack([tf.reduce_all(tf.math.is_finite(tensor)) for tensor in tensors]))
     return mean(tf.cast(finite, tf.float32)) == 1.0 if replica_context() else finite

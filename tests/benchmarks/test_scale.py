@@ -31,13 +31,15 @@ def row(at, seconds, what="step"):
 def test_growth_is_the_power_between_neighbours_of_a_kind(scale):
     rows = [row(8, 1.0), row(8, 1.0, "other"), row(16, 2.0), row(32, 8.0), row(32, 1.0, "other")]
     rows.append({"part": "batch", "at": 64, "what": "failed with status 1"})
-    powers = [found.get("growth") for found in scale.with_growth(rows)]
+    powers = [found.get("growth") for found in scale.add_growth(rows)]
     assert powers[:2] == [None, None] and powers[5] is None
     assert powers[2:5] == [pytest.approx(1), pytest.approx(2), pytest.approx(0)]
 
 
 def test_the_table_leaves_empty_what_a_row_lacks(scale):
-    lines = scale.table([row(8, 1.25), {"part": "depth", "at": 64, "what": "failed with status 1"}]).splitlines()
+    lines = scale.format_table(
+        [row(8, 1.25), {"part": "depth", "at": 64, "what": "failed with status 1"}]
+    ).splitlines()
     assert len(lines) == 4 and len({line.count("|") for line in lines}) == 1
     assert lines[2].startswith("| batch | 8 | step | 1.25 |  |")
     assert lines[3].startswith("| depth | 64 | failed with status 1 |  |")

@@ -194,7 +194,7 @@ def test_another_config_in_the_same_workdir(train, old_run):
     assert_refused(result, old_run, "train.batch_size", "--workdir")
     for total in (32, 64, 2000):  # behind the checkpoint, at it and beyond the end
         result = train(LINES, f"--workdir={old_run}", f"--config.train.total_kimg={total}")
-        assert_refused(result, old_run, f"train.total_kimg={total}.0 where it has 1056.0", "learning rate falls")
+        assert_refused(result, old_run, f"train.total_kimg={total}.0 where it has 1056.0", "learning rate depends")
     assert contents(old_run) == before
 
 

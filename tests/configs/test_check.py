@@ -42,8 +42,8 @@ def passes(config):
         ("wgan_gp", "model.normalisation", "batch", "spectral or none for a gradient penalty"),
         ("wgan_gp", "model.minibatch_deviation", True, "False for a gradient penalty"),
         ("wgan", "model.weight_clip", -0.01, "at least 0"),
-        ("wgan", "model.flipped_labels", 0.1, "0 with the loss wasserstein"),
-        ("sngan", "model.soft_labels", 0.1, "0 with the loss hinge"),
+        ("wgan", "model.flipped_labels", 0.1, "0 for the loss wasserstein"),
+        ("sngan", "model.soft_labels", 0.1, "0 for the loss hinge"),
         ("sngan", "model.up", "transposed", "resize"),
         ("sngan", "model.normalisation", "batch", "spectral or none for the residual"),
         ("dcgan", "model.soft_labels", 0.5, "below 0.5"),
@@ -66,7 +66,7 @@ def test_what_no_gan_can_start_with(variant, name, value, required):
     with pytest.raises(InputError) as error:
         check(config)
     told = str(error.value)
-    assert "required to be" in told and "Received: " in told and "\n" not in told
+    assert " must be " in told and "Received: " in told and "\n" not in told
     assert required is None or (f"--config.{name} " in told and required in told and repr(value) in told)
 
 

@@ -61,7 +61,7 @@ def test_a_gpu_that_tensorflow_does_not_find(gpus, caplog, monkeypatch):
     gpus(files=["/dev/nvidia0"])
     gpu.warn_about_gpus()
     (message,) = caplog.messages
-    assert message.startswith("/dev/nvidia0 is there") and "make install GPU=1" in message
+    assert message.startswith("/dev/nvidia0 exists") and "make install GPU=1" in message
     assert "pip install -e .[gpu]" in message and "\n" not in message
     caplog.clear()
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")  # hidden on purpose
@@ -114,7 +114,10 @@ def test_a_cudnn_that_is_too_old(gpus, monkeypatch):
 
 def test_a_gpu_without_room(gpus):
     gpus(T4)
-    with pytest.raises(InputError, match="room.*OOM when allocating.*batch_size"), gpu.explain_gpu_errors(True):
+    with (
+        pytest.raises(InputError, match="enough memory.*OOM when allocating.*batch_size"),
+        gpu.explain_gpu_errors(True),
+    ):
         raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
 
 
@@ -189,7 +192,7 @@ def test_a_forward_overflow_names_the_precision(tmp_path, monkeypatch, policy):
 
     def overflowing(*arguments, build=training.acai.build):
         model = build(*arguments)
-        kernel = model.critic.variables[2]
+        kernel = model.adversaries[0].network.variables[2]
         kernel.assign(tf.fill(kernel.shape, 1e6 if policy == "mixed_float16" else np.inf))
         return model
 

@@ -132,7 +132,7 @@ def test_wrong_sizes_seeds_and_groups(batch_size, seed, across):
 
 
 def test_no_image_at_all():
-    with pytest.raises(InputError, match="must hold images"):
+    with pytest.raises(InputError, match="must have images"):
         batches.batches(numbered([], ("a",)), 4, 0)
 
 

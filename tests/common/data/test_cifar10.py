@@ -160,12 +160,12 @@ def test_damaged_data_gets_one_line(tmp_path, damage):
     damage(version_folder)
     with pytest.raises(InputError) as error:
         datasets.load_cifar10(tmp_path)
-    assert_one_line(error, version_folder, "damaged or half-prepared", "--config=configs/acai.py:lines")
+    assert_one_line(error, version_folder, "damaged or incomplete", "--config=configs/acai.py:lines")
 
 
 def test_a_preparation_that_was_interrupted_counts_as_absent(tmp_path):
     (tmp_path / "cifar10" / "3.0.2.incompleteABC").mkdir(parents=True)
-    with pytest.raises(InputError, match="nothing is prepared"):
+    with pytest.raises(InputError, match="nothing prepared there"):
         datasets.check_cifar10(tmp_path, download=False)
 
 

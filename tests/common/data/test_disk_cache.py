@@ -174,7 +174,7 @@ def test_damage_while_training_is_told_and_mended_by_the_next_start(both, damage
         path.write_bytes(content if damage == "bit" else content[: 9 * RECORD + 30])
     with pytest.raises(InputError) as error:
         use(disk)
-    assert_one_line(error, path, "decodes them anew")
+    assert_one_line(error, path, "decodes them again")
     again = datasets.move_to_disk(noise(), path.parents[1])
     use(again)
     np.testing.assert_array_equal(again.images[:], memory.images)

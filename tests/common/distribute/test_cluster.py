@@ -46,7 +46,7 @@ def test_place(monkeypatch):
     ],
 )
 def test_what_is_refused(wrong):
-    with pytest.raises(InputError, match="^TF_CONFIG is required.*Received: .") as caught:
+    with pytest.raises(InputError, match="^TF_CONFIG must list.*Received: .") as caught:
         worker_index(wrong)
     assert len(str(caught.value)) < 700
 

@@ -1,4 +1,4 @@
-"""Several devices and machines: what one device must not notice; tests that need processes of their own."""
+"""Distribution: one replica changes nothing; two devices and machines, tested in processes of their own."""
 
 import subprocess
 import sys
@@ -15,12 +15,13 @@ from configs.check import check
 from tests.support.gan_models import build_gan
 
 ROOT = Path(__file__).parents[3]
-LOOPBACK = ("unshare", "-rn", "sh", "-c", 'ip link set lo up && exec "$@"', "sh")  # a network of nothing else
+LOOPBACK = ("unshare", "-rn", "sh", "-c", 'ip link set lo up && exec "$@"', "sh")  # a private network
 
 
-def run_tests(file, marker, before=()):
-    path = ROOT / "tests" / "distributed" / file
-    command = [*before, sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", path]
+def run_tests(pattern, marker, prefix=()):
+    """Runs the tests in the files of tests/distributed that match a pattern, in a process of their own."""
+    paths = sorted((ROOT / "tests" / "distributed").glob(pattern))
+    command = [*prefix, sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *paths]
     result = subprocess.run([*command, "-m", marker], cwd=ROOT, capture_output=True, text=True)
     assert result.returncode == 0, result.stdout[-10_000:] + result.stderr[-2000:]
     assert " passed" in result.stdout and "skipped" not in result.stdout
@@ -28,12 +29,12 @@ def run_tests(file, marker, before=()):
 
 @pytest.mark.slow
 def test_two_devices():
-    run_tests("two_devices.py", "not slow")
+    run_tests("two_devices_*.py", "not slow")
 
 
 @pytest.mark.slow
-def test_two_devices_at_length():
-    run_tests("two_devices.py", "slow")
+def test_two_devices_slow_tests():
+    run_tests("two_devices_*.py", "slow")
 
 
 @pytest.mark.slow
@@ -41,15 +42,15 @@ def test_two_machines():
     try:
         subprocess.run([*LOOPBACK, "true"], check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError) as error:
-        pytest.skip(f"no network of its own to be had: {error}")
+        pytest.skip(f"this machine allows no private network: {error}")
     run_tests("two_machines.py", "not slow", LOOPBACK)
 
 
 # One device
 
 
-def test_one_replica_is_left_alone():
-    """The very tensors that went in come out, and a draw is the plain draw."""
+def test_one_replica_returns_its_arguments():
+    """Functions return the same tensors, and a draw equals TensorFlow's own."""
     values = tf.reshape(tf.range(12.0), (6, 2))
     for same in (replicas.take_own_rows, replicas.gather_first_half, replicas.take_own_second_half, replicas.mean):
         assert same(values) is values
