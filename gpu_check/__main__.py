@@ -1,8 +1,8 @@
-"""Checks that this project runs right on a GPU, and prints a table to paste: python -m gpu_check
+"""Checks that this project works on a GPU and prints a Markdown table of the results: python -m gpu_check
 
-Each check runs in a process of its own; the first failure ends the run, with status 1.
---device=CPU:0 runs the checks with a CPU in the GPU's place, as far as a CPU can stand in; --device=CPU:1 does so
-with a second logical CPU, so that what strays to the first one shows.
+Each check runs in its own process. The first failure ends the run with status 1. --device=CPU:0 runs the checks on
+a CPU instead, as far as they apply. --device=CPU:1 uses a second logical CPU, which shows what is placed on the
+first one by mistake.
 """
 
 import json
@@ -30,7 +30,7 @@ def main():
     if unknown := [name for name in names if name not in runner.CHECKS]:
         raise InputError(f"--checks must be names among {', '.join(runner.CHECKS)}. Received: {unknown[0]!r}")
     if FLAGS.result:
-        write_json(FLAGS.result, run_here(names[0], device))
+        write_json(FLAGS.result, run_in_this_process(names[0], device))
         return
     report = os.path.abspath(os.path.expanduser(FLAGS.report))
     try:
@@ -38,24 +38,24 @@ def main():
     except OSError as error:
         raise InputError(f"--report must be a file that can be written. Received: {report} ({error})") from error
     results = runner.run_checks(names, lambda name: runner.run_check(name, device))
-    print(runner.table(results))
+    print(runner.format_table(results))
     write_json(report, {"device": device, "checks": results})
     if any(result["status"] == runner.FAILED for result in results):
         sys.exit(1)
 
 
-def run_here(name, device):
-    """The result of a check that runs in this process."""
-    from gpu_check.devices import wake
+def run_in_this_process(name, device):
+    """Runs a check in this process and returns its result, a dict."""
+    from gpu_check.devices import start_device
 
-    wake(device, replicas=2 if name == "mirrored" else 1)
+    start_device(device, replicas=2 if name == "mirrored" else 1)
     try:
-        figures = runner.find(name)(device, sizes.for_device(device))
+        figures = runner.load_check(name)(device, sizes.for_device(device))
     except CheckSkipped as skipped:
         return {"status": runner.SKIPPED, "reason": one_line(skipped)}
     except (CheckFailed, AssertionError) as failed:
         return {"status": runner.FAILED, "reason": one_line(failed)}
-    except Exception as error:  # TensorFlow's errors have many lines, of which the first says most
+    except Exception as error:  # the first line of a TensorFlow error says most
         traceback.print_exc()
         return {"status": runner.FAILED, "reason": f"{type(error).__name__}: {one_line(error)}"[:500]}
     return {"status": runner.PASSED, "warnings": figures.pop("warnings", []), "figures": figures}

@@ -1,4 +1,4 @@
-"""What a user runs: a training that is stopped and resumed, and a bundled model."""
+"""Checks of what users run: a training that is stopped and resumed, and a bundled model."""
 
 import json
 import signal
@@ -14,17 +14,17 @@ from gpu_check.bounds import at_most, require
 from gpu_check.runner import ROOT, environment
 
 CONFIG, BATCH, LOG_EVERY = "configs/acai.py:lines", 16, 5
-WAIT_SECONDS = 100  # for one training
+WAIT_SECONDS = 100  # timeout of one training
 
 
 def training(device, sizes):
-    """Starts train.py on lines, stops it by SIGTERM, and has the same command finish; no step is logged twice."""
+    """Stops train.py with SIGTERM and finishes with the same command; each logged step must appear once."""
     steps = sizes.training_steps
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
         command = training_command(run, steps)
         stopped = run_training(command, device, stop_at=run / "checkpoints")
-        require("stopped by SIGTERM" in stopped, f"train.py must tell of SIGTERM. Received: {stopped[-300:]!r}")
+        require("stopped by SIGTERM" in stopped, f"train.py must report SIGTERM. Received: {stopped[-300:]!r}")
         before = logged_steps(run)
         run_training(command, device)
         after = logged_steps(run)
@@ -32,24 +32,24 @@ def training(device, sizes):
     require(before[-1] < steps, f"SIGTERM must stop the training before step {steps}. Received: {before[-1]}")
     expected = sorted({*range(LOG_EVERY, steps + 1, LOG_EVERY), before[-1]})
     require(after == expected, f"each {LOG_EVERY}th of {steps} steps must be logged once. Received: {after}")
-    require(" is finished" in finished, f"a finished run must say so. Received: {finished[-300:]!r}")
+    require(" is finished" in finished, f"a finished run must be reported. Received: {finished[-300:]!r}")
     return {"stopped_at": before[-1], "finished_at": after[-1]}
 
 
 def training_command(folder, steps):
-    """The words of a command that trains so many steps in a folder."""
+    """Returns the command that trains `steps` steps in a folder, a list of str."""
     images = {"total": steps * BATCH, "log_every": LOG_EVERY * BATCH, "save_every": steps // 6 * BATCH}
     flags = [f"--config.train.{name}_kimg={count / 1000}" for name, count in images.items()]
     return [sys.executable, str(ROOT / "train.py"), f"--config={CONFIG}", f"--workdir={folder}", *flags]
 
 
 def run_training(command, device, stop_at=None):
-    """Runs a training to its end; what it printed.
+    """Runs a training to its end and returns what it printed.
 
     Args:
         command: list of str.
-        device: with a CPU no GPU is visible.
-        stop_at: folder (Path); SIGTERM is sent once a checkpoint is there.
+        device: device of the check; a CPU hides all GPUs.
+        stop_at: folder (Path) in which a checkpoint triggers SIGTERM; None: the training is not stopped.
     """
     until, waiting = time.monotonic() + WAIT_SECONDS, stop_at is not None
     with tempfile.TemporaryFile("w+") as printed:
@@ -74,22 +74,22 @@ def run_training(command, device, stop_at=None):
 
 
 def logged_steps(folder):
-    """The steps in the metrics.jsonl of a run's folder (Path), in their order."""
+    """Reads the steps in the metrics.jsonl of a run (Path)."""
     with open(folder / "metrics.jsonl", encoding="utf-8") as file:
         steps = [json.loads(line)["step"] for line in file]
-    require(steps, "a stopped training must have logged a step. Received: none")
+    require(steps, "a stopped training must have logged a step. Received: no step")
     return steps
 
 
 def release(device, sizes):
-    """Decodes codes of the bundled model on the device and on the CPU, and makes its golden outputs again."""
+    """Compares decoded pictures and golden outputs of a bundled model with those of the CPU."""
     import tensorflow as tf
 
     from acai.inference import ReleasedACAI
     from common import release
     from common.files import unpack
     from common.images import to_uint8
-    from gpu_check.devices import require_on
+    from gpu_check.devices import require_device
     from training import acai
 
     folder = release.BUNDLED / "pegasus"
@@ -98,7 +98,7 @@ def release(device, sizes):
     for place in ("CPU:0", device):
         with tf.device(place):
             model = ReleasedACAI(config["model"], weights, folder)
-            require_on(place, {"a weight of the decoder": model.decoder.variables[0].value})
+            require_device(place, {"a weight of the decoder": model.decoder.variables[0].value})
             pictures.append(np.int32(to_uint8(model.decode(bank["latents"][: sizes.batch]))))
     levels = int(np.abs(pictures[0] - pictures[1]).max())
     at_most("grey levels", levels, "grey levels between the device's pictures and the CPU's")

@@ -1,4 +1,4 @@
-"""What the device is, which of it TensorFlow takes, and how a check's process wakes it."""
+"""Start of the device, and the checks of its properties and of its memory."""
 
 import os
 import platform
@@ -9,21 +9,21 @@ from common import cli
 from common.backend import gpu
 from gpu_check.bounds import BOUNDS, CheckSkipped, at_most, require
 
-LOGICAL_MIB = 2048  # memory of each of two logical GPUs on one
-PRODUCT = "from gpu_check import devices; devices.wake({0!r}); print(devices.product({0!r}))"
+LOGICAL_MIB = 2048  # memory of each of two logical GPUs on one physical GPU
+PRODUCT = "from gpu_check import devices; devices.start_device({0!r}); print(devices.check_product({0!r}))"
 
 
-def wake(device, replicas=1):
-    """Imports TensorFlow and starts the device as a training has it; float32 means float32, not TF32.
+def start_device(device, replicas=1):
+    """Imports TensorFlow and starts the device as trainings do, without TF32.
 
     Args:
         device: "GPU:0", "CPU:0" or, for a second logical CPU, "CPU:1".
-        replicas: 2: two such devices, real ones where there are, else logical ones.
+        replicas: 1 or 2 devices; logical devices replace missing physical ones.
 
     Raises:
-        InputError: when TensorFlow lists no GPU.
+        InputError: if TensorFlow lists no GPU.
     """
-    cli.import_tensorflow("multi_worker")  # which does not start the devices
+    cli.import_tensorflow("multi_worker")  # this strategy does not start the devices yet
     import tensorflow as tf
 
     gpus, logical = tf.config.list_physical_devices("GPU"), tf.config.LogicalDeviceConfiguration
@@ -44,15 +44,15 @@ def wake(device, replicas=1):
     tf.config.list_logical_devices()
 
 
-def require_on(device, tensors):
-    """Raises CheckFailed unless all of {name: tensor or variable} lie on the device."""
+def require_device(device, tensors):
+    """Raises CheckFailed unless all of {name: tensor or variable} are on the device."""
     for name, tensor in tensors.items():
         place = str(tensor.device).partition("device:")[2]
-        require(place == device, f"{name} must lie on {device}. Received: {place or 'no device'}")
+        require(place == device, f"{name} must be on {device}. Received: {place or 'no device'}")
 
 
 def device(device, sizes):
-    """Names the device and the versions; fails for a GPU that TensorFlow's wheels hold no code for."""
+    """Reports the device and the versions; fails for a GPU for which TensorFlow's wheels have no code."""
     import keras
     import tensorflow as tf
 
@@ -71,11 +71,11 @@ def device(device, sizes):
         return figures
     details = tf.config.experimental.get_device_details(tf.config.list_physical_devices("GPU")[0])
     figures["name"] = details.get("device_name", "unknown")
-    return figures | judged_capability(details.get("compute_capability", (0, 0)))
+    return figures | check_capability(details.get("compute_capability", (0, 0)))
 
 
-def judged_capability(capability):
-    """{"capability", "warnings"} of a compute capability, a pair of ints; CheckFailed for one that is too low."""
+def check_capability(capability):
+    """Checks a compute capability, a pair of ints; returns {"capability": str, "warnings": list of str}."""
     lowest, (first, last) = BOUNDS["lowest capability"], BOUNDS["usual capabilities"]
     text = ".".join(map(str, capability))
     require(capability >= lowest, f"compute capability must be at least {lowest[0]}.{lowest[1]}. Received: {text}")
@@ -85,38 +85,38 @@ def judged_capability(capability):
 
 
 def nvidia_smi(*fields):
-    """What nvidia-smi says of fields of the GPU, a list of str; "unknown" for each where it says nothing."""
+    """Queries fields of the GPU with nvidia-smi; returns a list of str, "unknown" if it does not answer."""
     number = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
     query = ["nvidia-smi", f"--id={number}", f"--query-gpu={','.join(fields)}", "--format=csv,noheader,nounits"]
     try:
-        found = subprocess.run(query, capture_output=True, text=True, check=True, timeout=20)
+        answer = subprocess.run(query, capture_output=True, text=True, check=True, timeout=20)
     except (OSError, subprocess.SubprocessError):
         return ["unknown"] * len(fields)
-    return found.stdout.strip().split(", ")
+    return answer.stdout.strip().split(", ")
 
 
 def memory(device, sizes):
-    """Multiplies two matrices here and at the same time in a second process: the GPU must have room for both."""
-    product(device)
+    """Multiplies matrices in this and a second process at once: the GPU must have memory for both."""
+    check_product(device)
     program = [sys.executable, "-c", PRODUCT.format(device)]
     second = subprocess.run(program, capture_output=True, text=True)
     last = cli.one_line((second.stderr.strip().splitlines() or ["nothing on stderr"])[-1])
     require(second.returncode == 0, f"a second process must be able to use {device}. Received: {last[:300]}")
     if device.startswith("CPU"):
-        raise CheckSkipped("no process takes a CPU's memory in advance; the products in two processes are right")
+        raise CheckSkipped("no process reserves a CPU's memory in advance; both processes' products are correct")
     used, total = nvidia_smi("memory.used", "memory.total")
     if used.isdigit() and total.isdigit():
         at_most("memory share", int(used) / int(total), "share of the GPU's memory in use, by all processes,")
     return {"used_mib": used, "total_mib": total}
 
 
-def product(device):
-    """The sum of a product of two matrices of ones on the device, checked."""
+def check_product(device):
+    """Multiplies two matrices of ones on the device, checks the product and returns its sum."""
     import tensorflow as tf
 
     with tf.device(device):
         result = tf.ones((256, 512)) @ tf.ones((512, 128))
-        require_on(device, {"a product": result})
-        found = float(tf.reduce_sum(result))
-    require(found == 256 * 512 * 128, f"a product of ones must sum to {256 * 512 * 128}. Received: {found}")
-    return found
+        require_device(device, {"a product": result})
+        total = float(tf.reduce_sum(result))
+    require(total == 256 * 512 * 128, f"a product of ones must sum to {256 * 512 * 128}. Received: {total}")
+    return total

@@ -1,4 +1,4 @@
-"""GANs: every trick against the CPU, second derivatives, and the spectral norm against numpy."""
+"""Check of GANs: training steps against the CPU, and spectral norms against numpy."""
 
 import dataclasses
 
@@ -11,11 +11,11 @@ from gan import losses, networks, tricks
 from gan.layers import SpectralConv2D, SpectralDense
 from gan.model import GAN
 from gpu_check.bounds import at_most, require
-from gpu_check.twins import (
+from gpu_check.comparison import (
     CLASSES,
     batches,
+    build_on,
     compare_training,
-    on,
     relative_error,
     snapshot,
     take_steps,
@@ -47,7 +47,7 @@ def gan(sizes, precision="float32", classes=0, loss=losses.LOSSES["non_saturatin
 
 
 def every_trick(sizes, precision="float32"):
-    """A conditional DCGAN with batch norm, replay and all tricks."""
+    """A conditional DCGAN with batch norm and all tricks."""
     targets = tricks.NoisyTargets(softness=0.2, flip_probability=0.3)
     return gan(
         sizes,
@@ -62,24 +62,27 @@ def every_trick(sizes, precision="float32"):
 
 
 def spectral(sizes, precision="float32"):
-    """A WGAN-GP whose critic is spectrally normalised as well: second derivatives of every such layer."""
+    """A WGAN-GP with a spectrally normalised critic, whose step has second derivatives of these layers."""
     loss, critic = losses.LOSSES["wasserstein"], dict(normalisation="spectral")
     return gan(sizes, precision, 0, loss, critic, penalties=[tricks.GradientPenalty(10.0)])
 
 
 def gans(device, sizes):
-    """Compares uncompiled float32 steps with the CPU's; then compiled mixed_float16 ones have to stay finite."""
+    """Compares float32 steps with the CPU's and requires compiled mixed_float16 steps to stay finite."""
     figures = {"sigma_error": float(f"{spectral_error(device, sizes):.2g}")}
     for make in (every_trick, spectral):
         name = make.__name__
         compared = compare_training(lambda make=make: make(sizes), device, sizes, 2, f"a step of the GAN {name!r}")
         figures |= {f"{name}_{part}": value for part, value in compared.items()}
-        model = on(device, lambda make=make: make(sizes, "mixed_float16"))
+        model = build_on(device, lambda make=make: make(sizes, "mixed_float16"))
         for log in take_steps(model, device, batches(sizes, 2), sizes.compiled):
             wrong = [part for part, value in log.items() if not np.isfinite(value)]
             require(not wrong, f"logs of the GAN {name!r} in mixed_float16 must be finite. Received: {wrong}")
         wrong = [part for part, values in snapshot(model).items() if not np.isfinite(values).all()]
-        require(not wrong, f"the state of the GAN {name!r} in mixed_float16 must be finite. Received: {wrong}")
+        require(
+            not wrong,
+            f"the state of the GAN {name!r} in mixed_float16 must be finite. Received: {wrong}",
+        )
         if make is every_trick:
             stored = int(model.replay.stored)
             require(stored == sizes.batch, f"{sizes.batch} fakes must be stored. Received: {stored}")
@@ -87,13 +90,13 @@ def gans(device, sizes):
 
 
 def spectral_error(device, sizes):
-    """The largest error of sigma and u, before and after a power iteration, against numpy in float64."""
+    """Returns the largest error of sigma and u, before and after a power iteration, against numpy in float64."""
     worst = 0.0
     for make, shape in (
         (lambda: SpectralConv2D(sizes.channels, 4), (None, 8, 8, sizes.channels)),
         (lambda: SpectralDense(sizes.channels), (None, 64)),
     ):
-        layer = on(device, make)
+        layer = build_on(device, make)
         with tf.device(device):
             layer.build(shape)
             kernel, u = np.float64(layer.kernel), np.float64(layer.u)

@@ -1,4 +1,4 @@
-"""Each layer of the project forward and back, on the device against the CPU."""
+"""Check of the project's layers: outputs and gradients against the CPU."""
 
 import numpy as np
 import tensorflow as tf
@@ -10,10 +10,10 @@ from common.backend.convolution import Conv2D
 from common.backend.strided import Down, Up
 from gan.layers import BatchNorm, MinibatchDeviation, SpectralConv2D, SpectralDense
 from gpu_check.bounds import at_most, require
-from gpu_check.devices import require_on
-from gpu_check.twins import CLASSES, REFERENCE, on, relative_error
+from gpu_check.comparison import CLASSES, REFERENCE, build_on, relative_error
+from gpu_check.devices import require_device
 
-LAYERS = {  # name: (function of channels and a dtype policy, what its inputs are)
+LAYERS = {  # name: (function of channels and a dtype policy, kinds of its inputs)
     "Conv2D": (lambda n, dtype: Conv2D(n, 3, padding="same", dtype=dtype), ["maps"]),
     "Conv2D of stride 2": (lambda n, dtype: Conv2D(n, 4, 2, padding="same", dtype=dtype), ["maps"]),
     "UpsampleThenConv2D": (lambda n, dtype: UpsampleThenConv2D(n, dtype=dtype), ["maps"]),
@@ -40,21 +40,21 @@ def max_pooling(dtype):
 
 
 def layers(device, sizes):
-    """Compares outputs, gradients and moving statistics, in float32 and float16, not compiled and by XLA."""
+    """Compares outputs, gradients and moving statistics in float32 and float16, uncompiled and compiled."""
     worst = {}
     for name, (make, kinds) in LAYERS.items():
-        inputs = [array(kind, sizes) for kind in kinds]
-        reference = build(make, "float32", sizes, inputs, REFERENCE)
+        inputs = [make_inputs(kind, sizes) for kind in kinds]
+        reference = build_layer(make, "float32", sizes, inputs, REFERENCE)
         start = reference.get_weights()
         expected = forward_and_back(reference, inputs, REFERENCE, compiled=False)
         for policy in ("float32", "mixed_float16"):
-            layer = build(make, policy, sizes, inputs, device)
+            layer = build_layer(make, policy, sizes, inputs, device)
             for compiled in (False, True)[: 1 + sizes.compiled]:
                 layer.set_weights(start)
-                found = forward_and_back(layer, inputs, device, compiled)
-                require(found.keys() == expected.keys(), f"{name} must have all gradients. Received: {[*found]}")
+                results = forward_and_back(layer, inputs, device, compiled)
+                require(results.keys() == expected.keys(), f"{name} must have gradients. Received: {[*results]}")
                 bound = f"layer {policy.removeprefix('mixed_')}"
-                for part, tensor in found.items():
+                for part, tensor in results.items():
                     error = relative_error(tensor, expected[part])
                     how = f"in {policy}, {'compiled by XLA' if compiled else 'not compiled'}"
                     at_most(bound, error, f"error of {part} of {name} {how},")
@@ -62,8 +62,8 @@ def layers(device, sizes):
     return {"layers": len(LAYERS)} | {f"{policy}_error": float(f"{error:.2g}") for policy, error in worst.items()}
 
 
-def array(kind, sizes):
-    """Inputs of a kind, float32."""
+def make_inputs(kind, sizes):
+    """Makes float32 inputs of a kind."""
     width, channels = sizes.width // 2, sizes.channels
     shapes = {
         "maps": (sizes.batch, width, width, channels),
@@ -71,33 +71,33 @@ def array(kind, sizes):
         "rows": (sizes.batch, channels),
         "class weights": (sizes.batch, CLASSES),
     }
-    return normal(shapes[kind], seed=0)
+    return draw_normal(shapes[kind], seed=0)
 
 
-def normal(shape, seed):
-    """Normal float32 numbers that float16 holds exactly: both precisions begin with the same."""
+def draw_normal(shape, seed):
+    """Draws normally distributed float32 numbers that float16 represents exactly."""
     return np.random.default_rng(seed).normal(0, 1, shape).astype(np.float16).astype(np.float32)
 
 
-def build(make, policy, sizes, inputs, device):
-    """A layer of a policy with its weights on a device."""
+def build_layer(make, policy, sizes, inputs, device):
+    """Builds a layer with a dtype policy on a device."""
 
-    def made():
+    def make_and_build():
         layer = make(sizes.channels, policy)
         layer.build(inputs[0].shape)
         return layer
 
-    return on(device, made)
+    return build_on(device, make_and_build)
 
 
 def forward_and_back(layer, inputs, device, compiled):
-    """{name: tensor} of a layer's outputs, the gradients of a weighted sum of them, and its moving statistics."""
+    """Returns {name: tensor} of a layer's outputs, the gradients of their weighted sum and moving statistics."""
 
     def run(*inputs):
         with tracing(compiled), tf.GradientTape() as tape:
             tape.watch(inputs)
             outputs = tf.cast(layer(*inputs, **options), tf.float32)
-            loss = tf.reduce_sum(outputs * normal(outputs.shape, seed=1))
+            loss = tf.reduce_sum(outputs * draw_normal(outputs.shape, seed=1))
         return outputs, tape.gradient(loss, [*inputs, *layer.trainable_variables])
 
     options = {"training": True} if isinstance(layer, BatchNorm) else {}
@@ -106,6 +106,6 @@ def forward_and_back(layer, inputs, device, compiled):
         outputs, gradients = tf.function(run, jit_compile=compiled, autograph=False)(*tensors)
     names = [f"the gradient at input {number}" for number in range(len(inputs))]
     names += [f"the gradient at {variable.name}" for variable in layer.trainable_variables]
-    found = {"the outputs": outputs} | dict(zip(names, map(tf.convert_to_tensor, gradients), strict=True))
-    require_on(device, found)
-    return found | {variable.name: variable.numpy() for variable in layer.non_trainable_variables}
+    tensors = {"the outputs": outputs} | dict(zip(names, map(tf.convert_to_tensor, gradients), strict=True))
+    require_device(device, tensors)
+    return tensors | {variable.name: variable.numpy() for variable in layer.non_trainable_variables}

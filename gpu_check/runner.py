@@ -1,4 +1,4 @@
-"""Runs each check in a process of its own, stops at the first failure, and reports."""
+"""Running checks in processes of their own, and reporting their results."""
 
 import contextlib
 import importlib
@@ -14,7 +14,7 @@ from pathlib import Path
 from common.errors import InputError, one_line
 
 ROOT = Path(__file__).parents[1]
-CHECKS = {  # in their order: (module, seconds until the check counts as hung)
+CHECKS = {  # name: (module, timeout in seconds), in the order in which they run
     "device": ("devices", 60),
     "memory": ("devices", 90),
     "layers": ("layers", 150),
@@ -29,11 +29,11 @@ CHECKS = {  # in their order: (module, seconds until the check counts as hung)
     "speed": ("speed", 240),
 }
 FAILED, PASSED, SKIPPED, NOT_RUN = "failed", "passed", "skipped", "not run"
-STDERR_LINES = 30  # of a failed check that the report keeps
+STDERR_LINES = 30  # lines of a failed check's stderr in the report
 
 
-def find(name):
-    """The check of a name: a function of a device and sizes that returns a dict of figures."""
+def load_check(name):
+    """Imports a check: a function of a device and sizes that returns a dict of figures."""
     return getattr(importlib.import_module(f"gpu_check.{CHECKS[name][0]}"), name)
 
 
@@ -41,11 +41,11 @@ def run_checks(names, run):
     """Runs the named checks in order until one fails.
 
     Args:
-        names: of CHECKS.
+        names: names in CHECKS.
         run: function of a name that runs the check and returns its result, a dict with "status" and "seconds".
 
     Returns:
-        A list of results, one for each of CHECKS, with the name as "check".
+        list of the results of all CHECKS, with the name as "check".
     """
     results, failed = [], False
     for name in CHECKS:
@@ -59,18 +59,19 @@ def run_checks(names, run):
 
 
 def run_child(command, timeout, environment=None):
-    """Runs a command that writes the result of a check as JSON into the file that --result=PATH names.
+    """Runs a command that writes the result of a check as JSON to the file of its flag --result.
 
     Args:
-        command: list of str, to which --result is added.
-        timeout: in seconds; the command and the processes that it started are then killed.
-        environment: variables of the command; None: those of this process.
+        command: list of str, to which --result=PATH is added.
+        timeout: seconds after which the command and the processes that it started are killed.
+        environment: environment variables; None: those of this process.
 
     Returns:
-        The result with "seconds" added. A crash or timeout is a failure, whose reason quotes stderr's last line.
+        dict, the result with "seconds" added. A crash or timeout is a failure whose reason quotes the last line of
+        stderr.
 
     Raises:
-        InputError: when the command wrote no result and refused its input in one line, with status 2.
+        InputError: if the command refused its input with status 2 and one line.
     """
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder, open(os.path.join(folder, "stderr"), "w+b") as stderr:
@@ -91,7 +92,7 @@ def run_child(command, timeout, environment=None):
             code, ended = None, f"no result after {timeout:g} seconds"
         finally:
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)  # and what it has started
+                os.killpg(process.pid, signal.SIGKILL)  # includes the processes that it started
             process.wait()
         stderr.seek(0)
         lines = [line for line in stderr.read().decode(errors="replace").splitlines() if line.strip()]
@@ -108,19 +109,19 @@ def run_child(command, timeout, environment=None):
 
 
 def environment(device):
-    """Environment variables of a process that shall see the device and, if that is a CPU, no GPU."""
-    own = os.environ | {"TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "2")}
-    return own | ({"CUDA_VISIBLE_DEVICES": "-1"} if device.startswith("CPU") else {})
+    """Environment variables of a check's process, which hide GPUs if the device is a CPU."""
+    variables = os.environ | {"TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "2")}
+    return variables | ({"CUDA_VISIBLE_DEVICES": "-1"} if device.startswith("CPU") else {})
 
 
 def run_check(name, device):
-    """Runs a check in a process of its own; its result, see `run_child`."""
+    """Runs a check in its own process; see `run_child` for the result."""
     command = [sys.executable, "-m", "gpu_check", f"--checks={name}", f"--device={device}"]
     return run_child(command, CHECKS[name][1], environment(device))
 
 
-def table(results):
-    """The results as a Markdown table."""
+def format_table(results):
+    """Formats results as a Markdown table."""
     rows = ["| check | result | seconds | figures | reason |", "| --- | --- | --- | --- | --- |"]
     for result in results:
         figures = ", ".join(f"{name} {value}" for name, value in result.get("figures", {}).items())

@@ -1,4 +1,4 @@
-"""How large the models of the checks are."""
+"""Sizes of the models and trainings of the checks."""
 
 import dataclasses
 
@@ -8,13 +8,13 @@ class Sizes:
     """Sizes of models and lengths of trainings.
 
     Args:
-        width: of images in pixels, 8, 16 or 32.
+        width: image width in pixels: 8, 16 or 32.
         depth: channels of a model's first scale.
-        channels: of a single layer's maps.
-        batch: images a step, a multiple of 4.
-        compiled: whether checks that compile by XLA do so; without, they run the same step uncompiled.
-        training_steps: of the command-line training.
-        speed_width, speed_depth, speed_batch, speed_steps: of the measured steps.
+        channels: channels of a single layer's feature maps.
+        batch: batch size, a multiple of 4.
+        compiled: whether to compile steps with XLA where a check does so; otherwise they run uncompiled.
+        training_steps: steps of the command-line training.
+        speed_width, speed_depth, speed_batch, speed_steps: sizes of the measured steps.
     """
 
     width: int = 16
@@ -34,5 +34,5 @@ CPU = Sizes(depth=4, channels=8, batch=8, training_steps=60, speed_depth=8, spee
 
 
 def for_device(device):
-    """The sizes that suit a device such as "GPU:0"."""
+    """Returns the sizes for a device such as "GPU:0"."""
     return GPU if device.startswith("GPU") else CPU

@@ -44,13 +44,13 @@ if stopped:
     [
         ("", ""),
         ("dies", "end with status 0. Received: 1, Killed by fault"),
-        ("deaf", "tell of SIGTERM"),
+        ("deaf", "report SIGTERM"),
         ("twice", "logged once"),
-        ("forgets", "finished run must say so"),
+        ("forgets", "finished run must be reported"),
     ],
 )
-def test_training(fault, message, monkeypatch):
-    """With a program in train.py's place that logs and stops as it does, but for a fault."""
+def test_training_fails_for_a_faulty_command(fault, message, monkeypatch):
+    """A stand-in for train.py logs and stops as it does, except for a fault."""
     monkeypatch.setattr(commands, "training_command", lambda run, _: [sys.executable, "-c", TRAINING, run, fault])
     if not fault:
         assert commands.training(DEVICE, TINY) == {"stopped_at": 20, "finished_at": 60}
@@ -59,19 +59,19 @@ def test_training(fault, message, monkeypatch):
         commands.training(DEVICE, TINY)
 
 
-def test_training_that_hangs(monkeypatch):
+def test_training_that_hangs_fails(monkeypatch):
     monkeypatch.setattr(commands, "WAIT_SECONDS", 0.3)
     with pytest.raises(CheckFailed, match="status 0. Received: none after 0.3 seconds"):
         commands.run_training([sys.executable, "-c", "import time; time.sleep(60)"], DEVICE)
 
 
-def test_training_command_is_one_that_train_takes():
+def test_training_command_sets_lengths_in_kimg():
     command = commands.training_command(Path("run"), 300)
     assert os.path.exists(command[1]) and "--config.train.total_kimg=4.8" in command
     assert "--config.train.save_every_kimg=0.8" in command and "--config.train.log_every_kimg=0.08" in command
 
 
-def test_release_fails_for_other_pictures_or_codes(monkeypatch):
+def test_release_fails_for_wrong_pictures_or_golden_outputs(monkeypatch):
     from acai import inference
     from training import acai
 
@@ -93,25 +93,28 @@ def test_release_fails_for_other_pictures_or_codes(monkeypatch):
         commands.release(DEVICE, TINY)
 
 
-def test_copies_that_differ_or_stand_still():
-    def two(value, apart=0.0):
-        return [np.float32([value]), np.float32([value + apart])]
+def test_copies_that_differ_or_do_not_change_fail():
+    def pair(value, difference=0.0):
+        return [np.float32([value]), np.float32([value + difference])]
 
-    before, after = {"w": two(1), "moving_mean": two(0)}, {"w": two(2), "moving_mean": two(0.5), "step": two(2)}
+    before, after = (
+        {"w": pair(1), "moving_mean": pair(0)},
+        {"w": pair(2), "moving_mean": pair(0.5), "step": pair(2)},
+    )
     assert mirrored.compare_copies("GAN", before, after) == {"GAN_variables": 3}
-    with pytest.raises(CheckFailed, match="copies of moving_mean of the GAN must be equal. Received: 0.25 apart"):
-        mirrored.compare_copies("GAN", before, after | {"moving_mean": two(0.5, apart=0.25)})
-    with pytest.raises(CheckFailed, match="most variables .* Received: 1 of 2"):
-        mirrored.compare_copies("GAN", before, after | {"moving_mean": two(0)})
+    with pytest.raises(CheckFailed, match="copies of moving_mean of the GAN must be equal. .* difference of 0.25"):
+        mirrored.compare_copies("GAN", before, after | {"moving_mean": pair(0.5, difference=0.25)})
+    with pytest.raises(CheckFailed, match="most variables .* must change. Received: 1 of 2"):
+        mirrored.compare_copies("GAN", before, after | {"moving_mean": pair(0)})
     with pytest.raises(CheckFailed, match="2 replicas. Received: 1"):
         mirrored.mirrored(DEVICE, TINY)
 
 
-def test_speed_only_warns():
+def test_slow_settings_cause_warnings():
     rates = {("float32", False): 100.0, ("float32", True): 90.0, ("mixed_float16", True): 95.0}
-    assert speed.warnings_of(rates) == ["float32_compiled is 0.90 times as fast as float32_uncompiled"]
+    assert speed.speed_warnings(rates) == ["float32_compiled is 0.90 times as fast as float32_uncompiled"]
     rates |= {("float32", True): 110.0, ("mixed_float16", False): 90.0}
-    assert speed.warnings_of(rates) == [
+    assert speed.speed_warnings(rates) == [
         "mixed_float16_compiled is 0.86 times as fast as float32_compiled",
         "mixed_float16_uncompiled is 0.90 times as fast as float32_uncompiled",
     ]

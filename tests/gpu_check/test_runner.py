@@ -26,7 +26,7 @@ def fails(name):
     return {"status": "failed", "seconds": 1.0, "reason": f"{name} | broke"}
 
 
-def test_it_stops_at_the_first_failure(capsys):
+def test_run_checks_stops_at_the_first_failure(capsys):
     ran = []
 
     def run(name):
@@ -41,7 +41,7 @@ def test_it_stops_at_the_first_failure(capsys):
     assert capsys.readouterr().err == "device: passed, 1 s\nlayers: failed, 1 s\n"
 
 
-def test_the_table():
+def test_results_are_formatted_as_a_markdown_table():
     skipped = {"check": "memory", "status": "skipped", "seconds": 2.5, "reason": "no GPU"}
     warned = {
         "check": "speed",
@@ -51,7 +51,9 @@ def test_the_table():
         "warnings": ["slow"],
     }
     failed = {"check": "layers"} | fails("x")
-    assert runner.table([skipped, warned, failed, {"check": "gans", "status": "not run"}]).splitlines()[2:] == [
+    assert runner.format_table([skipped, warned, failed, {"check": "gans", "status": "not run"}]).splitlines()[
+        2:
+    ] == [
         "| memory | skipped | 2.5 |  | no GPU |",
         "| speed | passed | 3 | a 1, b 2.5 | slow |",
         "| layers | failed | 1.0 |  | x \\| broke |",
@@ -60,14 +62,14 @@ def test_the_table():
 
 
 def child(program, timeout=20):
-    """What comes of a program in a child's place; `path` is where its result goes."""
+    """Runs a Python program as the child process; its variable `path` is the result file."""
     text = (
         f"import json, os, signal, subprocess, sys, time\npath = sys.argv[1].removeprefix('--result=')\n{program}"
     )
     return runner.run_child([sys.executable, "-c", text], timeout)
 
 
-def test_a_result_is_passed_on():
+def test_the_childs_result_is_returned_with_seconds():
     result = child("json.dump({'status': 'passed', 'figures': {'x': 1}}, open(path, 'w'))")
     assert result.pop("seconds") >= 0
     assert result == {"status": "passed", "figures": {"x": 1}}
@@ -88,7 +90,7 @@ def test_a_crash_is_a_failure(program, reason):
     assert result["status"] == "failed" and result["reason"].startswith(reason)
 
 
-def test_a_timeout_is_a_failure_and_leaves_no_process(tmp_path):
+def test_a_timeout_is_a_failure_and_kills_all_child_processes(tmp_path):
     pid = tmp_path / "pid"
     sleeper = "[sys.executable, '-c', 'import time; time.sleep(60)']"
     program = f"p = subprocess.Popen({sleeper}); open({str(pid)!r}, 'w').write(str(p.pid))"
@@ -96,24 +98,24 @@ def test_a_timeout_is_a_failure_and_leaves_no_process(tmp_path):
     result = child(f"{program}\nprint('asleep', file=sys.stderr, flush=True); time.sleep(60)", timeout=1)
     assert result["status"] == "failed" and result["reason"] == "no result after 1 seconds: asleep"
     assert result["stderr"] == ["asleep"] and time.monotonic() - began < 20
-    for _ in range(100):  # a killed orphan is gone once init has reaped it
+    for _ in range(100):  # a killed orphan disappears when init reaps it
         status = Path(f"/proc/{pid.read_text()}/stat")
         if not status.exists() or status.read_text().split()[2] == "Z":
             return
         time.sleep(0.05)
-    pytest.fail("the child's own child is alive")
+    pytest.fail("the child process of the child is alive")
 
 
-def test_no_gpu_is_bad_input():
+def test_a_missing_gpu_is_an_input_error():
     with pytest.raises(InputError, match="^--device must .* no GPU$"):
         child("sys.exit(print('error: --device must ... no GPU', file=sys.stderr) or 2)")
     if not tf.config.list_physical_devices("GPU"):
         with pytest.raises(InputError, match="Received: GPU:0, but TensorFlow lists no GPU.*make install GPU=1"):
-            devices.wake("GPU:0")
+            devices.start_device("GPU:0")
 
 
 def command(*flags, stub=None):
-    """A run of `python -m gpu_check`, with a stub, a Python expression, for `runner.run_check`."""
+    """Runs `python -m gpu_check`; `stub` is a Python expression that replaces `runner.run_check`."""
     program = "import sys\nfrom gpu_check import runner\nfrom common.cli import InputError, run\n"
     program += f"runner.run_check = {stub}\n" if stub else ""
     program += "from gpu_check import __main__ as program\nrun(program.main)"
@@ -128,13 +130,13 @@ def command(*flags, stub=None):
         (["--report=/proc/no/report.json"], "--report must be a file that can be written. Received: /proc/no"),
     ],
 )
-def test_bad_flags(flags, message):
+def test_bad_flags_end_with_status_2_and_one_line(flags, message):
     result = command(*flags, stub="None")
     assert result.returncode == 2 and result.stdout == "" and result.stderr.count("\n") == 1
     assert re.match(f"error: {message}", result.stderr)
 
 
-def test_the_report_and_the_status(tmp_path):
+def test_report_file_and_exit_status(tmp_path):
     report = tmp_path / "deep" / "report.json"
     stub = "lambda name, device: {'status': 'failed' if name == 'gans' else 'passed', 'seconds': 1, 'figures': {}}"
     result = command("--checks=device,gans,speed", "--device=CPU:0", f"--report={report}", stub=stub)
@@ -149,8 +151,8 @@ def test_the_report_and_the_status(tmp_path):
     assert (result.returncode, result.stdout, result.stderr) == (2, "", "error: --device must be there\n")
 
 
-def test_what_a_child_says(tmp_path):
-    """A figure, a skipped check, a failed one and an exception, each by a check in a process of its own."""
+def test_results_of_checks_in_a_child_process(tmp_path):
+    """Covers a passed, a skipped and a failed check and an exception."""
     for body, expected in {
         "return {'x': 1, 'warnings': ['w']}": {"status": "passed", "warnings": ["w"], "figures": {"x": 1}},
         "raise CheckSkipped('not here')": {"status": "skipped", "reason": "not here"},
@@ -161,7 +163,7 @@ def test_what_a_child_says(tmp_path):
         program = (
             "from gpu_check import devices, runner\nfrom gpu_check.bounds import CheckFailed, CheckSkipped\n"
             f"def check(device, sizes):\n    {body}\n"
-            "devices.wake = lambda *_, **__: None\nrunner.find = lambda name: check\n"
+            "devices.start_device = lambda *_, **__: None\nrunner.load_check = lambda name: check\n"
             "from common import cli\nfrom gpu_check import __main__ as program\ncli.run(program.main)"
         )
         path = tmp_path / "result.json"
@@ -171,7 +173,7 @@ def test_what_a_child_says(tmp_path):
         assert json.loads(path.read_text()) == expected
 
 
-def test_environment_and_sizes(monkeypatch):
+def test_environment_and_sizes_of_a_device(monkeypatch):
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     assert runner.environment("CPU:0")["CUDA_VISIBLE_DEVICES"] == "-1"
     assert "CUDA_VISIBLE_DEVICES" not in runner.environment("GPU:0")
@@ -180,7 +182,7 @@ def test_environment_and_sizes(monkeypatch):
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_bounds_refuse_what_is_no_number(value):
+def test_bounds_refuse_nan_and_infinity(value):
     with pytest.raises(CheckFailed, match="an error must be at most 0.001. Received: (nan|inf)"):
         bounds.at_most("step logs", value, "an error")
     with pytest.raises(CheckFailed, match="a cosine must be at least 0.99"):

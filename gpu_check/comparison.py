@@ -1,4 +1,4 @@
-"""Two copies of a model, one on a CPU and one on the device, and how far they come apart."""
+"""Comparison of a model on a CPU with its copy on the device."""
 
 import keras
 import numpy as np
@@ -13,11 +13,11 @@ from gpu_check.bounds import at_most
 
 REFERENCE = "CPU:0"
 CLASSES = 3
-ROUNDING = 1e-5  # some hundred times that of float32
+ROUNDING = 1e-5  # about a hundred times the rounding error of float32
 
 
 def acai(sizes, precision="float32"):
-    """A compiled ACAI with a patch discriminator and averages, in whose gradients every term has its share."""
+    """A compiled ACAI with a patch discriminator and an average, weighted so that every loss term matters."""
     network = networks.patch_discriminator(sizes.width, sizes.depth, dtype=precision)
     model = paper_acai(
         width=sizes.width,
@@ -34,9 +34,10 @@ def acai(sizes, precision="float32"):
 
 
 def with_biases(model):
-    """The model with biases other than 0, where scores and gradients would vanish, and a large Adam epsilon.
+    """Gives a model nonzero biases and its optimizers a large epsilon; returns the model.
 
-    With a small one a weight of almost no gradient moves by the sign of its rounding.
+    With biases of 0 scores and gradients would vanish. With a small epsilon Adam turns the rounding error of a
+    tiny gradient into a whole step.
     """
     rng = np.random.default_rng(1)
     for variable in model.trainable_variables:
@@ -48,22 +49,22 @@ def with_biases(model):
 
 
 def batches(sizes, count, seed=0):
-    """So many batches of noise, as numpy arrays."""
+    """Yields `count` batches of noise as numpy arrays."""
     rng = np.random.default_rng(seed)
     for _ in range(count):
         images = rng.uniform(-1, 1, (sizes.batch, sizes.width, sizes.width, 3)).astype(np.float32)
         yield {"image": images, "label": rng.integers(0, CLASSES, sizes.batch).astype(np.int32)}
 
 
-def on(device, make):
-    """What `make` makes, its variables on the device."""
+def build_on(device, make):
+    """Calls `make` with a fixed seed and places the new variables on the device."""
     keras.utils.set_random_seed(0)
     with tf.device(device):
         return make()
 
 
 def copy_state(source, target):
-    """Gives a model the weights of another."""
+    """Copies the state of one model to another."""
     with tf.device(REFERENCE):
         arrays = snapshot(source)
     for name, variable in target.state().items():
@@ -71,20 +72,20 @@ def copy_state(source, target):
 
 
 def snapshot(model):
-    """{name: array} of a model's state."""
+    """Copies a model's state to {name: array}."""
     return {name: np.asarray(variable).copy() for name, variable in model.state().items()}
 
 
 def all_variables(model):
-    """{name: variable} of a model, those of its optimizers and those that no checkpoint holds among them."""
-    found = model.state()
-    known = {id(variable) for variable in found.values()}
-    others = [variable for variable in model.variables if id(variable) not in known]
-    return found | {f"{variable.path} ({number})": variable for number, variable in enumerate(others)}
+    """Returns {name: variable} of a model and its optimizers, including those that no checkpoint holds."""
+    state = model.state()
+    state_ids = {id(variable) for variable in state.values()}
+    others = [variable for variable in model.variables if id(variable) not in state_ids]
+    return state | {f"{variable.path} ({number})": variable for number, variable in enumerate(others)}
 
 
-def stepper(model, device, compiled, step=None):
-    """A function of a batch and static arguments that takes a model's step on the device."""
+def compile_step(model, device, compiled, step=None):
+    """Returns a function of a batch and static arguments that runs a step, by default training, on the device."""
     step = step or model.train_step
 
     def traced(batch, **static):
@@ -101,37 +102,40 @@ def stepper(model, device, compiled, step=None):
 
 
 def take_steps(model, device, data, compiled=False):
-    """The logs, {name: float}, of a step on each batch."""
-    step = stepper(model, device, compiled)
+    """Takes a training step on each batch; returns a list of their logs, {name: float}."""
+    step = compile_step(model, device, compiled)
     logs = [step(batch, **model.static_arguments(number)) for number, batch in enumerate(data)]
     return [{name: float(value) for name, value in log.items()} for log in logs]
 
 
-def relative_error(found, expected, least=0.0):
-    """L2 norm of the difference of two arrays by that of the expected one, or by `least` if that is more."""
-    found, expected = np.float64(found), np.float64(expected)
-    difference, norm = np.linalg.norm(found - expected), max(np.linalg.norm(expected), least)
+def relative_error(values, expected, min_norm=0.0):
+    """Returns the L2 norm of values - expected, divided by that of `expected` or by `min_norm` if it is larger."""
+    values, expected = np.float64(values), np.float64(expected)
+    difference, norm = np.linalg.norm(values - expected), max(np.linalg.norm(expected), min_norm)
     return 0.0 if difference == 0 else float(difference / norm) if norm else float("inf")
 
 
 def compare_training(make, device, sizes, steps=2, what="a step"):
-    """Takes uncompiled steps on the CPU and on the device from equal weights, and compares.
+    """Takes uncompiled steps from equal weights on the CPU and on the device and compares them.
 
     Args:
-        make: function that makes a compiled model of float32.
-        device: to compare with the CPU.
-        sizes: gpu_check.sizes.Sizes, of the batches.
-        steps: how many.
-        what: what a failure calls them.
+        make: function that returns a compiled float32 model.
+        device: the device to compare with the CPU.
+        sizes: gpu_check.sizes.Sizes.
+        steps: number of steps.
+        what: description of the steps in error messages.
 
     Returns:
-        {"logs", "changes"}: the largest error of a log, and of what the steps changed in a variable.
+        dict with the largest relative errors of the logs, "logs", and of the variables' changes, "changes".
+
+    Raises:
+        CheckFailed: for an error above its bound.
     """
-    reference, model = on(REFERENCE, make), on(device, make)
+    reference, model = build_on(REFERENCE, make), build_on(device, make)
     copy_state(reference, model)
     start = snapshot(reference)
     logs, expected_logs = (
-        take_steps(own, place, batches(sizes, steps)) for own, place in ((model, device), (reference, REFERENCE))
+        take_steps(m, place, batches(sizes, steps)) for m, place in ((model, device), (reference, REFERENCE))
     )
     worst = {"logs": 0.0, "changes": 0.0}
     for log, expected in zip(logs, expected_logs, strict=True):
@@ -141,8 +145,8 @@ def compare_training(make, device, sizes, steps=2, what="a step"):
             worst["logs"] = max(worst["logs"], error)
     end, expected_end = snapshot(model), snapshot(reference)
     for name, before in start.items():
-        least = ROUNDING * np.linalg.norm(before)  # a smaller change is rounded too coarsely to compare
-        error = relative_error(end[name] - before, expected_end[name] - before, least)
+        min_norm = ROUNDING * np.linalg.norm(before)  # smaller changes are mostly rounding errors
+        error = relative_error(end[name] - before, expected_end[name] - before, min_norm)
         at_most("step changes", error, f"error of the change of {name} in {what}")
         worst["changes"] = max(worst["changes"], error)
     return {name: float(f"{error:.2g}") for name, error in worst.items()}
