@@ -145,7 +145,7 @@ def runs(images, tmp_path_factory):
     return facts
 
 
-def test_sigterm_saves_and_says_so(runs):
+def test_sigterm_saves_a_checkpoint_and_prints_a_line(runs):
     assert runs["status"] == 0, runs["stderr"]
     assert runs["stdout"].count("\n") == 1 and "SIGTERM" in runs["stdout"] and "saved" in runs["stdout"]
     assert "Traceback" not in runs["stderr"]
@@ -153,7 +153,7 @@ def test_sigterm_saves_and_says_so(runs):
     assert runs["logged_when_stopped"][-1] == runs["stopped_at"]  # nothing done is lost
 
 
-def test_interrupted_is_the_same_to_the_bit(runs):
+def test_resume_is_bit_identical_after_sigterm_and_sigkill(runs):
     """Weights, averages, every optimizer and the step; data order, flips, mixes and the switch to realism."""
     step, arrays = Checkpoints(runs["interrupted"] / "checkpoints").load_latest()
     other_step, others = Checkpoints(runs["straight"] / "checkpoints").load_latest()
@@ -167,7 +167,7 @@ def test_interrupted_is_the_same_to_the_bit(runs):
         assert array.tobytes() == others[name].tobytes(), name
 
 
-def test_training_moved_all_networks(runs):
+def test_training_changes_all_networks(runs):
     """So that the comparison above means something: what is equal is not what it began with."""
     _, last = Checkpoints(runs["straight"] / "checkpoints").load_latest()
     moments = [a for name, a in last.items() if "_optimizer/" in name and a.ndim > 0]
@@ -195,7 +195,7 @@ def test_each_step_is_logged_once(runs):
         assert {step for tag, step in found if tag == "blends"} >= {*range(50, steps, PICTURES_EVERY), steps}
 
 
-def test_logs_agree(runs):
+def test_logs_of_interrupted_and_uninterrupted_runs_agree(runs):
     """But for speed, and for the intervals that the stop has cut in two."""
     values = {}
     for name in ("straight", "interrupted"):
@@ -210,7 +210,7 @@ def test_logs_agree(runs):
         assert ours["images_per_second"] > 0
 
 
-def test_what_a_run_directory_holds(runs):
+def test_run_directory_has_these_files(runs):
     folder = runs["interrupted"]
     names = {path.name.partition(".")[0] for path in folder.iterdir() if path.name != ".lock"}
     assert names == {"checkpoints", "config", "events", "metrics", "pictures", "release"}
@@ -240,7 +240,7 @@ def test_release_is_the_averaged_model_in_float16(runs):
         }
 
 
-def test_a_finished_run_says_so_and_changes_nothing(runs, images):
+def test_finished_run_prints_a_line_and_changes_nothing(runs, images):
     folder = runs["straight"]
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     result = finish(images, folder, runs["steps"])
@@ -249,7 +249,7 @@ def test_a_finished_run_says_so_and_changes_nothing(runs, images):
 
 
 @pytest.mark.slow
-def test_a_finished_run_writes_a_damaged_release_anew(runs, images):
+def test_finished_run_writes_a_damaged_release_again(runs, images):
     """From the checkpoint, and nothing else."""
     folder = runs["straight"]
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}

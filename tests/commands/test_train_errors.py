@@ -115,11 +115,11 @@ def refusals(without_tensorflow, tmp_path_factory):
 
 
 @pytest.mark.parametrize("number", range(len(BAD_FLAGS)))
-def test_bad_flags(refusals, number):
+def test_bad_flags_are_refused_in_one_line(refusals, number):
     assert_refusal(refusals[number], *BAD_FLAGS[number][1])
 
 
-def test_a_refusal_is_quick(train, tmp_path):
+def test_errors_are_reported_before_tensorflow_is_imported(train, tmp_path):
     """Half a second where nothing else runs."""
     started = time.monotonic()
     assert_refused(train(f"--workdir={tmp_path}/run", LINES, "--config.train.seed=-4"), "seed", "-4")
@@ -130,7 +130,7 @@ def test_a_refusal_is_quick(train, tmp_path):
 @pytest.mark.parametrize(
     ("word", "named"), [("--config.train.totl_kimg=3", '"total_kimg"'), ("--config.train.seed=-4", "seed")]
 )
-def test_fields_of_the_default_config(without_tensorflow, tmp_path, word, named):
+def test_fields_of_the_default_config_can_be_set(without_tensorflow, tmp_path, word, named):
     """Without --config a field is one of configs/acai.py's, and a misspelt one gets its line too."""
     command = [sys.executable, "train.py", f"--workdir={tmp_path}/run", word]
     options = dict(cwd=ROOT, env=without_tensorflow, capture_output=True, text=True, timeout=60)
@@ -138,7 +138,7 @@ def test_fields_of_the_default_config(without_tensorflow, tmp_path, word, named)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_flagfile_with_a_config(train, tmp_path):
+def test_flagfile_can_name_the_config(train, tmp_path):
     """A field that the default config has not, and the one named in the file has."""
     file = tmp_path / "judge.flags"
     file.write_text(f"{JUDGE}\n--config.model.channels=('a',2)\n")
@@ -154,7 +154,7 @@ def test_workdir_is_required(train, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_workdir_that_is_not_a_run(train, tmp_path):
+def test_workdir_with_other_files_is_refused(train, tmp_path):
     file = tmp_path / "thesis.txt"
     file.write_text("years of work")
     for path in (file, file / "run", tmp_path):
@@ -163,7 +163,7 @@ def test_workdir_that_is_not_a_run(train, tmp_path):
     assert file.read_text() == "years of work"
 
 
-def test_workdir_that_cannot_be_written(train, tmp_path):
+def test_unwritable_workdir_is_refused(train, tmp_path):
     locked = tmp_path / "locked"
     locked.mkdir()
     locked.chmod(0o500)
@@ -186,7 +186,7 @@ def contents(folder):
     return {p: p.read_bytes() for p in folder.rglob("*") if p.is_file() and p.name != ".lock"}
 
 
-def test_another_config_in_the_same_workdir(train, old_run):
+def test_different_config_in_the_same_workdir_is_refused(train, old_run):
     before = contents(old_run)
     result = train(LINES, f"--workdir={old_run}", "--config.model.depth=8")
     assert_refused(result, old_run, "model.depth", "8", "16")
@@ -198,7 +198,7 @@ def test_another_config_in_the_same_workdir(train, old_run):
     assert contents(old_run) == before
 
 
-def test_all_checkpoints_damaged(train, old_run):
+def test_run_with_only_damaged_checkpoints_is_refused(train, old_run):
     (checkpoint,) = (old_run / "checkpoints").iterdir()
     checkpoint.write_bytes(b"")
     result = train(LINES, f"--workdir={old_run}")
@@ -208,7 +208,7 @@ def test_all_checkpoints_damaged(train, old_run):
     assert error.startswith("error: ") and "1 damaged" in error
 
 
-def test_finished_run_says_so(train, old_run):
+def test_finished_run_prints_a_line(train, old_run):
     config = get_config("lines")
     config.train.total_kimg = 64.0
     (old_run / "config.json").write_text(json.dumps(json.loads(config.to_json())))
@@ -219,7 +219,7 @@ def test_finished_run_says_so(train, old_run):
 
 
 @pytest.mark.parametrize("flag", ["--help", "-h", "--helpfull"])
-def test_help(train, tmp_path, flag):
+def test_help_lists_the_flags(train, tmp_path, flag):
     result = train(LINES, flag)
     assert (result.returncode, result.stderr) == (0, "")
     for word in ("python train.py --config=", "resumes", "--workdir", "--data_dir", "--config"):

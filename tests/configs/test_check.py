@@ -59,7 +59,7 @@ def passes(config):
         ("cgan", "data.second", "pegasus", "one of data.classes"),
     ],
 )
-def test_what_no_gan_can_start_with(variant, name, value, required):
+def test_invalid_gan_fields_are_refused(variant, name, value, required):
     config = gan.get_config(variant)
     section, field = name.split(".")
     config[section][field] = value
@@ -70,7 +70,7 @@ def test_what_no_gan_can_start_with(variant, name, value, required):
     assert required is None or (f"--config.{name} " in told and required in told and repr(value) in told)
 
 
-def test_what_goes_together_in_a_gan():
+def test_valid_combinations_of_gan_fields_are_accepted():
     config = gan.get_config()
     config.model.replay_images, config.model.soft_labels, config.model.augment = 32, 0.4, ("cutout", "flip")
     check(config)

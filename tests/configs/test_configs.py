@@ -35,7 +35,7 @@ NAMES = [name for _, name in VARIANTS]
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
 
-def test_papers_values():
+def test_paper_config_has_the_papers_values():
     """CIFAR-10 with 256 latents in arXiv 1807.07543 and its official code."""
     config = acai.get_config()
     model, training = config.model, config.train
@@ -54,7 +54,7 @@ def test_paper_is_the_default():
     assert acai.get_config().to_dict() == acai.get_config("paper").to_dict()
 
 
-def test_lines_has_the_papers_sizes():
+def test_lines_config_has_the_papers_sizes():
     config = acai.get_config("lines")
     model = config.model
     assert (model.width, model.depth, model.critic_depth) == (32, 16, 16)
@@ -63,7 +63,7 @@ def test_lines_has_the_papers_sizes():
 
 
 @pytest.mark.parametrize(("variant", "latents"), [("small", 256), ("small_1024", 1024)])
-def test_small_is_the_papers_recipe_but_for_what_it_says(variant, latents):
+def test_small_differs_from_the_paper_only_in_documented_fields(variant, latents):
     config, paper = acai.get_config(variant), acai.get_config()
     assert config.model.latent_width**2 * config.model.latent_channels == latents
     assert config.data.to_dict() == paper.data.to_dict()
@@ -85,7 +85,7 @@ def test_pegasus_pairs_horses_with_birds(variant):
     assert (config.model.recognition_weight > 0) == judged == (variant == "pegasus")
 
 
-def test_pegasus_begins_with_the_bundled_narrow_one():
+def test_pegasus_starts_from_the_bundled_narrow_model():
     wide, narrow = acai.get_config("pegasus"), acai.get_config("narrow")
     sizes = release.read(release.resolve(wide.train.start_from))[0]["model"]
     for name in ("depth", "critic_depth", "latent_channels", "latent_width", "width"):
@@ -94,7 +94,7 @@ def test_pegasus_begins_with_the_bundled_narrow_one():
     assert wide.data == narrow.data
 
 
-def test_rate_falls_where_the_autoencoder_listens_to_the_discriminator():
+def test_learning_rate_changes_when_the_adversarial_loss_starts():
     config = acai.get_config("narrow")
     config.train.realism_from_kimg, config.train.realism_learning_rate = 0.64, 1e-5  # step 10
     schedule = training.acai.rate(config, 1e-3, "constant")
@@ -108,7 +108,7 @@ def test_rate_falls_where_the_autoencoder_listens_to_the_discriminator():
     assert [float(fallen(step)) for step in (0, 50, 100, 200)] == pytest.approx([1e-3, 0.6e-3, 0.2e-3, 0.2e-3])
 
 
-def test_the_critic_has_a_schedule_of_its_own():
+def test_critic_has_its_own_schedule():
     config = acai.get_config()
     config.model.depth, config.model.critic_depth, config.data.classes = 2, 2, ("bird",)
     config.train.schedule, config.train.total_kimg = "cosine", 6.4  # 100 steps
@@ -120,7 +120,7 @@ def test_the_critic_has_a_schedule_of_its_own():
     assert rates == pytest.approx({"autoencoder": 0.5e-4, "classifier": 0.5e-4, "critic": 1e-4})
 
 
-def test_cosine_rises_and_then_falls_to_0():
+def test_cosine_schedule_warms_up_and_decays_to_0():
     config = classifier.get_config()
     config.train.total_kimg, config.train.batch_size = 1.0, 10  # 100 steps
     schedule = cosine(config, 0.8, warmup=0.2)
@@ -130,7 +130,7 @@ def test_cosine_rises_and_then_falls_to_0():
 
 
 @pytest.mark.parametrize(("module", "variant"), VARIANTS, ids=NAMES)
-def test_variants_differ_in_values_only(module, variant):
+def test_variants_have_the_same_fields(module, variant):
     """The same fields of the same types, all plain: config.json gives them back."""
 
     def types(tree):
@@ -147,7 +147,7 @@ def test_calls_do_not_share_state():
     assert acai.get_config("pegasus").model.depth != 99
 
 
-def test_classifier_and_referee_have_nothing_in_common():
+def test_classifier_and_referee_differ_in_architecture_and_seed():
     one, other = classifier.get_config(), classifier.get_config("referee")
     assert one.model.architecture != other.model.architecture and one.train.seed != other.train.seed
     assert one.data.classes == other.data.classes == CLASSES
@@ -170,7 +170,7 @@ def test_search_classifier_b_differs_from_the_referee_by_its_seed_only():
         (gan, "dcgan, cgan, sngan, wgan, wgan_gp"),
     ],
 )
-def test_unknown_variant(module, names):
+def test_unknown_variant_lists_the_variants(module, names):
     with pytest.raises(ValueError, match=f"{names}.*'dragon'"):
         module.get_config("dragon")
 
@@ -228,7 +228,7 @@ def one_of_each():
 
 
 @pytest.mark.parametrize(("module", "variant"), [*one_of_each()])
-def test_one_real_step(module, variant, tmp_path, monkeypatch, small_judges):
+def test_each_config_trains_one_step(module, variant, tmp_path, monkeypatch, small_judges):
     """All of train.main on mocked CIFAR-10 (lines need none): a step, logs, pictures, release, checkpoint."""
     tfds = pytest.importorskip("tensorflow_datasets")
     config = module.get_config(variant)

@@ -48,7 +48,7 @@ def assert_refused(made, *words):
 
 
 @pytest.mark.parametrize("room", [0, 100, 4000])
-def test_a_full_disk_leaves_the_old_content_and_no_rest(tmp_path, room):
+def test_full_disk_leaves_the_old_content_and_no_temporary_file(tmp_path, room):
     """A limit on the size of a file stands in for the disk."""
     saved = Checkpoints(tmp_path)
     saved.save(1, {"a": np.arange(3)})
@@ -64,7 +64,7 @@ def test_a_full_disk_leaves_the_old_content_and_no_rest(tmp_path, room):
     assert contents(tmp_path) == before
 
 
-def test_a_disk_that_is_full_to_the_last_byte(tmp_path):
+def test_repeated_writes_to_a_full_disk_leave_the_old_content(tmp_path):
     with small_disk(tmp_path / "disk", "64k") as disk:
         write_atomically(disk / "a", b"old")
         (disk / "filler").write_bytes(bytes(56_000))
@@ -87,7 +87,7 @@ cli.run(main)
 
 
 @pytest.mark.parametrize(("name", "status"), [("ENOSPC", 2), ("EROFS", 2), ("EDQUOT", 2), ("ENOENT", 1)])
-def test_every_command_tells_of_a_disk_in_one_line(name, status):
+def test_disk_errors_are_reported_in_one_line(name, status):
     """Not of a file that is missing: that would be a fault of the program, and keeps its traceback."""
     program = UNFORESEEN.format(name=name)
     made = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)
@@ -116,7 +116,7 @@ def start(run):
 
 
 @pytest.mark.parametrize("damage", ["cut", "bit", "empty", "newer"])
-def test_a_damaged_checkpoint(small_run, damage):
+def test_damaged_checkpoints_are_refused(small_run, damage):
     (path,) = (small_run / "checkpoints").iterdir()
     data = bytearray(path.read_bytes())
     if damage == "newer":
@@ -134,7 +134,7 @@ def test_a_damaged_checkpoint(small_run, damage):
 
 
 @pytest.mark.parametrize("damage", ["cut", "bit", "empty", "list"])
-def test_a_damaged_config(small_run, damage):
+def test_damaged_config_is_refused(small_run, damage):
     path = small_run / "config.json"
     text = path.read_text()
     changed = {"cut": text[:50], "bit": text.replace("depth", "depti", 1), "empty": "", "list": "[1]"}
@@ -144,7 +144,7 @@ def test_a_damaged_config(small_run, damage):
     assert contents(small_run) == before
 
 
-def test_a_read_only_run_folder(small_run, tmp_path):
+def test_read_only_run_folder_is_refused(small_run, tmp_path):
     """A file system mounted read-only, since permissions do not hold root back."""
     with small_disk(tmp_path / "disk", "1m") as disk:
         shutil.copytree(small_run, disk / "run")
@@ -153,7 +153,7 @@ def test_a_read_only_run_folder(small_run, tmp_path):
         environment = os.environ | {"PYTHONPATH": str(tmp_path / "stand-in")}
         command = [sys.executable, "train.py", "--config=configs/acai.py:lines", f"--workdir={disk / 'run'}"]
         made = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
-        assert_refused(made, "can be written", disk / "run", "Read-only")
+        assert_refused(made, "writable", disk / "run", "Read-only")
         assert contents(disk) == before
 
 
@@ -161,13 +161,13 @@ def test_a_read_only_run_folder(small_run, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_disk_that_fills_up_while_training(tmp_path):
-    """It stops with one line; with room again the same command ends where an undisturbed one does."""
+def test_training_resumes_after_the_disk_was_full(tmp_path):
+    """It stops with one line. With free space, the same command ends like an undisturbed run."""
     with small_disk(tmp_path / "disk", "3m") as disk:
         filler = disk / "filler"
         filler.write_bytes(bytes(1_500_000))  # room for some checkpoints of 420 kB, not for keep + 1 of them
         made = train(disk / "run", 60)
-        assert_refused(made, "with room", disk / "run", "No space left")
+        assert_refused(made, "with free space", disk / "run", "No space left")
         assert 0 < newest(disk / "run") < 60
         assert not [path for path in (disk / "run").rglob("*") if "unfinished" in path.name]
         step, arrays = Checkpoints(disk / "run" / "checkpoints").load_latest()
@@ -185,7 +185,7 @@ def test_a_disk_that_fills_up_while_training(tmp_path):
 
 
 @pytest.mark.slow
-def test_data_that_vanish_while_training_and_before(tmp_path):
+def test_image_folder_is_needed_only_at_the_start_of_a_training(tmp_path):
     folder, random = tmp_path / "images", np.random.default_rng(0)
     for name in ("bird", "horse"):
         (folder / name).mkdir(parents=True)
@@ -209,8 +209,8 @@ def test_data_that_vanish_while_training_and_before(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_damaged_newest_checkpoint_costs_its_steps_only(tmp_path):
-    """It goes on from the one before, logs no step twice and ends where an undisturbed one does."""
+def test_damaged_newest_checkpoint_resumes_from_the_previous_one(tmp_path):
+    """It resumes from the previous one, logs no step twice and ends like an undisturbed run."""
     run, straight = tmp_path / "run", tmp_path / "straight"
     constant = "--config.train.schedule=constant"  # the runs differ in length
     assert train(run, 22, constant).returncode == 0
@@ -230,7 +230,7 @@ def test_a_damaged_newest_checkpoint_costs_its_steps_only(tmp_path):
 
 
 @pytest.mark.slow
-def test_another_architecture_and_a_vanished_run_folder(tmp_path):
+def test_other_architecture_and_deleted_run_folder_are_reported(tmp_path):
     constant = "--config.train.schedule=constant"  # one that falls would not let the end change
     made = train(tmp_path / "run", 10, constant)
     assert made.returncode == 0, made.stderr

@@ -57,7 +57,7 @@ def killed_before_call(path, count):
     return status != 0
 
 
-def test_killed_before_each_of_its_calls(tmp_path):
+def test_writes_survive_a_kill_before_any_system_call(tmp_path):
     count, seen = 0, set()
     while killed_before_call(path := str(tmp_path / f"{count}"), count):
         before = newest(Path(path))
@@ -126,7 +126,7 @@ def kill_at_a_moment(workdir, seconds):
 
 
 @pytest.mark.slow
-def test_killed_25_times(tmp_path):
+def test_run_killed_25_times_is_bit_identical(tmp_path):
     draw = random.Random(0)
     straight, killed = tmp_path / "straight", tmp_path / "killed"
     finish(straight)

@@ -42,7 +42,7 @@ def scalars_of(events):
 # ScalarWriter
 
 
-def test_scalars_in_both_places(run):
+def test_scalars_are_written_to_metrics_and_tensorboard(run):
     writer = callbacks.ScalarWriter(run, 64, "depth: 16\nseed: 0")
     writer.on_scalars(50, {"critic_loss": 0.25, "images_per_second": 100.0})
     writer.on_scalars(100, {"critic_loss": 0.125, "images_per_second": 200.0})
@@ -68,7 +68,7 @@ def open_lines(run):
         return [json.loads(line) for line in file]
 
 
-def test_a_resumed_run_appends(run):
+def test_resumed_run_appends_scalars(run):
     for step in (1, 2):
         writer = callbacks.ScalarWriter(run, 1)
         writer.on_scalars(step, {"loss": float(step)})
@@ -79,7 +79,7 @@ def test_a_resumed_run_appends(run):
 # PictureWriter
 
 
-def test_pictures_as_png_and_in_tensorboard(run):
+def test_pictures_are_written_as_png_and_to_tensorboard(run):
     rng = np.random.default_rng(0)
     colour = rng.integers(0, 256, (6, 9, 3), np.uint8)
     grey = rng.integers(0, 256, (4, 4, 1), np.uint8)
@@ -126,11 +126,11 @@ def steps_with_validation(interval, start, steps):
         (0, 0, range(1, 5), []),
     ],
 )
-def test_validation_interval(interval, start, steps, expected):
+def test_validation_runs_once_per_interval(interval, start, steps, expected):
     assert steps_with_validation(interval, start, steps) == expected
 
 
-def test_validation_does_not_depend_on_where_it_was_stopped():
+def test_validation_steps_do_not_depend_on_where_a_run_was_stopped():
     straight = steps_with_validation(7, 0, range(2, 61, 2))
     for stop in range(2, 60, 2):
         first = steps_with_validation(7, 0, range(2, stop + 1, 2))
@@ -151,7 +151,7 @@ def warnings_of(caplog, losses, name="critic_loss", **options):
 
 
 @pytest.mark.parametrize("name", ["critic_loss", "reconstruction_loss"])
-def test_runaway_is_told_with_its_figures(caplog, name):
+def test_rising_loss_is_reported_with_its_values(caplog, name):
     losses = [0.5, 0.1, 0.2, 0.39, 0.45, 0.5, 0.8, 0.95, 2.0, 8.0]
     found = warnings_of(caplog, losses, name)
     assert [step for step, _ in found] == [5, 8, 9, 10]  # over 4; then over twice the last told: 4.5, 9.5, 20
@@ -159,13 +159,13 @@ def test_runaway_is_told_with_its_figures(caplog, name):
     assert "0.45" in found[0][1] and "4.5 times" in found[0][1] and "(0.1)" in found[0][1]
 
 
-def test_noise_and_progress_are_no_runaway(caplog):
+def test_noisy_falling_loss_gives_no_warning(caplog):
     rng = np.random.default_rng(0)
     falling = 0.3 * 0.99 ** np.arange(500) * rng.uniform(0.6, 1.4, 500) + 0.05
     assert warnings_of(caplog, falling) == []
 
 
-def test_runaway_by_another_factor(caplog):
+def test_warning_depends_on_the_factor(caplog):
     assert [step for step, _ in warnings_of(caplog, [0.1, 0.19, 0.21], factor=2.0)] == [3]
 
 
@@ -176,7 +176,7 @@ def scalars(**values):
     return {"images_per_second": 100.0, "critic_loss": 0.051234, "loss_scale": 1.0, **values}
 
 
-def test_lines_where_there_is_no_terminal(capsys, monkeypatch):
+def test_progress_prints_lines_without_a_terminal(capsys, monkeypatch):
     clock = [1000.0]
     monkeypatch.setattr(time, "monotonic", lambda: clock[0])
     progress = callbacks.Progress(0, 1000, 64)  # 64 kimg
@@ -194,7 +194,7 @@ def test_lines_where_there_is_no_terminal(capsys, monkeypatch):
     assert "critic_loss 0.05123" in first and "loss_scale" not in first
 
 
-def test_a_bar_on_a_terminal(capsys, monkeypatch):
+def test_progress_shows_a_bar_on_a_terminal(capsys, monkeypatch):
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     progress = callbacks.Progress(500, 1000, 64)
     progress.on_scalars(750, scalars())
@@ -209,7 +209,7 @@ def test_a_bar_on_a_terminal(capsys, monkeypatch):
 # CheckpointWriter and ReleaseWriter
 
 
-def test_checkpoints_come_after_the_log_is_on_the_disk(run):
+def test_checkpoint_is_written_after_the_log_is_on_the_disk(run):
     class Model:
         def state(self):
             assert [line["step"] for line in open_lines(run)] == [4]  # flushed before
@@ -226,7 +226,7 @@ def test_checkpoints_come_after_the_log_is_on_the_disk(run):
     writer.close()
 
 
-def test_release_writer_passes_on_the_step():
+def test_release_writer_passes_the_step():
     steps = []
     writer = callbacks.ReleaseWriter(steps.append, 8)
     writer.on_interval(8)

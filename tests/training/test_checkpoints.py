@@ -50,7 +50,7 @@ def folder(tmp_path):
     return tmp_path / "run" / "checkpoints"
 
 
-def test_round_trip_and_name(folder):
+def test_save_and_load_round_trip_with_digest_in_the_name(folder):
     path = Checkpoints(folder).save(7, STATE | {"encoder/00_kernel": Variable(STATE["encoder/00_kernel"])})
     step, arrays = Checkpoints(folder).load_latest()  # as a new process would
     assert step == 7
@@ -59,12 +59,12 @@ def test_round_trip_and_name(folder):
     assert names(folder) == [f"000000007-{hashlib.sha256(content).hexdigest()[:16]}.npz"]
 
 
-def test_none_at_all(folder):
+def test_load_latest_without_checkpoints_returns_step_0(folder):
     assert Checkpoints(folder).load_latest() == (0, None)
     assert folder.is_dir()
 
 
-def test_keeps_the_newest(folder):
+def test_save_keeps_only_the_newest_files(folder):
     saved = Checkpoints(folder, keep=2)
     for step in (5, 10, 100_000, 200_000):
         saved.save(step, STATE)
@@ -73,7 +73,7 @@ def test_keeps_the_newest(folder):
     assert saved.load_latest()[0] == 200_000
 
 
-def test_leftovers_are_removed_and_others_left_alone(folder):
+def test_unfinished_files_are_removed_and_other_files_kept(folder):
     Checkpoints(folder).save(1, STATE)
     (folder / ".unfinished-000000002-0123456789abcdef.npz").write_bytes(b"half of")
     (folder / "notes.txt").write_text("mine")
@@ -94,7 +94,7 @@ def flip(content):
 
 
 @pytest.mark.parametrize("damage", [truncate, flip, lambda content: b""], ids=["truncated", "bit", "empty"])
-def test_damaged_newest_is_named_and_the_one_before_used(folder, damage, caplog):
+def test_damaged_newest_checkpoint_is_reported_and_the_previous_one_loaded(folder, damage, caplog):
     saved = Checkpoints(folder, keep=3)
     saved.save(10, STATE)
     saved.save(20, STATE | {"step": np.int64(20)})
@@ -109,7 +109,7 @@ def test_damaged_newest_is_named_and_the_one_before_used(folder, damage, caplog)
 
 
 @pytest.mark.parametrize("keep", [1, 2])
-def test_after_a_damaged_one_new_ones_are_kept(folder, keep):
+def test_new_checkpoints_are_kept_after_a_damaged_later_one(folder, keep):
     """The damaged one is of a later step than what is written next, and must not push it out."""
     saved = Checkpoints(folder, keep)
     damaged = saved.save(30, STATE)
@@ -119,7 +119,7 @@ def test_after_a_damaged_one_new_ones_are_kept(folder, keep):
     assert Checkpoints(folder, keep).load_latest()[0] == 20
 
 
-def test_all_damaged(folder):
+def test_only_damaged_checkpoints_are_an_error(folder):
     saved = Checkpoints(folder)
     for step in (1, 2):
         Path(saved.save(step, STATE)).write_bytes(b"")
@@ -129,7 +129,7 @@ def test_all_damaged(folder):
     assert len(names(folder)) == 2
 
 
-def test_newer_format_is_refused_not_skipped(folder, monkeypatch):
+def test_newer_format_is_refused_instead_of_skipped(folder, monkeypatch):
     saved = Checkpoints(folder)
     saved.save(1, STATE)
     monkeypatch.setattr(files, "FORMAT", files.FORMAT + 1)
@@ -141,7 +141,7 @@ def test_newer_format_is_refused_not_skipped(folder, monkeypatch):
     assert path in str(error.value) and f"format {files.FORMAT + 1}" in str(error.value)
 
 
-def test_a_file_without_format_is_the_oldest():
+def test_file_without_a_format_is_read():
     arrays = files.pack({"a": np.ones(2)})
     assert_same(files.unpack(arrays, "x"), {"a": np.ones(2)})
 
@@ -162,7 +162,7 @@ def test_pack_is_deterministic(monkeypatch):
 # restore
 
 
-def test_restore():
+def test_restore_assigns_all_variables():
     state = {name: Variable(np.zeros_like(value)) for name, value in STATE.items()}
     variables.restore(state, STATE, "x.npz")
     assert_same({name: variable.value for name, variable in state.items()}, STATE)
@@ -192,7 +192,7 @@ def test_restore_is_all_or_nothing(change, words):
 # write_atomically
 
 
-def test_write_replaces(tmp_path, monkeypatch):
+def test_write_atomically_replaces_the_content(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     files.write_atomically("a", b"old")  # relative: a path without a folder
     files.write_atomically(str(tmp_path / "a"), b"new")
@@ -200,7 +200,7 @@ def test_write_replaces(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("failing", ["fsync", "replace"])
-def test_a_failed_write_leaves_the_old_content(folder, monkeypatch, failing):
+def test_failed_write_leaves_the_old_content(folder, monkeypatch, failing):
     saved = Checkpoints(folder)
     old = saved.save(1, STATE)
     before = Path(old).read_bytes()
@@ -219,7 +219,7 @@ def test_a_failed_write_leaves_the_old_content(folder, monkeypatch, failing):
     assert names(folder) == [os.path.basename(old)]
 
 
-def test_content_is_on_the_disk_before_the_name(tmp_path, monkeypatch):
+def test_content_is_flushed_before_the_rename(tmp_path, monkeypatch):
     """fsync of the whole file, then the rename, then fsync of the folder."""
     events = []
     fsync, replace = os.fsync, os.replace

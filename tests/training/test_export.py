@@ -26,7 +26,7 @@ def run(tmp_path_factory):
     return folder
 
 
-def test_the_whole_release_is_bundled(run, tmp_path):
+def test_bundle_copies_the_whole_release(run, tmp_path):
     from training.export import bundle
 
     bundle(run, tmp_path / "model")
@@ -37,7 +37,7 @@ def test_the_whole_release_is_bundled(run, tmp_path):
     assert shapes == {"decoded": (8, 32, 32, 1), "encoded": (8, 2, 2, 2), "scores": (8,)}
 
 
-def test_networks_are_left_out_and_the_bank_is_of_the_weights_that_stay(run, tmp_path):
+def test_omitted_networks_are_removed_and_the_bank_fits_the_remaining_weights(run, tmp_path):
     from training.export import bundle
 
     bundle(run, tmp_path, ("critic", "classifier"))
@@ -52,7 +52,7 @@ def test_networks_are_left_out_and_the_bank_is_of_the_weights_that_stay(run, tmp
     assert unpack((tmp_path / "golden.npz").read_bytes(), "golden.npz").keys() == {"decoded", "encoded"}
 
 
-def test_a_network_that_is_not_there_is_refused_before_anything_is_written(run, tmp_path):
+def test_unknown_network_is_refused_before_anything_is_written(run, tmp_path):
     from training.export import bundle
 
     with pytest.raises(InputError, match="classifier, critic, decoder, encoder. Received: generator"):

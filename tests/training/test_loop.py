@@ -53,7 +53,7 @@ def train(model, callbacks, total=6, log_every=2, batches=None, **options):
     return loop.train(model, batches, total, 5, log_every, callbacks, jit_compile=False, **options)
 
 
-def test_callbacks_at_the_right_steps_in_order():
+def test_callbacks_are_called_in_order_at_their_steps():
     events, model = [], Counter()
     callbacks = [Recorder(events, " a", 3), Recorder(events, " b", 2), Recorder(events, " end")]
     assert train(model, callbacks, total=7) is None
@@ -69,7 +69,7 @@ def test_callbacks_at_the_right_steps_in_order():
     assert [event[:2] for event in events] == expected
 
 
-def test_the_last_step_comes_once():
+def test_last_step_calls_each_callback_once():
     events = []
     train(Counter(), [Recorder(events, "", 3)], total=6, log_every=3)
     assert [event[:2] for event in events] == [
@@ -78,7 +78,7 @@ def test_the_last_step_comes_once():
     ]
 
 
-def test_means_over_the_interval():
+def test_scalars_are_means_over_the_logging_interval():
     """Losses 0, 1, 2, ...; an interval's checks in between must not split its mean."""
     events = []
     train(Counter(), [Recorder(events, "", every_steps=1)], total=8, log_every=3)
@@ -87,7 +87,7 @@ def test_means_over_the_interval():
     assert scalars[8]["steps"] == 7.5
 
 
-def test_means_of_a_loss_that_begins_within_the_interval():
+def test_mean_of_a_loss_covers_only_steps_that_have_it():
     assert loop.mean_scalars([{"a": 1.0}, {"a": 3.0, "b": 5.0}]) == {"a": 2.0, "b": 5.0}
 
 
@@ -98,20 +98,20 @@ def test_static_arguments_switch_at_their_step():
     assert ["late_loss" in event[2] for event in events if event[0] == "scalars"] == [0, 0, 0, 1, 1]
 
 
-def test_goes_on_from_the_models_step():
+def test_training_continues_from_the_models_step():
     events, model = [], Counter(step=4)
     train(model, [Recorder(events, "", 2)], total=7)
     assert [(e[1], e[2]["loss"]) for e in events if e[0] == "scalars"] == [(6, 4.5), (7, 6.0)]
     assert [e[1] for e in events if e[0] == "interval"] == [6, 7]
 
 
-def test_nothing_to_do():
+def test_finished_model_takes_no_step():
     events = []
     assert train(Counter(step=6), [Recorder(events)], total=6) is None
     assert events == []
 
 
-def test_images_per_second_leaves_callbacks_out():
+def test_images_per_second_excludes_callbacks():
     """Five images a step; the callback sleeps longer than all steps take."""
     events = []
     began = time.perf_counter()
@@ -123,7 +123,7 @@ def test_images_per_second_leaves_callbacks_out():
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
-def test_non_finite_names_the_step_before_any_callback_sees_it(bad):
+def test_non_finite_loss_is_raised_before_any_callback(bad):
     events = []
     values = [0, 1, 2, 3, bad, 5, 6, 7]
     with pytest.raises(loop.NonFiniteError) as error:
@@ -133,7 +133,7 @@ def test_non_finite_names_the_step_before_any_callback_sees_it(bad):
     assert [event[:2] for event in events] == [("scalars", 3), ("interval", 3)]
 
 
-def test_non_finite_is_seen_before_a_checkpoint_that_comes_before_the_log():
+def test_non_finite_loss_is_raised_before_a_checkpoint_between_logs():
     events = []
     with pytest.raises(loop.NonFiniteError) as error:
         train(Counter(), [Recorder(events, "", 2)], 8, log_every=100, batches=numbers(values=[0, 1, math.nan, 3]))
@@ -142,7 +142,7 @@ def test_non_finite_is_seen_before_a_checkpoint_that_comes_before_the_log():
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_stops_after_a_step_with_all_callbacks(number):
+def test_sigterm_stops_after_the_step_with_all_callbacks(number):
     """Sent while step 3's callbacks run: the step under way next is finished, logged and saved."""
     events, model = [], Counter()
     before = [signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)]
@@ -160,7 +160,7 @@ def test_a_signal_stops_after_a_step_with_all_callbacks(number):
     assert [signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)] == before
 
 
-def test_a_signal_at_the_last_step_is_no_interruption():
+def test_signal_at_the_last_step_is_not_reported():
     def send(step):
         os.kill(os.getpid(), signal.SIGTERM)
 
@@ -174,7 +174,7 @@ def test_a_signal_at_the_last_step_is_no_interruption():
     assert train(model, [], total=3) is None and int(model.step) == 3
 
 
-def test_the_second_signal_kills():
+def test_second_signal_kills():
     """Ctrl-C twice: whoever waits for a slow last step or save can still leave."""
 
     def twice(step):
@@ -190,7 +190,7 @@ def test_the_second_signal_kills():
         signal.signal(signal.SIGINT, before)
 
 
-def test_handlers_are_restored_after_an_error():
+def test_signal_handlers_are_restored_after_an_error():
     before = signal.getsignal(signal.SIGTERM)
 
     def fail(step):
@@ -201,7 +201,7 @@ def test_handlers_are_restored_after_an_error():
     assert signal.getsignal(signal.SIGTERM) is before
 
 
-def test_the_strategy_runs_the_step():
+def test_step_runs_in_the_strategy():
     """Under a strategy every replica runs it; the default one has a single replica."""
     replicas = []
 
@@ -215,7 +215,7 @@ def test_the_strategy_runs_the_step():
     assert replicas and all(each is strategy for each in replicas)
 
 
-def test_sums_are_added_as_written():
+def test_sums_keep_their_order():
     """TensorFlow's optimizer, which makes them sums in the order of memory that comes free, keeps off."""
     tf.config.optimizer.set_experimental_options({"arithmetic_optimization": True})
     train(Counter(), [], total=1)
@@ -223,7 +223,7 @@ def test_sums_are_added_as_written():
 
 
 @pytest.mark.parametrize("compiled", [True, False])
-def test_the_step_knows_while_it_is_traced_whether_xla_compiles_it(compiled):
+def test_traced_step_knows_whether_xla_compiles_it(compiled):
     class Told(Counter):
         def train_step(self, batch, late):
             return super().train_step(batch, late) | {"told": tf.constant(float(compiler.targets_cpu_with_xla()))}
@@ -234,7 +234,7 @@ def test_the_step_knows_while_it_is_traced_whether_xla_compiles_it(compiled):
     assert not compiler.targets_cpu_with_xla()
 
 
-def test_one_copy_from_the_device_an_interval(monkeypatch):
+def test_values_are_copied_from_the_device_once_per_interval(monkeypatch):
     """Logs are read when an interval ends, all of them at once, also where their names change within it."""
     events, reads = [], []
     monkeypatch.setattr(
@@ -248,7 +248,7 @@ def test_one_copy_from_the_device_an_interval(monkeypatch):
     ]
 
 
-def test_reading_names_the_first_value_that_is_not_finite():
+def test_read_finite_names_the_first_non_finite_value():
     steps = [(3, ("a", "b"), tf.constant([1.0, 2.0])), (4, ("a",), tf.constant([5.0]))]
     assert loop.read_finite(steps) == [{"a": 1.0, "b": 2.0}, {"a": 5.0}]
     with pytest.raises(loop.NonFiniteError, match="b is nan at step 4"):
@@ -256,7 +256,7 @@ def test_reading_names_the_first_value_that_is_not_finite():
 
 
 @pytest.mark.parametrize(("compiled", "verb"), [(True, "compiling"), (False, "tracing")])
-def test_says_before_each_program_that_the_first_step_takes_long(compiled, verb, caplog):
+def test_tracing_is_announced_for_each_variant_of_the_step(compiled, verb, caplog):
     with caplog.at_level("INFO", logger="absl"):
         loop.train(Counter(late_from=2), numbers(), 4, 5, 2, [], jit_compile=compiled)
     said = [record.getMessage() for record in caplog.records]
@@ -266,7 +266,7 @@ def test_says_before_each_program_that_the_first_step_takes_long(compiled, verb,
     ]
 
 
-def test_images_arrive_as_floats():
+def test_uint8_images_become_floats():
     class Seeing(Counter):
         def train_step(self, batch, late):
             logs = {"dark": tf.reduce_min(batch["image"]), "light": tf.reduce_max(batch["image"])}
