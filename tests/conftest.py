@@ -1,11 +1,11 @@
-"""What holds for every test, set before anything imports numpy or TensorFlow: who speaks, on how many cores."""
+"""Settings for all tests, made before numpy or TensorFlow is imported, and shared fixtures."""
 
 import gc
 import os
 
 if os.environ.get("GPU_TESTS") != "1":
-    os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # what tests expect is reckoned on CPUs
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # a test process a core: two threads each wait for each other
+    os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # expected values are those of CPUs
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # test processes run in parallel, one per core
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
@@ -13,17 +13,17 @@ import pytest
 
 from common.backend import compiler
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up chatter
-if compiler.has_onednn():  # as the commands have it
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # hides TensorFlow's start-up messages
+if compiler.has_onednn():  # as the commands do
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-gc.set_threshold(100_000, 50, 100)  # traced graphs are many small objects, and few of them are garbage
+gc.set_threshold(100_000, 50, 100)  # traced graphs have many small objects, few of which are garbage
 LONGEST = ("test_train.py", "test_generate.py", "test_configs.py")
 
 
 def pytest_collection_modifyitems(items):
     """Skips what needs a GPU unless GPU_TESTS=1; the longest files come first.
 
-    So no process is left with one of those when the others are done.
+    So no process is still running one of those when the others are done.
     """
     if os.environ.get("GPU_TESTS") != "1":
         for item in items:
@@ -54,8 +54,8 @@ def parents():
 
 
 @pytest.fixture
-def small_judges(monkeypatch):
-    """In place of the bundled judges, small ones with random weights that wake in a tenth of the time."""
+def small_classifiers(monkeypatch):
+    """Replaces the bundled classifiers by small ones with random weights, which load ten times as fast."""
     from classifiers.inference import ClassifierEnsemble, ReleasedClassifier
     from classifiers.networks import ARCHITECTURES
     from training import acai, gan

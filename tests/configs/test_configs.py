@@ -228,7 +228,7 @@ def one_of_each():
 
 
 @pytest.mark.parametrize(("module", "variant"), [*one_of_each()])
-def test_each_config_trains_one_step(module, variant, tmp_path, monkeypatch, small_judges):
+def test_each_config_trains_one_step(module, variant, tmp_path, monkeypatch, small_classifiers):
     """All of train.main on mocked CIFAR-10 (lines need none): a step, logs, pictures, release, checkpoint."""
     tfds = pytest.importorskip("tensorflow_datasets")
     config = module.get_config(variant)

@@ -53,7 +53,7 @@ def run(monkeypatch, images, workdir, variant, steps, **settings):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("variant", "settings"), [("dcgan", TRICKS), *((variant, {}) for variant in VARIANTS)])
-def test_resume_is_bit_identical(variant, settings, images, tmp_path, monkeypatch, small_judges):
+def test_resume_is_bit_identical(variant, settings, images, tmp_path, monkeypatch, small_classifiers):
     run(monkeypatch, images, tmp_path / "resumed", variant, 7, **settings)
     step, arrays = run(monkeypatch, images, tmp_path / "resumed", variant, 12, **settings)
     expected_step, expected = run(monkeypatch, images, tmp_path / "uninterrupted", variant, 12, **settings)
