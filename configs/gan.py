@@ -93,7 +93,7 @@ def dcgan(config):
 
     Command:   python train.py --config=configs/gan.py --workdir=runs/dcgan
     Time:      71 minutes on 2 cores (700 images/s); on a GPU not measured.
-    Metrics:   kd_classifier_1k 0.0054, fd_classifier_1k 2.27. Without augmentation, at a constant learning rate,
+    Figures:   kd_classifier_1k 0.0054, fd_classifier_1k 2.27. Without augmentation, at a constant learning rate,
                kd_classifier_1k is 0.0134 after 15 minutes (658 kimg).
     """
     config.model.augment = ("translation", "cutout")
@@ -110,7 +110,7 @@ def cgan(config):
 
     Command:   python train.py --config=configs/gan.py:cgan --workdir=runs/cgan
     Time:      77 minutes on 2 cores (460 to 780 images/s); on a GPU not measured.
-    Metrics:   kd_classifier_1k 0.0051, fd_classifier_1k 1.85; the referee recognises 72% of the samples.
+    Figures:   kd_classifier_1k 0.0051, fd_classifier_1k 1.85; the referee recognises 72% of the samples.
     """
     config.model.conditional = True
     config.model.augment = ("translation", "cutout")
@@ -125,7 +125,7 @@ def sngan(config):
 
     Command:   python train.py --config=configs/gan.py:sngan --workdir=runs/sngan
     Time:      15 minutes for 168 kimg on 2 cores (190 images/s); on a GPU not measured.
-    Metrics:   kd_classifier_1k 0.0823 at 168 kimg.
+    Figures:   kd_classifier_1k 0.0823 at 168 kimg.
     """
     config.model.architecture, config.model.up, config.model.noise_size = "residual", "resize", 128
     config.model.normalisation = "spectral"
@@ -140,7 +140,7 @@ def wgan(config):
 
     Command:   python train.py --config=configs/gan.py:wgan --workdir=runs/wgan
     Time:      15 minutes for 580 kimg on 2 cores (up to 1,070 images/s); on a GPU not measured.
-    Metrics:   kd_classifier_1k 0.1182 at 580 kimg.
+    Figures:   kd_classifier_1k 0.1182 at 580 kimg.
     """
     config.model.loss = "wasserstein"
     config.model.weight_clip = 0.01
@@ -154,7 +154,7 @@ def wgan_gp(config):
 
     Command:   python train.py --config=configs/gan.py:wgan_gp --workdir=runs/wgan_gp
     Time:      15 minutes for 426 kimg on 2 cores (470 images/s); on a GPU not measured.
-    Metrics:   kd_classifier_1k 0.1467 at 426 kimg.
+    Figures:   kd_classifier_1k 0.1467 at 426 kimg.
     """
     config.model.noise_size = 128
     config.model.normalisation = "none"

@@ -277,9 +277,11 @@ class MovingAverage:
             raise ValueError(f"The rate of a moving average must be in (0, 1). Received: {rate}.")
         self.network, self.rate = network, rate
         network.trainable = False
-        self.pairs = list(zip(network.variables, generator.variables, strict=True))
-        for average, weight in self.pairs:
+        pairs = list(zip(network.variables, generator.variables, strict=True))
+        for average, weight in pairs:
             average.assign(weight)
+        # The seed states of layers such as Dropout are integers, which have no average.
+        self.pairs = [pair for pair in pairs if keras.backend.is_float_dtype(pair[0].dtype)]
 
     def update(self, steps, stepped):
         """Moves the average towards the generator after `steps` of its steps, if bool [] `stepped` is true."""

@@ -1,4 +1,4 @@
-"""Spectral normalisation against an SVD, batch normalisation by hand, and the minibatch standard deviation."""
+"""Layers of GANs: spectral norms against an SVD, batch norms and minibatch deviation by hand."""
 
 import keras
 import numpy as np
@@ -12,7 +12,7 @@ KINDS["dense"] = (lambda **o: layers.SpectralDense(5, **o), (2, 7))
 
 
 def built(kind, seed=0, **options):
-    """A layer with weights that matter, and inputs for it."""
+    """A layer with random weights, and inputs for it."""
     keras.utils.set_random_seed(seed)
     make, shape = KINDS[kind]
     layer = make(**options)
@@ -53,7 +53,7 @@ def test_one_power_iteration_by_hand(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_outputs_are_those_of_the_divided_kernel(kind):
+def test_the_kernel_is_divided_by_sigma(kind):
     layer, inputs = built(kind)
     before = np.asarray(layer.u).copy()
     sigma = np.linalg.norm(matrix(layer) @ before)
@@ -62,12 +62,12 @@ def test_outputs_are_those_of_the_divided_kernel(kind):
     for training in (False, True):
         outputs = layer(inputs, training=training)
         np.testing.assert_allclose(outputs, expected + np.asarray(layer.bias), rtol=1e-4, atol=1e-5)
-    assert np.array_equal(before, layer.u)  # `training=True` does not move it
+    assert np.array_equal(before, layer.u)  # `training=True` does not update u
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_gradient_flows_through_sigma(kind):
-    """d sigma / d W is u v^T with both constant, so a kernel scaled up does not change the outputs at all."""
+    """d sigma / d W is u v^T, and scaling the kernel does not change the outputs."""
     layer, inputs = built(kind)
     with tf.GradientTape(persistent=True) as tape:
         sigma = layer.sigma()
@@ -94,34 +94,34 @@ def test_gradient_flows_through_sigma(kind):
 def test_sigma_is_float32_under_mixed_policies(policy, monkeypatch):
     full, inputs = built("conv")
     mixed, _ = built("conv", dtype=policy)
-    for ours, theirs in zip(mixed.variables, full.variables, strict=True):
-        ours.assign(theirs)
-    seen, original = [], mixed.linear
-    monkeypatch.setattr(mixed, "linear", lambda x, kernel: seen.append(kernel) or original(x, kernel))
+    for variable, value in zip(mixed.variables, full.variables, strict=True):
+        variable.assign(value)
+    kernels, linear = [], mixed.linear
+    monkeypatch.setattr(mixed, "linear", lambda x, kernel: kernels.append(kernel) or linear(x, kernel))
     outputs = mixed(inputs)
     low = tf.as_dtype(policy.removeprefix("mixed_"))
-    assert outputs.dtype == seen[0].dtype == low
-    exact = tf.cast(tf.convert_to_tensor(full.kernel) / full.sigma(), low)  # divided first, then rounded
-    assert np.array_equal(tf.cast(seen[0], tf.float32), tf.cast(exact, tf.float32))
+    assert outputs.dtype == kernels[0].dtype == low
+    exact = tf.cast(tf.convert_to_tensor(full.kernel) / full.sigma(), low)  # divided in float32, then rounded
+    assert np.array_equal(tf.cast(kernels[0], tf.float32), tf.cast(exact, tf.float32))
     mixed.power_iteration()
     full.power_iteration()
     assert np.array_equal(mixed.u, full.u) and mixed.u.dtype == "float32"
 
 
-def test_strided_convolution_halves():
+def test_strided_convolution_halves_the_width():
     layer = layers.SpectralConv2D(2, 4, strides=2, use_bias=False)
     assert layer(np.ones((1, 8, 8, 3), np.float32)).shape == (1, 4, 4, 2)
     assert [v.name for v in layer.trainable_variables] == ["kernel"]
 
 
-def test_power_iteration_of_a_network_moves_every_spectral_layer_and_nothing_else():
+def test_power_iteration_of_a_network_updates_all_spectral_layers_and_nothing_else():
     network = keras.Sequential(
         [keras.Input((8, 8, 3)), layers.SpectralConv2D(2, 3), keras.layers.Flatten(), layers.SpectralDense(3)]
     )
     before = [np.asarray(v).copy() for v in network.variables]
     layers.power_iteration(network)
-    moved = [v.name for v, old in zip(network.variables, before, strict=True) if not np.array_equal(v, old)]
-    assert moved == ["u", "u"]
+    changed = [v.name for v, old in zip(network.variables, before, strict=True) if not np.array_equal(v, old)]
+    assert changed == ["u", "u"]
 
 
 # Batch normalisation
@@ -153,16 +153,16 @@ def test_batch_norm_by_hand():
     layer.moving_variance.assign([4, 9])
     expected = (x - [1, 2]) / np.sqrt(np.add([4, 9], 1e-5)) * [2, 3] + [0.5, -1]
     np.testing.assert_allclose(layer(x), expected, rtol=1e-4, atol=1e-5)
-    np.testing.assert_array_equal(layer.moving_mean, [1, 2])  # untouched outside of training
+    np.testing.assert_array_equal(layer.moving_mean, [1, 2])  # not updated outside of training
 
 
-def test_frozen_batch_stats():
+def test_frozen_batch_stats_prevents_updates_of_moving_statistics():
     network = keras.Sequential([keras.Input((3, 3, 2)), layers.BatchNorm()])
     [norm], x = network.layers, images()
     with layers.frozen_batch_stats():
-        inside = network(x, training=True)
+        outputs = network(x, training=True)
     np.testing.assert_array_equal(norm.moving_mean, [0, 0])
-    np.testing.assert_array_equal(inside, network(x, training=True))
+    np.testing.assert_array_equal(outputs, network(x, training=True))
     assert np.all(norm.moving_mean)
     before = np.asarray(norm.moving_mean).copy()
     with pytest.raises(KeyError), layers.frozen_batch_stats():
@@ -184,25 +184,25 @@ def test_gradient_flows_through_the_batch_statistics():
 
 def test_each_class_has_its_own_scale_and_shift():
     layer, x, labels = conditional(), images(), np.array([2, 0, 1, 2])
-    found = layer(x, labels, training=True)
+    outputs = layer(x, labels, training=True)
     normal = (x - x.mean((0, 1, 2))) / np.sqrt(x.var((0, 1, 2)) + 1e-5)
     for k, label in enumerate(labels):
         expected = normal[k] * np.asarray(layer.scale)[label] + np.asarray(layer.shift)[label]
-        np.testing.assert_allclose(found[k], expected, rtol=1e-4, atol=1e-5)
-    np.testing.assert_array_equal(found, layer(x, np.eye(3, dtype=np.float32)[labels], training=True))
+        np.testing.assert_allclose(outputs[k], expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(outputs, layer(x, np.eye(3, dtype=np.float32)[labels], training=True))
 
 
-def test_halfway_between_classes_is_halfway_between_their_embeddings():
+def test_class_weights_interpolate_scales_and_shifts():
     layer, x = conditional(), images(size=1)
     ends = [np.asarray(layer(x, np.array([label]))) for label in (0, 2)]
     halfway = layer(x, np.float32([[0.5, 0, 0.5]]))
-    np.testing.assert_allclose(halfway, (ends[0] + ends[1]) / 2, rtol=1e-5, atol=1e-5)  # linear in the embedding
+    np.testing.assert_allclose(halfway, (ends[0] + ends[1]) / 2, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("given", [np.zeros((2, 4), np.float32), np.zeros(2, np.float32), np.zeros((2, 3, 1))])
-def test_other_class_weights_are_refused(given):
+@pytest.mark.parametrize("values", [np.zeros((2, 4), np.float32), np.zeros(2, np.float32), np.zeros((2, 3, 1))])
+def test_class_weights_of_another_shape_or_dtype_are_refused(values):
     with pytest.raises(ValueError, match=r"class weights \[B, 3\]\. Received"):
-        layers.as_class_weights(given, 3)
+        layers.as_class_weights(values, 3)
 
 
 # Minibatch standard deviation
@@ -210,7 +210,7 @@ def test_other_class_weights_are_refused(given):
 
 def test_minibatch_deviation_by_hand():
     x = np.zeros((2, 1, 2, 2), np.float32)
-    x[:, 0, 0, 0], x[:, 0, 1, 1] = [1, 3], [0, 8]  # deviations 1 and 4 of two numbers; two places without any
+    x[:, 0, 0, 0], x[:, 0, 1, 1] = [1, 3], [0, 8]  # deviations 1 and 4 at two of the four positions and channels
     outputs = np.asarray(layers.MinibatchDeviation()(x))
     np.testing.assert_array_equal(outputs[..., :2], x)
     np.testing.assert_allclose(outputs[..., 2], np.full((2, 1, 2), (1 + 4 + 2e-4) / 4), rtol=1e-5)

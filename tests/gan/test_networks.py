@@ -1,4 +1,4 @@
-"""The networks of GANs: sizes by hand, plain versions of DCGAN's, conditions, and initial values."""
+"""Networks of GANs: weight shapes by hand, outputs against references, conditions, initial values."""
 
 import keras
 import numpy as np
@@ -12,7 +12,7 @@ GENERATORS = {"dcgan": "transposed", "residual": "resize"}
 
 
 def random_weights(network, seed=0):
-    """Gives every trainable variable a value that matters."""
+    """Assigns random values to all trainable variables and returns them."""
     rng = np.random.default_rng(seed)
     for weight in network.trainable_variables:
         scale = 0.3 if len(weight.shape) == 1 else 1 / np.sqrt(np.prod(weight.shape[:-1]))
@@ -83,12 +83,12 @@ def test_unknown_choices_are_refused(make, wrong):
 # Outputs against reference implementations
 
 
-def plain_norm(x, scale, shift):
+def reference_norm(x, scale, shift):
     return (x - x.mean((0, 1, 2))) / np.sqrt(x.var((0, 1, 2)) + 1e-5) * scale + shift
 
 
-def plain_transposed(x, kernel):
-    """Every input adds its kernel [4, 4, F, C] to the outputs 2 i - 1 to 2 i + 2."""
+def reference_transposed(x, kernel):
+    """Input i adds its multiple of the kernel [4, 4, F, C] to the outputs 2 i - 1 to 2 i + 2."""
     batch, height, width, _ = x.shape
     out = np.zeros((batch, 2 * height + 2, 2 * width + 2, kernel.shape[2]))
     for row, column in np.ndindex(height, width):
@@ -97,8 +97,8 @@ def plain_transposed(x, kernel):
     return out[:, 1:-1, 1:-1]
 
 
-def plain_conv(x, kernel, strides):
-    """Zero-padded by one on each side."""
+def reference_conv(x, kernel, strides):
+    """Convolution with zero padding of 1."""
     size, padded = kernel.shape[0], np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
     batch, height, width, _ = x.shape
     out = np.zeros((batch, height // strides, width // strides, kernel.shape[-1]))
@@ -113,18 +113,22 @@ def relu(x, slope=0.0):
 
 
 @pytest.mark.parametrize("up", choices.UPSAMPLINGS)
-def test_dcgan_generator_equals_the_plain_version(up):
+def test_dcgan_generator_equals_the_reference(up):
     generator, z = networks.dcgan_generator(16, 5, 2, up=up), noise(3, 5)
     first, *norm, second, scale, shift, third, bias = random_weights(generator)
-    step = plain_transposed if up == "transposed" else lambda x, k: plain_conv(x.repeat(2, 1).repeat(2, 2), k, 1)
-    hidden = relu(plain_norm((z @ first).reshape(3, 4, 4, 4), *norm))
-    hidden = relu(plain_norm(step(hidden, second), scale, shift))
+    step = (
+        reference_transposed
+        if up == "transposed"
+        else lambda x, k: reference_conv(x.repeat(2, 1).repeat(2, 2), k, 1)
+    )
+    hidden = relu(reference_norm((z @ first).reshape(3, 4, 4, 4), *norm))
+    hidden = relu(reference_norm(step(hidden, second), scale, shift))
     expected = np.tanh(step(hidden, third) + bias)
     np.testing.assert_allclose(generator(z, training=True), expected, rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("normalisation", choices.NORMALISATIONS)
-def test_dcgan_discriminator_equals_the_plain_version(normalisation):
+def test_dcgan_discriminator_equals_the_reference(normalisation):
     discriminator, images = networks.dcgan_discriminator(16, 2, normalisation=normalisation), noise(3, 16, 16, 3)
     first, first_bias, second, *norm, kernel, bias = random_weights(discriminator)
     if normalisation == "spectral":
@@ -133,18 +137,17 @@ def test_dcgan_discriminator_equals_the_plain_version(normalisation):
         first, second, kernel = (
             k / float(n.sigma()) for k, n in zip((first, second, kernel), spectral, strict=True)
         )
-    hidden = relu(plain_conv(images, first, 2) + first_bias, 0.2)
-    hidden = plain_conv(hidden, second, 2)
-    hidden = relu(plain_norm(hidden, *norm) if normalisation == "batch" else hidden + norm[0], 0.2)
+    hidden = relu(reference_conv(images, first, 2) + first_bias, 0.2)
+    hidden = reference_conv(hidden, second, 2)
+    hidden = relu(reference_norm(hidden, *norm) if normalisation == "batch" else hidden + norm[0], 0.2)
     expected = hidden.reshape(3, -1) @ kernel[:, 0] + bias
     np.testing.assert_allclose(discriminator(images, training=True), expected, rtol=1e-3, atol=1e-4)
 
 
-def test_residual_generator_equals_the_plain_version():
+def test_residual_generator_equals_the_reference():
     generator, z = networks.residual_generator(8, 5, 2), noise(3, 5)
     w = random_weights(generator)
-    by_shape = [weight.shape for weight in w]
-    assert sorted(by_shape) == sorted(
+    assert sorted(weight.shape for weight in w) == sorted(
         [(5, 32), (32,), *[(2,)] * 6, (3, 3, 2, 2), (3, 3, 2, 2), (1, 1, 2, 2), (3, 3, 2, 3), (3,)]
     )
     layer = {type(n).__name__: [] for n in generator.layers}
@@ -158,15 +161,15 @@ def test_residual_generator_equals_the_plain_version():
         return x.repeat(2, 1).repeat(2, 2)
 
     x = (z @ dense[0] + dense[1]).reshape(3, 4, 4, 2)
-    inner = plain_conv(double(relu(plain_norm(x, *norms[0]))), first[0], 1)
-    inner = plain_conv(relu(plain_norm(inner, *norms[1])), second[0], 1)
+    inner = reference_conv(double(relu(reference_norm(x, *norms[0]))), first[0], 1)
+    inner = reference_conv(relu(reference_norm(inner, *norms[1])), second[0], 1)
     x = inner + double(x) @ shortcut[0][0, 0]
-    expected = np.tanh(plain_conv(relu(plain_norm(x, *norms[2])), last[0], 1) + last[1])
+    expected = np.tanh(reference_conv(relu(reference_norm(x, *norms[2])), last[0], 1) + last[1])
     np.testing.assert_allclose(generator(z, training=True), expected, rtol=1e-3, atol=1e-4)
 
 
-def test_residual_discriminator_equals_the_plain_version():
-    """At width 16: a block that halves without ReLU before it, two that keep the width, a sum."""
+def test_residual_discriminator_equals_the_reference():
+    """At width 16 there are a downsampling block without a first ReLU, two blocks of equal width and a sum."""
     discriminator, images = networks.residual_discriminator(16, 2, normalisation="none"), noise(3, 16, 16, 3)
     random_weights(discriminator)
     convs = [n for n in discriminator.layers if isinstance(n, keras.layers.Conv2D)]
@@ -175,7 +178,7 @@ def test_residual_discriminator_equals_the_plain_version():
     pairs = [n for n in convs if n is not shortcut]
 
     def conv(x, layer):
-        return plain_conv(x, np.asarray(layer.kernel, np.float64), 1) + np.asarray(layer.bias)
+        return reference_conv(x, np.asarray(layer.kernel, np.float64), 1) + np.asarray(layer.bias)
 
     def halved(x):
         return x.reshape(3, 8, 2, 8, 2, -1).mean((2, 4))
@@ -188,13 +191,13 @@ def test_residual_discriminator_equals_the_plain_version():
     np.testing.assert_allclose(discriminator(images), expected, rtol=1e-3, atol=1e-4)
 
 
-def test_minibatch_deviation_sees_the_other_images():
+def test_minibatch_deviation_makes_logits_depend_on_the_batch():
     images = noise(3, 8, 8, 3)
     for minibatch_deviation in (False, True):
         network = networks.dcgan_discriminator(8, 2, normalisation="none", minibatch_deviation=minibatch_deviation)
         random_weights(network)
-        alone, together = network(images[:1]), network(images)[:1]
-        assert np.allclose(alone, together, atol=1e-5) != minibatch_deviation
+        logit_alone, logit_in_batch = network(images[:1]), network(images)[:1]
+        assert np.allclose(logit_alone, logit_in_batch, atol=1e-5) != minibatch_deviation
 
 
 # Conditions
@@ -215,26 +218,26 @@ def test_outputs_depend_on_the_class(name, condition):
     assert [n.classes for n in norms][0] == (2 if condition == "projection" else 0)
 
 
-def test_projection_is_the_inner_product_of_embedding_and_summed_features():
+def test_projection_adds_the_inner_product_of_embedding_and_summed_features():
     conditional = networks.dcgan_discriminator(16, 2, classes=3, normalisation="none")
-    plain = networks.dcgan_discriminator(16, 2, normalisation="none")
+    unconditional = networks.dcgan_discriminator(16, 2, normalisation="none")
     weights, images = random_weights(conditional), noise(4, 16, 16, 3)
     embedding = next(w for w in weights if w.shape == (3, 4))
-    plain.set_weights([w for w in weights if w.shape != (3, 4)])
-    features = keras.Model(plain.input, plain.layers[-3 if len(plain.layers) == 8 else 4].output)
+    unconditional.set_weights([w for w in weights if w.shape != (3, 4)])
+    features = keras.Model(unconditional.input, unconditional.layers[4].output)
     hidden = np.asarray(features(images))
     assert hidden.shape == (4, 4, 4, 4)
-    mixed = np.float32([[1, 0, 0], [0, 0, 1], [0.5, 0.5, 0], [0, 0, 0]])
-    expected = np.asarray(plain(images)) + np.einsum("bc,bhwc->b", mixed @ embedding, hidden)
-    np.testing.assert_allclose(conditional([images, mixed]), expected, rtol=1e-4, atol=1e-4)
+    class_weights = np.float32([[1, 0, 0], [0, 0, 1], [0.5, 0.5, 0], [0, 0, 0]])
+    expected = np.asarray(unconditional(images)) + np.einsum("bc,bhwc->b", class_weights @ embedding, hidden)
+    np.testing.assert_allclose(conditional([images, class_weights]), expected, rtol=1e-4, atol=1e-4)
 
 
-def test_concatenated_labels_are_constant_maps_behind_the_colours():
+def test_concatenated_class_weights_are_constant_maps_after_the_colours():
     network = networks.dcgan_discriminator(8, 2, classes=2, condition="concat", normalisation="none")
     weights, images = random_weights(network), noise(2, 8, 8, 3)
     assert weights[0].shape == (4, 4, 5, 2)
     maps = np.broadcast_to(np.float32([[1, 0], [0.25, 0.75]])[:, None, None], (2, 8, 8, 2))
-    hidden = relu(plain_conv(np.concatenate([images, maps], -1), weights[0], 2) + weights[1], 0.2)
+    hidden = relu(reference_conv(np.concatenate([images, maps], -1), weights[0], 2) + weights[1], 0.2)
     expected = hidden.reshape(2, -1) @ weights[2][:, 0] + weights[3]
     np.testing.assert_allclose(network([images, maps[:, 0, 0]]), expected, rtol=1e-4, atol=1e-4)
 
@@ -242,7 +245,7 @@ def test_concatenated_labels_are_constant_maps_behind_the_colours():
 # Initial values and dtype policies
 
 
-def test_dcgan_kernels_start_from_002():
+def test_dcgan_kernels_start_with_a_deviation_of_002():
     keras.utils.set_random_seed(0)
     for network in (
         networks.dcgan_generator(32, 100, 16),
@@ -261,7 +264,7 @@ def test_dcgan_kernels_start_from_002():
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
 @pytest.mark.parametrize("name", networks.ARCHITECTURES)
-def test_mixed_policies_end_in_float32(name, policy):
+def test_outputs_are_float32_under_mixed_policies(name, policy):
     make_generator, make_discriminator = networks.ARCHITECTURES[name]
     generator = make_generator(8, 3, 2, classes=2, up=GENERATORS[name], dtype=policy)
     discriminator = make_discriminator(8, 2, classes=2, normalisation="spectral", dtype=policy)

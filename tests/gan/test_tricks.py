@@ -159,6 +159,15 @@ def test_an_average_is_not_updated_after_a_skipped_step():
     np.testing.assert_allclose(network.variables[0], start + 0.5, rtol=1e-6)
 
 
+def test_seed_states_are_not_averaged():
+    def make():
+        return keras.Sequential([keras.Input((1,)), keras.layers.Dense(1), keras.layers.Dropout(0.5)])
+
+    average = tricks.MovingAverage(make(), make(), 0.5)
+    assert len(average.network.variables) == 3 and len(average.pairs) == 2
+    average.update(100, tf.constant(True))
+
+
 @pytest.mark.parametrize(
     ("make", "received"),
     [

@@ -1,4 +1,4 @@
-"""Differentiable augmentation: each change by hand from known draws, its gradient, and its randomness."""
+"""Differentiable augmentation: each augmentation by hand from known draws, its gradient and its randomness."""
 
 import numpy as np
 import pytest
@@ -14,12 +14,12 @@ def noise(count=4, width=16):
 
 
 def draws(*rows):
-    """[3, B] from one row for each kind of draw; the rest 0.5."""
+    """Draws [3, B] from up to three rows; missing rows are 0.5."""
     rows = [*rows, *[[0.5] * len(rows[0])] * (3 - len(rows))]
     return tf.constant(rows, tf.float32)
 
 
-def test_flip():
+def test_flip_mirrors_for_draws_below_a_half():
     images = noise(2)
     flipped = augmentation.flip(images, draws([0.49, 0.5]))
     np.testing.assert_array_equal(flipped[0], images[0, :, ::-1])
@@ -45,26 +45,26 @@ def test_colour_by_hand():
     ("down", "right", "shift"),
     [(0.0, 0.5, (-2, 0)), (0.5, 0.999, (0, 2)), (0.7, 0.3, (1, -1)), (0.5, 0.5, (0, 0))],
 )
-def test_translation(down, right, shift):
+def test_translation_by_hand(down, right, shift):
     images = noise(1)
     moved = augmentation.translate(images, draws([down], [right]))
     padded = np.pad(np.asarray(images[0]), ((2, 2), (2, 2), (0, 0)))
     np.testing.assert_array_equal(moved[0], padded[2 - shift[0] : 18 - shift[0], 2 - shift[1] : 18 - shift[1]])
 
 
-def test_translation_reaches_every_shift_alike():
-    """An eighth of 32 is 4: nine shifts each way."""
+def test_translation_draws_all_shifts_uniformly():
+    """The largest shift is an eighth of 32, 4, so there are nine."""
     shifted = augmentation.shift_matrices(32, tf.constant((np.arange(900) + 0.5) / 900, tf.float32))
-    place = np.asarray(shifted)[:, 16].argmax(1)  # row 16 picks place 16 - shift
-    np.testing.assert_array_equal(np.unique(place, return_counts=True), (np.arange(12, 21), [100] * 9))
+    position = np.asarray(shifted)[:, 16].argmax(1)  # row 16 selects position 16 - shift
+    np.testing.assert_array_equal(np.unique(position, return_counts=True), (np.arange(12, 21), [100] * 9))
 
 
 @pytest.mark.parametrize(
     ("down", "right", "rows", "columns"),
     [(0.5, 0.5, (4, 12), (4, 12)), (0.0, 0.999, (0, 4), (12, 16)), (0.25, 0.75, (0, 8), (8, 16))],
 )
-def test_cutout(down, right, rows, columns):
-    """A square of 8 of 16 around the centre floor(17 draw), which may lie at either border."""
+def test_cutout_by_hand(down, right, rows, columns):
+    """A square of 8 of 16 around the centre floor(17 draw), which may be at either border."""
     images = noise(1)
     expected = np.asarray(images[0]).copy()
     expected[rows[0] : rows[1], columns[0] : columns[1]] = 0
@@ -72,8 +72,8 @@ def test_cutout(down, right, rows, columns):
 
 
 @pytest.mark.parametrize("name", augmentation.POLICIES)
-def test_gradients_pass(name):
-    """Each change is linear in the image, up to a constant: the gradient is that of finite differences."""
+def test_gradients_are_those_of_finite_differences(name):
+    """Each augmentation is affine in the image, so finite differences are exact."""
     images = noise(2, 8)
     random = np.random.default_rng(1)
     weights, direction = (tf.constant(random.normal(size=images.shape), tf.float32) for _ in range(2))
@@ -95,17 +95,17 @@ def test_draws_are_a_function_of_the_seed_and_differ_by_image():
     assert len({np.asarray(image).tobytes() for image in first}) == 6
 
 
-def test_a_change_does_not_depend_on_which_others_are_on():
+def test_draws_of_an_augmentation_do_not_depend_on_the_others():
     images = noise()
-    alone = augmentation.augment(images, ("translation",), SEED)
+    translated = augmentation.augment(images, ("translation",), SEED)
     flipped = augmentation.augment(images, ("flip",), SEED)
     both = augmentation.augment(images, ("translation", "flip"), SEED)
     rows = tf.reduce_all(flipped == images, (1, 2, 3))  # not flipped
     assert 0 < np.sum(rows) < 4
-    np.testing.assert_array_equal(both[rows], alone[rows])
+    np.testing.assert_array_equal(both[rows], translated[rows])
 
 
-def test_no_policy_changes_nothing_and_a_wrong_one_is_named():
+def test_an_empty_policy_changes_nothing_and_an_unknown_name_is_refused():
     images = noise()
     assert augmentation.augment(images, (), SEED) is images
     with pytest.raises(ValueError, match="must be among flip, colour.*'color'"):
