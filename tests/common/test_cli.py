@@ -28,7 +28,7 @@ def program(text, environment=None):
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
 
 
-def test_run_passes_on_what_is_not_bad_input():
+def test_run_does_not_catch_other_errors():
     assert program("command.run(lambda: print('done'))").returncode == 0
     result = program("command.run(lambda: 1 / 0)")
     assert result.returncode == 1 and "ZeroDivisionError" in result.stderr  # a bug keeps its traceback
@@ -38,7 +38,7 @@ def test_run_passes_on_what_is_not_bad_input():
     assert result.returncode == 2 and result.stderr == "error: a b c\n"
 
 
-def test_a_closed_pipe_is_no_error():
+def test_closed_pipe_is_not_an_error():
     text = "from common import cli as command; command.run(lambda: print('x' * 10**6, flush=True))"
     shell = f'"{sys.executable}" -c "{text}" | head -c 1; exit ${{PIPESTATUS[0]}}'
     result = subprocess.run(["bash", "-c", shell], cwd=ROOT, capture_output=True, text=True, timeout=60)
@@ -46,7 +46,7 @@ def test_a_closed_pipe_is_no_error():
 
 
 @pytest.mark.parametrize(("level", "heard"), [(None, ""), ("0", "chatter\n")])
-def test_chatter_of_tensorflow(tmp_path, level, heard):
+def test_start_up_messages_of_tensorflow_are_hidden(tmp_path, level, heard):
     """It is held back, also what C++ writes to the file descriptor, unless someone asked for it."""
     (tmp_path / "keras.py").write_text("")
     (tmp_path / "tensorflow.py").write_text("import os\nos.write(2, b'chatter\\n')\nfrom t import config\n")
@@ -60,7 +60,7 @@ def test_chatter_of_tensorflow(tmp_path, level, heard):
     assert result.returncode == 1 and "chatter\n" in result.stderr and "ImportError" in result.stderr
 
 
-def test_keras_does_not_find_scikit_learn_and_others_do(tmp_path):
+def test_only_the_import_of_keras_does_not_find_scikit_learn(tmp_path):
     (tmp_path / "sklearn.py").write_text("")
     (tmp_path / "tensorflow.py").write_text(STAND_IN.format(gpus=[]))
     (tmp_path / "keras.py").write_text("try:\n    import sklearn\nexcept ImportError:\n    print('not found')\n")
@@ -98,7 +98,7 @@ def test_onednn_is_on_where_tensorflow_has_it(tmp_path, processor, own, expected
         ("deterministic=True", 1, ["deterministic", "tf32 False", "visible ['gpu0'] GPU", "started"]),
     ],
 )
-def test_what_is_set_before_the_devices_start(tmp_path, options, gpus, expected):
+def test_device_settings_are_made_before_initialization(tmp_path, options, gpus, expected):
     (tmp_path / "keras.py").write_text("")
     (tmp_path / "tensorflow.py").write_text(STAND_IN.format(gpus=[f"gpu{i}" for i in range(gpus)]))
     found = program(f"command.import_tensorflow({options})", os.environ | {"PYTHONPATH": str(tmp_path)})
@@ -114,7 +114,7 @@ def test_what_is_set_before_the_devices_start(tmp_path, options, gpus, expected)
         ({"XLA_FLAGS": "--a=1"}, "deterministic=True", "true --a=1 --xla_gpu_deterministic_ops=true"),
     ],
 )
-def test_what_the_environment_says_before_tensorflow_is_imported(tmp_path, environment, options, expected):
+def test_environment_is_set_before_tensorflow_is_imported(tmp_path, environment, options, expected):
     """GPU memory is taken as it is needed, unless someone says otherwise."""
     (tmp_path / "keras.py").write_text("")
     variables = "import os\nprint(os.environ['TF_FORCE_GPU_ALLOW_GROWTH'], os.environ.get('XLA_FLAGS'))\n"
@@ -133,7 +133,7 @@ def test_xla_knows_the_flag_for_determinism():
     assert (found.returncode, found.stdout) == (0, "6\n"), found.stderr
 
 
-def test_one_line():
+def test_one_line_shortens_and_escapes_messages():
     assert one_line(KeyError("no 'depht'\nDid you mean \"depth\"?")) == "no 'depht' Did you mean \"depth\"?"
     assert one_line(InputError("Received: 'x'")) == "Received: 'x'"
     text = "bad config: Traceback (most recent call last):\n  File\n    x = 1\nValueError: Received: 'y'\n"

@@ -31,7 +31,7 @@ def holder(tmp_path):
     process.communicate()
 
 
-def test_the_second_is_told_of_the_first(tmp_path, holder):
+def test_error_of_a_second_process_names_the_holder(tmp_path, holder):
     with pytest.raises(InputError) as error:
         FolderLock(tmp_path)
     told = str(error.value)
@@ -40,7 +40,7 @@ def test_the_second_is_told_of_the_first(tmp_path, holder):
     assert "--workdir" in told
 
 
-def test_the_command_refuses_before_tensorflow_and_changes_nothing(tmp_path, holder):
+def test_command_refuses_a_locked_folder_and_changes_nothing(tmp_path, holder):
     (tmp_path / "tensorflow.py").write_text("import os; os._exit(99)")
     (tmp_path / "config.json").write_text("{}")
     (tmp_path / ".unfinished-1").write_text("what the first is about to rename")
@@ -54,7 +54,7 @@ def test_the_command_refuses_before_tensorflow_and_changes_nothing(tmp_path, hol
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
-def test_a_killed_holder_leaves_no_lock(tmp_path, holder):
+def test_lock_ends_when_its_holder_is_killed(tmp_path, holder):
     holder.send_signal(signal.SIGKILL)
     holder.wait()
     assert (tmp_path / ".lock").read_text().startswith(f"process {holder.pid} ")  # only its name stays
@@ -66,7 +66,7 @@ def test_a_killed_holder_leaves_no_lock(tmp_path, holder):
     FolderLock(tmp_path).release()
 
 
-def test_a_child_does_not_keep_the_lock(tmp_path):
+def test_child_process_does_not_keep_the_lock(tmp_path):
     """The file is not inherited by programs that a training starts."""
     lock = FolderLock(tmp_path)
     child = subprocess.Popen(["sleep", "600"])
@@ -78,14 +78,14 @@ def test_a_child_does_not_keep_the_lock(tmp_path):
         child.wait()
 
 
-def test_a_run_directory_holds_it_until_closed(tmp_path):
+def test_run_directory_holds_the_lock_until_closed(tmp_path):
     with RunDirectory(str(tmp_path / "run"), {}):
         with pytest.raises(InputError, match=f"process {os.getpid()} on"):
             RunDirectory(str(tmp_path / "run"), {})
     RunDirectory(str(tmp_path / "run"), {}).close()
 
 
-def test_a_refused_config_gives_the_lock_back(tmp_path):
+def test_refused_config_releases_the_lock(tmp_path):
     with RunDirectory(str(tmp_path / "run"), {"a": 1}) as run:
         run.checkpoints.save(1, {})
     with pytest.raises(InputError, match="a=2") as error:
@@ -95,7 +95,7 @@ def test_a_refused_config_gives_the_lock_back(tmp_path):
 
 
 @pytest.mark.parametrize("kind", [errno.ENOLCK, errno.ENOTSUP])
-def test_a_file_system_without_locks_gets_a_warning(tmp_path, monkeypatch, caplog, kind):
+def test_file_system_without_locks_gives_a_warning(tmp_path, monkeypatch, caplog, kind):
     def refuse(*_):
         raise OSError(kind, os.strerror(kind))
 

@@ -25,7 +25,7 @@ def folder(tmp_path):
 # common/release.py
 
 
-def test_what_is_written_is_read_as_float16(folder):
+def test_weights_are_read_back_as_float16(folder):
     config, weights, codes, digest = release.read(folder)
     assert config == {"model": {"depth": 2}}
     assert weights.keys() == WEIGHTS.keys() and weights["step"] == 7
@@ -48,7 +48,7 @@ def test_equal_contents_make_equal_files_and_other_weights_another_digest(folder
     assert {path.name for path in folder.iterdir()} == set(release.FILES)
 
 
-def test_a_release_is_found_by_run_folder_and_name(folder, tmp_path, monkeypatch):
+def test_release_is_found_by_run_folder_and_name(folder, tmp_path, monkeypatch):
     assert release.resolve(folder.parent) == release.resolve(folder) == folder
     monkeypatch.setattr(release, "BUNDLED", tmp_path)
     release.write(tmp_path / "small", {}, WEIGHTS, CODES)
@@ -62,7 +62,7 @@ def test_a_release_is_found_by_run_folder_and_name(folder, tmp_path, monkeypatch
 
 @pytest.mark.parametrize("name", release.FILES)
 @pytest.mark.parametrize("damage", ["cut", "empty", "noise", "missing"])
-def test_a_damaged_file_is_named(folder, name, damage):
+def test_damaged_file_is_named(folder, name, damage):
     data = (folder / name).read_bytes()
     (folder / name).unlink()
     if damage != "missing":
@@ -72,7 +72,7 @@ def test_a_damaged_file_is_named(folder, name, damage):
 
 
 @pytest.mark.parametrize("name", ["bank.npz", "weights.npz"])
-def test_one_changed_byte_is_noticed(folder, name):
+def test_one_changed_byte_is_detected(folder, name):
     data = bytearray((folder / name).read_bytes())
     data[data.index(b"NUMPY") + 127] ^= 1  # the first array's first value: the zip's checksum tells
     (folder / name).write_bytes(data)
@@ -93,7 +93,7 @@ def test_weights_without_a_config_digest_are_read(tmp_path):
     assert release.read(tmp_path, "gan")[1] == {"a": np.float16([1])}
 
 
-def test_a_newer_format_and_pickles_are_refused(folder):
+def test_newer_format_and_pickles_are_refused(folder):
     whole = (folder / "bank.npz").read_bytes()
     np.savez(folder / "bank.npz", format=np.int64(2))
     with pytest.raises(InputError, match="format 2; update this project"):
@@ -105,7 +105,7 @@ def test_a_newer_format_and_pickles_are_refused(folder):
     release.read(folder)
 
 
-def test_a_bank_of_other_weights_is_refused(folder, tmp_path):
+def test_bank_of_other_weights_is_refused(folder, tmp_path):
     release.write(tmp_path / "other", {}, WEIGHTS | {"step": np.int64(8)}, CODES)
     (folder / "bank.npz").write_bytes((tmp_path / "other" / "bank.npz").read_bytes())
     with pytest.raises(InputError, match="bank.npz of other weights"):
@@ -125,7 +125,7 @@ def dataset(count=30, split="train"):
     return ImageDataset(images, labels, 1000 + np.arange(count), ("a", "b", "c"), split)
 
 
-def test_a_subset_holds_so_many_of_each_class_and_a_larger_one_holds_it():
+def test_subsets_have_equal_classes_and_are_nested():
     labels = dataset().labels
     small, large = latent_bank.draw_subset(dataset(), 4), latent_bank.draw_subset(dataset(), 7)
     assert np.bincount(labels[small]).tolist() == [4, 4, 4] and np.bincount(labels[large]).tolist() == [7, 7, 7]
@@ -135,7 +135,7 @@ def test_a_subset_holds_so_many_of_each_class_and_a_larger_one_holds_it():
     assert not np.array_equal(latent_bank.draw_subset(dataset(), 4, seed=1), small)
 
 
-def test_a_bank_knows_which_image_each_code_is_of():
+def test_bank_records_the_image_of_each_latent():
     def encode(images):
         assert images.dtype == np.float32 and len(images) <= 5
         return images[..., :1] * 2
@@ -158,7 +158,7 @@ def test_a_bank_knows_which_image_each_code_is_of():
         bank.rows("d")
 
 
-def test_a_bank_survives_a_release(tmp_path):
+def test_bank_is_unchanged_by_a_release(tmp_path):
     bank = latent_bank.build_bank(lambda images: images, [dataset()], (2,))
     release.write(tmp_path, {}, WEIGHTS, bank.arrays())
     again = LatentBank.from_arrays(release.read(tmp_path)[2])
@@ -180,7 +180,7 @@ def acai():
 SIZES = dict(width=32, colours=3, latent_width=4, latent_channels=2, depth=2, critic_depth=3)
 
 
-def test_released_networks_are_the_averaged_ones(acai):
+def test_released_networks_are_averaged(acai):
     from acai.inference import ReleasedACAI
 
     random = np.random.default_rng(0)
@@ -201,7 +201,7 @@ def test_released_networks_are_the_averaged_ones(acai):
     assert released.predict_mix(images).shape == (7,)
 
 
-def test_weights_of_other_sizes_are_refused(acai):
+def test_weights_of_another_architecture_are_refused(acai):
     from acai.inference import ReleasedACAI
 
     weights = {name: np.asarray(value) for name, value in acai.release_state().items()}
@@ -213,7 +213,7 @@ def test_weights_of_other_sizes_are_refused(acai):
         ReleasedACAI(SIZES, short, "here")
 
 
-def test_a_release_may_come_without_a_critic(acai):
+def test_release_without_a_critic_can_be_used(acai):
     from acai.inference import ReleasedACAI
 
     weights = {name: np.asarray(value) for name, value in acai.release_state().items()}
@@ -222,7 +222,7 @@ def test_a_release_may_come_without_a_critic(acai):
     assert released.critic is None and released.encode(np.zeros((2, 32, 32, 3))).shape == (2, 4, 4, 2)
 
 
-def test_a_release_without_a_bank_is_read_by_its_family(tmp_path):
+def test_release_of_another_family_needs_no_bank(tmp_path):
     """Of another family's it is refused before its files are, and its family is told."""
     release.write(tmp_path, {"family": "classifier"}, WEIGHTS)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["config.json", "weights.npz"]

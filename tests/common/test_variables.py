@@ -11,7 +11,7 @@ from tests.support.acai_models import build
 from tests.support.gan_models import build_gan
 
 
-def test_names_number_a_networks_variables():
+def test_network_variables_have_numbered_names():
     network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3), keras.layers.BatchNormalization()])
     found = variables.variables_by_name("net", network)
     names = ["kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance"]
@@ -37,20 +37,20 @@ def test_every_variable_of_every_optimizer_has_a_name():
         (8, False, 1),
     ],
 )
-def test_averages_follow_by_hand(steps, moved, expected):
+def test_averages_match_hand_computed_ones(steps, moved, expected):
     average, weight = tf.Variable([1.0]), tf.Variable([11.0])
     variables.update_averages([(average, weight)], 0.75, tf.constant(steps, tf.int64), tf.constant(moved))
     np.testing.assert_allclose(average, [expected], rtol=1e-5)
     np.testing.assert_array_equal(weight, [11.0])
 
 
-def test_averages_stay_after_an_overflow_whatever_the_weight_is():
+def test_averages_are_unchanged_after_an_overflow():
     average = tf.Variable([3.0])
     variables.update_averages([(average, tf.Variable([1e30]))], 0.5, tf.constant(5), tf.constant(False))
     np.testing.assert_array_equal(average, [3.0])
 
 
-def test_what_an_optimizer_says():
+def test_optimizer_logs_have_learning_rate_and_loss_scale():
     plain = keras.optimizers.Adam(0.25)
     scaled = keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam(0.5), initial_scale=64.0)
     scaled.build([keras.Variable([1.0])])

@@ -9,7 +9,7 @@ from common.backend.activations import LeakyReLU
 INPUTS = [-2.0, -0.5, 0.5, 3.0]
 
 
-def test_values_and_gradients_by_hand():
+def test_values_and_gradients_match_hand_computed_ones():
     inputs = tf.constant(INPUTS)
     with tf.GradientTape() as tape:
         tape.watch(inputs)
@@ -19,7 +19,7 @@ def test_values_and_gradients_by_hand():
 
 
 @pytest.mark.parametrize("compiled", [False, True])
-def test_a_gradient_penaltys_gradient_by_hand(compiled):
+def test_gradient_of_a_gradient_penalty_matches_a_hand_computed_one(compiled):
     """f = sum y^2 / 2 has df/dx = s^2 x with s the slope there; d/dx of sum (df/dx)^2 / 2 is s^4 x."""
 
     @tf.function(jit_compile=compiled)
@@ -36,7 +36,7 @@ def test_a_gradient_penaltys_gradient_by_hand(compiled):
 
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_float16", "mixed_bfloat16"])
-def test_it_computes_in_its_policys_precision(policy):
+def test_layer_computes_in_its_policys_dtype(policy):
     layer = LeakyReLU(0.25, dtype=policy)
     outputs = layer(tf.constant(INPUTS))
     assert outputs.dtype == layer.compute_dtype

@@ -26,7 +26,7 @@ def moved(optimizer_class, rate=RATE, compiled=False):
 
 
 @pytest.mark.parametrize("compiled", [False, True], ids=["graph", "XLA"])
-def test_steps_by_hand(compiled):
+def test_steps_match_hand_computed_ones(compiled):
     """x -= rate sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt(v) + epsilon)."""
     x, m, v = np.ones((3, 4)), np.zeros((3, 4)), np.zeros((3, 4))
     for t, gradient in enumerate(gradients(), 1):
@@ -35,7 +35,7 @@ def test_steps_by_hand(compiled):
     np.testing.assert_allclose(moved(Adam, compiled=compiled)[0], x, rtol=1e-5)
 
 
-def test_checkpoints_of_kerass_adam_fit():
+def test_checkpoints_of_keras_adam_can_be_restored():
     """The same variables in the same order, here after steps at a falling rate."""
     schedule = keras.optimizers.schedules.CosineDecay(RATE, 10)
     for ours, kerass in zip(moved(Adam, schedule), moved(keras.optimizers.Adam, schedule), strict=True):

@@ -32,7 +32,7 @@ def machine(monkeypatch):
         ("arm64", 0, "float32", True),
     ],
 )
-def test_auto(processor, gpus, policy, expected, machine):
+def test_auto_depends_on_processor_gpu_and_precision(processor, gpus, policy, expected, machine):
     machine(processor, gpus)
     assert compiler.resolve("auto", policy) is expected
 
@@ -43,7 +43,7 @@ def test_auto_compiles_what_winograd_speeds_up(machine):
     assert compiler.resolve("off", "float32", winograd=True) is False
 
 
-def test_a_model_says_what_it_is(machine):
+def test_resolve_for_reads_the_models_policy_and_winograd(machine):
     machine("x86_64")
     float32, float16 = types.SimpleNamespace(name="float32"), types.SimpleNamespace(name="mixed_float16")
     for policy, winograd, expected in [(float32, False, False), (float32, True, True), (float16, False, True)]:
@@ -53,7 +53,7 @@ def test_a_model_says_what_it_is(machine):
     assert compiler.resolve_for(types.SimpleNamespace(dtype_policy=float32), "auto") is False
 
 
-def test_what_is_traced_knows_of_xla_on_a_cpu(machine):
+def test_traced_code_knows_whether_xla_compiles_it_for_a_cpu(machine):
     machine("x86_64")
     assert not compiler.targets_cpu_with_xla()
     with compiler.tracing(True):
@@ -68,7 +68,7 @@ def test_what_is_traced_knows_of_xla_on_a_cpu(machine):
     assert not compiler.targets_cpu_with_xla()
 
 
-def test_what_is_traced_knows_of_onednn(machine):
+def test_traced_code_knows_whether_onednn_runs_it(machine):
     machine("x86_64")
     assert compiler.targets_onednn()
     with compiler.tracing(True):
@@ -80,7 +80,7 @@ def test_what_is_traced_knows_of_onednn(machine):
 
 
 @pytest.mark.parametrize(("choice", "expected"), [("on", True), ("off", False)])
-def test_a_choice_is_kept(choice, expected, machine):
+def test_explicit_choice_is_kept(choice, expected, machine):
     for gpus in (0, 1):
         machine("x86_64", gpus)
         assert compiler.resolve(choice, "float32") is compiler.resolve(choice, "mixed_float16") is expected

@@ -57,7 +57,7 @@ def test_devices_are_named(gpus, monkeypatch, found, replicas, expected):
     assert gpu.describe_devices(types.SimpleNamespace(num_replicas_in_sync=replicas)) == expected
 
 
-def test_a_gpu_that_tensorflow_does_not_find(gpus, caplog, monkeypatch):
+def test_gpu_that_tensorflow_does_not_find_gives_a_warning(gpus, caplog, monkeypatch):
     gpus(files=["/dev/nvidia0"])
     gpu.warn_about_gpus()
     (message,) = caplog.messages
@@ -76,7 +76,7 @@ def test_a_gpu_that_tensorflow_does_not_find(gpus, caplog, monkeypatch):
 @pytest.mark.parametrize(
     ("found", "warned"), [(T4, False), (A100, False), (BLACKWELL, True), (("P100", (6, 0)), True)]
 )
-def test_capabilities_that_the_wheels_have_no_code_for(gpus, caplog, found, warned):
+def test_capabilities_without_compiled_code_give_a_warning(gpus, caplog, found, warned):
     gpus(found)
     gpu.warn_about_gpus()
     assert [found[0] for found in caplog.messages] == (["c"] if warned else [])
@@ -84,7 +84,7 @@ def test_capabilities_that_the_wheels_have_no_code_for(gpus, caplog, found, warn
         assert f"{found[1][0]}.{found[1][1]} is outside 7.0 to 9.0" in caplog.messages[0]
 
 
-def test_capabilities_are_those_of_the_installed_wheel():
+def test_capability_range_is_that_of_the_installed_wheel():
     """Where the wheel has code for GPUs: its newest real or virtual architecture is the end of our range."""
     built_for = tf.sysconfig.get_build_info().get("cuda_compute_capabilities")
     if not built_for:
@@ -98,7 +98,7 @@ def test_capabilities_are_those_of_the_installed_wheel():
 AUTOTUNER = tf.errors.InternalError(None, None, "Autotuner could not find any supported configs for HLO:\n %conv")
 
 
-def test_a_cudnn_that_is_too_old(gpus, monkeypatch):
+def test_too_old_cudnn_is_explained(gpus, monkeypatch):
     gpus(T4)
     monkeypatch.setattr(ctypes, "CDLL", lambda name: types.SimpleNamespace(cudnnGetVersion=lambda: 90300))
     with pytest.raises(InputError) as error, gpu.explain_gpu_errors(compiled=True):
@@ -112,7 +112,7 @@ def test_a_cudnn_that_is_too_old(gpus, monkeypatch):
     assert "jit_compile" not in str(error.value)
 
 
-def test_a_gpu_without_room(gpus):
+def test_exhausted_gpu_memory_is_explained(gpus):
     gpus(T4)
     with (
         pytest.raises(InputError, match="enough memory.*OOM when allocating.*batch_size"),
@@ -121,7 +121,7 @@ def test_a_gpu_without_room(gpus):
         raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
 
 
-def test_other_errors_are_left_alone(gpus):
+def test_other_errors_are_not_changed(gpus):
     gpus(T4)
     with pytest.raises(tf.errors.InvalidArgumentError), gpu.explain_gpu_errors(True):
         raise tf.errors.InvalidArgumentError(None, None, "a bug of ours")
@@ -130,7 +130,7 @@ def test_other_errors_are_left_alone(gpus):
         raise AUTOTUNER
 
 
-def test_versions_of_cudnn(monkeypatch):
+def test_cudnn_version_is_formatted(monkeypatch):
     for number, version in ((92400, "9.24.0"), (90501, "9.5.1")):
         library = types.SimpleNamespace(cudnnGetVersion=lambda number=number: number)
         monkeypatch.setattr(ctypes, "CDLL", lambda name, library=library: library)
@@ -146,7 +146,7 @@ def test_versions_of_cudnn(monkeypatch):
 @pytest.mark.parametrize(
     ("policy", "enabled"), [("float32", False), ("mixed_float16", True), ("mixed_bfloat16", True)]
 )
-def test_float32_by_name_is_not_rounded_to_tf32(policy, enabled):
+def test_explicit_float32_is_not_rounded_to_tf32(policy, enabled):
     before = tf.config.experimental.tensor_float_32_execution_enabled()
     try:
         tf.config.experimental.enable_tensor_float_32_execution(not enabled)
@@ -156,7 +156,7 @@ def test_float32_by_name_is_not_rounded_to_tf32(policy, enabled):
         tf.config.experimental.enable_tensor_float_32_execution(before)
 
 
-def test_batches_are_copied_ahead_to_a_single_gpu_only(monkeypatch):
+def test_batches_are_prefetched_to_a_single_gpu_only(monkeypatch):
     stream, copies = tf.data.Dataset.range(3), []
     strategy = distribution.make_strategy("default")
     assert distribution.prefetch_to_device(strategy, stream) is stream
@@ -187,7 +187,7 @@ def small_config(policy):
 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "float32"])
-def test_a_forward_overflow_names_the_precision(tmp_path, monkeypatch, policy):
+def test_forward_overflow_error_names_the_precision(tmp_path, monkeypatch, policy):
     """A weight beyond float16's 65504, or beyond all numbers: no loss scale mends that."""
 
     def overflowing(*arguments, build=training.acai.build):
@@ -206,7 +206,7 @@ def test_a_forward_overflow_names_the_precision(tmp_path, monkeypatch, policy):
     assert "--config.train.learning_rate" in str(error.value)
 
 
-def test_a_first_step_that_the_gpu_cannot_run_is_explained(tmp_path, monkeypatch, gpus):
+def test_first_step_that_fails_on_the_gpu_is_explained(tmp_path, monkeypatch, gpus):
     """As an InternalError of TensorFlow would come out of the loop, on one GPU."""
 
     def fail(*arguments):
@@ -220,7 +220,7 @@ def test_a_first_step_that_the_gpu_cannot_run_is_explained(tmp_path, monkeypatch
             train.train(config, run)
 
 
-def test_the_start_line(tmp_path, caplog):
+def test_start_line_names_devices_precision_and_xla(tmp_path, caplog):
     config = small_config("auto")
     with caplog.at_level("INFO", logger="absl"), RunDirectory(str(tmp_path), json.loads(config.to_json())) as run:
         train.train(config, run)

@@ -42,7 +42,7 @@ def states_after_each_step(scaler_class, make_inner, compiled):
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_same_bits_as_keras(name):
+def test_steps_have_the_same_bits_as_keras(name):
     """Weights, moments, counters and scales after each of twelve steps, three of which overflow."""
     ours, kerass = (
         states_after_each_step(scaler, OPTIMIZERS[name], compiled=False)
@@ -56,7 +56,7 @@ def test_same_bits_as_keras(name):
     assert scales == [512.0, 256, 128, 128, 128, 64, 64, 64, 128, 128, 128, 256]
 
 
-def test_overflows_change_no_bit_under_xla():
+def test_overflow_changes_no_bit_with_xla():
     states = states_after_each_step(loss_scaling.LossScaleOptimizer, OPTIMIZERS["adam"], compiled=True)
     for step in (2, 5):
         before, after = states[step - 1], states[step]
@@ -72,7 +72,7 @@ def operations(function, *arguments):
     return found | {node.op for f in graph.as_graph_def().library.function for node in f.node_def}
 
 
-def test_keras_branches_where_ours_does_not():
+def test_keras_has_a_conditional_and_ours_has_none():
     def kinds(scaler_class):
         weights = [keras.Variable(np.ones(3, np.float32))]
         optimizer = scaler_class(keras.optimizers.SGD(0.1))
@@ -91,14 +91,14 @@ MODELS = {
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_no_conditional_in_a_mixed_float16_step(name):
+def test_mixed_float16_step_has_no_conditional(name):
     model = MODELS[name]()
     model.compile()
     batch = {"image": tf.zeros((4, 8, 8, 3)), "label": tf.zeros(4, tf.int32)}
     assert not operations(lambda batch: model.train_step(batch), batch) & BRANCHES
 
 
-def test_for_policy():
+def test_only_mixed_float16_wraps_the_optimizer():
     inner = keras.optimizers.SGD()
     for policy in ("float32", "mixed_bfloat16"):
         assert loss_scaling.wrap_for_policy(inner, policy) is inner
@@ -106,7 +106,7 @@ def test_for_policy():
 
 
 @pytest.mark.parametrize("overflows", [False, True])
-def test_networks_step_together_or_not_at_all(overflows):
+def test_overflow_of_one_network_skips_the_step_of_all(overflows):
     """`a` has the overflow; `b`, whose gradients are finite, does not step either, and both scales are halved."""
     weights = {name: [keras.Variable([1.0, 2.0])] for name in "ab"}
     optimizers = {name: loss_scaling.LossScaleOptimizer(keras.optimizers.SGD(1.0), 8.0) for name in "ab"}
@@ -127,7 +127,7 @@ def test_without_loss_scaling_every_step_is_taken():
     assert np.asarray(weights["a"][0]).tolist() == [0.5]
 
 
-def test_gradient_for_a_penalty_by_hand():
+def test_gradient_for_penalty_matches_a_hand_computed_one():
     """Of x^3 at 2: 12, the same bits with the inner scale; and its own gradient, 6 x, passes."""
     x = tf.constant([[2.0, -1.0]])
     with tf.GradientTape() as outer:
@@ -141,7 +141,7 @@ def test_gradient_for_a_penalty_by_hand():
 
 
 @pytest.mark.parametrize("small", [1.0, 2.0**-14])
-def test_gradient_penalty_in_float16_is_that_of_float32(small):
+def test_gradient_penalty_in_float16_equals_float32(small):
     """At initialisation, and where slopes are so small that unscaled ones would lose their digits in float16."""
     penalties = {}
     images = tf.constant(np.random.default_rng(0).uniform(-1, 1, (8, 16, 16, 3)), tf.float32)

@@ -26,7 +26,7 @@ def plain_up(maps, kernel):
     return tf.nn.conv2d_transpose(maps, kernel, shape, 2)
 
 
-def test_a_patch_by_hand():
+def test_down_of_a_patch_matches_a_hand_computed_one():
     kernel = tf.reshape(tf.range(1.0, 17.0), (4, 4, 1, 1))
     images = strided.up(tf.reshape([1.0, 0, 0, 0], (1, 2, 2, 1)), kernel)[0, ..., 0]
     np.testing.assert_array_equal(images, [[6, 7, 8, 0], [10, 11, 12, 0], [14, 15, 16, 0], [0] * 4])
@@ -36,7 +36,7 @@ def test_a_patch_by_hand():
 
 @pytest.mark.parametrize("compiled", [False, True])
 @pytest.mark.parametrize("name", SIZES)
-def test_values_and_gradients_are_tensorflows(name, compiled):
+def test_values_and_gradients_equal_tensorflow(name, compiled):
     images, maps, kernel = draws(*SIZES[name])
     for own, plain, inputs in ((strided.down, plain_down, images), (strided.up, plain_up, maps)):
 
@@ -53,7 +53,7 @@ def test_values_and_gradients_are_tensorflows(name, compiled):
 
 
 @pytest.mark.parametrize("name", SIZES)
-def test_a_gradient_penaltys_gradient_is_tensorflows(name):
+def test_gradient_of_a_gradient_penalty_equals_tensorflow(name):
     images, maps, kernel = draws(*SIZES[name])
     for own, plain, inputs in ((strided.down, plain_down, images), (strided.up, plain_up, maps)):
 
@@ -75,7 +75,7 @@ def test_a_gradient_penaltys_gradient_is_tensorflows(name):
     ("own", "keras_own", "width"),
     [(strided.Down, keras.layers.Conv2D, 8), (strided.Up, keras.layers.Conv2DTranspose, 4)],
 )
-def test_layers_are_keras_layers(own, keras_own, width, precision):
+def test_layers_equal_keras_layers(own, keras_own, width, precision):
     layer = own(6, dtype=precision, bias_initializer="ones")
     plain = keras_own(6, 4, 2, padding="same", dtype=precision)
     inputs = np.random.default_rng(1).normal(size=(2, width, width, 3)).astype(np.float32)

@@ -66,7 +66,7 @@ def step(model, count):
     ],
     ids=lambda options: options.get("bottleneck", {}).get("bottleneck") or "-".join(options) or "paper",
 )
-def test_towers_are_the_same_step(options):
+def test_step_in_towers_equals_the_plain_step(options):
     """Losses and all gradients of two and four towers are those of one, which the plain step is tested by."""
     keras.utils.set_random_seed(0)
     model = build(**dict(mix_weight=3.0) | options)
@@ -84,7 +84,7 @@ def test_towers_are_the_same_step(options):
                 np.testing.assert_allclose(other, one, rtol=1e-4, atol=2e-5 * np.abs(one).max(), err_msg=name)
 
 
-def test_rows_and_means():
+def test_towers_get_mirrored_rows_and_return_means():
     """A tower has pairs of mirrored rows, and draws what the whole batch draws at its rows."""
     seen, seed = [], tf.constant([1, 2], tf.int64)
     whole = tf.random.stateless_uniform((8,), seed, alg="philox")
@@ -101,13 +101,13 @@ def test_rows_and_means():
     assert float(drawn) == pytest.approx(np.mean(whole), rel=1e-6)
 
 
-def test_towers_do_not_speak_to_each_other():
+def test_communication_between_towers_is_an_error():
     with pytest.raises(RuntimeError, match="cannot communicate"):
         replicas.run_in_towers(lambda rows: replicas.mean(rows["row"]), 2, {"row": tf.range(8)})
     assert replicas.mean(3) == 3
 
 
-def test_an_error_in_a_tower_leaves_none_behind():
+def test_error_in_a_tower_resets_the_context():
     with pytest.raises(KeyError):
         replicas.run_in_towers(lambda rows: rows["none"], 2, {"row": tf.range(8)})
     assert replicas.num_replicas() == 1
@@ -152,7 +152,7 @@ def test_resolve_gives_one_tower_unless_each_operation_has_one_core(threads, exp
 
 
 @pytest.mark.parametrize("count", [-1, 3, 64, 1.5, "2"])
-def test_other_counts_are_refused(count):
+def test_invalid_counts_are_refused(count):
     config = configs.acai.get_config()
     with config.train.ignore_type():
         config.train.towers = count

@@ -28,7 +28,7 @@ def plain_up(maps, kernel):
 DIRECTIONS = [(winograd.down, plain_down, "images"), (winograd.up, plain_up, "maps")]
 
 
-def test_one_axis_by_hand():
+def test_one_axis_matches_a_hand_computed_case():
     """d = 1, 2, 5 and g = 3, 4: y0 = 1*3 + 2*4 = 11 and y1 = 2*3 + 5*4 = 26, from 3 products: -3, 14 and 12."""
     d0, d1, d2 = winograd.differences(tf.reshape([1.0, 2, 5], (1, 3)), 1)
     products = [d * g for d, g in zip((d0, d1, d2), winograd.with_sum(3.0, 4.0), strict=True)]
@@ -37,7 +37,7 @@ def test_one_axis_by_hand():
 
 
 @pytest.mark.parametrize(("own", "plain", "of"), DIRECTIONS)
-def test_values_are_tensorflows_with_nine_products(own, plain, of):
+def test_values_equal_tensorflow_with_nine_products(own, plain, of):
     given = draws()
     arguments = given[of], given["kernel"]
     np.testing.assert_allclose(own(*arguments), plain(*arguments), rtol=0, atol=1e-13)
@@ -47,7 +47,7 @@ def test_values_are_tensorflows_with_nine_products(own, plain, of):
 
 
 @pytest.mark.parametrize(("own", "plain", "of"), DIRECTIONS)
-def test_gradients_and_theirs_are_tensorflows(own, plain, of):
+def test_first_and_second_gradients_equal_tensorflow(own, plain, of):
     given = draws(1)
     inputs, kernel = given[of], given["kernel"]
 
@@ -69,7 +69,7 @@ def test_gradients_and_theirs_are_tensorflows(own, plain, of):
     ("linear", "transpose", "shape"),
     [(winograd.tiles, winograd.overlaid, (2, 8, 12, 3)), (winograd.spread, winograd.assembled, (2, 4, 6, 5))],
 )
-def test_pairs_are_each_others_transpose(linear, transpose, shape):
+def test_function_pairs_are_transposes(linear, transpose, shape):
     """<A x, y> = <x, A^T y> for any x and y."""
     rng = np.random.default_rng(2)
     x = rng.normal(size=shape)
@@ -93,7 +93,7 @@ def traced(compiled, few=16, dtype="float32"):
     return [operation.type for operation in tf.function(both).get_concrete_function().graph.get_operations()]
 
 
-def test_used_where_xla_compiles_for_a_cpu(monkeypatch):
+def test_winograd_is_used_only_with_xla_on_a_cpu(monkeypatch):
     assert traced(True).count("MatMul") == 18
     for others in (traced(False), traced(True, few=15), traced(True, dtype="float16")):
         assert others.count("MatMul") == 0 and len([kind for kind in others if "Conv2D" in kind]) == 2
@@ -102,7 +102,7 @@ def test_used_where_xla_compiles_for_a_cpu(monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_gans_step_is_the_plain_one(monkeypatch):
+def test_gan_steps_with_and_without_winograd_agree(monkeypatch):
     """Two steps with XLA, which convolve by Winograd's way, against two without: the same states."""
     rng = np.random.default_rng(3)
     images, noise = rng.uniform(-1, 1, (8, 16, 16, 3)), rng.normal(size=(8, 4))

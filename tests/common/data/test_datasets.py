@@ -21,7 +21,7 @@ def test_select_orders_and_renumbers():
     assert dataset.class_names == ("c", "a") and len(dataset) == 4 and dataset.split == "train"
 
 
-def test_thin_takes_even_places_of_each_class():
+def test_limit_per_class_takes_evenly_spaced_images():
     labels = np.array([0, 1, 0, 0, 0, 1, 0, 0, 0])  # class 0 at 0, 2, 3, 4, 6, 7, 8
     images = np.arange(9, dtype=np.uint8)[:, None, None, None]
     thinned = datasets.ImageDataset(images, labels, np.arange(9), ("a", "b"), "holdout").limit_per_class(3)
@@ -39,7 +39,7 @@ def test_wrong_classes_list_the_valid_ones(classes):
     assert_one_line(error, *CLASSES)
 
 
-def test_divide_holds_out_the_tenth_and_twentieth_of_each_class():
+def test_split_holdout_takes_every_tenth_image_of_each_class():
     """Classes of 25, 10 and 9 images, the first two interleaved."""
     train, holdout = datasets.split_holdout(numbered([0, 1] * 10 + [0] * 15 + [2] * 9, ("a", "b", "c")))
     np.testing.assert_array_equal(holdout.ids, [18, 19, 29])  # a: 0, 2, .., 18 | 20, .., 29; b: 1, 3, .., 19
@@ -70,7 +70,7 @@ def test_folder_reads_classes_and_files_in_sorted_order(tmp_path):
     assert (train.split, holdout.split) == ("train", "holdout") and train.images.shape[1:] == (32, 32, 3)
 
 
-def test_folder_names_and_counts_what_it_skips(tmp_path, caplog):
+def test_folder_warns_of_skipped_files(tmp_path, caplog):
     save(tmp_path / "bird" / "good.png", "red")
     (tmp_path / "loose.txt").write_text("no class")
     (tmp_path / "bird" / "empty.png").touch()
@@ -88,13 +88,13 @@ def test_folder_names_and_counts_what_it_skips(tmp_path, caplog):
     assert "skipped 43 files" in caplog.messages[-1] and "and 33 more" in caplog.messages[-1]
 
 
-def test_folder_without_trouble_warns_of_nothing(tmp_path, caplog):
+def test_folder_of_readable_files_gives_no_warning(tmp_path, caplog):
     save(tmp_path / "bird" / "good.png", "red")
     datasets.load_folder(tmp_path)
     assert not caplog.messages
 
 
-def test_wrong_folders(tmp_path):
+def test_invalid_folders_are_refused(tmp_path):
     (tmp_path / "file").touch()
     (tmp_path / "empty").mkdir()
     (tmp_path / "no_class").mkdir()

@@ -44,7 +44,7 @@ def file_of(dataset):
 @pytest.mark.parametrize(
     "rows", [0, -1, slice(None), slice(3, 11, 2), [5, 1, 1], np.arange(23) % 3 == 0, np.array([], np.int64)]
 )
-def test_an_index_gives_what_numpy_gives(both, rows):
+def test_indexing_equals_numpy(both, rows):
     memory, disk = both
     np.testing.assert_array_equal(disk.images[rows], memory.images[rows])
     assert disk.images[rows].dtype == np.uint8
@@ -52,7 +52,7 @@ def test_an_index_gives_what_numpy_gives(both, rows):
     np.testing.assert_array_equal(np.asarray(disk.images), memory.images)
 
 
-def test_choosing_images_reads_none(both):
+def test_selecting_images_reads_nothing(both):
     memory, disk = both
     os.rename(file_of(disk), file_of(disk).with_name("away"))
     train, holdout = datasets.split_holdout(disk)
@@ -64,7 +64,7 @@ def test_choosing_images_reads_none(both):
 
 
 @pytest.mark.parametrize("options", [{}, {"flip": True, "shift": 1}, {"flip": True, "across": (("b",), ("a",))}])
-def test_batches_are_the_same_bits_at_every_step_and_after_a_resume(both, options):
+def test_batches_from_disk_and_memory_are_bit_identical(both, options):
     memory, disk = ([*datasets.split_holdout(dataset)][0] for dataset in both)  # rows that are not the records
     for start in (0, 1, 7, 10**6):
         found, expected = (
@@ -75,12 +75,12 @@ def test_batches_are_the_same_bits_at_every_step_and_after_a_resume(both, option
             np.testing.assert_array_equal(one["label"], other["label"])
 
 
-def test_in_order_is_the_same(both):
+def test_iterating_in_order_equals_memory(both):
     for found, expected in zip(*(batches.iterate_in_order(dataset, 10) for dataset in both), strict=True):
         np.testing.assert_array_equal(found, expected)
 
 
-def test_any_tfrecord_reader_reads_the_file(both):
+def test_file_is_a_valid_tfrecord_file(both):
     memory, disk = both
     records = list(tf.data.TFRecordDataset(disk.images.path).as_numpy_iterator())
     assert records == [image.tobytes() for image in memory.images]
@@ -104,7 +104,7 @@ def load(folder, limit=0):
     return datasets.load_folder(folder, width=8, hold_out=False, memory_limit=limit, cache=folder.parent / "cache")
 
 
-def test_a_folder_is_the_same_from_disk(folder, caplog):
+def test_folder_from_disk_equals_memory(folder, caplog):
     for split in ("train", "holdout"):
         memory = datasets.load_folder(folder, split, 8)
         disk = datasets.load_folder(folder, split, 8, memory_limit=0, cache=folder.parent / "cache")
@@ -116,13 +116,13 @@ def test_a_folder_is_the_same_from_disk(folder, caplog):
     assert len([message for message in caplog.messages if "skipped 1 files" in message]) == 4
 
 
-def test_size_alone_decides(folder):
+def test_memory_limit_decides_between_memory_and_disk(folder):
     size = 14 * 8 * 8 * 3  # of as many images as there are files
     assert isinstance(load(folder, size).images, np.ndarray)
     assert isinstance(load(folder, size - 1).images, disk_cache.StoredImages)
 
 
-def test_it_is_decoded_once_until_a_file_changes(folder, monkeypatch):
+def test_images_are_decoded_once_until_a_file_changes(folder, monkeypatch):
     read, decoded = datasets.read_picture, []
     monkeypatch.setattr(datasets, "read_picture", lambda path, width: (decoded.append(path), read(path, width))[1])
     load(folder)
@@ -142,7 +142,7 @@ def test_it_is_decoded_once_until_a_file_changes(folder, monkeypatch):
 
 
 @pytest.mark.parametrize("damage", ["cut", "no_index", "index", "longer"])
-def test_a_store_that_is_not_whole_is_written_anew(both, damage):
+def test_incomplete_store_is_written_again(both, damage):
     memory, disk = both
     path = file_of(disk)
     before = path.read_bytes()
@@ -163,7 +163,7 @@ def use(dataset):
 
 
 @pytest.mark.parametrize("damage", ["bit", "cut", "gone"])
-def test_damage_while_training_is_told_and_mended_by_the_next_start(both, damage):
+def test_damage_while_training_is_an_error_and_the_next_start_repairs_it(both, damage):
     memory, disk = both
     path = file_of(disk)
     content = bytearray(path.read_bytes())
@@ -181,7 +181,7 @@ def test_damage_while_training_is_told_and_mended_by_the_next_start(both, damage
 
 
 @pytest.mark.parametrize("damage", ["length", "cut", "gone"])
-def test_a_row_that_cannot_be_read(both, damage):
+def test_unreadable_row_is_an_error(both, damage):
     path = file_of(both[1])
     content = bytearray(path.read_bytes())
     if damage == "gone":
@@ -194,13 +194,13 @@ def test_a_row_that_cannot_be_read(both, damage):
     assert_one_line(error, path)
 
 
-def test_other_errors_pass_as_they_are(both):
+def test_other_errors_are_not_changed(both):
     for images in (both[0].images, both[1].images):
         with pytest.raises(tf.errors.InvalidArgumentError), disk_cache.explain_read_errors(images):
             tf.reshape(tf.zeros(3), (2,))
 
 
-def test_a_writer_that_fails_leaves_nothing(tmp_path):
+def test_failed_writer_leaves_nothing(tmp_path):
     def broken():
         yield np.zeros(SHAPE, np.uint8)
         raise RuntimeError
@@ -210,7 +210,7 @@ def test_a_writer_that_fails_leaves_nothing(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
-def test_what_a_killed_writer_left_goes_and_a_living_one_s_stays(tmp_path):
+def test_leftovers_of_killed_writers_are_removed_but_not_of_running_ones(tmp_path):
     for name in ("killed", "living"):
         (tmp_path / f".unfinished-{name}").mkdir()
         (tmp_path / f".unfinished-{name}" / "images.tfrecord").write_bytes(bytes(100))
@@ -220,7 +220,7 @@ def test_what_a_killed_writer_left_goes_and_a_living_one_s_stays(tmp_path):
     assert sorted(os.listdir(tmp_path)) == [".unfinished-living", "key"] and kept.all() and len(images) == 23
 
 
-def test_two_writers_at_once_end_with_one_whole_store(tmp_path):
+def test_two_concurrent_writers_leave_one_complete_store(tmp_path):
     def slower():
         disk_cache.load_or_build(tmp_path, "key", lambda: noise().images, 23, SHAPE)  # the other one, meanwhile
         return noise().images
@@ -231,7 +231,7 @@ def test_two_writers_at_once_end_with_one_whole_store(tmp_path):
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_a_disk_without_room(tmp_path, monkeypatch, known):
+def test_full_disk_is_an_error(tmp_path, monkeypatch, known):
     """Refused beforehand where the disk says so; otherwise while it is written."""
     with small_disk(tmp_path / "disk", "64k") as disk, contextlib.ExitStack() as stack:
         if not known:
@@ -242,7 +242,7 @@ def test_a_disk_without_room(tmp_path, monkeypatch, known):
     assert_one_line(error, "cache_folder", disk)
 
 
-def test_a_cache_that_cannot_be_a_folder(tmp_path):
+def test_cache_that_is_a_file_is_an_error(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(InputError) as error:
         datasets.move_to_disk(noise(), tmp_path / "file")
@@ -255,7 +255,7 @@ ROOT = Path(__file__).parents[3]
 
 
 @pytest.mark.slow
-def test_a_training_from_disk_ends_with_the_same_bits(tmp_path):
+def test_training_from_disk_is_bit_identical_to_memory(tmp_path):
     """Half of it from disk and the other half, resumed, from memory; beside one all in memory."""
     random = np.random.default_rng(0)
     for name in ("bird", "horse"):
