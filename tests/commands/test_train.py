@@ -1,4 +1,4 @@
-"""The real command from start to end: stopped, killed, resumed, and the same to the bit as in one go."""
+"""train.py from start to end: a stopped, killed and resumed run equals an uninterrupted one bit for bit."""
 
 import contextlib
 import json
@@ -168,7 +168,7 @@ def test_resume_is_bit_identical_after_sigterm_and_sigkill(runs):
 
 
 def test_training_changes_all_networks(runs):
-    """So that the comparison above means something: what is equal is not what it began with."""
+    """Otherwise the comparison above would prove nothing."""
     _, last = Checkpoints(runs["straight"] / "checkpoints").load_latest()
     moments = [a for name, a in last.items() if "_optimizer/" in name and a.ndim > 0]
     assert moments and sum(np.any(a) for a in moments) > 0.95 * len(moments)

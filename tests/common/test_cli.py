@@ -1,4 +1,4 @@
-"""common.cli by itself, in processes of its own: `run`, `import_tensorflow` and messages of one line."""
+"""common.cli: `run`, `import_tensorflow` and one-line messages, each in a new process."""
 
 import os
 import subprocess
@@ -47,7 +47,7 @@ def test_closed_pipe_is_not_an_error():
 
 @pytest.mark.parametrize(("level", "heard"), [(None, ""), ("0", "chatter\n")])
 def test_start_up_messages_of_tensorflow_are_hidden(tmp_path, level, heard):
-    """It is held back, also what C++ writes to the file descriptor, unless someone asked for it."""
+    """Messages are hidden, including those of C++ code, unless the environment asks for them."""
     (tmp_path / "keras.py").write_text("")
     (tmp_path / "tensorflow.py").write_text("import os\nos.write(2, b'chatter\\n')\nfrom t import config\n")
     (tmp_path / "t.py").write_text(STAND_IN.format(gpus=[]))
@@ -75,7 +75,7 @@ def test_only_the_import_of_keras_does_not_find_scikit_learn(tmp_path):
     [("x86_64", None, "1"), ("AMD64", None, "1"), ("x86_64", "0", "0"), ("arm64", None, "None")],
 )
 def test_onednn_is_on_where_tensorflow_has_it(tmp_path, processor, own, expected):
-    """By itself TensorFlow turns it on with AVX-512 only. Who has said so keeps it off."""
+    """By default TensorFlow uses it with AVX-512 only. The environment can turn it off."""
     (tmp_path / "keras.py").write_text("")
     variable = "import os\nprint(os.environ.get('TF_ENABLE_ONEDNN_OPTS'))\n"
     (tmp_path / "tensorflow.py").write_text(variable + STAND_IN.format(gpus=[]))
@@ -115,7 +115,7 @@ def test_device_settings_are_made_before_initialization(tmp_path, options, gpus,
     ],
 )
 def test_environment_is_set_before_tensorflow_is_imported(tmp_path, environment, options, expected):
-    """GPU memory is taken as it is needed, unless someone says otherwise."""
+    """GPU memory is allocated on demand, unless the environment says otherwise."""
     (tmp_path / "keras.py").write_text("")
     variables = "import os\nprint(os.environ['TF_FORCE_GPU_ALLOW_GROWTH'], os.environ.get('XLA_FLAGS'))\n"
     (tmp_path / "tensorflow.py").write_text(variables + STAND_IN.format(gpus=[]))
@@ -126,7 +126,7 @@ def test_environment_is_set_before_tensorflow_is_imported(tmp_path, environment,
 
 @pytest.mark.slow
 def test_xla_knows_the_flag_for_determinism():
-    """XLA ends the process at a flag that it does not know."""
+    """XLA ends the process if it does not know a flag."""
     text = "command.import_tensorflow(deterministic=True)\nimport tensorflow as tf\n"
     text += "print(int(tf.function(lambda x: 2 * x, jit_compile=True)(tf.constant(3))))"
     found = program(text, os.environ)

@@ -1,4 +1,4 @@
-"""Names of weights, moving averages and what an optimizer says, by hand."""
+"""Names of variables, moving averages and optimizer logs."""
 
 import keras
 import numpy as np
@@ -74,7 +74,7 @@ FAMILIES = {
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_no_variable_is_of_a_type_that_stays_on_the_host(name):
-    """TensorFlow keeps int32, bool and string variables in the host's memory, where XLA on a GPU refuses them."""
+    """TensorFlow keeps int32, bool and string variables in host memory, where XLA on a GPU cannot use them."""
     model = FAMILIES[name]("mixed_float16")
     model.compile()
     types = {keras.backend.standardize_dtype(variable.dtype) for variable in model.state().values()}

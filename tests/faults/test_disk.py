@@ -1,4 +1,4 @@
-"""Full, read-only, vanished and damaged disks through the real command: one line, status 2, nothing lost."""
+"""train.py on full, read-only, deleted and damaged files: one line, status 2, and no data lost."""
 
 import errno
 import json
@@ -88,7 +88,7 @@ cli.run(main)
 
 @pytest.mark.parametrize(("name", "status"), [("ENOSPC", 2), ("EROFS", 2), ("EDQUOT", 2), ("ENOENT", 1)])
 def test_disk_errors_are_reported_in_one_line(name, status):
-    """Not of a file that is missing: that would be a fault of the program, and keeps its traceback."""
+    """A missing file is a bug of the program instead, and keeps its traceback."""
     program = UNFORESEEN.format(name=name)
     made = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert made.returncode == status

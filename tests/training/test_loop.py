@@ -1,4 +1,4 @@
-"""The training loop with a model that only counts: whom it calls when, and how it ends."""
+"""The training loop with a model that only counts steps: callbacks, logs and ways to end."""
 
 import math
 import os
@@ -79,7 +79,7 @@ def test_last_step_calls_each_callback_once():
 
 
 def test_scalars_are_means_over_the_logging_interval():
-    """Losses 0, 1, 2, ...; an interval's checks in between must not split its mean."""
+    """The losses are 0, 1, 2, ...; reading values within an interval must not split its mean."""
     events = []
     train(Counter(), [Recorder(events, "", every_steps=1)], total=8, log_every=3)
     scalars = {event[1]: event[2] for event in events if event[0] == "scalars"}

@@ -1,4 +1,4 @@
-"""Leaky ReLU: values, first and second gradients by hand, and every precision."""
+"""Leaky ReLU: values, first and second gradients, and every dtype policy."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def test_values_and_gradients_match_hand_computed_ones():
 
 @pytest.mark.parametrize("compiled", [False, True])
 def test_gradient_of_a_gradient_penalty_matches_a_hand_computed_one(compiled):
-    """f = sum y^2 / 2 has df/dx = s^2 x with s the slope there; d/dx of sum (df/dx)^2 / 2 is s^4 x."""
+    """f = sum y^2 / 2 has df/dx = s^2 x with s the slope at x; d/dx of sum (df/dx)^2 / 2 is s^4 x."""
 
     @tf.function(jit_compile=compiled)
     def penalty_gradient(inputs):

@@ -15,7 +15,7 @@ def gradients(steps=5):
 
 
 def moved(optimizer_class, rate=RATE, compiled=False):
-    """The variable, and all the optimizer's, after the steps along `gradients`."""
+    """Returns the variable and all optimizer variables after steps along `gradients`."""
     variable = keras.Variable(np.ones((3, 4), np.float32))
     optimizer = optimizer_class(rate, BETA_1, BETA_2, epsilon=EPSILON)
     optimizer.build([variable])
@@ -36,7 +36,7 @@ def test_steps_match_hand_computed_ones(compiled):
 
 
 def test_checkpoints_of_keras_adam_can_be_restored():
-    """The same variables in the same order, here after steps at a falling rate."""
+    """Both have the same variables in the same order, here after steps with a decaying rate."""
     schedule = keras.optimizers.schedules.CosineDecay(RATE, 10)
     for ours, kerass in zip(moved(Adam, schedule), moved(keras.optimizers.Adam, schedule), strict=True):
         np.testing.assert_allclose(ours, kerass, rtol=1e-5)

@@ -1,4 +1,4 @@
-"""When XLA compiles a step."""
+"""When XLA compiles a step, and what traced code knows of it."""
 
 import platform
 import types
@@ -11,7 +11,7 @@ from common.backend import compiler
 
 @pytest.fixture
 def machine(monkeypatch):
-    """A function that pretends another processor and so many GPUs."""
+    """A function that simulates a processor and a number of GPUs."""
 
     def pretend(processor, gpus=0):
         monkeypatch.setattr(platform, "machine", lambda: processor)

@@ -1,4 +1,4 @@
-"""What a person with a GPU is told: pretended GPUs, planted failures, and overflows in float16."""
+"""Messages about GPUs, with simulated GPUs and errors, and overflows in float16."""
 
 import ctypes
 import glob
@@ -25,7 +25,7 @@ T4, A100, BLACKWELL = ("Tesla T4", (7, 5)), ("A100", (8, 0)), ("RTX 5090", (12, 
 
 @pytest.fixture
 def gpus(monkeypatch):
-    """A function that pretends GPUs, each a (name, compute capability), and device files."""
+    """A function that simulates GPUs, each a (name, compute capability), and device files."""
 
     def pretend(*found, files=()):
         details = [dict(zip(("device_name", "compute_capability"), gpu, strict=True)) for gpu in found]
@@ -85,7 +85,7 @@ def test_capabilities_without_compiled_code_give_a_warning(gpus, caplog, found, 
 
 
 def test_capability_range_is_that_of_the_installed_wheel():
-    """Where the wheel has code for GPUs: its newest real or virtual architecture is the end of our range."""
+    """If the wheel has code for GPUs, its newest architecture is the end of our range."""
     built_for = tf.sysconfig.get_build_info().get("cuda_compute_capabilities")
     if not built_for:
         pytest.skip("a TensorFlow without CUDA")
@@ -188,7 +188,7 @@ def small_config(policy):
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "float32"])
 def test_forward_overflow_error_names_the_precision(tmp_path, monkeypatch, policy):
-    """A weight beyond float16's 65504, or beyond all numbers: no loss scale mends that."""
+    """A weight is beyond float16's 65504, or infinite; no loss scale helps."""
 
     def overflowing(*arguments, build=training.acai.build):
         model = build(*arguments)
@@ -207,7 +207,7 @@ def test_forward_overflow_error_names_the_precision(tmp_path, monkeypatch, polic
 
 
 def test_first_step_that_fails_on_the_gpu_is_explained(tmp_path, monkeypatch, gpus):
-    """As an InternalError of TensorFlow would come out of the loop, on one GPU."""
+    """The loop raises TensorFlow's InternalError, on one GPU."""
 
     def fail(*arguments):
         gpus(T4)

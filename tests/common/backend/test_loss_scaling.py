@@ -1,4 +1,4 @@
-"""Loss scaling without branches: the same bits as Keras's, also around overflows, and steps taken together."""
+"""Loss scaling without branches has the bits of Keras's, also after overflows; joint steps of optimizers."""
 
 import keras
 import numpy as np
@@ -20,7 +20,7 @@ BRANCHES = {"If", "StatelessIf", "Case", "StatelessCase", "While", "StatelessWhi
 
 
 def gradients(step):
-    """Two gradients, already scaled; at the steps 1, 2 and 5 one number of them has overflowed."""
+    """Two scaled gradients; one number overflows at steps 1, 2 and 5."""
     random = np.random.default_rng(step)
     found = [random.normal(0, 1000, shape).astype(np.float32) for shape in ((3, 4), (4,))]
     if step in (1, 2, 5):
@@ -107,7 +107,7 @@ def test_only_mixed_float16_wraps_the_optimizer():
 
 @pytest.mark.parametrize("overflows", [False, True])
 def test_overflow_of_one_network_skips_the_step_of_all(overflows):
-    """`a` has the overflow; `b`, whose gradients are finite, does not step either, and both scales are halved."""
+    """Gradients of `a` overflow, those of `b` are finite. Neither takes a step, and both scales are halved."""
     weights = {name: [keras.Variable([1.0, 2.0])] for name in "ab"}
     optimizers = {name: loss_scaling.LossScaleOptimizer(keras.optimizers.SGD(1.0), 8.0) for name in "ab"}
     for name in "ab":
@@ -142,7 +142,7 @@ def test_gradient_for_penalty_matches_a_hand_computed_one():
 
 @pytest.mark.parametrize("small", [1.0, 2.0**-14])
 def test_gradient_penalty_in_float16_equals_float32(small):
-    """At initialisation, and where slopes are so small that unscaled ones would lose their digits in float16."""
+    """At initialisation, and for slopes that are too small for float16 without scaling."""
     penalties = {}
     images = tf.constant(np.random.default_rng(0).uniform(-1, 1, (8, 16, 16, 3)), tf.float32)
     for precision in ("float32", "mixed_float16"):

@@ -1,4 +1,4 @@
-"""Strided convolutions against TensorFlow's own, their gradients, and gradients of these, in every precision."""
+"""Strided convolutions, their gradients and second gradients against TensorFlow's, for every dtype policy."""
 
 import keras
 import numpy as np

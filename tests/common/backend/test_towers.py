@@ -1,4 +1,4 @@
-"""Parts of a batch beside each other: which rows, the same step but for rounding, and when there are any."""
+"""Towers: which rows they get, that steps are equal up to rounding, and how many there are."""
 
 import os
 
@@ -26,7 +26,7 @@ DISCRIMINATOR = dict(
 
 
 def log_probabilities(images):
-    """Log probabilities of three classes: of sums of what is seen, each in other places."""
+    """Log probabilities of three classes, from sums over different pixels."""
     weights = tf.constant(np.random.default_rng(2).normal(0, 0.2, (192, 3)), tf.float32)
     return tf.nn.log_softmax(tf.reshape(images, (-1, 192)) @ weights)
 
@@ -38,7 +38,7 @@ def batch(size=8):
 
 
 def step(model, count):
-    """(logs, {network: its gradients}) of a step in a number of towers, which changes no weight."""
+    """Returns (logs, {network: gradients}) in a number of towers, without changing weights."""
     return replicas.run_in_towers(model.gradients, count, batch())
 
 
@@ -67,7 +67,7 @@ def step(model, count):
     ids=lambda options: options.get("bottleneck", {}).get("bottleneck") or "-".join(options) or "paper",
 )
 def test_step_in_towers_equals_the_plain_step(options):
-    """Losses and all gradients of two and four towers are those of one, which the plain step is tested by."""
+    """Losses and all gradients of two and four towers equal those of one."""
     keras.utils.set_random_seed(0)
     model = build(**dict(mix_weight=3.0) | options)
     model.compile()
@@ -85,7 +85,7 @@ def test_step_in_towers_equals_the_plain_step(options):
 
 
 def test_towers_get_mirrored_rows_and_return_means():
-    """A tower has pairs of mirrored rows, and draws what the whole batch draws at its rows."""
+    """A tower gets pairs of mirrored rows, and its draws are rows of the whole batch's draw."""
     seen, seed = [], tf.constant([1, 2], tf.int64)
     whole = tf.random.stateless_uniform((8,), seed, alg="philox")
 

@@ -1,4 +1,4 @@
-"""Winograd's convolutions against TensorFlow's own in float64, their gradients, and when they are used."""
+"""Winograd convolutions and their gradients against TensorFlow's in float64, and when they are used."""
 
 import keras
 import numpy as np
@@ -81,7 +81,7 @@ def test_function_pairs_are_transposes(linear, transpose, shape):
 
 
 def traced(compiled, few=16, dtype="float32"):
-    """Kinds of operations in both convolutions, traced as a step is."""
+    """Returns the types of operations in both convolutions, traced as in a step."""
 
     def both():
         kernel = tf.ones((4, 4, few, 2), dtype)
@@ -103,7 +103,7 @@ def test_winograd_is_used_only_with_xla_on_a_cpu(monkeypatch):
 
 @pytest.mark.slow
 def test_gan_steps_with_and_without_winograd_agree(monkeypatch):
-    """Two steps with XLA, which convolve by Winograd's way, against two without: the same states."""
+    """Two steps with XLA, which use Winograd convolutions, and two without give the same states."""
     rng = np.random.default_rng(3)
     images, noise = rng.uniform(-1, 1, (8, 16, 16, 3)), rng.normal(size=(8, 4))
     monkeypatch.setattr(tricks, "draw_gaussian_noise", lambda *_: tf.constant(noise, tf.float32))

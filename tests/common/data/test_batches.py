@@ -137,7 +137,7 @@ def test_no_image_at_all():
 
 
 def test_shifts_are_windows_of_the_mirrored_image():
-    """Every image is one of the 25 windows of its own, and all of them come up, rows and columns apart."""
+    """Every image is one of its 25 windows, and all of them occur, independently in rows and columns."""
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (500, 6, 7, 2), dtype=np.uint8)
     dataset = datasets.ImageDataset(images, np.arange(500, dtype=np.int32), np.arange(500), ("a",), "train")

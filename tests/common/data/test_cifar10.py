@@ -1,4 +1,4 @@
-"""CIFAR-10 through TFDS: a small stand-in in its own file format, every kind of trouble, the real one if there."""
+"""CIFAR-10 through TFDS: a small imitation in its file format, errors, and the real data if present."""
 
 import json
 import os
@@ -196,7 +196,7 @@ def test_a_file_is_no_data_folder(tmp_path):
 
 
 def test_the_check_is_quick_and_imports_no_tensorflow(tmp_path):
-    """In a new process behind a proxy that refuses: the network is gone wherever this runs."""
+    """A new process uses a proxy that refuses connections, as if there were no network."""
     program = (
         "import sys; from common.data import datasets as data, lines\n"
         f"try: data.check_cifar10({str(tmp_path)!r})\n"

@@ -1,4 +1,4 @@
-"""Images on disk: the same bits in the same order as from memory, whole or not at all, damage in one line."""
+"""Images on disk: bits and order equal those from memory; incomplete or damaged stores are detected."""
 
 import contextlib
 import os
@@ -30,7 +30,7 @@ def noise(count=23):
 
 @pytest.fixture
 def both(tmp_path):
-    """(in memory, on disk) the same images."""
+    """The same images (in memory, on disk)."""
     return noise(), datasets.move_to_disk(noise(), tmp_path / "cache")
 
 
@@ -91,7 +91,7 @@ def test_file_is_a_valid_tfrecord_file(both):
 
 @pytest.fixture
 def folder(tmp_path):
-    """Twelve zebras and an ant, one file that is no picture."""
+    """A folder of twelve zebras, an ant, and a file that is not a picture."""
     folder = tmp_path / "images"
     for i in range(12):
         save(folder / "zebra" / f"{i:02}.png", (i, 0, 0))
@@ -232,7 +232,7 @@ def test_two_concurrent_writers_leave_one_complete_store(tmp_path):
 
 @pytest.mark.parametrize("known", [True, False])
 def test_full_disk_is_an_error(tmp_path, monkeypatch, known):
-    """Refused beforehand where the disk says so; otherwise while it is written."""
+    """It is detected in advance from the free space, or while writing."""
     with small_disk(tmp_path / "disk", "64k") as disk, contextlib.ExitStack() as stack:
         if not known:
             monkeypatch.setattr(disk_cache.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(0, 0, 10**12))
@@ -256,7 +256,7 @@ ROOT = Path(__file__).parents[3]
 
 @pytest.mark.slow
 def test_training_from_disk_is_bit_identical_to_memory(tmp_path):
-    """Half of it from disk and the other half, resumed, from memory; beside one all in memory."""
+    """One training reads half from disk and, resumed, half from memory; the other all from memory."""
     random = np.random.default_rng(0)
     for name in ("bird", "horse"):
         (tmp_path / "images" / name).mkdir(parents=True)

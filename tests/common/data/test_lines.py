@@ -1,4 +1,4 @@
-"""The line renderer against values worked by hand, a plain version and the official images; its stream."""
+"""The line renderer against hand-computed values, a plain version and the official images; its stream."""
 
 import math
 from pathlib import Path
@@ -128,7 +128,7 @@ def test_stream_is_a_function_of_seed_and_step():
 
 
 def test_stream_draws_what_render_draws():
-    """Each streamed image is `render` of the angle its own pixels tell."""
+    """Each streamed image equals `render` of the angle measured from its pixels."""
     grid = np.linspace(0, 2 * np.pi, 20_000, endpoint=False)
     images = take(1, 12, seed=1)[0]["image"]
     for image in images:
