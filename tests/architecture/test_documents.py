@@ -50,7 +50,8 @@ def paths_of(text):
     words = [word.strip(",;()") for line in code_of(text) for word in re.split(r"[\s=,]", line.partition("#")[0])]
     paths = {re.sub(r":.*", "", word) for word in words if re.fullmatch(r"[\w./-]+(:\w*)?", word)}
     inside = {path for path in paths if "/" in path and path.partition("/")[0] in folders}
-    return sorted((inside | {path for path in paths if re.fullmatch(r"\w+\.(py|toml)", path)}) - {*OUTPUTS})
+    modules = {path for path in paths if re.fullmatch(r"\w+\.(py|toml)", path)}
+    return sorted(path for path in inside | modules if not path.startswith(OUTPUTS))
 
 
 def commands_of(text):
