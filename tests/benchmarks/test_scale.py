@@ -1,4 +1,4 @@
-"""benchmarks/scale.py: growth and table by hand, and one real point in a process of its own."""
+"""benchmarks/scale.py: growth, the table, and one real point in its own process."""
 
 import importlib.util
 import json
@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def scale():
-    """The script as a module; its flags go again, as other scripts define some of the same names."""
+    """The script as a module. Its flags are removed again, because other scripts define some of the same names."""
     before = set(flags.FLAGS)
     spec = importlib.util.spec_from_file_location("scale", ROOT / "benchmarks" / "scale.py")
     module = importlib.util.module_from_spec(spec)

@@ -1,4 +1,4 @@
-"""benchmarks/train_step.py: it runs and prints what it measured, for an ACAI and for a critic of several steps."""
+"""benchmarks/train_step.py prints its measurements, for ACAI and for a GAN with several critic steps."""
 
 import re
 import subprocess

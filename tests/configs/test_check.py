@@ -1,4 +1,4 @@
-"""What of a GAN's config goes together, told before TensorFlow is imported."""
+"""Checks of GAN configs, before TensorFlow is imported."""
 
 import pytest
 

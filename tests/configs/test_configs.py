@@ -1,4 +1,4 @@
-"""Every variant of every config: locked, as published where it says so, and good for one real step."""
+"""Every variant of every config: locked, equal to published values, and trained for one step."""
 
 import json
 import math
@@ -131,7 +131,7 @@ def test_cosine_schedule_warms_up_and_decays_to_0():
 
 @pytest.mark.parametrize(("module", "variant"), VARIANTS, ids=NAMES)
 def test_variants_have_the_same_fields(module, variant):
-    """The same fields of the same types, all plain: config.json gives them back."""
+    """All variants have fields of the same plain types, which config.json restores."""
 
     def types(tree):
         return {name: types(v) if isinstance(v, dict) else type(v) for name, v in tree.items()}
@@ -222,14 +222,14 @@ USUAL = "pegasus lines classifier dcgan".split()
 
 
 def one_of_each():
-    """All variants; where a variant's step is much like another's, or tested elsewhere, it is a slow test."""
+    """All variants; those similar to another variant, or tested elsewhere, are slow tests."""
     for (module, variant), name in zip(VARIANTS, NAMES, strict=True):
         yield pytest.param(module, variant, id=name, marks=[] if name in USUAL else [pytest.mark.slow])
 
 
 @pytest.mark.parametrize(("module", "variant"), [*one_of_each()])
 def test_each_config_trains_one_step(module, variant, tmp_path, monkeypatch, small_classifiers):
-    """All of train.main on mocked CIFAR-10 (lines need none): a step, logs, pictures, release, checkpoint."""
+    """Runs train.main on mocked CIFAR-10 (lines need none): a step, logs, pictures, a release and a checkpoint."""
     tfds = pytest.importorskip("tensorflow_datasets")
     config = module.get_config(variant)
     for name, value in SMALL.items():

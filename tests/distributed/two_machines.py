@@ -1,7 +1,7 @@
-"""The real command as two workers, over a loopback of their own: tests/test_distribution.py runs these tests.
+"""train.py as two workers on a private loopback; tests/common/distribute/test_distribution.py runs these tests.
 
-TensorFlow listens on every interface, so this belongs into a network namespace:
-unshare -rn sh -c "ip link set lo up; python -m pytest tests/two_machines.py"
+TensorFlow listens on every interface, so run them in a network namespace:
+unshare -rn sh -c "ip link set lo up; python -m pytest tests/distributed/two_machines.py"
 """
 
 import contextlib
@@ -24,7 +24,7 @@ from training.checkpoints import Checkpoints
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 900  # seconds, for a busy machine
-NOTICE = 240  # within which a lost worker is noticed; some 15 where nothing else runs
+DETECTION_SECONDS = 240  # limit to detect a lost worker; about 15 on an idle machine
 SHARED = ("--config.train.precision=float32", "--config.train.jit_compile=off", "--config.train.batch_size=8")
 SHARED += ("--config.train.pictures_every_kimg=0", "--config.train.release_every_kimg=0")
 SHARED += ("--config.train.log_every_kimg=0.016", "--config.train.save_every_kimg=0.04")  # 2 and 5 steps
@@ -60,7 +60,7 @@ def cluster():
 
 @contextlib.contextmanager
 def started(flags, workdir, steps, addresses, numbers=(0, 1), wait=PATIENCE, more=((), ())):
-    """The workers of these numbers; the second one's --workdir is a folder that cannot be made."""
+    """Starts workers with these indices. The --workdir of the second cannot be created."""
     processes = []
     for number in numbers:
         where = [workdir, "/proc/no/such/folder"][number]
@@ -81,7 +81,7 @@ def started(flags, workdir, steps, addresses, numbers=(0, 1), wait=PATIENCE, mor
 
 
 def finish(*arguments, **options):
-    """[(stdout, stderr)] of workers that end with status 0."""
+    """Returns [(stdout, stderr)] of workers, which must end with status 0."""
     with started(*arguments, **options) as processes:
         ended = [process.communicate(timeout=PATIENCE) for process in processes]
         assert [process.returncode for process in processes] == [0] * len(processes), ended
@@ -113,8 +113,8 @@ def logs(workdir):
 
 
 def assert_ended_in_a_line(process, *words):
-    """Status 2 and one line, after the notice of waiting and whatever was logged."""
-    _, stderr = process.communicate(timeout=NOTICE)
+    """Asserts status 2 and one error line, after the message of waiting and any logs."""
+    _, stderr = process.communicate(timeout=DETECTION_SECONDS)
     assert process.returncode == 2, stderr
     errors = [line for line in stderr.splitlines() if line.startswith("error: ")]
     assert len(errors) == 1 and stderr.endswith(errors[0] + "\n"), stderr
@@ -124,7 +124,7 @@ def assert_ended_in_a_line(process, *words):
 
 
 def assert_same(two, one, step):
-    """Two run directories hold the same logs and weights of a step, but for speed and rounding."""
+    """Asserts that two run directories have the same logs and weights of a step, up to speed and rounding."""
     for log, expected in zip(logs(two), logs(one), strict=True):
         del log["images_per_second"], expected["images_per_second"]
         assert log == pytest.approx(expected, rel=1e-3, abs=1e-5)
@@ -148,7 +148,7 @@ def images(tmp_path_factory):
 
 @pytest.mark.parametrize("family", ["acai", "gan"])
 def test_as_one_machine_would(family, images, tmp_path):
-    """The same losses and weights; all that is written the chief writes, the other needs no folder at all."""
+    """Losses and weights equal those of one machine. Only the chief writes; the other worker needs no folder."""
     flags = ACAI if family == "acai" else (*GAN, f"--config.data.image_folder={images}")
     two, one, steps = tmp_path / "two", tmp_path / "one", 6
     (_, chief), (stdout, other) = finish(flags, two, steps, cluster())
@@ -163,7 +163,7 @@ def test_as_one_machine_would(family, images, tmp_path):
 
 
 def test_a_worker_dies_and_all_go_on(tmp_path):
-    """SIGKILL of either one ends the other in a line; SIGTERM of one stops both, saved; then they finish."""
+    """SIGKILL of either worker ends the other with an error line. SIGTERM of one stops both after a checkpoint."""
     workdir, before = tmp_path / "run", 0
     for victim in (1, 0):
         with started(ACAI, workdir, 10**6, cluster()) as processes:
@@ -174,7 +174,7 @@ def test_a_worker_dies_and_all_go_on(tmp_path):
     with started(ACAI, workdir, 10**6, cluster()) as processes:
         wait_for_checkpoint(processes, workdir, before)
         processes[1].send_signal(signal.SIGTERM)
-        ended = [process.communicate(timeout=NOTICE) for process in processes]
+        ended = [process.communicate(timeout=DETECTION_SECONDS) for process in processes]
         assert [process.returncode for process in processes] == [0, 0], ended
         for stdout, _ in ended:
             assert "stopped by SIGTERM" in stdout

@@ -1,4 +1,4 @@
-"""SIGKILL at any moment: a killed writer of files, then the real command, killed again and again."""
+"""SIGKILL at any time: a killed writer of files, and a repeatedly killed train.py."""
 
 import contextlib
 import json
@@ -17,22 +17,29 @@ from tests.support.running_commands import FLAGS, ROOT, events, newest
 from training.checkpoints import Checkpoints
 from training.run_directory import RunDirectory
 
-CALLS = ("open", "fsync", "replace", "remove", "makedirs", "truncate")  # of os, before each of which it may end
+CALLS = (
+    "open",
+    "fsync",
+    "replace",
+    "remove",
+    "makedirs",
+    "truncate",
+)  # functions of os; a kill comes before each call
 
 
-# every moment of a run directory's own writes
+# every write of a run directory
 
 
 def write_run(path):
-    """A start and three checkpoints, of which two are kept."""
+    """Starts or resumes a run and writes three checkpoints, of which two are kept."""
     with RunDirectory(path, {"model": {"depth": 2}}, keep_checkpoints=2) as run:
-        begin, _ = run.checkpoints.load_latest()
-        for step in range(begin + 1, begin + 4):
+        start, _ = run.checkpoints.load_latest()
+        for step in range(start + 1, start + 4):
             run.checkpoints.save(step, {"step": np.int64(step), "weights": np.full(1000, step)})
 
 
 def killed_before_call(path, count):
-    """Whether `write_run` in a child came as far as its call number `count`, before which SIGKILL ends it."""
+    """Runs `write_run` in a child that is killed before call number `count`; returns whether it got that far."""
     child = os.fork()
     if child == 0:
         left = [count]

@@ -1,4 +1,4 @@
-"""What callbacks write, read back with other readers, and when they speak up."""
+"""Callbacks: their files, read by other readers, and their warnings."""
 
 import json
 import logging
@@ -20,7 +20,7 @@ def run(tmp_path):
 
 
 def read_events(folder):
-    """{(tag, step): tensor protos} of all event files, by TensorBoard's own reader."""
+    """Returns {(tag, step): tensor protos} of all event files, read by TensorBoard."""
     from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
     found = {}
@@ -141,7 +141,7 @@ def test_validation_steps_do_not_depend_on_where_a_run_was_stopped():
 
 
 def warnings_of(caplog, losses, name="critic_loss", **options):
-    """[(step, message)] of the warnings while `name` takes these values; the other loss stays still."""
+    """[(step, message)] of the warnings while the loss `name` takes these values; the other one is fixed."""
     watch, found = callbacks.RunawayWatch(("reconstruction_loss", "critic_loss"), **options), []
     for step, loss in enumerate(losses, 1):
         caplog.clear()

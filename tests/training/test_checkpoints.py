@@ -1,4 +1,4 @@
-"""Checkpoints: whole or absent, damage is noticed, restoring is all or nothing."""
+"""Checkpoints are complete or absent, damage is detected, and restoring is all or nothing."""
 
 import hashlib
 import os
@@ -21,7 +21,7 @@ STATE = {
 
 
 class Variable:
-    """As much of a Keras variable as `restore` and `pack` touch."""
+    """The part of a Keras variable that `restore` and `pack` use."""
 
     def __init__(self, value):
         self.value = np.asarray(value)
@@ -110,7 +110,7 @@ def test_damaged_newest_checkpoint_is_reported_and_the_previous_one_loaded(folde
 
 @pytest.mark.parametrize("keep", [1, 2])
 def test_new_checkpoints_are_kept_after_a_damaged_later_one(folder, keep):
-    """The damaged one is of a later step than what is written next, and must not push it out."""
+    """The damaged checkpoint is of a later step than the next one, and must not displace it."""
     saved = Checkpoints(folder, keep)
     damaged = saved.save(30, STATE)
     Path(damaged).write_bytes(b"")
