@@ -1,6 +1,7 @@
 """Encoder, bottleneck and decoder as one object, as they are used after training."""
 
 from acai import bottlenecks, networks
+from common.variables import is_weight
 
 PAPER_NAMES = {"plain": "baseline", "vae": "VAE", "aae": "AAE", "vqvae": "VQ-VAE"}  # others keep their names
 
@@ -56,7 +57,7 @@ class Autoencoder:
         self.networks = {"encoder": self.encoder, "decoder": self.decoder}
         if self.bottleneck.encodes_by_network:
             self.networks[self.bottleneck.network.name] = self.bottleneck.network
-        self.variables = [variable for network in self.networks.values() for variable in network.variables]
+        self.weights = [v for network in self.networks.values() for v in network.variables if is_weight(v)]
 
     @classmethod
     def from_config(cls, model_config):
@@ -71,7 +72,7 @@ class Autoencoder:
         copy = Autoencoder(*self.sizes, *self.bottleneck_options, prefix=prefix)
         for network in copy.networks.values():
             network.trainable = False
-        for new, old in zip(copy.variables, self.variables, strict=True):
+        for new, old in zip(copy.weights, self.weights, strict=True):
             new.assign(old)
         return copy
 

@@ -5,7 +5,7 @@ import numpy as np
 
 from acai import networks
 from acai.autoencoder import Autoencoder
-from common.variables import restore, variables_by_name
+from common.variables import restore, weights_by_name
 
 
 class ReleasedACAI:
@@ -33,7 +33,7 @@ class ReleasedACAI:
             used["critic"] = self.critic = networks.critic(*sizes, depth, self.colours)
         for name, network in used.items():
             arrays = {key: value for key, value in weights.items() if key.startswith(f"{name}/")}
-            restore(variables_by_name(name, network), arrays, source)
+            restore(weights_by_name(name, network), arrays, source)
 
     def encode(self, images):
         """Images float32 [N, width, width, colours] in [-1, 1] -> latents float32 [N, h, w, c]."""

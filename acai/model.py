@@ -24,6 +24,7 @@ from common.variables import (
     optimizer_variables_by_name,
     update_averages,
     variables_by_name,
+    weights_by_name,
 )
 
 MIX, CORRUPTION, LATENTS, BOTTLENECK_NETWORK = range(4)  # random streams; adversaries have others
@@ -172,19 +173,24 @@ class ACAI(keras.Model):
 
     def state(self):
         """Everything a checkpoint holds, {name: variable}, with optimizers. Names are the same in each process."""
-        state = {"step": self.step, **self.release_state()}
+        networks = self._released_networks()
         if self.ema_rate:
-            for name, network in self.autoencoder.networks.items():
-                state |= variables_by_name(f"trained_{name}", network)
+            networks |= {f"trained_{name}": network for name, network in self.autoencoder.networks.items()}
+        state = {"step": self.step}
+        for name, network in networks.items():
+            state |= variables_by_name(name, network)
         return state | optimizer_variables_by_name(self.optimizers)
 
     def release_state(self):
-        """{name: variable} of all networks, with the averaged autoencoder where there is one."""
-        names = sorted(self.trained_networks.keys() - {"autoencoder"})
+        """{name: variable} of the weights of all networks, with the averaged autoencoder where there is one."""
         state = {}
-        for name, network in ({n: self.trained_networks[n][0] for n in names} | self.released.networks).items():
-            state |= variables_by_name(name, network)
+        for name, network in self._released_networks().items():
+            state |= weights_by_name(name, network)
         return state
+
+    def _released_networks(self):
+        names = sorted(self.trained_networks.keys() - {"autoencoder"})
+        return {name: self.trained_networks[name][0] for name in names} | self.released.networks
 
     def _adversary_gradients(self, adversary, pictures):
         seed = self._random_seed(adversary.random_stream)
@@ -212,7 +218,7 @@ class ACAI(keras.Model):
 
     def _averaged_weights(self):
         """(average, weight) of each averaged variable."""
-        return [*zip(self.released.variables, self.autoencoder.variables, strict=True)] if self.ema_rate else []
+        return [*zip(self.released.weights, self.autoencoder.weights, strict=True)] if self.ema_rate else []
 
     def _draw_mix(self, shape):
         uniform, seed = tf.random.stateless_uniform, self._random_seed(MIX)

@@ -31,13 +31,18 @@ def encoder(width, latent_width, latent_channels, depth, colours=3, dtype="float
     Raises:
         ValueError: when `width / latent_width` is not a power of two of at least 2.
     """
+    layers = encoding_layers(width, latent_width, latent_channels, depth, dtype)
+    return sequential(layers, (width, width, colours), name)
+
+
+def encoding_layers(width, latent_width, latent_channels, depth, dtype):
+    """The layers that encoder and critic both have. To change one of the two alone, change its own function."""
     scales = count_scales(width, latent_width)
     layers = [LinearThenConv2D(depth, depth, dtype=dtype), leaky_relu(dtype)]
     layers += [*convolution(depth, dtype), pool(dtype)]
     for scale in range(1, scales):
         layers += [*convolution(depth << scale, dtype), *convolution(depth << scale, dtype), pool(dtype)]
-    layers += [*convolution(depth << scales, dtype), linear_convolution(latent_channels)]
-    return sequential(layers, (width, width, colours), name)
+    return [*layers, *convolution(depth << scales, dtype), linear_convolution(latent_channels)]
 
 
 def decoder(width, latent_width, latent_channels, depth, colours=3, dtype="float32", name="decoder"):
@@ -55,9 +60,8 @@ def decoder(width, latent_width, latent_channels, depth, colours=3, dtype="float
 
 def critic(width, latent_width, latent_channels, depth, colours=3, dtype="float32", name="critic"):
     """Images [B, width, width, colours] -> predicted mix [B]: an encoder, averaged to one number per image."""
-    body = encoder(width, latent_width, latent_channels, depth, colours, dtype, name)
-    body.add(ImageMean(dtype="float32", name="mean"))
-    return body
+    layers = encoding_layers(width, latent_width, latent_channels, depth, dtype)
+    return sequential([*layers, ImageMean(dtype="float32", name="mean")], (width, width, colours), name)
 
 
 def classifier(latent_width, latent_channels, classes, name="classifier"):

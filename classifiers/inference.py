@@ -8,7 +8,7 @@ from classifiers import SEARCH_CLASSIFIERS
 from classifiers.networks import ARCHITECTURES
 from common import progress, release
 from common.errors import InputError
-from common.variables import restore
+from common.variables import restore, weights_by_name
 
 
 class ReleasedClassifier:
@@ -32,7 +32,7 @@ class ReleasedClassifier:
         self.network = ARCHITECTURES[model_config["architecture"]](
             self.width, tuple(model_config["channels"]), len(self.class_names), model_config["colours"]
         )
-        restore({f"network/{i:02d}_{v.name}": v for i, v in enumerate(self.network.variables)}, weights, source)
+        restore(weights_by_name("network", self.network), weights, source)
 
     def __call__(self, images):
         """Classifies each image together with its mirror image.

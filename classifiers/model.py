@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from classifiers.networks import ARCHITECTURES
 from common.backend import loss_scaling
-from common.variables import optimizer_logs, variables_by_name
+from common.variables import optimizer_logs, variables_by_name, weights_by_name
 
 
 class Classifier(keras.Model):
@@ -96,8 +96,8 @@ class Classifier(keras.Model):
     def state(self):
         """Everything that a checkpoint holds, as {name: variable}."""
         optimizer = {f"optimizer/{i:02d}": v for i, v in enumerate(self.network_optimizer.variables)}
-        return {"step": self.step, **self.release_state(), **optimizer}
+        return {"step": self.step, **variables_by_name("network", self.network), **optimizer}
 
     def release_state(self):
         """Everything that a release holds, as {name: variable}: the network with its moving averages."""
-        return variables_by_name("network", self.network)
+        return weights_by_name("network", self.network)

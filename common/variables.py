@@ -1,13 +1,61 @@
 """Names of variables in checkpoints and releases, moving averages of weights, and optimizer logs."""
 
+import collections
+import re
+
+import keras
 import tensorflow as tf
 
 from common.errors import InputError
 
 
 def variables_by_name(prefix, network):
-    """Returns {"prefix/00_kernel": variable, ...} in the order of the network's layers, equal in every process."""
-    return {f"{prefix}/{i:02d}_{v.name}": v for i, v in enumerate(network.variables)}
+    """Names every variable of a network by its layer: {"prefix/conv2d_1/kernel": variable, ...}.
+
+    Keras numbers layers per process; here they are numbered per network and kind, and only those with variables.
+    So names are equal in every process, and a layer without weights, such as Dropout, does not change other names.
+
+    Args:
+        prefix: of all names.
+        network: a Keras model, or a single layer, whose name is left out.
+
+    Raises:
+        ValueError: for two variables of one name, as a layer that contains layers may have.
+    """
+    layer_names, counts, found = {}, collections.Counter(), {}
+    for layer in getattr(network, "layers", ()):
+        kind = re.sub(r"_\d+$", "", layer.name)
+        layer_names |= {id(variable): f"{prefix}/{kind}_{counts[kind]}" for variable in layer.variables}
+        counts[kind] += bool(layer.variables)
+    for variable in network.variables:
+        name = f"{layer_names.get(id(variable), prefix)}/{variable.name}"
+        if name in found:
+            raise ValueError(f"The variables of a layer must have different names. Received: {name} twice.")
+        found[name] = variable
+    return found
+
+
+def weights_by_name(prefix, network):
+    """As `variables_by_name`, of the weights alone: without the states of seeds, which releases do not hold."""
+    return {name: v for name, v in variables_by_name(prefix, network).items() if is_weight(v)}
+
+
+def is_weight(variable):
+    """Whether a variable is a weight or a statistic; the state of a Dropout's seed, an integer, is neither."""
+    return keras.backend.is_float_dtype(keras.backend.standardize_dtype(variable.dtype))
+
+
+def names_by_number(names):
+    """{name of `variables_by_name`: name that versions before November 28, 2026, gave the same variable}.
+
+    Those had the number of the variable within the network in place of its layer: "prefix/02_kernel".
+    """
+    counts, found = collections.Counter(), {}
+    for name in names:
+        prefix, _, rest = name.partition("/")
+        found[name] = f"{prefix}/{counts[prefix]:02d}_{rest.rpartition('/')[2]}"
+        counts[prefix] += 1
+    return found
 
 
 def optimizer_variables_by_name(optimizers):

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from common.variables import restore, variables_by_name
+from common.variables import restore, weights_by_name
 from gan import networks
 
 
@@ -26,7 +26,7 @@ class ReleasedGAN:
         self.spherical_noise, self.batch_size = model_config["spherical_noise"], batch_size
         self.generator = networks.build_generator(model_config)
         generator_weights = {name: value for name, value in weights.items() if name.startswith("generator/")}
-        restore(variables_by_name("generator", self.generator), generator_weights, source)
+        restore(weights_by_name("generator", self.generator), generator_weights, source)
 
     def draw_noise(self, seed, count, start=0):
         """Draws noise float32 [count, noise_size] of the images `start` and following.

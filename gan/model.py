@@ -11,7 +11,7 @@ import tensorflow as tf
 from common.backend import loss_scaling, strided
 from common.backend.adam import Adam
 from common.distribute import replicas
-from common.variables import optimizer_logs, optimizer_variables_by_name, variables_by_name
+from common.variables import optimizer_logs, optimizer_variables_by_name, variables_by_name, weights_by_name
 from gan import layers, tricks
 
 # The uses of randomness. Each draws from a stream of its own, whose number is its place in this list.
@@ -198,7 +198,7 @@ class GAN(keras.Model):
 
     def state(self):
         """Everything that a checkpoint holds, as {name: variable}."""
-        state = {"step": self.step} | self.release_state()
+        state = {"step": self.step} | variables_by_name("generator", self.released_generator)
         state |= variables_by_name("discriminator", self.discriminator)
         if self.released_generator is not self.generator:
             state |= variables_by_name("trained_generator", self.generator)
@@ -206,4 +206,4 @@ class GAN(keras.Model):
 
     def release_state(self):
         """Everything that a release holds, as {name: variable}: the released generator."""
-        return variables_by_name("generator", self.released_generator)
+        return weights_by_name("generator", self.released_generator)

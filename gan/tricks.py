@@ -9,7 +9,7 @@ import tensorflow as tf
 from common.backend import loss_scaling
 from common.data import augmentation
 from common.distribute import replicas
-from common.variables import update_averages
+from common.variables import is_weight, update_averages
 from gan import layers, losses
 
 # Noise: the generator's input
@@ -277,11 +277,10 @@ class MovingAverage:
             raise ValueError(f"The rate of a moving average must be in (0, 1). Received: {rate}.")
         self.network, self.rate = network, rate
         network.trainable = False
-        pairs = list(zip(network.variables, generator.variables, strict=True))
-        for average, weight in pairs:
+        weights = [[v for v in each.variables if is_weight(v)] for each in (network, generator)]
+        self.pairs = list(zip(*weights, strict=True))
+        for average, weight in self.pairs:
             average.assign(weight)
-        # The seed states of layers such as Dropout are integers, which have no average.
-        self.pairs = [pair for pair in pairs if keras.backend.is_float_dtype(pair[0].dtype)]
 
     def update(self, steps, stepped):
         """Moves the average towards the generator after `steps` of its steps, if bool [] `stepped` is true."""

@@ -58,6 +58,7 @@ def small_classifiers(monkeypatch):
     """Replaces the bundled classifiers by small ones with random weights, which load ten times as fast."""
     from classifiers.inference import ClassifierEnsemble, ReleasedClassifier
     from classifiers.networks import ARCHITECTURES
+    from common.variables import weights_by_name
     from training import acai, gan
 
     classes = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -65,7 +66,7 @@ def small_classifiers(monkeypatch):
 
     def bundled_classifier(name):
         network = ARCHITECTURES["plain"](32, sizes["channels"], len(classes))
-        weights = {f"network/{i:02d}_{v.name}": v.numpy() for i, v in enumerate(network.variables)}
+        weights = {name: v.numpy() for name, v in weights_by_name("network", network).items()}
         return ReleasedClassifier(sizes | {"class_names": classes, "temperature": 1.0}, weights, name)
 
     for user in (acai, gan):

@@ -226,7 +226,7 @@ def test_a_release_computes_what_the_average_does(name, tmp_path):
     if name == "vae":
         assert np.abs(released.decode(100 * latents)).max() <= 1
     if name == "vqvae":  # latents are vectors of the averaged codebook; others are replaced by the nearest
-        codebook = np.asarray(model.release_state()["codebook/00_embeddings"])
+        codebook = np.asarray(model.release_state()["codebook/embeddings"])
         assert not np.array_equal(codebook, model.autoencoder.bottleneck.network.embeddings)
         distances = np.abs(latents.reshape(-1, 1, 2) - codebook).max(-1).min(1)
         assert distances.max() < 1e-6

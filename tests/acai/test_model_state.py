@@ -123,7 +123,7 @@ def model_and_other_arrays():
 @pytest.mark.parametrize("difference", ["missing", "surplus", "shape"])
 def test_restore_names_the_difference_and_changes_nothing(model_and_other_arrays, difference):
     model, arrays = model_and_other_arrays
-    before, arrays, name = snapshot(model), dict(arrays), "critic/00_linear_kernel"
+    before, arrays, name = snapshot(model), dict(arrays), "critic/linear_then_conv2d_0/linear_kernel"
     if difference == "missing":
         del arrays[name]
     elif difference == "surplus":

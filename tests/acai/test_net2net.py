@@ -168,5 +168,5 @@ def test_a_resumed_run_does_not_copy_the_weights_again(small, tmp_path, monkeypa
         config.train.total_kimg = step * 0.004
         train.main()
         arrays = Checkpoints(tmp_path / "run" / "checkpoints").load_latest()[1]
-        for name in ("encoder/00_linear_kernel", "critic/00_linear_kernel"):
+        for name in ("encoder/linear_then_conv2d_0/linear_kernel", "critic/linear_then_conv2d_0/linear_kernel"):
             np.testing.assert_array_equal(arrays[name], first[name].astype(np.float16), err_msg=name)

@@ -11,12 +11,57 @@ from tests.support.acai_models import build
 from tests.support.gan_models import build_gan
 
 
-def test_network_variables_have_numbered_names():
-    network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3), keras.layers.BatchNormalization()])
-    found = variables.variables_by_name("net", network)
-    names = ["kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance"]
-    assert list(found) == [f"net/{i:02d}_{name}" for i, name in enumerate(names)]
-    assert found["net/01_bias"] is network.layers[0].bias
+def dense_network(*more):
+    dense, norm = keras.layers.Dense, keras.layers.BatchNormalization()
+    return keras.Sequential([keras.Input((2,)), dense(3), *more, norm, dense(1, use_bias=False, name="last")])
+
+
+NAMES = (
+    "net/dense_0/kernel net/dense_0/bias net/batch_normalization_0/gamma net/batch_normalization_0/beta".split()
+)
+NAMES += [f"net/batch_normalization_0/moving_{name}" for name in ("mean", "variance")] + ["net/last_0/kernel"]
+
+
+def test_names_are_those_of_layers_whatever_keras_has_counted():
+    for _ in range(2):  # Keras numbers the second network's layers on
+        network = dense_network()
+        found = variables.variables_by_name("net", network)
+        assert list(found) == NAMES
+        assert [id(v) for v in found.values()] == [id(v) for v in network.variables]
+
+
+def test_layers_without_weights_change_no_name():
+    """The state of a Dropout's seed goes into checkpoints, and not into releases."""
+    network = dense_network(keras.layers.Dropout(0.5), keras.layers.GaussianNoise(0.1), keras.layers.ReLU())
+    assert list(variables.weights_by_name("net", network)) == NAMES
+    seeds = variables.variables_by_name("net", network).keys() - {*NAMES}
+    assert seeds == {f"net/{kind}_0/seed_generator_state" for kind in ("dropout", "gaussian_noise")}
+
+
+def test_a_single_layer_has_no_layer_name():
+    layer = keras.layers.Embedding(3, 2)
+    layer.build()
+    assert list(variables.variables_by_name("book", layer)) == ["book/embeddings"]
+
+
+def test_two_variables_of_one_name_are_refused():
+    class Twice(keras.layers.Layer):
+        def build(self, shape):
+            self.a, self.b = (self.add_weight((1,), name="scale") for _ in range(2))
+
+        def call(self, inputs):
+            return inputs
+
+    with pytest.raises(ValueError, match="net/twice_0/scale twice"):
+        variables.variables_by_name("net", keras.Sequential([keras.Input((2,)), Twice()]))
+
+
+def test_names_by_number_are_those_of_earlier_versions():
+    network = dense_network()
+    expected = {
+        name: f"net/{i:02d}_{v.name}" for i, (name, v) in enumerate(zip(NAMES, network.variables, strict=True))
+    }
+    assert variables.names_by_number(NAMES) == expected
 
 
 def test_every_variable_of_every_optimizer_has_a_name():
