@@ -16,7 +16,7 @@ DOCUMENTS = ["README.md", "CHANGELOG.md", *sorted(str(p.relative_to(ROOT)) for p
 DOCUMENTS += sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("pretrained/*/CARD.md"))
 PROGRAMS = ("train.py", "generate.py", "evaluate.py", "benchmarks/train_step.py", "benchmarks/scale.py")
 OUTPUTS = ("runs/", "out/")  # folders that commands write
-WITHOUT_FLAGS = ("-m evaluation.report.curve", "-m training.export", "-m pytest", "-m venv")
+WITHOUT_FLAGS = ("-m evaluation.report.curve", "-m training.export", "-m training.convert", "-m pytest", "-m venv")
 
 
 def read(document):
