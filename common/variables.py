@@ -110,9 +110,13 @@ def restore(state, arrays, source):
         name = (shapes or missing or unexpected)[0]
         ours = tuple(state[name].shape) if name in state else "nothing"
         theirs = f"{arrays[name].dtype} {arrays[name].shape}" if name in arrays else "nothing"
+        old = any(re.search(r"/\d\d_", received) for received in arrays)  # see `names_by_number`
+        advice = (
+            "python -m training.convert OLD NEW renames its variables" if old else "use the config that trained it"
+        )
         raise InputError(
             f"Weights must fit the configured architecture. Received: {source} with {theirs} for {name}, where "
-            f"the config has {ours}; use the config that trained it."
+            f"the config has {ours}; {advice}."
         )
     for name, variable in state.items():
         variable.assign(arrays[name])

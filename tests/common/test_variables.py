@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from classifiers.model import Classifier
 from common import variables
+from common.errors import InputError
 from tests.support.acai_models import build
 from tests.support.gan_models import build_gan
 
@@ -125,3 +126,11 @@ def test_no_variable_is_of_a_type_that_stays_on_the_host(name):
     types = {keras.backend.standardize_dtype(variable.dtype) for variable in model.state().values()}
     assert types <= {"float32", "int64"} and len(model.state()) > 10
     assert {id(v) for v in model.variables} <= {id(v) for v in model.state().values()}
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"), [("net/00_kernel", "training.convert"), ("net/conv/kernel", "config that")]
+)
+def test_weights_that_do_not_fit_get_advice(name, advice):
+    with pytest.raises(InputError, match=f"Weights must fit.*Received: here.*{advice}"):
+        variables.restore({"net/dense_0/kernel": tf.Variable([1.0])}, {name: np.ones(1)}, "here")
