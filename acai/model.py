@@ -1,8 +1,9 @@
 """ACAI as a Keras model: the training algorithm of the paper.
 
-Berthelot, Raffel, Roy and Goodfellow (arXiv 1807.07543), section 3. Equation 3 (blends) and equation 2 (the
-autoencoder's loss) are in `ACAI.gradients`; equation 1 (the critic's loss) is in `acai.adversaries.critic`. All
-formulas stand in `acai.losses`, which also explains the letters.
+Berthelot, Raffel, Roy and Goodfellow (arXiv 1807.07543), section 3. `ACAI.gradients` has equation 3 (blends) and
+adds up equation 2 (the autoencoder's loss). `acai.adversaries.critic` has what needs the critic: equation 1 (its
+loss) and the second term of equation 2, which makes blends realistic. `acai.losses` has all formulas and explains
+the letters.
 """
 
 import functools

@@ -102,6 +102,7 @@ def wasserstein_generator_loss(fake_logits):
     return -ops.mean(fake_logits)
 
 
+# To add a loss, also name it in `gan.choices.LOSSES`, which commands check before they import TensorFlow.
 LOSSES = {
     "minimax": AdversarialLoss(minimax_discriminator_loss, minimax_generator_loss, 0.0, True),
     "non_saturating": AdversarialLoss(minimax_discriminator_loss, non_saturating_generator_loss, 0.0, True),

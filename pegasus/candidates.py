@@ -179,8 +179,8 @@ class Candidate(typing.NamedTuple):
 def draw_candidate(parents, seed, k, kinds=masks.KINDS):
     """Draws candidate k.
 
-    Of the eligible second parents one in RIVALS is drawn, each plain and mirrored; the one whose border is most
-    similar to the first parent's is used.
+    A share 1 / RIVALS of the eligible second parents compete. The winner is the one whose border, plain or
+    mirrored, is most similar to that of the first parent.
     """
     random = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(k,)))
     first, first_mirrored = int(random.choice(parents.eligible[0])), int(random.integers(2))

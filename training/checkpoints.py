@@ -28,13 +28,16 @@ class Checkpoints:
         os.makedirs(folder, exist_ok=True)
 
     def save(self, step, state):
-        """Writes {name: variable or array} of `step`, deletes all but the newest `keep`, and returns the path."""
+        """Writes a checkpoint, deletes all but the newest `keep`, and returns the path.
+
+        Args:
+            step: number of steps taken.
+            state: {name: variable or array}, of a model its `state()`: all networks, optimizers and averages.
+        """
         data = pack(state | {"format": np.int64(FORMAT)})
         path = os.path.join(self.folder, f"{step:09d}-{digest(data)}.npz")
         write_atomically(path, data)
-        before = [
-            old for at, old in self._files() if at < step
-        ]  # later ones are damaged, as the run resumed before them
+        before = [old for at, old in self._files() if at < step]  # later ones are damaged: the run resumed before
         for old in before[: max(0, len(before) + 1 - self.keep)]:
             os.remove(old)
         return path

@@ -55,8 +55,9 @@ def train(
 
     Args:
         model: has `step`, a variable, `static_arguments(step)`, which returns the keyword arguments for which the
-            step is traced separately, and `train_step(batch, **static_arguments)`, which returns {name: tensor
-        []}. batches: tf.data.Dataset, starting with the batch of the model's next step.
+            step is traced separately, and `train_step(batch, **static_arguments)`, which returns its logs, a
+            dict of scalar tensors.
+        batches: tf.data.Dataset, starting with the batch of the model's next step.
         total_steps: number of the last step.
         batch_size: images per step, for images per second.
         log_every_steps: interval of `on_scalars`.
