@@ -18,7 +18,7 @@ help:
 	@echo "make pegasus   install, then blend horses and birds with the bundled model (ARGS=\"--seed=1\" adds flags)"
 	@echo "make install   create .venv and install the project with the tested versions (GPU=1 adds CUDA and cuDNN)"
 	@echo "make test      install the test extra, then run pytest, a process a core (ARGS=\"-k slerp\" adds flags)"
-	@echo "make check-gpu install the gpu extra, then check in five minutes that all works on a GPU; prints a table"
+	@echo "make check-gpu install the gpu extra, then check that everything works on a GPU; prints a table to paste"
 	@echo "make lint      ruff check and ruff format --check"
 	@echo "make format    let ruff fix and format"
 	@echo "make clean     remove .venv and caches; runs/ and out/ stay"

@@ -6,8 +6,8 @@ import tensorflow as tf
 class LinearRamp:
     """A weight that rises linearly from 0. Called with a step, int64 [], it returns a float32 [].
 
-    A loss that joins with its full weight would take too long steps: Adam divides by the root of a running mean of
-    squared gradients, which does not include the new loss yet.
+    A loss that joined with its full weight would cause steps that are too long. Adam divides by the root of a
+    running mean of squared gradients, and that mean does not include the new loss yet.
 
     Args:
         weight: the final value.
