@@ -40,9 +40,9 @@ def convolve_pays(shape, kernel_shape):
 def convolve(inputs, kernel):
     """Computes a zero-padded convolution whose kernel gradient is also a convolution.
 
-    The kernel gradient convolves the inputs with the gradient of the outputs. Channels take the place of images, and
-    images that of channels, so this convolution's kernel is as large as the map. The images are split into groups for which
-    that kernel fits into the cache. oneDNN's own kernel gradient takes 1.2 to 1.7 times as long.
+    The kernel gradient convolves the inputs with the gradient of the outputs. Channels take the place of images,
+    and images that of channels, so this convolution's kernel is as large as the map. The images are split into
+    groups for which that kernel fits into the cache. oneDNN's own kernel gradient takes 1.2 to 1.7 times as long.
 
     Args:
         inputs: [B, H, W, C].
