@@ -21,13 +21,13 @@ from common.errors import InputError
 from common.images import to_uint8
 from evaluation.training_metrics import BlendMetrics, measure_lines
 from pictures import acai_training_grid
-from training.callbacks import RunawayWatch
+from training.callbacks import WarnOnDivergence
 from training.schedule import cosine, steps
 
 
-def watches():
-    """Callbacks that warn when a training is about to fail."""
-    return [RunawayWatch(("reconstruction_loss", "critic_loss"))]
+def callbacks():
+    """Returns the callbacks of this family: a warning when the training diverges."""
+    return [WarnOnDivergence(("reconstruction_loss", "critic_loss"))]
 
 
 def stream(config, train, step):

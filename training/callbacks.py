@@ -143,7 +143,7 @@ class ReleaseWriter(Callback):
         self.on_interval, self.every_steps = write, every_steps
 
 
-class RunawayWatch(Callback):
+class WarnOnDivergence(Callback):
     """Warns when a loss rises above `factor` times its minimum so far, and each time that ratio doubles.
 
     In published reimplementations of ACAI, the critic or the autoencoder diverged at about epoch 20.

@@ -9,13 +9,13 @@ from classifiers.model import Classifier
 from common import images, release
 from common.backend import precision
 from common.data import batches
-from training.callbacks import RunawayWatch
+from training.callbacks import WarnOnDivergence
 from training.schedule import cosine
 
 
-def watches():
-    """Callbacks that warn about failing trainings."""
-    return [RunawayWatch(("classification_loss",))]
+def callbacks():
+    """Returns the callbacks of this family: a warning when the training diverges."""
+    return [WarnOnDivergence(("classification_loss",))]
 
 
 def stream(config, train, step):

@@ -23,9 +23,9 @@ from training.loop import Callback
 from training.schedule import steps
 
 
-def watches():
-    """Callbacks that warn about failing trainings, which the losses of a GAN do not show."""
-    return [CollapseWatch()]
+def callbacks():
+    """Returns the callbacks of this family: a warning of a collapse, which the losses of a GAN do not show."""
+    return [WarnOnCollapse()]
 
 
 def stream(config, train, step):
@@ -201,7 +201,7 @@ def golden_outputs(config, weights, _, count=8):
     return {"sampled": to_uint8(released.sample(*fixed_inputs(released, count)))}
 
 
-class CollapseWatch(Callback):
+class WarnOnCollapse(Callback):
     """Warns if the samples are nearly identical or the discriminator makes no errors.
 
     It warns once until the condition ends. It reads the scalars "sample_diversity", "real_accuracy" and

@@ -140,7 +140,7 @@ def make_callbacks(config, run, family, model, images, start):
         callbacks.Validation(lambda: family.evaluate(config, model, images), interval("pictures"), start),
         scalars,
         callbacks.Progress(start, steps(config, config.train.total_kimg), batch_size),
-        *family.watches(),
+        *family.callbacks(),
         callbacks.PictureWriter(run, scalars, lambda: family.render(config, model, images), interval("pictures")),
         callbacks.ReleaseWriter(write_release, interval("release")),
         callbacks.CheckpointWriter(run, model, scalars, interval("save")),

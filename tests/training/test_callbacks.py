@@ -137,17 +137,18 @@ def test_validation_steps_do_not_depend_on_where_a_run_was_stopped():
         assert first + steps_with_validation(7, stop, range(stop + 2, 61, 2)) == straight
 
 
-# RunawayWatch
+# WarnOnDivergence
 
 
 def warnings_of(caplog, losses, name="critic_loss", **options):
     """[(step, message)] of the warnings while the loss `name` takes these values; the other one is fixed."""
-    watch, found = callbacks.RunawayWatch(("reconstruction_loss", "critic_loss"), **options), []
+    callback = callbacks.WarnOnDivergence(("reconstruction_loss", "critic_loss"), **options)
+    warnings = []
     for step, loss in enumerate(losses, 1):
         caplog.clear()
-        watch.on_scalars(step, {"reconstruction_loss": 0.02, "critic_loss": 0.02, name: loss})
-        found += [(step, r.getMessage()) for r in caplog.records if r.levelno == logging.WARNING]
-    return found
+        callback.on_scalars(step, {"reconstruction_loss": 0.02, "critic_loss": 0.02, name: loss})
+        warnings += [(step, r.getMessage()) for r in caplog.records if r.levelno == logging.WARNING]
+    return warnings
 
 
 @pytest.mark.parametrize("name", ["critic_loss", "reconstruction_loss"])

@@ -195,18 +195,18 @@ def test_release_holds_the_averaged_generator_only(conditional, datasets, tmp_pa
     np.testing.assert_array_equal(golden["sampled"], to_uint8(released.sample(noise, labels)))
 
 
-def warnings_of(watch, records, caplog):
+def warnings_of(callback, records, caplog):
     caplog.clear()
     with caplog.at_level(standard_logging.WARNING, "absl"):
         for step, scalars in enumerate(records, 1):
-            watch.on_scalars(step, scalars)
+            callback.on_scalars(step, scalars)
     return [record.getMessage().split(";")[0] for record in caplog.records]
 
 
 def test_collapse_is_reported_once_until_it_ends(caplog):
     records = [{"sample_diversity": value} for value in (0.5, 0.1, 0.099, 0.01, 0.2, 0.05)]
     records.insert(4, {"other": 1.0})  # between two measurements
-    messages = warnings_of(training.gan.CollapseWatch(), records, caplog)
+    messages = warnings_of(training.gan.WarnOnCollapse(), records, caplog)
     assert [line.partition(":")[0] for line in messages] == ["step 3", "step 7"]
     assert "0.099 of the real" in messages[0] and "collapsed" in messages[0]
 
@@ -214,7 +214,7 @@ def test_collapse_is_reported_once_until_it_ends(caplog):
 def test_a_discriminator_without_errors_is_reported_once_until_it_ends(caplog):
     accuracies = ((1.0, 0.99), (0.99, 1.0), (1.0, 1.0), (1.0, 1.0), (0.5, 0.5), (1.0, 1.0))
     records = [{"real_accuracy": real, "fake_accuracy": fake} for real, fake in accuracies]
-    messages = warnings_of(training.gan.CollapseWatch(), records, caplog)
+    messages = warnings_of(training.gan.WarnOnCollapse(), records, caplog)
     assert [line.partition(":")[0] for line in messages] == ["step 3", "step 6"]
     assert "discriminator" in messages[0]
-    assert warnings_of(training.gan.CollapseWatch(), [{"discriminator_loss": 0.0}] * 3, caplog) == []
+    assert warnings_of(training.gan.WarnOnCollapse(), [{"discriminator_loss": 0.0}] * 3, caplog) == []
