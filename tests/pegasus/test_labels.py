@@ -1,0 +1,103 @@
+"""Labels: counts, values of the files, unknown ids, and refused tables."""
+
+import csv
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from common.errors import InputError
+from pegasus import labels
+
+FOLDER = Path(labels.__file__).parent
+TABLES = {
+    "bird_wings": (labels.bird_wings, labels.BirdWings, 207),
+    "horse_side_views": (labels.horse_side_views, labels.HorseSideView, 1911),
+    "horse_riders": (labels.horse_riders, labels.HorseRider, 144),
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_every_row_of_the_file_becomes_one_label(name):
+    load, kind, count = TABLES[name]
+    found = load()
+    with open(FOLDER / f"{name}.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(found) == len(rows) == count
+    assert all(isinstance(label, kind) and label.id == id for id, label in found.items())
+    for row in rows:
+        values = dataclasses.asdict(found[int(row["id"])])
+        words = {True: "yes", False: "no"}
+        assert {key: words.get(value, str(value)) for key, value in values.items()} == row
+
+
+def test_rows_read_by_eye():
+    assert labels.bird_wings()[123] == labels.BirdWings(123, "down", "mixed", True)
+    assert not labels.bird_wings()[303].clear
+    assert labels.horse_side_views()[12] == labels.HorseSideView(12, "left", "dark", True)
+    assert labels.horse_riders()[11] == labels.HorseRider(11, "train")
+
+
+def test_half_of_the_riders_are_for_control_and_none_has_a_side_view():
+    uses = [label.use for label in labels.horse_riders().values()]
+    assert uses.count("control") == uses.count("train") == 72
+    assert not labels.horse_riders().keys() & labels.horse_side_views().keys()
+
+
+def test_labels_cannot_be_changed():
+    with pytest.raises(TypeError):
+        labels.bird_wings()[1] = None
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        labels.bird_wings()[123].wings = "spread"
+
+
+def test_unknown_ids_are_those_that_the_data_set_lacks():
+    table = {3: None, 7: None, 5: None}
+    assert labels.unknown_ids(table, np.array([1, 5, 9])) == [3, 7]
+    assert labels.unknown_ids(table, [3, 5, 7, 8]) == []
+
+
+def test_cifar10_has_every_labelled_id():
+    from common.data import datasets
+
+    try:
+        data = datasets.load_cifar10(classes=("bird", "horse"), hold_out=False, download=False)
+    except InputError:
+        pytest.skip("needs the real CIFAR-10 in TFDS_DATA_DIR")
+    birds, horses = (data.ids[data.labels == label] for label in (0, 1))
+    assert labels.unknown_ids(labels.bird_wings(), birds) == []
+    assert labels.unknown_ids(labels.horse_side_views(), horses) == []
+    assert labels.unknown_ids(labels.horse_riders(), horses) == []
+
+
+def test_folds_divide_the_spread_wings_about_equally():
+    spread = [id for id, label in labels.bird_wings().items() if label.wings != "down" and label.clear]
+    odd = sum(labels.fold(id) for id in spread)
+    assert [labels.fold(id) for id in (0, 1, 2, np.int64(49_999))] == [0, 1, 0, 1]
+    assert abs(odd - len(spread) / 2) < 0.15 * len(spread)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("id,use\n3,train\n3,control\n", "new id"),
+        ("id,use\n3\n", "2 values"),
+        ("id,use\nthree,train\n", "new id"),
+        ("id,sort\n3,train\n", "header"),
+        ("id,use\n3,test\n", "use must be one of train, control"),
+    ],
+)
+def test_other_tables_are_refused_in_one_line(tmp_path, text, message):
+    (tmp_path / "table.csv").write_text(text)
+    with pytest.raises(InputError, match=message):
+        labels.read(tmp_path / "table.csv", labels.HorseRider)
+
+
+def test_labels_with_other_values_are_refused():
+    with pytest.raises(InputError, match="wings must be one of"):
+        labels.BirdWings(1, "flapping", "white", True)
+    with pytest.raises(InputError, match="clear must be one of"):
+        labels.BirdWings(1, "spread", "white", "perhaps")
+    with pytest.raises(InputError, match="head must be one of"):
+        labels.HorseSideView(1, "up", "white", True)
