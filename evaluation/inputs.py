@@ -160,6 +160,26 @@ class Inputs:
 
         return {name: ReleasedClassifier(*self.classifiers[name].model_arguments) for name in names}
 
+    def load_scoring_arguments(self, classifiers):
+        """Loads the arguments that all suites which score pictures share.
+
+        Args:
+            classifiers: names of the classifiers that score the pictures.
+
+        Returns:
+            {name: argument of `evaluation.suites.gan.evaluate`}: all of them but the model.
+        """
+        train, holdout = self.load_train_and_holdout()
+        return {
+            "classifiers": self.build_classifiers(classifiers),
+            "extractor": features.make_extractor(self.config.features),
+            "train": train,
+            "holdout": holdout,
+            "samples": self.config.samples,
+            "seed": self.config.seed,
+            "cache_folder": CACHE_FOLDER,
+        }
+
     @property
     def _image_folder(self):
         return self.config.image_folder or self.release.config["data"].get("image_folder", "")

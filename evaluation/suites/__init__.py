@@ -65,7 +65,7 @@ SUITES = (  # the first that fits is the default
     Suite("search", "search", ("acai",), ("cifar10",), 2, (REFEREE, *SEARCH_CLASSIFIERS), uses_pair=True),
     Suite("lines", "lines", ("acai",), ("lines",), 0),
     Suite("probe", "probe", ("acai",), IMAGES, 2),
-    Suite("judge", "classifiers", ("classifier",), IMAGES, 2),
+    Suite("classifier", "classifiers", ("classifier",), IMAGES, 2),
 )
 NAMES = (*dict.fromkeys(suite.name for suite in SUITES), "all")  # values of --suite
 

@@ -10,8 +10,6 @@ from acai.inference import ReleasedACAI
 from common import images, interpolation, progress
 from common.metrics import intervals
 from common.metrics.features import kernel_distance
-from evaluation import features
-from evaluation.inputs import CACHE_FOLDER
 from evaluation.picture_estimates import Neighbours, ScoredPictures, estimate_all, format_count, jackknife
 from evaluation.report import plots
 from evaluation.report.estimates import Estimate, Section
@@ -29,18 +27,9 @@ TEXT = (
 
 
 def run(inputs):
-    config = inputs.config
-    return evaluate(
-        ReleasedACAI(*inputs.release.model_arguments),
-        inputs.build_classifiers(SCORING_CLASSIFIERS),
-        features.make_extractor(config.features),
-        *inputs.load_train_and_holdout(),
-        config.first,
-        config.second,
-        config.samples,
-        config.seed,
-        CACHE_FOLDER,
-    )
+    model, config = ReleasedACAI(*inputs.release.model_arguments), inputs.config
+    shared = inputs.load_scoring_arguments(SCORING_CLASSIFIERS)
+    return evaluate(model, first=config.first, second=config.second, **shared)
 
 
 def evaluate(

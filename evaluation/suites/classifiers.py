@@ -1,4 +1,4 @@
-"""The suite "judge": accuracy and calibration of a classifier."""
+"""The suite "classifier": accuracy and calibration of a classifier."""
 
 import numpy as np
 from scipy.special import softmax

@@ -4,8 +4,6 @@ import numpy as np
 
 from common import images, progress
 from common.metrics import intervals
-from evaluation import features
-from evaluation.inputs import CACHE_FOLDER
 from evaluation.picture_estimates import Neighbours, ScoredPictures, estimate_all, format_count
 from evaluation.report.estimates import Estimate, Section
 from evaluation.suites import SCORING_CLASSIFIERS
@@ -23,15 +21,8 @@ TEXT = (
 
 
 def run(inputs):
-    return evaluate(
-        ReleasedGAN(*inputs.release.model_arguments),
-        inputs.build_classifiers(SCORING_CLASSIFIERS),
-        features.make_extractor(inputs.config.features),
-        *inputs.load_train_and_holdout(),
-        inputs.config.samples,
-        inputs.config.seed,
-        CACHE_FOLDER,
-    )
+    model = ReleasedGAN(*inputs.release.model_arguments)
+    return evaluate(model, **inputs.load_scoring_arguments(SCORING_CLASSIFIERS))
 
 
 def evaluate(model, classifiers, extractor, train, holdout, samples=1000, seed=0, cache_folder=None):

@@ -6,8 +6,6 @@ A morph has no parents, so the controls are cross-fades of random pairs of train
 import numpy as np
 
 from common import images, progress
-from evaluation import features
-from evaluation.inputs import CACHE_FOLDER
 from evaluation.picture_estimates import Neighbours, ScoredPictures, estimate_all
 from evaluation.report.estimates import Section
 from evaluation.suites import SCORING_CLASSIFIERS
@@ -22,18 +20,9 @@ TEXT = (
 
 
 def run(inputs):
-    config = inputs.config
-    return evaluate(
-        ReleasedGAN(*inputs.release.model_arguments),
-        inputs.build_classifiers(SCORING_CLASSIFIERS),
-        features.make_extractor(config.features),
-        *inputs.load_train_and_holdout(),
-        config.first,
-        config.second,
-        config.samples,
-        config.seed,
-        CACHE_FOLDER,
-    )
+    model, config = ReleasedGAN(*inputs.release.model_arguments), inputs.config
+    shared = inputs.load_scoring_arguments(SCORING_CLASSIFIERS)
+    return evaluate(model, first=config.first, second=config.second, **shared)
 
 
 def evaluate(

@@ -40,7 +40,7 @@ def runs(tmp_path_factory):
         }
         release.write(folder / name, config, state, {"latents": np.zeros(1)})
     config = {"family": "classifier", "data": {"source": "cifar10"}, "model": {"class_names": ("cat", "dog")}}
-    release.write(folder / "judge", config, state)
+    release.write(folder / "classifier", config, state)
     for name, classes in (("gan", 0), ("cgan", 2)):
         config = {"family": "gan", "data": {"source": "cifar10"}}
         config["model"] = {"classes": classes, "class_names": ("horse", "bird")}
@@ -64,8 +64,8 @@ def test_lines_are_measured_and_reported(runs, tmp_path):
     ("arguments", "phrases"),
     [
         ("--source=nowhere", ["--source", "nowhere"]),
-        ("--source={runs}/judge --suite=blend", ["--suite=judge", "--suite=blend"]),
-        ("--source={runs}/judge --suite=probe", ["measured with --suite=judge.", "--suite=probe"]),
+        ("--source={runs}/classifier --suite=blend", ["--suite=classifier", "--suite=blend"]),
+        ("--source={runs}/classifier --suite=probe", ["measured with --suite=classifier.", "--suite=probe"]),
         ("--source={runs}/lines --suite=probe", ["measured with --suite=lines.", "--suite=probe"]),
         ("--source={runs}/animals --suite=lines", ["--suite=blend or --suite=search or", "--suite=lines"]),
         ("--source={runs}/animals --suite=everything", ["suite", "blend", "probe", "all"]),
@@ -80,7 +80,7 @@ def test_lines_are_measured_and_reported(runs, tmp_path):
         ("--source={runs}/animals --suite=all --second=horse", ["two classes", "horse and horse"]),
         ("--source={runs}/animals --features=eyes", ["eyes", "inception"]),
         ("--source={runs}/animals --samples=5", ["samples", "100"]),
-        ("--source={runs}/animals --features={runs}/judge --data_dir=/dev/null", ["/dev/null"]),
+        ("--source={runs}/animals --features={runs}/classifier --data_dir=/dev/null", ["/dev/null"]),
         ("--source={runs}/animals --suite=search --first_like=unicorn", ["--first_like", "light, ", "unicorn"]),
         ("--source={runs}/animals --first_like=light", ["--first_like can only be used with --suite=search"]),
         (
@@ -140,8 +140,9 @@ try:
 except cli.InputError as error:
     print(json.dumps([str(error), "tensorflow" in sys.modules]))
 """
-    arguments = f"--source={runs}/animals", f"--features={runs}/judge", f"--suite={suite}", "--data_dir=/dev/null"
-    error, tensorflow_imported = run_with_evaluate(program, *arguments)
+    source, features = f"--source={runs}/animals", f"--features={runs}/classifier"
+    flags = source, features, f"--suite={suite}", "--data_dir=/dev/null"
+    error, tensorflow_imported = run_with_evaluate(program, *flags)
     assert missing in error and not tensorflow_imported
 
 

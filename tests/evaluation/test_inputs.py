@@ -1,13 +1,16 @@
 """The inputs of suites: what a release says of itself, and images of a folder."""
 
 import dataclasses
+import importlib
+import inspect
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from common.errors import InputError
-from evaluation.inputs import EvaluationConfig, Inputs, Release
+from evaluation import features
+from evaluation.inputs import CACHE_FOLDER, EvaluationConfig, Inputs, Release
 from pegasus.search_config import SearchConfig
 
 CLASSES = ("bird", "horse")
@@ -83,3 +86,24 @@ def test_the_pair_must_be_two_classes_of_the_model(folder, pair):
 def test_a_missing_folder_is_refused(tmp_path):
     with pytest.raises(InputError, match="--image_folder must be the folder .* runs/a was trained on"):
         make_inputs(tmp_path / "missing").check(uses_pair=False)
+
+
+@pytest.mark.parametrize("suite", ["blend", "gan", "morphs"])
+def test_suites_that_score_pictures_accept_the_loaded_arguments(suite, monkeypatch):
+    monkeypatch.setattr(Inputs, "load_train_and_holdout", lambda _: ("train images", "held-out images"))
+    monkeypatch.setattr(features, "make_extractor", lambda name: f"extractor {name}")
+    inputs = Inputs(make_release(), {}, dataclasses.replace(CONFIG, samples=123, seed=4))
+    evaluate = importlib.import_module(f"evaluation.suites.{suite}").evaluate
+    pair = {} if suite == "gan" else {"first": "horse", "second": "bird"}
+    bound = inspect.signature(evaluate).bind("a model", **pair, **inputs.load_scoring_arguments(())).arguments
+    assert bound == {
+        "model": "a model",
+        "classifiers": {},
+        "extractor": "extractor classifier",
+        "train": "train images",
+        "holdout": "held-out images",
+        **pair,
+        "samples": 123,
+        "seed": 4,
+        "cache_folder": CACHE_FOLDER,
+    }

@@ -1,4 +1,4 @@
-"""The suite "judge" on a classifier with known predictions."""
+"""The suite "classifier" on a classifier with known predictions."""
 
 import numpy as np
 import pytest
