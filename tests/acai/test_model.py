@@ -16,6 +16,7 @@ from tests.support.acai_models import (
     same,
     values,
 )
+from tests.support.plain_networks import PlainAdam
 
 NETWORKS = ("autoencoder", "critic", "classifier", "discriminator")
 MIXES = np.float32([[0.1, 0.35, 0.45], [0.02, 0.2, 0.3], [0.5, 0.0, 0.25]])  # one row for each of three steps
@@ -34,24 +35,6 @@ def record_mixes(patch):
 
 
 # The step
-
-
-class PlainAdam:
-    """TensorFlow's Adam: rate * sqrt(1 - beta_2^t) / (1 - beta_1^t) * m / (sqrt(v) + 1e-8)."""
-
-    def __init__(self, variables, rate, beta_1):
-        self.variables, self.rate, self.beta_1, self.steps = variables, rate, beta_1, 0
-        self.first = [np.zeros(v.shape) for v in variables]
-        self.second = [np.zeros(v.shape) for v in variables]
-
-    def apply(self, gradients):
-        self.steps += 1
-        rate = self.rate * np.sqrt(1 - 0.999**self.steps) / (1 - self.beta_1**self.steps)
-        for i, gradient in enumerate(np.asarray(g, np.float64) for g in gradients):
-            self.first[i] = self.beta_1 * self.first[i] + (1 - self.beta_1) * gradient
-            self.second[i] = 0.999 * self.second[i] + 0.001 * gradient**2
-            step = rate * self.first[i] / (np.sqrt(self.second[i]) + 1e-8)
-            self.variables[i].assign(np.asarray(self.variables[i], np.float64) - step)
 
 
 def plain_step(model, adams, data, mix):

@@ -16,7 +16,7 @@ from PIL import Image
 
 from common import files
 from common.files import write_atomically
-from tests.support.running_commands import FLAGS, events, newest
+from tests.support.running_commands import FLAGS, count_events, newest_step
 from tests.support.small_disks import small_disk
 from training.checkpoints import Checkpoints
 
@@ -34,12 +34,12 @@ def contents(folder):
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.name != ".lock"}
 
 
-def assert_refused(made, *words):
+def assert_refused(result, *words):
     """Status 2; of the lines on stderr the last is the error, others are progress and what was logged before."""
-    *before, last = made.stderr.splitlines()
-    assert made.returncode == 2, made.stderr
-    assert last.startswith("error: ") and "Received: " in last, made.stderr
-    assert "Traceback" not in made.stderr and not [line for line in before if line.startswith("error")]
+    *before, last = result.stderr.splitlines()
+    assert result.returncode == 2, result.stderr
+    assert last.startswith("error: ") and "Received: " in last, result.stderr
+    assert "Traceback" not in result.stderr and not [line for line in before if line.startswith("error")]
     for word in words:
         assert str(word) in last
 
@@ -90,10 +90,11 @@ cli.run(main)
 def test_disk_errors_are_reported_in_one_line(name, status):
     """A missing file is a bug of the program instead, and keeps its traceback."""
     program = UNFORESEEN.format(name=name)
-    made = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)
-    assert made.returncode == status
+    result = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert result.returncode == status
     if status == 2:
-        assert made.stderr.startswith("error: ") and made.stderr.count("\n") == 1 and "metrics.json" in made.stderr
+        assert result.stderr.startswith("error: ") and "metrics.json" in result.stderr
+        assert result.stderr.count("\n") == 1
 
 
 @pytest.fixture
@@ -152,8 +153,8 @@ def test_read_only_run_folder_is_refused(small_run, tmp_path):
         before = contents(disk)
         environment = os.environ | {"PYTHONPATH": str(tmp_path / "stand-in")}
         command = [sys.executable, "train.py", "--config=configs/acai.py:lines", f"--workdir={disk / 'run'}"]
-        made = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
-        assert_refused(made, "writable", disk / "run", "Read-only")
+        result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
+        assert_refused(result, "writable", disk / "run", "Read-only")
         assert contents(disk) == before
 
 
@@ -166,20 +167,20 @@ def test_training_resumes_after_the_disk_was_full(tmp_path):
     with small_disk(tmp_path / "disk", "3m") as disk:
         filler = disk / "filler"
         filler.write_bytes(bytes(1_500_000))  # room for some checkpoints of 420 kB, not for keep + 1 of them
-        made = train(disk / "run", 60)
-        assert_refused(made, "with free space", disk / "run", "No space left")
-        assert 0 < newest(disk / "run") < 60
+        result = train(disk / "run", 60)
+        assert_refused(result, "with free space", disk / "run", "No space left")
+        assert 0 < newest_step(disk / "run") < 60
         assert not [path for path in (disk / "run").rglob("*") if "unfinished" in path.name]
         step, arrays = Checkpoints(disk / "run" / "checkpoints").load_latest()
-        assert step == newest(disk / "run") == int(arrays["step"])
+        assert step == newest_step(disk / "run") == int(arrays["step"])
         filler.unlink()
-        made = train(disk / "run", 60)
-        assert made.returncode == 0, made.stderr
+        result = train(disk / "run", 60)
+        assert result.returncode == 0, result.stderr
         logged = [json.loads(line)["step"] for line in (disk / "run" / "metrics.jsonl").read_text().splitlines()]
         assert logged == list(range(3, 61, 3))
         _, arrays = Checkpoints(disk / "run" / "checkpoints").load_latest()
-    made = train(tmp_path / "straight", 60)
-    assert made.returncode == 0, made.stderr
+    result = train(tmp_path / "straight", 60)
+    assert result.returncode == 0, result.stderr
     _, expected = Checkpoints(tmp_path / "straight" / "checkpoints").load_latest()
     assert all(array.tobytes() == expected[name].tobytes() for name, array in arrays.items())
 
@@ -196,13 +197,13 @@ def test_image_folder_is_needed_only_at_the_start_of_a_training(tmp_path):
     run = tmp_path / "run"
     with subprocess.Popen([*command, f"--workdir={run}"], cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
         deadline = time.monotonic() + PATIENCE
-        while not newest(run) and process.poll() is None:
+        while not newest_step(run) and process.poll() is None:
             assert time.monotonic() < deadline
             time.sleep(0.01)
         shutil.rmtree(folder)
         _, stderr = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, stderr  # the images are in memory
-    assert newest(run) == 100
+    assert newest_step(run) == 100
     before = contents(run)
     assert_refused(train(run, 200, *flags), "image_folder", folder)
     assert contents(run) == before
@@ -216,9 +217,9 @@ def test_damaged_newest_checkpoint_resumes_from_the_previous_one(tmp_path):
     assert train(run, 22, constant).returncode == 0
     before, last = sorted((run / "checkpoints").iterdir())[-2:]
     last.write_bytes(last.read_bytes()[:-1])
-    made = train(run, 40, constant)
-    assert made.returncode == 0 and f"{last} is damaged" in made.stderr, made.stderr
-    assert before.name.startswith("000000020") and "resuming" in made.stderr and "0.1 kimg" in made.stderr
+    result = train(run, 40, constant)
+    assert result.returncode == 0 and f"{last} is damaged" in result.stderr, result.stderr
+    assert before.name.startswith("000000020") and "resuming" in result.stderr and "0.1 kimg" in result.stderr
     assert train(straight, 40, constant).returncode == 0
     (step, arrays), (other, expected) = (Checkpoints(r / "checkpoints").load_latest() for r in (run, straight))
     assert step == other == 40 and arrays.keys() == expected.keys()
@@ -226,14 +227,14 @@ def test_damaged_newest_checkpoint_resumes_from_the_previous_one(tmp_path):
     for folder in (run, straight):
         logged = [json.loads(line)["step"] for line in (folder / "metrics.jsonl").read_text().splitlines()]
         assert logged == [*range(3, 40, 3), 40]
-        assert set(events(folder).values()) == {1}
+        assert set(count_events(folder).values()) == {1}
 
 
 @pytest.mark.slow
 def test_other_architecture_and_deleted_run_folder_are_reported(tmp_path):
     constant = "--config.train.schedule=constant"  # one that falls would not let the end change
-    made = train(tmp_path / "run", 10, constant)
-    assert made.returncode == 0, made.stderr
+    result = train(tmp_path / "run", 10, constant)
+    assert result.returncode == 0, result.stderr
     config = json.loads((tmp_path / "run" / "config.json").read_text())
     config["model"]["depth"] = 4
     (tmp_path / "run" / "config.json").write_text(json.dumps(config))
@@ -246,7 +247,7 @@ def test_other_architecture_and_deleted_run_folder_are_reported(tmp_path):
     command = [sys.executable, ROOT / "train.py", *FLAGS, f"--workdir={tmp_path / 'gone'}"]
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
         deadline = time.monotonic() + PATIENCE
-        while not newest(tmp_path / "gone") and process.poll() is None:
+        while not newest_step(tmp_path / "gone") and process.poll() is None:
             assert time.monotonic() < deadline
             time.sleep(0.01)
         os.rename(tmp_path / "gone", tmp_path / "elsewhere")

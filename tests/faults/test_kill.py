@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.support.running_commands import FLAGS, ROOT, events, newest
+from tests.support.running_commands import FLAGS, ROOT, count_events, newest_step
 from training.checkpoints import Checkpoints
 from training.run_directory import RunDirectory
 
@@ -67,7 +67,7 @@ def killed_before_call(path, count):
 def test_writes_survive_a_kill_before_any_system_call(tmp_path):
     count, seen = 0, set()
     while killed_before_call(path := str(tmp_path / f"{count}"), count):
-        before = newest(Path(path))
+        before = newest_step(Path(path))
         seen.add(before)
         write_run(path)  # goes on, whatever was left
         step, arrays = Checkpoints(os.path.join(path, "checkpoints")).load_latest()
@@ -121,8 +121,8 @@ def kill_at_a_call(workdir, call, tmp_path):
 
 def kill_at_a_moment(workdir, seconds):
     """SIGKILL from outside, `seconds` after the first new checkpoint; negative: as long after the start."""
-    process, before, begun = start(workdir), newest(workdir), time.monotonic()
-    while seconds >= 0 and newest(workdir) <= before:
+    process, before, begun = start(workdir), newest_step(workdir), time.monotonic()
+    while seconds >= 0 and newest_step(workdir) <= before:
         assert process.poll() is None, process.communicate()[1]
         assert time.monotonic() < begun + PATIENCE
         time.sleep(0.005)
@@ -145,8 +145,8 @@ def test_run_killed_25_times_is_bit_identical(tmp_path):
         else:
             moments.append(draw.randrange(1, 25))
             kill_at_a_call(killed, moments[-1], tmp_path)
-        print(f"kill {number + 1} at {moments[-1]:.3f}: newest checkpoint {newest(killed)}", flush=True)
-    assert 0 < newest(killed) < STEPS, "the kills should lie within the training"
+        print(f"kill {number + 1} at {moments[-1]:.3f}: newest checkpoint {newest_step(killed)}", flush=True)
+    assert 0 < newest_step(killed) < STEPS, "the kills should lie within the training"
     finish(killed)
 
     step, arrays = Checkpoints(killed / "checkpoints").load_latest()
@@ -162,7 +162,7 @@ def test_run_killed_25_times_is_bit_identical(tmp_path):
     assert all(name.startswith("events.out.tfevents") for name in surplus) and len(surplus) <= KILLS + 1
     logged = [json.loads(line)["step"] for line in (killed / "metrics.jsonl").read_text().splitlines()]
     assert logged == list(range(3, STEPS + 1, 3))
-    found = events(killed)
+    found = count_events(killed)
     assert set(found.values()) == {1}, [key for key, count in found.items() if count > 1]
     assert [step for tag, step in sorted(found) if tag == "critic_loss"] == logged
-    assert found.keys() == events(straight).keys()
+    assert found.keys() == count_events(straight).keys()

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from gan import tricks
 from tests.support.gan_models import NOISE, RATE, SMALL, batch, build_gan, changed, make, prefixes, snapshot
+from tests.support.plain_networks import PlainAdam
 
 
 @pytest.fixture
@@ -14,24 +15,6 @@ def fixed_noise(monkeypatch):
 
 
 # The step
-
-
-class PlainAdam:
-    """TensorFlow's Adam: rate * sqrt(1 - beta_2^t) / (1 - beta_1^t) * m / (sqrt(v) + 1e-8)."""
-
-    def __init__(self, variables, rate, beta_1=0.5):
-        self.variables, self.rate, self.beta_1, self.steps = variables, rate, beta_1, 0
-        self.first = [np.zeros(v.shape) for v in variables]
-        self.second = [np.zeros(v.shape) for v in variables]
-
-    def apply(self, gradients):
-        self.steps += 1
-        rate = self.rate * np.sqrt(1 - 0.999**self.steps) / (1 - self.beta_1**self.steps)
-        for i, gradient in enumerate(np.asarray(g, np.float64) for g in gradients):
-            self.first[i] = self.beta_1 * self.first[i] + (1 - self.beta_1) * gradient
-            self.second[i] = 0.999 * self.second[i] + 0.001 * gradient**2
-            step = rate * self.first[i] / (np.sqrt(self.second[i]) + 1e-8)
-            self.variables[i].assign(np.asarray(self.variables[i], np.float64) - step)
 
 
 def reference_losses(name):
@@ -120,7 +103,7 @@ def test_a_step_equals_the_reference_step(case, compiler, fixed_noise, monkeypat
     options = CASES[case]
     model, reference = make(**options), make(**options)
     monkeypatch.setattr(tf.random, "stateless_uniform", lambda *_, **__: tf.constant(share))
-    adams = {name: PlainAdam(getattr(reference, name).trainable_variables, RATE) for name in model.optimizers}
+    adams = {name: PlainAdam(getattr(reference, name).trainable_variables, RATE, 0.5) for name in model.optimizers}
     train_step = model.train_step
     if compiler == "xla":
         train_step = tf.function(train_step, jit_compile=True, autograph=False)

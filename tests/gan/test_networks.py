@@ -7,21 +7,9 @@ import tensorflow as tf
 
 from gan import choices, networks
 from gan.layers import BatchNorm, SpectralConv2D, SpectralDense
+from tests.support.plain_networks import noise, random_weights
 
 GENERATORS = {"dcgan": "transposed", "residual": "resize"}
-
-
-def random_weights(network, seed=0):
-    """Assigns random values to all trainable variables and returns them."""
-    rng = np.random.default_rng(seed)
-    for weight in network.trainable_variables:
-        scale = 0.3 if len(weight.shape) == 1 else 1 / np.sqrt(np.prod(weight.shape[:-1]))
-        weight.assign(scale * rng.standard_normal(weight.shape))
-    return [np.asarray(weight, np.float64) for weight in network.trainable_variables]
-
-
-def noise(*shape, seed=0):
-    return np.random.default_rng(seed).uniform(-1, 1, shape).astype(np.float32)
 
 
 def shapes(network):

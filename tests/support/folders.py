@@ -1,4 +1,4 @@
-"""What several tests share. First of: Hold-out and folders on data small enough to follow by hand."""
+"""Data sets of numbered images, picture files and a check of one-line errors, for tests of common/data."""
 
 import numpy as np
 from PIL import Image

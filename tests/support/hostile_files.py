@@ -1,5 +1,4 @@
-"""What several tests share. First of: Hostile and unusual pictures beyond tests/test_read_picture.py: one line
-or the right result, bounded memory."""
+"""Hostile and unusual picture files, in memory: those that are refused and those that are read."""
 
 import io
 import struct

@@ -1,15 +1,15 @@
-"""What several tests share. First of: SIGKILL at any moment: a killed writer of files, then the real command,
-killed again and again."""
+"""A small training for tests that run train.py, and readers of the run directories that it writes."""
 
 import contextlib
 import os
 from collections import Counter
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
-def newest(workdir):
+def newest_step(workdir):
+    """Returns the step of the newest checkpoint, 0 without one, by its name: the run may be writing there."""
     with contextlib.suppress(FileNotFoundError):
         return max((int(n[:9]) for n in os.listdir(workdir / "checkpoints") if n[0] != "."), default=0)
     return 0
@@ -31,8 +31,8 @@ FLAGS = (
 )
 
 
-def events(workdir):
-    """Counter of (tag, step), by TensorBoard's own reader."""
+def count_events(workdir):
+    """Returns a Counter of (tag, step) over all event files, read by TensorBoard."""
     from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
     files = [str(path) for path in workdir.iterdir() if "tfevents" in path.name]

@@ -1,5 +1,4 @@
-"""What several tests share. First of: Full, read-only, vanished and damaged disks through the real command:
-one line, status 2, nothing lost."""
+"""A disk of a few kilobytes, for tests of what happens when a disk is full."""
 
 import contextlib
 import subprocess
@@ -9,10 +8,10 @@ import pytest
 
 @contextlib.contextmanager
 def small_disk(folder, size):
-    """A tmpfs of `size` on a new folder; skips where mounting is not permitted."""
+    """Mounts a tmpfs of `size`, e.g. "64k", on a new folder. Skips the test if mounting is not permitted."""
     folder.mkdir()
-    made = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], capture_output=True)
-    if made.returncode:
+    result = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], capture_output=True)
+    if result.returncode:
         pytest.skip("mounting a small disk is not permitted here")
     try:
         yield folder
