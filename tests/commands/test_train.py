@@ -1,4 +1,4 @@
-"""train.py from start to end: a stopped, killed and resumed run equals an uninterrupted one bit for bit."""
+"""train.py as a command: a run that was stopped, killed and resumed equals an uninterrupted one bit for bit."""
 
 import contextlib
 import json
@@ -8,19 +8,18 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from common.files import digest
+from tests.support.running_commands import ROOT, count_events, newest_step
 from training.checkpoints import Checkpoints
 
-ROOT = Path(__file__).parents[2]
-PATIENCE = 1800  # seconds, for a busy machine; a few where nothing else runs
+TIMEOUT = 1800  # seconds, for a busy machine; an idle one needs a few
 PICTURES_EVERY = 50
-DISCRIMINATOR_FROM, REALISM_FROM, RECOGNITION_FROM = 25, 31, 34
+DISCRIMINATOR_FROM, ADVERSARIAL_FROM, GUIDANCE_FROM = 25, 31, 34  # first steps
 COMMAND = (
     f"--config={ROOT}/configs/acai.py:pegasus",
     "--config.train.start_from=",
@@ -32,38 +31,41 @@ COMMAND = (
     "--config.model.latent_channels=2",
     "--config.model.discriminator_channels=2",
     "--config.train.ema_rate=0.95",
-    "--config.train.precision=auto",  # float32 on a CPU, and so on every resume
+    "--config.train.precision=auto",  # float32 on a CPU, also after each resume
     "--config.train.batch_size=8",
-    "--config.train.towers=2",  # as a larger batch has on two cores
+    "--config.train.towers=2",  # the default of larger batches on two cores
     f"--config.train.discriminator_from_kimg={DISCRIMINATOR_FROM * 8 / 1000}",
-    f"--config.train.realism_from_kimg={REALISM_FROM * 8 / 1000}",
+    f"--config.train.realism_from_kimg={ADVERSARIAL_FROM * 8 / 1000}",
     "--config.train.log_every_kimg=0.016",  # 2 steps
     "--config.train.save_every_kimg=0.04",  # 5 steps
     f"--config.train.pictures_every_kimg={PICTURES_EVERY * 8 / 1000}",
     "--config.train.release_every_kimg=0",  # at the end
     "--config.train.bank_per_class=(6,2)",
 )
-CLASSES = {  # with judges, who know no ponies, and without
-    "judged": ("bird", "horse", (f"--config.train.recognition_from_kimg={RECOGNITION_FROM * 8 / 1000}",)),
-    "unjudged": ("bird", "pony", ("--config.model.recognition_weight=0.0", "--config.data.first=pony")),
+CLASSES = {  # two classes and flags; the classifiers that guide a training do not know ponies
+    "guided": ("bird", "horse", (f"--config.train.recognition_from_kimg={GUIDANCE_FROM * 8 / 1000}",)),
+    "unguided": ("bird", "pony", ("--config.model.recognition_weight=0.0", "--config.data.first=pony")),
 }
 
 
 def command(images, workdir, steps):
-    first, second, more = CLASSES[images.name]
-    flags = (*COMMAND, *more, f"--config.data.groups=(('{second}',),('{first}',))")
+    """Returns the command line that trains on `images` for a number of steps."""
+    first, second, class_flags = CLASSES[images.name]
+    flags = (*COMMAND, *class_flags, f"--config.data.groups=(('{second}',),('{first}',))")
     flags += (f"--config.data.image_folder={images}", f"--config.train.total_kimg={steps * 8 / 1000}")
     return [sys.executable, ROOT / "train.py", *flags, f"--workdir={workdir}"]
 
 
-def finish(*arguments):
-    result = subprocess.run(command(*arguments), cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE)
+def run_to_end(*arguments):
+    """Runs the `command` of these arguments, which must succeed, and returns its result."""
+    result = subprocess.run(command(*arguments), cwd=ROOT, capture_output=True, text=True, timeout=TIMEOUT)
     assert result.returncode == 0, result.stderr
     return result
 
 
 @contextlib.contextmanager
-def started(*arguments):
+def start(*arguments):
+    """Starts the `command` of these arguments and yields the process, which is killed at the end."""
     process = subprocess.Popen(
         command(*arguments), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -76,39 +78,23 @@ def started(*arguments):
         process.stderr.close()
 
 
-def newest(workdir):
-    """The step of the newest checkpoint, read from its name: while the run writes there."""
-    with contextlib.suppress(FileNotFoundError):
-        return max((int(n[:9]) for n in os.listdir(workdir / "checkpoints") if n[0] != "."), default=0)
-    return 0
-
-
 def wait_for_checkpoint(process, workdir, after):
     """Waits for a checkpoint of a step beyond `after` and returns its step."""
-    deadline = time.monotonic() + PATIENCE
-    while newest(workdir) <= after:
+    deadline = time.monotonic() + TIMEOUT
+    while newest_step(workdir) <= after:
         assert process.poll() is None, process.communicate()[1]
         assert time.monotonic() < deadline, "no checkpoint"
         time.sleep(0.01)
-    return newest(workdir)
+    return newest_step(workdir)
 
 
 def logged_steps(workdir):
     return [json.loads(line)["step"] for line in (workdir / "metrics.jsonl").read_text().splitlines()]
 
 
-def events(workdir):
-    """Counter of (tag, step) over all event files, by TensorBoard's own reader."""
-    from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
-
-    files = [str(path) for path in workdir.iterdir() if "tfevents" in path.name]
-    loaded = [event for file in files for event in EventFileLoader(file).Load()]
-    return Counter((value.tag, event.step) for event in loaded for value in event.summary.value)
-
-
-@pytest.fixture(scope="module", params=["unjudged", pytest.param("judged", marks=pytest.mark.slow)])
+@pytest.fixture(scope="module", params=["unguided", pytest.param("guided", marks=pytest.mark.slow)])
 def images(request, tmp_path_factory):
-    """Noise, 25 pictures a class, so two of each are held out."""
+    """A folder of noise images, 25 of each class, of which two are held out."""
     folder, rng = tmp_path_factory.mktemp("images") / request.param, np.random.default_rng(0)
     for name in CLASSES[request.param][:2]:
         (folder / name).mkdir(parents=True)
@@ -120,28 +106,28 @@ def images(request, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def runs(images, tmp_path_factory):
-    """A run stopped by SIGTERM and resumed, in the slow test once more after SIGKILL; and one at a stretch."""
+    """Facts of two runs: one stopped by SIGTERM (in slow tests also by SIGKILL) and resumed, one uninterrupted."""
     folder = tmp_path_factory.mktemp("runs")
-    interrupted, straight = folder / "interrupted", folder / "straight"
-    facts = {"interrupted": interrupted, "straight": straight, "classes": CLASSES[images.name][:2]}
-    facts["judged"] = images.name == "judged"
-    with started(images, interrupted, 10**6) as process:
+    interrupted, uninterrupted = folder / "interrupted", folder / "uninterrupted"
+    facts = {"interrupted": interrupted, "uninterrupted": uninterrupted, "classes": CLASSES[images.name][:2]}
+    facts["guided"] = images.name == "guided"
+    with start(images, interrupted, 10**6) as process:
         facts["before_signal"] = wait_for_checkpoint(process, interrupted, 0)
         process.send_signal(signal.SIGTERM)
-        facts["stdout"], facts["stderr"] = process.communicate(timeout=PATIENCE)
+        facts["stdout"], facts["stderr"] = process.communicate(timeout=TIMEOUT)
         facts["status"] = process.returncode
-    facts["stopped_at"] = newest(interrupted)
-    facts["logged_when_stopped"] = logged_steps(interrupted)
-    beyond = max(REALISM_FROM, PICTURES_EVERY, facts["stopped_at"]) + 5
-    if facts["judged"]:
-        with started(images, interrupted, 10**6) as process:
-            beyond = wait_for_checkpoint(process, interrupted, beyond)
+    facts["stopped_at"] = newest_step(interrupted)
+    facts["steps_logged_when_stopped"] = logged_steps(interrupted)
+    last = max(ADVERSARIAL_FROM, PICTURES_EVERY, facts["stopped_at"]) + 5
+    if facts["guided"]:
+        with start(images, interrupted, 10**6) as process:
+            last = wait_for_checkpoint(process, interrupted, last)
             process.kill()
-    facts["steps"] = max(newest(interrupted), beyond) // 10 * 10 + 21  # ends beside the intervals
+    facts["steps"] = max(newest_step(interrupted), last) // 10 * 10 + 21  # no multiple of any interval
     with open(interrupted / "metrics.jsonl", "a", encoding="utf-8") as file:  # as if it had been killed while
         file.write(json.dumps({"step": facts["steps"] - 1, "loss": 1.0}) + '\n{"step": 12')  # writing a log
-    finish(images, interrupted, facts["steps"])
-    finish(images, straight, facts["steps"])
+    run_to_end(images, interrupted, facts["steps"])
+    run_to_end(images, uninterrupted, facts["steps"])
     return facts
 
 
@@ -150,26 +136,26 @@ def test_sigterm_saves_a_checkpoint_and_prints_a_line(runs):
     assert runs["stdout"].count("\n") == 1 and "SIGTERM" in runs["stdout"] and "saved" in runs["stdout"]
     assert "Traceback" not in runs["stderr"]
     assert runs["stopped_at"] >= runs["before_signal"]
-    assert runs["logged_when_stopped"][-1] == runs["stopped_at"]  # nothing done is lost
+    assert runs["steps_logged_when_stopped"][-1] == runs["stopped_at"]  # no step is lost
 
 
 def test_resume_is_bit_identical_after_sigterm_and_sigkill(runs):
-    """Weights, averages, every optimizer and the step; data order, flips, mixes and the switch to realism."""
+    """That holds for weights, averages, all optimizers and the step, hence also for batches, flips and mixes."""
     step, arrays = Checkpoints(runs["interrupted"] / "checkpoints").load_latest()
-    other_step, others = Checkpoints(runs["straight"] / "checkpoints").load_latest()
-    assert step == other_step == runs["steps"] == int(arrays["step"])
-    assert arrays.keys() == others.keys()
+    expected_step, expected = Checkpoints(runs["uninterrupted"] / "checkpoints").load_latest()
+    assert step == expected_step == runs["steps"] == int(arrays["step"])
+    assert arrays.keys() == expected.keys()
     prefixes = {name.partition("/")[0] for name in arrays}
     optimizers = {f"{name}_optimizer" for name in ("autoencoder", "critic", "classifier", "discriminator")}
     assert prefixes >= optimizers | {"encoder", "trained_encoder", "decoder", "critic", "discriminator"}
     for name, array in arrays.items():
-        assert array.dtype == others[name].dtype
-        assert array.tobytes() == others[name].tobytes(), name
+        assert array.dtype == expected[name].dtype
+        assert array.tobytes() == expected[name].tobytes(), name
 
 
 def test_training_changes_all_networks(runs):
-    """Otherwise the comparison above would prove nothing."""
-    _, last = Checkpoints(runs["straight"] / "checkpoints").load_latest()
+    """Otherwise equal runs would prove nothing."""
+    _, last = Checkpoints(runs["uninterrupted"] / "checkpoints").load_latest()
     moments = [a for name, a in last.items() if "_optimizer/" in name and a.ndim > 0]
     assert moments and sum(np.any(a) for a in moments) > 0.95 * len(moments)
     assert any(np.any(last[name] != last[f"trained_{name}"]) for name in last if name.startswith("encoder/"))
@@ -180,34 +166,36 @@ def test_training_changes_all_networks(runs):
 def test_each_step_is_logged_once(runs):
     steps = runs["steps"]
     expected = [*range(2, steps, 2), steps]
-    for name in ("straight", "interrupted"):
+    for name in ("uninterrupted", "interrupted"):
         logged = logged_steps(runs[name])
-        stop = {runs["stopped_at"]} if name == "interrupted" else set()  # where it was stopped it logged too
+        stop = {runs["stopped_at"]} if name == "interrupted" else set()  # the step of SIGTERM is logged as well
         assert logged == sorted({*expected, *stop})
-        found = events(runs[name])
-        assert set(found.values()) == {1}, [key for key, count in found.items() if count > 1]
-        assert [step for tag, step in sorted(found) if tag == "critic_loss"] == logged
-        assert ("config", 0) in found
-        joined = [("realism_loss", DISCRIMINATOR_FROM)] + [("recognition_loss", RECOGNITION_FROM)] * runs["judged"]
-        for loss, begins in joined:
-            seen = [step for tag, step in sorted(found) if tag == loss]
-            assert seen == [step for step in logged if step > begins]
-        assert {step for tag, step in found if tag == "blends"} >= {*range(50, steps, PICTURES_EVERY), steps}
+        events = count_events(runs[name])
+        assert set(events.values()) == {1}, [key for key, count in events.items() if count > 1]
+        assert [step for tag, step in sorted(events) if tag == "critic_loss"] == logged
+        assert ("config", 0) in events
+        later_losses = {"realism_loss": DISCRIMINATOR_FROM}
+        if runs["guided"]:
+            later_losses["recognition_loss"] = GUIDANCE_FROM
+        for loss, first_step in later_losses.items():
+            steps_with_loss = [step for tag, step in sorted(events) if tag == loss]
+            assert steps_with_loss == [step for step in logged if step > first_step]
+        assert {step for tag, step in events if tag == "blends"} >= {*range(50, steps, PICTURES_EVERY), steps}
 
 
 def test_logs_of_interrupted_and_uninterrupted_runs_agree(runs):
-    """But for speed, and for the intervals that the stop has cut in two."""
+    """Except for the speed, and for the interval that the stop divides."""
     values = {}
-    for name in ("straight", "interrupted"):
+    for name in ("uninterrupted", "interrupted"):
         lines = (runs[name] / "metrics.jsonl").read_text().splitlines()
         values[name] = {log.pop("step"): log for log in map(json.loads, lines)}
-    cut = range(runs["stopped_at"], runs["stopped_at"] + 2)
-    compared = [step for step in values["straight"] if step not in cut and step in values["interrupted"]]
+    divided = range(runs["stopped_at"], runs["stopped_at"] + 2)
+    compared = [step for step in values["uninterrupted"] if step not in divided and step in values["interrupted"]]
     assert len(compared) > 30
     for step in compared:
-        ours, theirs = values["straight"][step], values["interrupted"][step]
-        assert ours | {"images_per_second": 0} == theirs | {"images_per_second": 0}, step
-        assert ours["images_per_second"] > 0
+        expected, actual = values["uninterrupted"][step], values["interrupted"][step]
+        assert actual | {"images_per_second": 0} == expected | {"images_per_second": 0}, step
+        assert expected["images_per_second"] > 0
 
 
 def test_run_directory_has_these_files(runs):
@@ -241,19 +229,19 @@ def test_release_is_the_averaged_model_in_float16(runs):
 
 
 def test_finished_run_prints_a_line_and_changes_nothing(runs, images):
-    folder = runs["straight"]
+    folder = runs["uninterrupted"]
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    result = finish(images, folder, runs["steps"])
+    result = run_to_end(images, folder, runs["steps"])
     assert "finished" in result.stdout and str(folder) in result.stdout and result.stdout.count("\n") == 1
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
 
 @pytest.mark.slow
 def test_finished_run_writes_a_damaged_release_again(runs, images):
-    """From the checkpoint, and nothing else."""
-    folder = runs["straight"]
+    """It writes the release of the last checkpoint, byte for byte, and no other file."""
+    folder = runs["uninterrupted"]
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     weights = folder / "release" / "weights.npz"
     weights.write_bytes(weights.read_bytes()[:1000])
-    finish(images, folder, runs["steps"])
+    run_to_end(images, folder, runs["steps"])
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before

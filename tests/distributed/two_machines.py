@@ -14,16 +14,15 @@ import socket
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from tests.support.running_commands import ROOT, newest_step
 from training.checkpoints import Checkpoints
 
-ROOT = Path(__file__).parents[2]
-PATIENCE = 900  # seconds, for a busy machine
+TIMEOUT = 900  # seconds, for a busy machine
 DETECTION_SECONDS = 240  # limit to detect a lost worker; about 15 on an idle machine
 SHARED = ("--config.train.precision=float32", "--config.train.jit_compile=off", "--config.train.batch_size=8")
 SHARED += ("--config.train.pictures_every_kimg=0", "--config.train.release_every_kimg=0")
@@ -54,20 +53,24 @@ def free_ports(count):
         return [each.getsockname()[1] for each in sockets]
 
 
-def cluster():
+def free_addresses():
+    """Returns the addresses of two workers."""
     return [f"127.0.0.1:{port}" for port in free_ports(2)]
 
 
 @contextlib.contextmanager
-def started(flags, workdir, steps, addresses, numbers=(0, 1), wait=PATIENCE, more=((), ())):
-    """Starts workers with these indices. The --workdir of the second cannot be created."""
+def start(flags, workdir, steps, addresses, indices=(0, 1), wait=TIMEOUT, worker_flags=((), ())):
+    """Starts the workers with these indices and yields their processes, which are killed at the end.
+
+    The --workdir of the second worker cannot be created.
+    """
     processes = []
-    for number in numbers:
-        where = [workdir, "/proc/no/such/folder"][number]
-        task = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": number}}
+    for index in indices:
+        folder = [workdir, "/proc/no/such/folder"][index]
+        task = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
         environment = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
-        flags_here = [*flags, *more[number], f"--workdir={where}", f"--config.train.total_kimg={steps * 8 / 1000}"]
-        command = [sys.executable, "-c", PROGRAM, str(wait), *flags_here, "--config.train.strategy=multi_worker"]
+        command = [sys.executable, "-c", PROGRAM, str(wait), *flags, *worker_flags[index], f"--workdir={folder}"]
+        command += [f"--config.train.total_kimg={steps * 8 / 1000}", "--config.train.strategy=multi_worker"]
         options = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
         processes.append(subprocess.Popen(command, env=environment | {"TF_CONFIG": json.dumps(task)}, **options))
     try:
@@ -80,29 +83,23 @@ def started(flags, workdir, steps, addresses, numbers=(0, 1), wait=PATIENCE, mor
             process.stderr.close()
 
 
-def finish(*arguments, **options):
+def run_to_end(*arguments, **options):
     """Returns [(stdout, stderr)] of workers, which must end with status 0."""
-    with started(*arguments, **options) as processes:
-        ended = [process.communicate(timeout=PATIENCE) for process in processes]
-        assert [process.returncode for process in processes] == [0] * len(processes), ended
-    return ended
+    with start(*arguments, **options) as processes:
+        outputs = [process.communicate(timeout=TIMEOUT) for process in processes]
+        assert [process.returncode for process in processes] == [0] * len(processes), outputs
+    return outputs
 
 
-def alone(flags, workdir, steps):
+def run_on_one_machine(flags, workdir, steps):
     command = [sys.executable, ROOT / "train.py", *flags, f"--workdir={workdir}"]
     command += [f"--config.train.total_kimg={steps * 8 / 1000}"]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=PATIENCE)
-
-
-def newest(workdir):
-    with contextlib.suppress(FileNotFoundError):
-        return max((int(n[:9]) for n in os.listdir(workdir / "checkpoints") if n[0] != "."), default=0)
-    return 0
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=TIMEOUT)
 
 
 def wait_for_checkpoint(processes, workdir, after):
-    deadline = time.monotonic() + PATIENCE
-    while newest(workdir) <= after:
+    deadline = time.monotonic() + TIMEOUT
+    while newest_step(workdir) <= after:
         assert all(process.poll() is None for process in processes), [p.communicate() for p in processes]
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -131,7 +128,7 @@ def assert_same(two, one, step):
     (_, arrays), (_, expected) = (Checkpoints(run / "checkpoints").load_latest() for run in (two, one))
     assert int(arrays["step"]) == step and arrays.keys() == expected.keys()
     differences = [np.abs(arrays[name] - expected[name]).ravel() for name in arrays if "optimizer" not in name]
-    # a weight of almost no gradient moves by the sign of its rounding
+    # Adam moves a weight whose gradient is nearly 0 by the sign of a rounding error.
     assert np.mean(np.concatenate(differences) > 2e-5) < 0.01
 
 
@@ -147,72 +144,72 @@ def images(tmp_path_factory):
 
 
 @pytest.mark.parametrize("family", ["acai", "gan"])
-def test_as_one_machine_would(family, images, tmp_path):
+def test_two_machines_train_as_one_machine_does(family, images, tmp_path):
     """Losses and weights equal those of one machine. Only the chief writes; the other worker needs no folder."""
     flags = ACAI if family == "acai" else (*GAN, f"--config.data.image_folder={images}")
     two, one, steps = tmp_path / "two", tmp_path / "one", 6
-    (_, chief), (stdout, other) = finish(flags, two, steps, cluster())
+    (_, chief), (stdout, other) = run_to_end(flags, two, steps, free_addresses())
     assert stdout == "" and "kimg" in chief and "kimg" not in other
-    alone(flags, one, steps)
+    run_on_one_machine(flags, one, steps)
     assert [log["step"] for log in logs(two)] == [2, 4, 6]
     assert_same(two, one, steps)
     names = {path.name.partition(".")[0] for path in two.iterdir() if path.name != ".lock"}
     assert names == {"checkpoints", "config", "events", "metrics", "pictures", "release"}
-    (said, _), (nothing, _) = finish(flags, two, steps, cluster())
-    assert "finished" in said and nothing == ""
+    (chief_stdout, _), (stdout, _) = run_to_end(flags, two, steps, free_addresses())
+    assert "finished" in chief_stdout and stdout == ""
 
 
-def test_a_worker_dies_and_all_go_on(tmp_path):
+def test_training_resumes_after_a_worker_died_or_was_stopped(tmp_path):
     """SIGKILL of either worker ends the other with an error line. SIGTERM of one stops both after a checkpoint."""
     workdir, before = tmp_path / "run", 0
     for victim in (1, 0):
-        with started(ACAI, workdir, 10**6, cluster()) as processes:
+        with start(ACAI, workdir, 10**6, free_addresses()) as processes:
             wait_for_checkpoint(processes, workdir, before)
             processes[victim].kill()
             assert_ended_in_a_line(processes[1 - victim], "workers", "last checkpoint")
-        before = newest(workdir)
-    with started(ACAI, workdir, 10**6, cluster()) as processes:
+        before = newest_step(workdir)
+    with start(ACAI, workdir, 10**6, free_addresses()) as processes:
         wait_for_checkpoint(processes, workdir, before)
         processes[1].send_signal(signal.SIGTERM)
-        ended = [process.communicate(timeout=DETECTION_SECONDS) for process in processes]
-        assert [process.returncode for process in processes] == [0, 0], ended
-        for stdout, _ in ended:
+        outputs = [process.communicate(timeout=DETECTION_SECONDS) for process in processes]
+        assert [process.returncode for process in processes] == [0, 0], outputs
+        for stdout, _ in outputs:
             assert "stopped by SIGTERM" in stdout
-    stopped_at, last = newest(workdir), newest(workdir) // 2 * 2 + 6
+    stopped_at, last = newest_step(workdir), newest_step(workdir) // 2 * 2 + 6
     assert stopped_at > before and logs(workdir)[-1]["step"] == stopped_at
     one = shutil.copytree(workdir, tmp_path / "one")
-    finish(ACAI, workdir, last, cluster())
+    run_to_end(ACAI, workdir, last, free_addresses())
     assert [log["step"] for log in logs(workdir)] == sorted({*range(2, last + 1, 2), stopped_at})
-    alone(ACAI, one, last)  # from the same checkpoint
+    run_on_one_machine(ACAI, one, last)  # from the same checkpoint
     assert_same(workdir, one, last)
 
 
-def test_different_configs(tmp_path):
-    more = ((), ("--config.train.learning_rate=1e-3",))
-    with started(ACAI, tmp_path / "run", 6, cluster(), more=more) as processes:
+def test_workers_with_different_configs_are_refused(tmp_path):
+    worker_flags = ((), ("--config.train.learning_rate=1e-3",))
+    with start(ACAI, tmp_path / "run", 6, free_addresses(), worker_flags=worker_flags) as processes:
         for process in processes:
             assert_ended_in_a_line(process, "same config")
 
 
-def test_batch_of_an_odd_share(tmp_path):
-    more = [("--config.train.batch_size=6",)] * 2
-    with started(ACAI, tmp_path / "run", 6, cluster(), more=more) as processes:
+def test_batch_that_the_workers_cannot_share_is_refused(tmp_path):
+    worker_flags = [("--config.train.batch_size=6",)] * 2
+    with start(ACAI, tmp_path / "run", 6, free_addresses(), worker_flags=worker_flags) as processes:
         for process in processes:
             assert_ended_in_a_line(process, "batch_size", "multiple of 4")
 
 
-@pytest.mark.parametrize("number", [0, 1])
-def test_who_waits_in_vain_ends(number, tmp_path):
-    with started(ACAI, tmp_path / "run", 6, cluster(), numbers=[number], wait=5) as (process,):
-        stdout, stderr = process.communicate(timeout=PATIENCE)
+@pytest.mark.parametrize("index", [0, 1])
+def test_a_worker_that_finds_no_other_stops(index, tmp_path):
+    with start(ACAI, tmp_path / "run", 6, free_addresses(), indices=[index], wait=5) as (process,):
+        stdout, stderr = process.communicate(timeout=TIMEOUT)
     assert process.returncode == 1 and stdout == ""
     assert stderr == "waiting for all workers of TF_CONFIG, 600 seconds at most\n"
 
 
-def test_a_port_in_use(tmp_path):
-    addresses = cluster()
+def test_a_port_in_use_is_refused(tmp_path):
+    addresses = free_addresses()
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", int(addresses[0].rpartition(":")[2])))
         taken.listen()
-        with started(ACAI, tmp_path / "run", 6, addresses, numbers=[0]) as (process,):
+        with start(ACAI, tmp_path / "run", 6, addresses, indices=[0]) as (process,):
             assert_ended_in_a_line(process, "free port")

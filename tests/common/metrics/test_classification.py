@@ -1,4 +1,4 @@
-"""Statistics of class probabilities against counts by hand."""
+"""Statistics of class probabilities against values worked by hand."""
 
 import numpy as np
 import pytest
@@ -10,17 +10,18 @@ def close(actual, expected):
     np.testing.assert_allclose(actual, expected, rtol=1e-9, atol=1e-9)
 
 
-# Ten predictions of two classes: the top probability is 0.7 four times (3 right), 0.9 five times (3), 1 once.
+# Ten predictions of two classes. The larger probability is 0.7 four times (3 correct), 0.9 five times (3 correct)
+# and 1 once (correct). TEN holds the probabilities of both classes.
 TOP = np.array((0.7, 0.7, 0.7, 0.7, 0.9, 0.9, 0.9, 0.9, 0.9, 1.0))
 PREDICTED = np.array((0, 1, 0, 1, 0, 0, 1, 1, 0, 1))
-RIGHT = np.array((1, 1, 1, 0, 1, 1, 1, 0, 0, 1), bool)
+CORRECT = np.array((1, 1, 1, 0, 1, 1, 1, 0, 0, 1), bool)
 TEN = np.where(PREDICTED[:, None] == (0, 1), TOP[:, None], 1 - TOP[:, None])
-LABELS = np.where(RIGHT, PREDICTED, 1 - PREDICTED)
+LABELS = np.where(CORRECT, PREDICTED, 1 - PREDICTED)
 
 
 def test_calibration_error_of_ten_predictions():
     close(expected_calibration_error(TEN, LABELS, bins=8), 0.4 * 0.05 + 0.5 * 0.3)  # three bins; 1.0 is exact
-    # Two bins: (0, 0.5] is empty; (0.5, 1] has confidence (2.8 + 4.5 + 1) / 10 and 7 of 10 right.
+    # Two bins: (0, 0.5] is empty; (0.5, 1] has confidence (2.8 + 4.5 + 1) / 10 and 7 of 10 correct.
     close(expected_calibration_error(TEN, LABELS, bins=2), 0.13)
     close(expected_calibration_error(TEN, LABELS, bins=1), 0.13)
     assert expected_calibration_error(TEN, LABELS) == expected_calibration_error(TEN, LABELS, 15)
@@ -34,7 +35,7 @@ def test_reliability_of_ten_predictions():
     assert [len(part) for part in reliability(TEN, LABELS)] == [15] * 3
 
 
-def test_a_bin_holds_its_upper_end():
+def test_a_bin_includes_its_upper_end():
     confidence, _, count = reliability([[0.5, 0.25, 0.25], [0.75, 0.25, 0], [0, 0, 1]], [0, 0, 0], bins=4)
     np.testing.assert_array_equal(count, (0, 1, 1, 1))
     close(confidence, (np.nan, 0.5, 0.75, 1))
@@ -45,14 +46,17 @@ def test_recognisability_and_balance_by_hand():
     close(recognisability(probabilities, 0, 2), (0.5, 0.2, 0, 0.03))
     close(balance(probabilities, 0, 2), (1, 0.25, 0, 1 / 9))
     close(balance(probabilities, 2, 0), (1, 0.25, 0, 1 / 9))
-    first, second = [0, 1, 1, 2], [1, 0, 2, 1]  # a pair for each row
+    first, second = [0, 1, 1, 2], [1, 0, 2, 1]  # one pair of classes a row
     close(recognisability(probabilities, first, second), (0, np.sqrt(0.05), 0, np.sqrt(0.009)))
     close(balance(probabilities, first, second), (0, 0.2, 0, 1 / 90))
 
 
 def test_the_order_of_rows_does_not_matter():
     order = np.random.default_rng(0).permutation(10)
-    close(expected_calibration_error(TEN[order], LABELS[order]), expected_calibration_error(TEN, LABELS))
+    close(
+        expected_calibration_error(TEN[order], LABELS[order]),
+        expected_calibration_error(TEN, LABELS),
+    )
     close(balance(TEN[order], 0, 1), balance(TEN, 0, 1)[order])
     close(recognisability(TEN[order], 0, 1), recognisability(TEN, 0, 1)[order])
 
@@ -72,6 +76,6 @@ def test_the_order_of_rows_does_not_matter():
         (lambda: expected_calibration_error([[np.nan, 1]], [1]), "Numbers must be finite. Received: 1 that"),
     ],
 )
-def test_arguments_that_are_refused(call, message):
+def test_invalid_arguments_are_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()

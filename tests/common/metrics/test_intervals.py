@@ -1,4 +1,4 @@
-"""Intervals against closed forms, and how often they hold the truth."""
+"""Intervals against closed forms, and how often they contain the true value."""
 
 import numpy as np
 import pytest
@@ -8,8 +8,8 @@ from common.metrics.classification import expected_calibration_error
 from common.metrics.features import frechet_distance, kernel_distance
 from common.metrics.intervals import bootstrap_mean, jackknife
 
-T_95 = {4: 2.776445, 9: 2.262157, 19: 2.093024}  # Student's t, 97.5%, by degrees of freedom: from a table
-T_50_OF_9 = 0.702722  # 75%
+T_95 = {4: 2.776445, 9: 2.262157, 19: 2.093024}  # 97.5% quantiles of Student's t by degrees of freedom, tabulated
+T_50_OF_9 = 0.702722  # 75% quantile for 9 degrees of freedom
 
 
 def draw(count, seed=0, width=None):
@@ -33,18 +33,18 @@ def test_bootstrap_mean_of_many_values_is_the_normal_interval():
 
 
 def test_bootstrap_mean_of_two_values_by_hand():
-    # A resample is (0, 0), (0, 1), (1, 0) or (1, 1): means 0, 0.5, 1 with shares of a quarter, a half, a quarter.
+    # A resample is (0, 0), (0, 1), (1, 0) or (1, 1): its mean is 0, 0.5 or 1 with probability 1/4, 1/2, 1/4.
     assert bootstrap_mean([0, 1], level=0.6) == (0.5, 0, 1)
     assert bootstrap_mean([1, 0], level=0.4) == (0.5, 0.5, 0.5)
 
 
-def test_bootstrap_mean_holds_the_truth_as_often_as_it_says():
-    found = [bootstrap_mean(draw(50, 1000 + k), resamples=400, seed=k) for k in range(400)]
-    held = np.mean([low <= 0 <= high for _, low, high in found])
-    assert 0.905 < held < 0.975  # expected 0.94, as 50 values and 400 resamples are few; standard error 0.012
+def test_bootstrap_mean_contains_the_truth_at_its_level():
+    results = [bootstrap_mean(draw(50, 1000 + k), resamples=400, seed=k) for k in range(400)]
+    coverage = np.mean([low <= 0 <= high for _, low, high in results])
+    assert 0.905 < coverage < 0.975  # 0.94 is expected of 50 values and 400 resamples; standard error 0.012
 
 
-def test_bootstrap_mean_depends_on_values_and_seed_alone(monkeypatch):
+def test_bootstrap_mean_depends_on_values_and_seed_but_not_on_order_or_blocks(monkeypatch):
     values = draw(30)
     expected = bootstrap_mean(values, resamples=100)
     assert bootstrap_mean(values[::-1], resamples=100) == expected
@@ -67,7 +67,7 @@ def test_bootstrap_mean_depends_on_values_and_seed_alone(monkeypatch):
         ([1, 2], {"resamples": 0}),
     ],
 )
-def test_bootstrap_mean_refuses(values, options):
+def test_bootstrap_mean_refuses_invalid_arguments(values, options):
     with pytest.raises(ValueError, match="must .*. Received: "):
         bootstrap_mean(values, **options)
 
@@ -85,35 +85,35 @@ def test_jackknife_of_a_mean_with_a_row_per_group_is_the_t_interval():
 
 
 def test_jackknife_by_hand():
-    # Rows 0, 2, 7 in three groups, the statistic the squared sum: 81; without a row 81, 49, 4.
+    # The squared sum of the rows 0, 2, 7 is 81, and 81, 49 or 4 without one of them.
     deviations = np.array((81, 49, 4)) - 134 / 3
-    reach = 4.302653 * np.sqrt(2 / 3 * np.sum(deviations**2))  # Student's t with 2 degrees of freedom
-    close(jackknife(lambda x: x.sum() ** 2, [0, 2, 7], groups=3), (81, 81 - reach, 81 + reach))
+    half_width = 4.302653 * np.sqrt(2 / 3 * np.sum(deviations**2))  # Student's t with 2 degrees of freedom
+    close(jackknife(lambda x: x.sum() ** 2, [0, 2, 7], groups=3), (81, 81 - half_width, 81 + half_width))
 
 
-def test_rows_that_belong_together_leave_together():
-    # The mean difference of pairs, a row per group: the error is that of the paired test.
+def test_paired_rows_are_left_out_together():
+    # The mean difference of pairs, one row in each group, has the error of a paired test.
     first, second = draw(20), draw(20, 1)
     error = (first - second).std(ddof=1) / np.sqrt(20)
     estimate, low, high = jackknife(lambda a, b: a.mean() - b.mean(), first, second)
     close((estimate, high - low), ((first - second).mean(), 2 * T_95[19] * error))
     probabilities, labels = np.tile(((1.0, 0), (0, 1)), (20, 1)), np.tile((0, 1), 20)
-    assert jackknife(expected_calibration_error, probabilities, labels) == (0, 0, 0)  # never out of step
+    assert jackknife(expected_calibration_error, probabilities, labels) == (0, 0, 0)  # each row keeps its label
 
 
-def test_every_row_leaves_once_in_groups_of_equal_size():
-    seen = []
-    jackknife(lambda a, b: seen.append((set(a), set(b))) or 0.0, np.arange(23), np.arange(40), groups=5)
-    (everything, everything_else), *replicates = seen
-    left = [(everything - a, everything_else - b) for a, b in replicates]
-    assert sorted(len(a) for a, _ in left) == [4, 4, 5, 5, 5]
-    assert [len(b) for _, b in left] == [8] * 5
-    assert set.union(*(a for a, _ in left)) == set(range(23))
-    assert set.union(*(b for _, b in left)) == set(range(40))
-    assert any(max(a) - min(a) >= 5 for a, _ in left)  # shuffled: neighbours part
+def test_each_row_is_left_out_once_in_groups_of_equal_size():
+    calls = []
+    jackknife(lambda a, b: calls.append((set(a), set(b))) or 0.0, np.arange(23), np.arange(40), groups=5)
+    (all_first, all_second), *replicates = calls
+    left_out = [(all_first - a, all_second - b) for a, b in replicates]
+    assert sorted(len(a) for a, _ in left_out) == [4, 4, 5, 5, 5]
+    assert [len(b) for _, b in left_out] == [8] * 5
+    assert set.union(*(a for a, _ in left_out)) == set(range(23))
+    assert set.union(*(b for _, b in left_out)) == set(range(40))
+    assert any(max(a) - min(a) >= 5 for a, _ in left_out)  # shuffled
 
 
-def test_jackknife_deals_by_seed():
+def test_jackknife_groups_depend_on_the_seed():
     values = draw(60)
     first = jackknife(np.mean, values)
     assert first == jackknife(np.mean, values, seed=0)
@@ -123,10 +123,10 @@ def test_jackknife_deals_by_seed():
 
 def test_jackknife_of_several_numbers_at_once():
     values = draw(40)
-    both = jackknife(lambda x: (x.mean(), x.max()), values)
-    assert [part.shape for part in both] == [(2,)] * 3
-    for place, statistic in enumerate((np.mean, np.max)):
-        close([part[place] for part in both], jackknife(statistic, values), 1e-12)
+    results = jackknife(lambda x: (x.mean(), x.max()), values)
+    assert [result.shape for result in results] == [(2,)] * 3
+    for i, statistic in enumerate((np.mean, np.max)):
+        close([result[i] for result in results], jackknife(statistic, values), 1e-12)
 
 
 @pytest.mark.parametrize("distance", [frechet_distance, kernel_distance])
@@ -134,11 +134,10 @@ def test_jackknife_error_is_the_spread_over_draws_where_a_bootstrap_is_biased(di
     pairs = [(draw(60, k, 2), 1 + draw(60, 1000 + k, 2)) for k in range(60)]
     estimates, low, high = np.transpose([jackknife(distance, *pair) for pair in pairs])
     spread, error = estimates.std(ddof=1), np.mean(high - low) / 2 / T_95[19]
-    assert 0.75 * spread < error < 1.5 * spread  # the spread of 60 is itself known to 9%
+    assert 0.75 * spread < error < 1.5 * spread  # the standard error of the spread of 60 draws is 9%
     random = np.random.default_rng(0)
-    again = [distance(*(rows[random.integers(60, size=60)] for rows in pair)) for pair in pairs]
-    shifts = again - estimates
-    assert shifts.mean() > 0
+    resampled = [distance(*(rows[random.integers(60, size=60)] for rows in pair)) for pair in pairs]
+    assert np.mean(resampled - estimates) > 0
 
 
 @pytest.mark.parametrize(
@@ -153,6 +152,6 @@ def test_jackknife_error_is_the_spread_over_draws_where_a_bootstrap_is_biased(di
         ([np.where(np.arange(20) == 3, np.nan, 1)], {}),
     ],
 )
-def test_jackknife_refuses(samples, options):
+def test_jackknife_refuses_invalid_arguments(samples, options):
     with pytest.raises(ValueError, match="must .*. Received: "):
-        jackknife(lambda *parts: np.mean(parts[0]), *samples, **options)
+        jackknife(lambda *rows: np.mean(rows[0]), *samples, **options)

@@ -1,4 +1,4 @@
-"""Linear probe and clustering on codes whose answer is known, and against slow plain versions."""
+"""Linear probe and clustering on latents whose classes are known, and against slow reference implementations."""
 
 import itertools
 import math
@@ -13,7 +13,7 @@ from common.metrics.probe import clustering_accuracy, linear_probe, match_cluste
 
 
 def blobs(count, seed, centres=3, spread=1.0, distance=20.0):
-    """Codes [count, 2, 2, 1] around `centres` corners of a square, and their labels in turn."""
+    """Draws latents [count, 2, 2, 1] around `centres` corners of a square, and their labels."""
     corners = distance * np.array([(0, 0, 1, 2), (1, 0, 0, 0), (0, 1, 0, 5), (1, 1, -1, 0)])
     labels = np.arange(count) % centres
     noise = spread * np.random.default_rng(seed).standard_normal((count, 4))
@@ -21,7 +21,7 @@ def blobs(count, seed, centres=3, spread=1.0, distance=20.0):
 
 
 def noise(count, seed, classes=10, size=8):
-    """Codes [count, size] that know nothing of their labels."""
+    """Draws latents [count, size] that are independent of their labels."""
     random = np.random.default_rng(seed)
     return random.standard_normal((count, size)), random.permutation(np.arange(count) % classes)
 
@@ -29,14 +29,14 @@ def noise(count, seed, classes=10, size=8):
 # Linear probe
 
 
-def test_probe_reads_separable_classes():
+def test_probe_of_separable_classes_makes_no_error():
     result = linear_probe(*blobs(60, 0), blobs(30, 1), blobs(9, 2))
     assert result["accuracies"] == [1.0, 1.0] and result["converged"]
     assert [hits.shape for hits in result["hits"]] == [(30,), (9,)]
     assert all(hits.dtype == bool and hits.all() for hits in result["hits"])
 
 
-def test_probe_reads_nothing_from_noise():
+def test_probe_of_noise_is_at_chance():
     accuracy = linear_probe(*noise(1000, 0), noise(2000, 1))["accuracies"][0]
     assert abs(accuracy - 0.1) < 4 * math.sqrt(0.1 * 0.9 / 2000)
 
@@ -47,19 +47,19 @@ def test_accuracy_is_the_share_of_hits():
     assert 0.4 < result["accuracies"][0] < 0.95
 
 
-def plain_predictions(train, labels, test, regularisation):
-    """Softmax regression on standardised codes by a general minimiser."""
+def reference_predictions(train, labels, test, regularisation):
+    """Predicts labels by softmax regression on standardised latents, fitted by a general minimiser."""
     mean, deviation = train.mean(axis=0), train.std(axis=0)
-    codes, targets, classes = (train - mean) / deviation, np.eye(3)[labels], 3
+    latents, targets, classes = (train - mean) / deviation, np.eye(3)[labels], 3
 
     def loss(parameters):
         weights, biases = parameters[:-classes].reshape(-1, classes), parameters[-classes:]
-        scores = codes @ weights + biases
-        logs = scores - np.log(np.exp(scores).sum(axis=1, keepdims=True))
-        errors = (np.exp(logs) - targets) / len(codes)
-        slope = codes.T @ errors + regularisation * weights
-        value = -np.mean(np.sum(targets * logs, axis=1)) + regularisation / 2 * np.sum(weights**2)
-        return value, np.concatenate([slope.ravel(), errors.sum(axis=0)])
+        scores = latents @ weights + biases
+        log_probabilities = scores - np.log(np.exp(scores).sum(axis=1, keepdims=True))
+        errors = (np.exp(log_probabilities) - targets) / len(latents)
+        gradient = latents.T @ errors + regularisation * weights
+        value = -np.mean(np.sum(targets * log_probabilities, axis=1)) + regularisation / 2 * np.sum(weights**2)
+        return value, np.concatenate([gradient.ravel(), errors.sum(axis=0)])
 
     start = np.zeros((train.shape[1] + 1) * classes)
     best = minimize(loss, start, jac=True, method="BFGS", options={"gtol": 1e-8}).x
@@ -67,28 +67,27 @@ def plain_predictions(train, labels, test, regularisation):
 
 
 @pytest.mark.parametrize("regularisation", [1e-4, 0.3])
-def test_probe_agrees_with_a_plain_version(regularisation):
+def test_probe_agrees_with_a_general_minimiser(regularisation):
     random = np.random.default_rng(0)
     labels, test_labels = (random.choice(3, count, p=(0.6, 0.3, 0.1)) for count in (150, 600))
     centres = np.array([(0, 0), (2, 1), (1, 9)])
-    train, test = (
-        centres[chosen] + random.standard_normal((len(chosen), 2)) * (1, 6) for chosen in (labels, test_labels)
-    )
-    expected = plain_predictions(train, labels, test, regularisation)
+    noise_scale = (1, 6)
+    train, test = (centres[y] + random.standard_normal((len(y), 2)) * noise_scale for y in (labels, test_labels))
+    expected = reference_predictions(train, labels, test, regularisation)
     hits = linear_probe(train, labels, (test, test_labels), regularisation=regularisation)["hits"][0]
     np.testing.assert_array_equal(hits, expected == test_labels)
-    other = plain_predictions(train, labels, test, regularisation * 10)
-    assert (expected != other).any()  # the comparison would notice another weight
+    other = reference_predictions(train, labels, test, regularisation * 10)
+    assert (expected != other).any()  # so the comparison depends on the regularisation
 
 
-def test_the_penalty_spares_the_biases():
-    codes, labels = blobs(60, 0)
+def test_the_penalty_does_not_apply_to_biases():
+    latents, labels = blobs(60, 0)
     rare = np.flatnonzero((labels == 2) | (np.arange(60) < 15))  # 5, 5 and 20 of the three classes
-    result = linear_probe(codes[rare], labels[rare], (codes, labels), regularisation=1e6)
+    result = linear_probe(latents[rare], labels[rare], (latents, labels), regularisation=1e6)
     np.testing.assert_array_equal(result["hits"][0], labels == 2)
 
 
-def test_the_unit_of_a_feature_does_not_matter():
+def test_the_scale_of_a_feature_does_not_matter():
     (train, labels), (test, test_labels) = blobs(60, 0, spread=15), blobs(300, 1, spread=15)
     scale, shift = np.reshape([1e-3, 1, 50, 1e4], (2, 2, 1)), np.reshape([0, 5, -100, 7], (2, 2, 1))
     plain = linear_probe(train, labels, (test, test_labels))["hits"][0]
@@ -96,15 +95,15 @@ def test_the_unit_of_a_feature_does_not_matter():
     np.testing.assert_array_equal(scaled, plain)
 
 
-def test_a_constant_feature_is_left_out():
+def test_a_constant_feature_is_ignored():
     (train, labels), (test, test_labels) = blobs(60, 0, spread=15), blobs(300, 1, spread=15)
     train, test = train.reshape(60, 4), test.reshape(300, 4)
     plain = linear_probe(train, labels, (test, test_labels))["hits"][0]
-    wider = [np.pad(codes, ((0, 0), (0, 1)), constant_values=0.1) for codes in (train, test)]
+    wider = [np.pad(latents, ((0, 0), (0, 1)), constant_values=0.1) for latents in (train, test)]
     np.testing.assert_array_equal(linear_probe(wider[0], labels, (wider[1], test_labels))["hits"][0], plain)
 
 
-def test_each_image_is_read_by_itself():
+def test_each_prediction_depends_on_its_image_only():
     train, (test, test_labels) = blobs(60, 0, spread=15), blobs(300, 1, spread=15)
     whole = linear_probe(*train, (test, test_labels))["hits"][0]
     order = np.random.default_rng(2).permutation(300)
@@ -114,7 +113,7 @@ def test_each_image_is_read_by_itself():
     np.testing.assert_array_equal(few, whole[order[:7]])
 
 
-def test_probe_does_not_depend_on_numpys_random_state():
+def test_probe_does_not_depend_on_numpys_global_random_state():
     runs = []
     for seed in (0, 1):
         np.random.seed(seed)
@@ -123,7 +122,7 @@ def test_probe_does_not_depend_on_numpys_random_state():
     assert runs[0]["iterations"] == runs[1]["iterations"]
 
 
-def test_a_fit_that_stops_early_says_so_and_does_not_warn(monkeypatch):
+def test_a_fit_that_stops_early_is_not_converged_and_does_not_warn(monkeypatch):
     monkeypatch.setattr(probe, "MAX_ITERATIONS", 1)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -134,29 +133,29 @@ def test_a_fit_that_stops_early_says_so_and_does_not_warn(monkeypatch):
 
 
 def test_other_warnings_are_passed_on():
-    class Noisy:
-        def fit(self, codes, labels):
+    class Estimator:
+        def fit(self, latents, labels):
             warnings.warn("the disk is full", UserWarning, stacklevel=1)
 
     with pytest.warns(UserWarning, match="the disk is full"):
-        assert probe._fit(Noisy(), None, None)
+        assert probe._fit(Estimator(), None, None)
 
 
 # Clustering
 
 
-def test_clusters_of_separable_classes():
+def test_clusters_of_separable_classes_are_the_classes():
     result = clustering_accuracy(*blobs(90, 0), *blobs(30, 1), clusters=3)
     assert result["accuracy"] == result["accuracy_matched_on_train"] == 1.0
     assert result["hits"].shape == (30,) and result["hits"].dtype == bool and result["hits"].all()
     assert result["converged"] is True
 
 
-def test_clusters_of_noise_are_chance_and_matching_on_test_flatters():
+def test_clusters_of_noise_are_at_chance_and_matching_on_the_test_set_is_optimistic():
     result = clustering_accuracy(*noise(1000, 0), *noise(2000, 1), n_init=2)
-    honest = result["accuracy_matched_on_train"]
-    assert abs(honest - 0.1) < 4 * math.sqrt(0.1 * 0.9 / 2000)
-    assert result["accuracy"] == result["hits"].mean() and result["accuracy"] > honest
+    unbiased = result["accuracy_matched_on_train"]
+    assert abs(unbiased - 0.1) < 4 * math.sqrt(0.1 * 0.9 / 2000)
+    assert result["accuracy"] == result["hits"].mean() and result["accuracy"] > unbiased
 
 
 def test_whitening_makes_clusters_independent_of_a_linear_map():
@@ -167,16 +166,14 @@ def test_whitening_makes_clusters_independent_of_a_linear_map():
     np.testing.assert_array_equal(mixed["hits"], plain["hits"])
 
 
-def test_clusters_are_fitted_on_the_training_codes_alone():
-    """Test rows read in two lopsided parts, matched on train, hit as often as read together."""
+def test_clusters_depend_on_the_training_latents_only():
+    """With clusters matched on the training set, two parts of the test set have as many hits as the whole."""
     train, (test, labels) = blobs(90, 0, spread=12), blobs(60, 1, spread=12)
     parts = [labels == 0, labels > 0]
     shares = [clustering_accuracy(*train, test[part], labels[part], 3, 5) for part in parts]
     whole = clustering_accuracy(*train, test, labels, 3, 5)["accuracy_matched_on_train"]
-    together = sum(
-        part.sum() * share["accuracy_matched_on_train"] for part, share in zip(parts, shares, strict=True)
-    )
-    assert together == pytest.approx(whole * 60) and whole < 1
+    hits = sum(part.sum() * share["accuracy_matched_on_train"] for part, share in zip(parts, shares, strict=True))
+    assert hits == pytest.approx(whole * 60) and whole < 1
 
 
 def test_the_order_of_test_rows_does_not_matter_and_a_seed_gives_the_same_clusters():
@@ -192,13 +189,13 @@ def test_the_order_of_test_rows_does_not_matter_and_a_seed_gives_the_same_cluste
 def test_more_starts_find_clusters_that_one_misses():
     random = np.random.default_rng(0)
     labels = np.arange(300) % 9
-    codes = np.stack([labels % 3, labels // 3], axis=1) + 0.05 * random.standard_normal((300, 2))
-    one, many = (clustering_accuracy(codes, labels, codes, labels, 9, n_init=starts) for starts in (1, 60))
+    latents = np.stack([labels % 3, labels // 3], axis=1) + 0.05 * random.standard_normal((300, 2))
+    one, many = (clustering_accuracy(latents, labels, latents, labels, 9, n_init=starts) for starts in (1, 60))
     assert one["accuracy"] < 1 and many["accuracy"] == 1
 
 
 @pytest.mark.parametrize("value", [0.0, 0.1])
-def test_codes_that_are_all_the_same(value):
+def test_equal_latents_are_one_cluster(value):
     train, test = np.full((30, 4), value), np.full((9, 4), value)
     result = clustering_accuracy(train, np.arange(30) % 3, test, np.arange(9) % 3, clusters=3)
     assert result["accuracy"] == 1 / 3 and result["converged"] is False
@@ -207,37 +204,37 @@ def test_codes_that_are_all_the_same(value):
 # Whitening
 
 
-def covariance(codes):
-    mean, projection = whitening(codes)
-    white = (codes - mean) @ projection
+def white_covariance(latents):
+    mean, projection = whitening(latents)
+    white = (latents - mean) @ projection
     np.testing.assert_allclose(white.mean(axis=0), 0, atol=1e-9)
     return white.T @ white / len(white)
 
 
 def test_whitening_gives_the_identity():
     random = np.random.default_rng(0)
-    codes = random.standard_normal((200, 5)) @ random.standard_normal((5, 5)) + 3
-    np.testing.assert_allclose(covariance(codes), np.eye(5), atol=1e-10)
+    latents = random.standard_normal((200, 5)) @ random.standard_normal((5, 5)) + 3
+    np.testing.assert_allclose(white_covariance(latents), np.eye(5), atol=1e-10)
 
 
 @pytest.mark.parametrize("precision", [np.float64, np.float32])
-def test_directions_without_variance_come_out_as_zero(precision):
+def test_directions_without_variance_become_zero(precision):
     random = np.random.default_rng(0)
-    codes = random.standard_normal((200, 3)) @ random.standard_normal((3, 5)) + 3
-    codes = codes.astype(precision).astype(np.float64)
-    np.testing.assert_allclose(covariance(codes), np.diag([1, 1, 1, 0, 0]), atol=1e-6)
+    latents = random.standard_normal((200, 3)) @ random.standard_normal((3, 5)) + 3
+    latents = latents.astype(precision).astype(np.float64)
+    np.testing.assert_allclose(white_covariance(latents), np.diag([1, 1, 1, 0, 0]), atol=1e-6)
 
 
-def test_whitening_of_fewer_codes_than_numbers():
-    # Four codes lie in three directions around their mean.
-    codes = np.random.default_rng(0).standard_normal((4, 6))
-    np.testing.assert_allclose(covariance(codes), np.diag([1, 1, 1, 0]), atol=1e-10)
+def test_whitening_of_fewer_latents_than_dimensions():
+    # Four points differ from their mean in three directions.
+    latents = np.random.default_rng(0).standard_normal((4, 6))
+    np.testing.assert_allclose(white_covariance(latents), np.diag([1, 1, 1, 0]), atol=1e-10)
 
 
 def test_whitening_by_hand():
-    # Deviations 1 and 3 along the axes, the larger first.
-    codes = np.array([(1, 3), (1, -3), (-1, 3), (-1, -3)]) + (5, 7)
-    mean, projection = whitening(codes)
+    # The standard deviations along the axes are 1 and 3; the larger comes first.
+    latents = np.array([(1, 3), (1, -3), (-1, 3), (-1, -3)]) + (5, 7)
+    mean, projection = whitening(latents)
     np.testing.assert_allclose(mean, (5, 7))
     np.testing.assert_allclose(np.abs(projection), [(0, 1), (1 / 3, 0)], atol=1e-12)
 
@@ -245,8 +242,8 @@ def test_whitening_by_hand():
 # Matching
 
 
-def repeated(table):
-    """Assignments and labels that a table [clusters, classes] counts."""
+def repeat_cells(table):
+    """Returns the assignments and labels whose contingency table is `table` [clusters, classes]."""
     rows, columns = np.indices(np.shape(table))
     counts = np.ravel(table)
     return np.repeat(rows.ravel(), counts), np.repeat(columns.ravel(), counts)
@@ -256,23 +253,26 @@ def repeated(table):
     ("table", "expected"),
     [
         ([(0, 7, 0), (0, 0, 7), (7, 0, 0)], (1, 2, 0)),
-        ([(5, 4, 0), (5, 0, 0), (0, 1, 2)], (1, 0, 2)),  # 11 right; taking the largest first gives 7
-        ([(5, 1), (6, 0), (0, 3)], (-1, 0, 1)),  # a cluster more than classes: 9 right
-        ([(1, 5, 2), (0, 3, 4)], (1, 2)),  # a class more than clusters
+        (
+            [(5, 4, 0), (5, 0, 0), (0, 1, 2)],
+            (1, 0, 2),
+        ),  # 11 correct; a greedy choice of the largest counts gives 7
+        ([(5, 1), (6, 0), (0, 3)], (-1, 0, 1)),  # one cluster more than classes: 9 correct
+        ([(1, 5, 2), (0, 3, 4)], (1, 2)),  # one class more than clusters
     ],
 )
 def test_matching_by_hand(table, expected):
-    np.testing.assert_array_equal(match_clusters(*repeated(table), clusters=len(table)), expected)
+    np.testing.assert_array_equal(match_clusters(*repeat_cells(table), clusters=len(table)), expected)
 
 
 def test_matching_is_the_best_of_all_permutations():
     table = np.random.default_rng(0).integers(0, 50, (6, 6))
     best = max(sum(table[range(6), order]) for order in itertools.permutations(range(6)))
-    assert table[range(6), match_clusters(*repeated(table), clusters=6)].sum() == best
+    assert table[range(6), match_clusters(*repeat_cells(table), clusters=6)].sum() == best
 
 
-def test_clusters_are_named_on_the_test_labels():
-    """Labels of the test set renamed: as many hits, while the matching of the training labels has none."""
+def test_clusters_are_matched_with_the_test_labels():
+    """With permuted test labels the accuracy stays 1, and that of a matching on the training set falls to 0."""
     (train, labels), (test, test_labels) = blobs(90, 0), blobs(30, 1)
     result = clustering_accuracy(train, labels, test, (test_labels + 1) % 3, clusters=3)
     assert result["accuracy"] == 1 and result["accuracy_matched_on_train"] == 0
@@ -291,10 +291,10 @@ def test_inputs_are_not_changed():
 
 
 @pytest.mark.parametrize("call", [linear_probe, lambda *args: clustering_accuracy(*args, *noise(50, 1))])
-def test_wrong_inputs(call):
-    codes, labels = noise(50, 0)
+def test_invalid_inputs_are_refused(call):
+    latents, labels = noise(50, 0)
     with pytest.raises(ValueError, match=r"must be .* labels \[N\], N >= 1. Received: \(50, 8\) and \(49,\)"):
-        call(codes, labels[:-1])
-    codes[3, 2:4] = math.nan, math.inf
+        call(latents, labels[:-1])
+    latents[3, 2:4] = math.nan, math.inf
     with pytest.raises(ValueError, match="latents must be finite. Received: 2"):
-        call(codes, labels)
+        call(latents, labels)
