@@ -1,4 +1,4 @@
-"""Slerp and lerp against hand-worked values and the geometry they promise; draws against their statistics."""
+"""Slerp and lerp against values worked by hand and geometric properties; kernel density samples."""
 
 import numpy as np
 import pytest
@@ -10,8 +10,8 @@ from pictures.latents import kernel_density_sample
 HALF = np.sqrt(0.5)
 
 
-def codes(*rows, dtype=np.float64):
-    """Rows [N, D] as codes [N, 1, 1, D]."""
+def as_latents(*rows, dtype=np.float64):
+    """Reshapes rows [N, D] to latents [N, 1, 1, D]."""
     return np.asarray(rows, dtype)[:, None, None, :]
 
 
@@ -19,7 +19,7 @@ def flat(latents):
     return np.asarray(latents, np.float64).reshape(len(latents), -1)
 
 
-def random_codes(count, seed, shape=(2, 2, 4), dtype=np.float64):
+def random_latents(count, seed, shape=(2, 2, 4), dtype=np.float64):
     return np.random.default_rng(seed).standard_normal((count, *shape)).astype(dtype)
 
 
@@ -28,7 +28,7 @@ def unit(latents):
 
 
 def angles(first, second):
-    """Angle between rows, in radians, by arccos: the plain way."""
+    """Computes the angles between pairs of latents, in radians, with arccos."""
     a, b = flat(unit(first)), flat(unit(second))
     return np.arccos(np.clip(np.sum(a * b, axis=1), -1, 1))
 
@@ -40,25 +40,25 @@ def angles(first, second):
     ("first", "second", "mix", "expected"),
     [
         ((1, 0), (0, 1), 1 / 2, (HALF, HALF)),
-        ((1, 0), (0, 1), 1 / 3, (np.sqrt(3) / 2, 1 / 2)),  # 30 degrees on the way to 90
-        ((1, 0), (0, 3), 1 / 2, (HALF, 3 * HALF)),  # raw codes: norms 1 and 3, weights sin 45 / sin 90
+        ((1, 0), (0, 1), 1 / 3, (np.sqrt(3) / 2, 1 / 2)),  # 30 of 90 degrees
+        ((1, 0), (0, 3), 1 / 2, (HALF, 3 * HALF)),  # norms 1 and 3, weights sin 45 / sin 90
         ((1, 0), (0, 3), 1 / 3, (np.sqrt(3) / 2, 3 / 2)),
         ((2, 0), (-1, np.sqrt(3)), 1 / 2, (1, np.sqrt(3))),  # 120 degrees: both weights sin 60 / sin 120 = 1
         ((1, 0), (-HALF, HALF), 1 / 3, (HALF, HALF)),  # 45 of 135 degrees
     ],
 )
 def test_slerp_by_hand(first, second, mix, expected):
-    np.testing.assert_allclose(flat(slerp(codes(first), codes(second), mix)), [expected], atol=1e-14)
+    np.testing.assert_allclose(flat(slerp(as_latents(first), as_latents(second), mix)), [expected], atol=1e-14)
 
 
 def test_the_angle_does_not_depend_on_the_norms():
-    # 60 degrees between norms 5 and 1/2; at 1/2 both weights are sin 30 / sin 60 = 1 / sqrt(3).
-    first, second = codes((5, 0)), codes((0.25, np.sqrt(3) / 4))
+    # 60 degrees, norms 5 and 1/2; at the middle both weights are sin 30 / sin 60 = 1 / sqrt(3).
+    first, second = as_latents((5, 0)), as_latents((0.25, np.sqrt(3) / 4))
     np.testing.assert_allclose(slerp(first, second, 0.5), (first + second) / np.sqrt(3), atol=1e-14)
 
 
-def test_a_code_is_one_vector_however_it_is_shaped():
-    # Over the whole code [2, 2, 1] these are orthogonal; per position they would be parallel or zero.
+def test_the_angle_is_that_of_flattened_latents():
+    # These latents [2, 2, 1] are orthogonal when flattened; at each position they are parallel or zero.
     first, second = np.zeros((1, 2, 2, 1)), np.zeros((1, 2, 2, 1))
     first[0, 0, 0], second[0, 1, 1] = 1, 1
     expected = np.array([[[[HALF], [0]], [[0], [HALF]]]])
@@ -66,7 +66,7 @@ def test_a_code_is_one_vector_however_it_is_shaped():
 
 
 def test_lerp_by_hand():
-    result = lerp(codes((1, 0), (4, 8)), codes((0, 3), (0, 0)), [1 / 4, 1 / 2])
+    result = lerp(as_latents((1, 0), (4, 8)), as_latents((0, 3), (0, 0)), [1 / 4, 1 / 2])
     np.testing.assert_allclose(flat(result), [(0.75, 0.75), (2, 4)], atol=1e-15)
 
 
@@ -75,9 +75,9 @@ def test_lerp_by_hand():
 
 @pytest.mark.parametrize("interpolate", [slerp, lerp])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_ends_are_exact_and_the_dtype_stays(interpolate, dtype):
-    first, second = (random_codes(6, seed, dtype=dtype) for seed in (0, 1))
-    second[4], second[5] = -first[4], first[5]  # opposite and equal codes
+def test_ends_are_exact_and_the_dtype_is_kept(interpolate, dtype):
+    first, second = (random_latents(6, seed, dtype=dtype) for seed in (0, 1))
+    second[4], second[5] = -first[4], first[5]  # opposite and equal latents
     first[3, 0, 0, 0], second[3, 0, 0, 0] = -0.0, np.float64(1e-3)
     result = interpolate(first, second, np.array([0, 1, 0, 0, 1, 1]))
     expected = np.stack([first[0], second[1], first[2], first[3], second[4], second[5]])
@@ -85,91 +85,89 @@ def test_ends_are_exact_and_the_dtype_stays(interpolate, dtype):
     assert result.tobytes() == expected.tobytes()
 
 
-def test_half_precision_banks_give_float32():
-    first, second = (random_codes(2, seed, dtype=np.float16) for seed in (0, 1))
+def test_half_precision_latents_give_float32():
+    first, second = (random_latents(2, seed, dtype=np.float16) for seed in (0, 1))
     assert slerp(first, second, 0.5).dtype == lerp(first, second, 0.5).dtype == np.float32
     np.testing.assert_array_equal(slerp(first, second, 1), second)
 
 
-def test_float64_inside():
-    """Same as float64 input to the last bit of float32, even where codes nearly cancel."""
-    first = random_codes(20, 0, dtype=np.float32)
-    second = (-first * (1 + 0.1 * random_codes(20, 1))).astype(np.float32)
+def test_float32_latents_are_interpolated_in_float64():
+    """The result is that of float64 latents, rounded, even if the latents are almost opposite."""
+    first = random_latents(20, 0, dtype=np.float32)
+    second = (-first * (1 + 0.1 * random_latents(20, 1))).astype(np.float32)
     exact = slerp(first.astype(np.float64), second.astype(np.float64), 0.37)
     np.testing.assert_array_equal(slerp(first, second, 0.37), exact.astype(np.float32))
 
 
 @pytest.mark.parametrize("mix", [0.0, 0.1, 0.5, 0.73, 1.0])
-def test_slerp_is_the_same_from_both_ends(mix):
-    first, second = random_codes(60, 0), 3 * random_codes(60, 1)
+def test_slerp_is_symmetric(mix):
+    first, second = random_latents(60, 0), 3 * random_latents(60, 1)
     second[:20] = -first[:20]  # opposite, equal norms
     second[20:40] = -2.5 * first[20:40]  # opposite, other norms
-    forth, back = slerp(first, second, mix), slerp(second, first, 1 - mix)
-    np.testing.assert_allclose(forth, back, atol=1e-9)
+    np.testing.assert_allclose(slerp(first, second, mix), slerp(second, first, 1 - mix), atol=1e-9)
 
 
 @pytest.mark.parametrize("mix", [0.2, 0.5, 0.9])
-def test_unit_codes_stay_on_the_sphere(mix):
-    first, second = unit(random_codes(50, 0)), unit(random_codes(50, 1))
+def test_unit_latents_stay_on_the_sphere(mix):
+    first, second = unit(random_latents(50, 0)), unit(random_latents(50, 1))
     second[:10] = -first[:10]
-    second[10:20] = unit(-first[10:20] + 1e-3 * random_codes(10, 2))
+    second[10:20] = unit(-first[10:20] + 1e-3 * random_latents(10, 2))
     np.testing.assert_allclose(np.linalg.norm(flat(slerp(first, second, mix)), axis=1), 1, atol=1e-12)
 
 
-def test_constant_angular_speed():
-    first, second = unit(random_codes(30, 0)), unit(random_codes(30, 1))
-    whole, way = angles(first, second), interpolate_path(first, second, 9, "slerp")
+def test_slerp_has_constant_angular_speed():
+    first, second = unit(random_latents(30, 0)), unit(random_latents(30, 1))
+    total, path = angles(first, second), interpolate_path(first, second, 9, "slerp")
     for step in range(8):
-        np.testing.assert_allclose(angles(way[:, step], way[:, step + 1]), whole / 8, atol=1e-7)
-    chords = angles(*(interpolate_path(first, second, 9, "lerp")[:, step] for step in (0, 1)))
-    assert np.all(chords < whole / 8)  # lerp starts slowly: the property above is not empty
+        np.testing.assert_allclose(angles(path[:, step], path[:, step + 1]), total / 8, atol=1e-7)
+    lerp_angles = angles(*(interpolate_path(first, second, 9, "lerp")[:, step] for step in (0, 1)))
+    assert np.all(lerp_angles < total / 8)  # lerp does not have this property
 
 
-def test_small_angles_agree_with_lerp():
-    first = random_codes(40, 0)
+def test_slerp_agrees_with_lerp_at_small_angles():
+    first = random_latents(40, 0)
     for size in (0, 1e-16, 1e-12, 1e-9, 1e-8, 1e-7, 1e-5):
-        second = first + size * random_codes(40, 1)
-        # Unit codes an angle w apart: slerp is lerp times 1 + O(w^2), here with norms of about 4.
-        np.testing.assert_allclose(
-            slerp(first, second, 0.3), lerp(first, second, 0.3), rtol=1e-12, atol=5 * size**2 + 1e-14
-        )
+        second = first + size * random_latents(40, 1)
+        # For unit latents at an angle w, slerp is lerp times 1 + O(w^2). Here the norms are about 4.
+        tolerance = 5 * size**2 + 1e-14
+        np.testing.assert_allclose(slerp(first, second, 0.3), lerp(first, second, 0.3), rtol=1e-12, atol=tolerance)
 
 
-def test_parallel_codes_of_other_norm_take_the_straight_line():
-    first = random_codes(5, 0)
+def test_slerp_of_parallel_latents_is_lerp():
+    first = random_latents(5, 0)
     np.testing.assert_allclose(slerp(first, 3 * first, 0.25), 1.5 * first, rtol=1e-7)
 
 
-def test_zero_codes_take_the_straight_line():
-    zero, code = np.zeros((2, 2, 2, 4)), random_codes(2, 0)
-    np.testing.assert_allclose(slerp(zero, code, 0.25), code / 4, rtol=1e-15)
-    np.testing.assert_allclose(slerp(code, zero, 0.25), 3 * code / 4, rtol=1e-15)
+def test_slerp_of_zero_latents_is_lerp():
+    zero, latents = np.zeros((2, 2, 2, 4)), random_latents(2, 0)
+    np.testing.assert_allclose(slerp(zero, latents, 0.25), latents / 4, rtol=1e-15)
+    np.testing.assert_allclose(slerp(latents, zero, 0.25), 3 * latents / 4, rtol=1e-15)
     np.testing.assert_array_equal(slerp(zero, zero, 0.5), zero)
 
 
 def test_rows_do_not_depend_on_each_other():
-    first, second = random_codes(4, 0), random_codes(4, 1)
+    first, second = random_latents(4, 0), random_latents(4, 1)
     second[1], second[2], first[3] = -first[1], first[2], 0
     mix = np.array([0.1, 0.4, 0.6, 0.9])
-    together = slerp(first, second, mix)
+    batch = slerp(first, second, mix)
     for row in range(4):
-        alone = slerp(first[row : row + 1], second[row : row + 1], mix[row])
-        np.testing.assert_array_equal(together[row], alone[0])
+        single = slerp(first[row : row + 1], second[row : row + 1], mix[row])
+        np.testing.assert_array_equal(batch[row], single[0])
 
 
-# Opposite codes: no single great circle
+# Opposite latents: no unique great circle
 
 
-def test_opposite_codes_by_hand():
+def test_opposite_latents_by_hand():
     # The smallest coordinate of (1, 0) is the second: the path turns through (0, 1), the norm from 1 to 3.
-    way = interpolate_path(codes((1, 0)), codes((-3, 0)), 5, "slerp")
+    path = interpolate_path(as_latents((1, 0)), as_latents((-3, 0)), 5, "slerp")
     expected = [(1, 0), (1.5 * HALF, 1.5 * HALF), (0, 2), (-2.5 * HALF, 2.5 * HALF), (-3, 0)]
-    np.testing.assert_allclose(flat(way[0]), expected, atol=1e-14)
+    np.testing.assert_allclose(flat(path[0]), expected, atol=1e-14)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_opposite_codes_keep_the_interpolated_norm(dtype):
-    first = random_codes(20, 0, dtype=dtype)
+def test_norms_between_opposite_latents_are_interpolated(dtype):
+    first = random_latents(20, 0, dtype=dtype)
     second = (-1.7 * first).astype(dtype)
     norms = np.linalg.norm(flat(first), axis=1)
     for mix in (0.01, 0.3, 0.5, 0.99):
@@ -178,18 +176,18 @@ def test_opposite_codes_keep_the_interpolated_norm(dtype):
         np.testing.assert_allclose(angles(first, middle), mix * np.pi, atol=2e-5)
 
 
-def test_almost_opposite_codes_stay_in_their_plane_and_bounded():
-    for gap in (1e-1, 1e-2, 1e-3, 1e-5):  # radians short of pi, by way of (0, -1)
-        second = codes((-np.cos(gap), -np.sin(gap)))
-        turned = (np.pi - gap) / 2
-        expected = [(np.cos(turned), -np.sin(turned))]
-        np.testing.assert_allclose(flat(slerp(codes((1, 0)), second, 0.5)), expected, atol=1e-9)
-        longer = np.linalg.norm(slerp(codes((1, 0)), 3 * second, np.linspace(0, 1, 11)[5]))
-        assert longer <= 2 / np.sin(1e-2) + 3  # (3 - 1) / sin(omega) at most, nowhere more
+def test_path_between_almost_opposite_latents_is_planar_and_bounded():
+    for gap in (1e-1, 1e-2, 1e-3, 1e-5):  # pi minus the angle, through (0, -1)
+        second = as_latents((-np.cos(gap), -np.sin(gap)))
+        half = (np.pi - gap) / 2
+        expected = [(np.cos(half), -np.sin(half))]
+        np.testing.assert_allclose(flat(slerp(as_latents((1, 0)), second, 0.5)), expected, atol=1e-9)
+        norm = np.linalg.norm(slerp(as_latents((1, 0)), 3 * second, 0.5))
+        assert norm <= 2 / np.sin(1e-2) + 3
 
 
-def test_a_single_number_per_code_passes_through_zero():
-    first = codes((1,))
+def test_path_of_one_dimension_passes_through_zero():
+    first = as_latents((1,))
     np.testing.assert_allclose(flat(slerp(first, -first, [0.5])), [[0]], atol=1e-15)
     np.testing.assert_array_equal(slerp(first, -first, 1), -first)
 
@@ -198,43 +196,43 @@ def test_a_single_number_per_code_passes_through_zero():
 
 
 @pytest.mark.parametrize(("kind", "interpolate"), [("slerp", slerp), ("lerp", lerp)])
-def test_path_holds_evenly_spaced_mixes(kind, interpolate):
-    first, second = (random_codes(3, seed, dtype=np.float32) for seed in (0, 1))
-    way = interpolate_path(first, second, 5, kind)
-    assert way.shape == (3, 5, 2, 2, 4)
-    assert way.dtype == np.float32
+def test_path_has_evenly_spaced_mixes(kind, interpolate):
+    first, second = (random_latents(3, seed, dtype=np.float32) for seed in (0, 1))
+    path = interpolate_path(first, second, 5, kind)
+    assert path.shape == (3, 5, 2, 2, 4)
+    assert path.dtype == np.float32
     for step, mix in enumerate((0, 0.25, 0.5, 0.75, 1)):
-        np.testing.assert_array_equal(way[:, step], interpolate(first, second, mix))
-    np.testing.assert_array_equal(way[:, 0], first)
-    np.testing.assert_array_equal(way[:, -1], second)
+        np.testing.assert_array_equal(path[:, step], interpolate(first, second, mix))
+    np.testing.assert_array_equal(path[:, 0], first)
+    np.testing.assert_array_equal(path[:, -1], second)
 
 
 # Errors
 
 
-def test_errors_say_what_is_required_and_what_came():
-    code, other = random_codes(3, 0), random_codes(3, 1)
+def test_invalid_arguments_are_refused():
+    latents, other = random_latents(3, 0), random_latents(3, 1)
     with pytest.raises(ValueError, match="one of slerp, lerp. Received: 'pixel'"):
-        interpolate_path(code, other, 5, "pixel")
+        interpolate_path(latents, other, 5, "pixel")
     with pytest.raises(ValueError, match="at least 2.*Received: 1"):
-        interpolate_path(code, other, 1, "slerp")
+        interpolate_path(latents, other, 1, "slerp")
     for interpolate in (slerp, lerp):
         with pytest.raises(ValueError, match="of one shape. Received: .3, 2, 2, 4., .2, 2, 2, 4."):
-            interpolate(code, other[:2], 0.5)
+            interpolate(latents, other[:2], 0.5)
         with pytest.raises(ValueError, match=r"have shape \(3,\). Received: shape \(2,\)"):
-            interpolate(code, other, [0.5, 0.5])
+            interpolate(latents, other, [0.5, 0.5])
         for mix in (-0.1, 1.1, np.nan):
             with pytest.raises(ValueError, match=r"mix must be in \[0, 1\]"):
-                interpolate(code, other, mix)
+                interpolate(latents, other, mix)
 
 
 @pytest.mark.parametrize(
-    "wrong",
+    "invalid",
     [{"count": -1}, {"bandwidth": -0.1}, {"bandwidth": np.inf}, {"bandwidth": np.nan}, {"seed": -1}],
 )
-def test_kernel_density_sample_refuses(wrong):
+def test_kernel_density_sample_refuses_invalid_arguments(invalid):
     with pytest.raises(ValueError, match="must be finite numbers >= 0"):
-        kernel_density_sample(random_codes(3, 0), **({"count": 1, "bandwidth": 0.1, "seed": 0} | wrong))
+        kernel_density_sample(random_latents(3, 0), **({"count": 1, "bandwidth": 0.1, "seed": 0} | invalid))
 
 
 def test_kernel_density_sample_refuses_an_empty_bank():
@@ -242,44 +240,44 @@ def test_kernel_density_sample_refuses_an_empty_bank():
         kernel_density_sample(np.zeros((0, 2, 2, 4)), 1, 0.1, 0)
 
 
-# Kernel density draws
+# Kernel density samples
 
 
-def test_draw_k_depends_on_seed_and_k_only():
-    bank = random_codes(30, 0, dtype=np.float32)
+def test_sample_k_depends_on_seed_and_k_only():
+    bank = random_latents(30, 0, dtype=np.float32)
     few, many = (kernel_density_sample(bank, count, 0.3, seed=7) for count in (3, 12))
     np.testing.assert_array_equal(few, many[:3])
     assert few.shape == (3, 2, 2, 4)
     assert few.dtype == np.float32
-    assert len(np.unique(many.reshape(12, -1), axis=0)) == 12  # one image, one seed: all differ
+    assert len(np.unique(many.reshape(12, -1), axis=0)) == 12  # all differ
     assert not np.any(kernel_density_sample(bank, 3, 0.3, seed=8) == few)
     assert kernel_density_sample(bank, 0, 0.3, seed=7).shape == (0, 2, 2, 4)
 
 
-def test_no_bandwidth_gives_codes_of_the_bank_evenly():
-    bank = random_codes(4, 0, dtype=np.float16)
+def test_bandwidth_0_samples_the_bank_uniformly():
+    bank = random_latents(4, 0, dtype=np.float16)
     draws = kernel_density_sample(bank, 400, 0, seed=0)
-    hits = [np.sum(np.all(draws == code, axis=(1, 2, 3))) for code in bank]
+    hits = [np.sum(np.all(draws == latents, axis=(1, 2, 3))) for latents in bank]
     assert sum(hits) == 400
     assert min(hits) > 100 - 5 * np.sqrt(400 / 4 * 3 / 4)  # five binomial standard deviations
 
 
-def test_kernel_width_per_dimension():
-    # Two codes: standard deviations 1, 10 and 0 by hand. With N(0, (h s)^2) added, variance s^2 (1 + h^2).
-    bank = codes((0, 0, 5), (2, 20, 5))
+def test_kernel_width_is_relative_to_the_deviation_of_each_dimension():
+    # Two latents have standard deviations s of 1, 10 and 0; N(0, (h s)^2) makes the variances s^2 (1 + h^2).
+    bank = as_latents((0, 0, 5), (2, 20, 5))
     draws = flat(kernel_density_sample(bank, 4000, 0.5, seed=1))
     np.testing.assert_allclose(draws.mean(axis=0), (1, 10, 5), rtol=0.1)
     np.testing.assert_allclose(draws.std(axis=0), np.array((1, 10, 0)) * np.sqrt(1.25), rtol=0.05)
     nearest = np.where(draws[:, 0] < 1, 0, 2)
-    assert np.std(draws[:, 0] - nearest) < 0.55  # around each code: h s, give or take
+    assert np.std(draws[:, 0] - nearest) < 0.55  # around each of the two: h s = 0.5
     residuals = draws[:, :2] / (1, 10) - np.round(draws[:, :2] / (2, 20)).clip(0, 1) * 2
-    assert abs(np.corrcoef(residuals.T)[0, 1]) < 0.1  # dimensions get noise of their own
+    assert abs(np.corrcoef(residuals.T)[0, 1]) < 0.1  # noise is independent in each dimension
 
 
-def test_module_constants_leave_the_formula_alone():
-    """From 0.6 degrees short of opposite downwards the published formula holds, whatever the norms."""
-    first = codes((1, 0))
+def test_slerp_follows_the_published_formula_up_to_almost_opposite_latents():
+    """It does for all angles of at most 179.4 degrees and for all norms."""
+    first = as_latents((1, 0))
     for omega in (1e-6, 1e-3, 0.5, 2.0, 3.0, np.pi - 1.1 * interpolation.NEAR_OPPOSITE):
-        second = codes((3 * np.cos(omega), 3 * np.sin(omega)))
+        second = as_latents((3 * np.cos(omega), 3 * np.sin(omega)))
         expected = (np.sin(0.75 * omega) * first + np.sin(0.25 * omega) * second) / np.sin(omega)
         np.testing.assert_allclose(slerp(first, second, 0.25), expected, rtol=1e-9, atol=1e-12)
