@@ -1,11 +1,10 @@
-"""Slerp and lerp against values worked by hand and geometric properties; kernel density samples."""
+"""Slerp, lerp, paths and surfaces against values worked by hand and geometric properties."""
 
 import numpy as np
 import pytest
 
 from common import interpolation
-from common.interpolation import interpolate_path, lerp, slerp
-from pictures.latents import kernel_density_sample
+from common.interpolation import analogy_corners, interpolate_grid, interpolate_path, lerp, slerp
 
 HALF = np.sqrt(0.5)
 
@@ -155,6 +154,15 @@ def test_rows_do_not_depend_on_each_other():
         np.testing.assert_array_equal(batch[row], single[0])
 
 
+def test_slerp_follows_the_published_formula_up_to_almost_opposite_latents():
+    """It does for all angles of at most 179.4 degrees and for all norms."""
+    first = as_latents((1, 0))
+    for omega in (1e-6, 1e-3, 0.5, 2.0, 3.0, np.pi - 1.1 * interpolation.NEAR_OPPOSITE):
+        second = as_latents((3 * np.cos(omega), 3 * np.sin(omega)))
+        expected = (np.sin(0.75 * omega) * first + np.sin(0.25 * omega) * second) / np.sin(omega)
+        np.testing.assert_allclose(slerp(first, second, 0.25), expected, rtol=1e-9, atol=1e-12)
+
+
 # Opposite latents: no unique great circle
 
 
@@ -207,6 +215,40 @@ def test_path_has_evenly_spaced_mixes(kind, interpolate):
     np.testing.assert_array_equal(path[:, -1], second)
 
 
+# Surfaces and analogies
+
+
+@pytest.mark.parametrize("kind", ["slerp", "lerp"])
+def test_a_surface_contains_its_anchors_and_its_edges_are_paths(kind):
+    anchors = random_latents(2, 0, (3, 4, 2, 3))
+    cells = interpolate_grid(anchors, 5, kind)
+    assert cells.shape == (2, 11, 16, 2, 3)
+    np.testing.assert_array_equal(cells[:, ::5, ::5], anchors)
+    for i in range(3):
+        for j in range(3):
+            edge = interpolate_path(anchors[:, i, j], anchors[:, i, j + 1], 6, kind)
+            np.testing.assert_array_equal(cells[:, 5 * i, 5 * j : 5 * j + 6], edge)
+    for i in range(2):
+        for j in range(4):
+            edge = interpolate_path(anchors[:, i, j], anchors[:, i + 1, j], 6, kind)
+            np.testing.assert_array_equal(cells[:, 5 * i : 5 * i + 6, 5 * j], edge)
+
+
+def test_the_inside_of_a_surface_interpolates_between_its_vertical_edges():
+    anchors = random_latents(1, 0, (2, 2, 2, 3))
+    left, right = (slerp(anchors[:, 0, side], anchors[:, 1, side], 1 / 4) for side in (0, 1))
+    np.testing.assert_array_equal(interpolate_grid(anchors, 4, "slerp")[:, 1, 3], slerp(left, right, 3 / 4))
+    middle = interpolate_grid(anchors, 2, "lerp")[:, 1, 1]
+    np.testing.assert_allclose(middle, anchors.mean((1, 2)), atol=1e-6)
+
+
+def test_the_fourth_corner_of_an_analogy_by_hand():
+    king, queen, man = ([[1.0, 5.0]], [[2.0, 5.0]], [[1.0, 3.0]])
+    corners = analogy_corners(*np.array([king, queen, man]))
+    np.testing.assert_array_equal(corners, [[[[1, 5], [2, 5]], [[1, 3], [2, 3]]]])
+    np.testing.assert_array_equal(analogy_corners(np.zeros((1, 2)), np.eye(2)[:1], np.eye(2)[1:])[0, 1, 1], [1, 1])
+
+
 # Errors
 
 
@@ -224,60 +266,3 @@ def test_invalid_arguments_are_refused():
         for mix in (-0.1, 1.1, np.nan):
             with pytest.raises(ValueError, match=r"mix must be in \[0, 1\]"):
                 interpolate(latents, other, mix)
-
-
-@pytest.mark.parametrize(
-    "invalid",
-    [{"count": -1}, {"bandwidth": -0.1}, {"bandwidth": np.inf}, {"bandwidth": np.nan}, {"seed": -1}],
-)
-def test_kernel_density_sample_refuses_invalid_arguments(invalid):
-    with pytest.raises(ValueError, match="must be finite numbers >= 0"):
-        kernel_density_sample(random_latents(3, 0), **({"count": 1, "bandwidth": 0.1, "seed": 0} | invalid))
-
-
-def test_kernel_density_sample_refuses_an_empty_bank():
-    with pytest.raises(ValueError, match=r"Received: shape \(0, 2, 2, 4\)"):
-        kernel_density_sample(np.zeros((0, 2, 2, 4)), 1, 0.1, 0)
-
-
-# Kernel density samples
-
-
-def test_sample_k_depends_on_seed_and_k_only():
-    bank = random_latents(30, 0, dtype=np.float32)
-    few, many = (kernel_density_sample(bank, count, 0.3, seed=7) for count in (3, 12))
-    np.testing.assert_array_equal(few, many[:3])
-    assert few.shape == (3, 2, 2, 4)
-    assert few.dtype == np.float32
-    assert len(np.unique(many.reshape(12, -1), axis=0)) == 12  # all differ
-    assert not np.any(kernel_density_sample(bank, 3, 0.3, seed=8) == few)
-    assert kernel_density_sample(bank, 0, 0.3, seed=7).shape == (0, 2, 2, 4)
-
-
-def test_bandwidth_0_samples_the_bank_uniformly():
-    bank = random_latents(4, 0, dtype=np.float16)
-    draws = kernel_density_sample(bank, 400, 0, seed=0)
-    hits = [np.sum(np.all(draws == latents, axis=(1, 2, 3))) for latents in bank]
-    assert sum(hits) == 400
-    assert min(hits) > 100 - 5 * np.sqrt(400 / 4 * 3 / 4)  # five binomial standard deviations
-
-
-def test_kernel_width_is_relative_to_the_deviation_of_each_dimension():
-    # Two latents have standard deviations s of 1, 10 and 0; N(0, (h s)^2) makes the variances s^2 (1 + h^2).
-    bank = as_latents((0, 0, 5), (2, 20, 5))
-    draws = flat(kernel_density_sample(bank, 4000, 0.5, seed=1))
-    np.testing.assert_allclose(draws.mean(axis=0), (1, 10, 5), rtol=0.1)
-    np.testing.assert_allclose(draws.std(axis=0), np.array((1, 10, 0)) * np.sqrt(1.25), rtol=0.05)
-    nearest = np.where(draws[:, 0] < 1, 0, 2)
-    assert np.std(draws[:, 0] - nearest) < 0.55  # around each of the two: h s = 0.5
-    residuals = draws[:, :2] / (1, 10) - np.round(draws[:, :2] / (2, 20)).clip(0, 1) * 2
-    assert abs(np.corrcoef(residuals.T)[0, 1]) < 0.1  # noise is independent in each dimension
-
-
-def test_slerp_follows_the_published_formula_up_to_almost_opposite_latents():
-    """It does for all angles of at most 179.4 degrees and for all norms."""
-    first = as_latents((1, 0))
-    for omega in (1e-6, 1e-3, 0.5, 2.0, 3.0, np.pi - 1.1 * interpolation.NEAR_OPPOSITE):
-        second = as_latents((3 * np.cos(omega), 3 * np.sin(omega)))
-        expected = (np.sin(0.75 * omega) * first + np.sin(0.25 * omega) * second) / np.sin(omega)
-        np.testing.assert_allclose(slerp(first, second, 0.25), expected, rtol=1e-9, atol=1e-12)
