@@ -9,6 +9,7 @@ import numpy as np
 
 from common.validation import check_choice, check_number
 
+BLUR_STEPS, BLUR_OVER = 12, 3.0  # of what lies beyond an image's edge; pixels over which the blur sets in
 LIMITS = {"scale": (0.1, 10), "down": (-1000, 1000), "right": (-1000, 1000), "rotation": (-360, 360)}
 
 
@@ -72,7 +73,8 @@ def place(images, placements, fill="edge"):
     Args:
         images: float [N, H, W, C].
         placements: N objects of Placement.
-        fill: what surrounds an image: "edge" repeats its outermost pixels, "zero" is 0.
+        fill: what surrounds an image: "edge" repeats its outermost pixels, blurred so that they make no stripes;
+            "zero" is 0.
 
     Returns:
         float32 [N, H, W, C].
@@ -89,7 +91,26 @@ def place(images, placements, fill="edge"):
     frame = np.mgrid[:height, :width].astype(np.float64)
     rows, columns = np.stack([placement.source((height, width), *frame) for placement in placements], axis=1)
     if fill == "edge":
-        rows, columns = np.clip(rows, 0, height - 1), np.clip(columns, 0, width - 1)
+        inner_rows, inner_columns = np.clip(rows, 0, height - 1), np.clip(columns, 0, width - 1)
+        outside = np.maximum(np.abs(rows - inner_rows), np.abs(columns - inner_columns)) / BLUR_OVER
+        outside = np.minimum(outside, 1).astype(np.float32)[..., None]
+        sharp, blurred = (sample(x, inner_rows, inner_columns) for x in (images, blur(images)))
+        return (1 - outside) * sharp + outside * blurred
+    return sample(images, rows, columns)
+
+
+def blur(images):
+    """Averages images [N, H, W, C] BLUR_STEPS times with the kernel (1, 2, 1) / 4 along both axes."""
+    for axis in (1, 2) * BLUR_STEPS:
+        images = np.moveaxis(images, axis, 0)
+        padded = np.concatenate([images[:1], images, images[-1:]])
+        images = np.moveaxis((padded[:-2] + 2 * padded[1:-1] + padded[2:]) / 4, 0, axis)
+    return images
+
+
+def sample(images, rows, columns):
+    """Interpolates images [N, H, W, C] at coordinates [N, H, W]; beyond the edge they are 0."""
+    height, width = images.shape[1:3]
     upper, left = np.floor(rows).astype(int), np.floor(columns).astype(int)
     below, beside = (rows - upper).astype(np.float32), (columns - left).astype(np.float32)
     image = np.arange(len(images))[:, None, None]

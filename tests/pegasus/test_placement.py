@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from common.errors import InputError
 from pegasus.placement import Placement, place
@@ -16,7 +17,13 @@ PLACEMENTS = [
 
 
 def slow_place(image, placement, fill):
-    """Follows each output pixel back with a 3 x 3 matrix, and sums bilinear weights over all input pixels."""
+    """Follows each output pixel back with a 3 x 3 matrix, and sums bilinear weights over all input pixels.
+
+    Beyond the edge, the blurred image takes over within three pixels.
+    """
+    blurred = image
+    for axis in (0, 1) * 12:
+        blurred = ndimage.convolve1d(blurred, [0.25, 0.5, 0.25], axis, mode="nearest")
     height, width = image.shape[:2]
     angle = np.radians(placement.rotation)
     to_centre = np.array([[1, 0, -(width - 1) / 2], [0, 1, -(height - 1) / 2], [0, 0, 1]])  # of (x, y, 1)
@@ -29,10 +36,14 @@ def slow_place(image, placement, fill):
     output = np.zeros(image.shape)
     for y, x in np.ndindex(height, width):
         from_x, from_y, _ = np.linalg.solve(forward, [x, y, 1])
+        source = image
         if fill == "edge":
+            beyond = max(-from_x, from_x - width + 1, -from_y, from_y - height + 1, 0)
+            share = min(beyond / 3, 1)
+            source = (1 - share) * image + share * blurred
             from_x, from_y = np.clip(from_x, 0, width - 1), np.clip(from_y, 0, height - 1)
         for v, u in np.ndindex(height, width):
-            output[y, x] += max(0, 1 - abs(u - from_x)) * max(0, 1 - abs(v - from_y)) * image[v, u]
+            output[y, x] += max(0, 1 - abs(u - from_x)) * max(0, 1 - abs(v - from_y)) * source[v, u]
     return output
 
 
@@ -57,13 +68,21 @@ def test_simple_placements_by_hand():
         return place(image, [Placement(**fields)], fill)[0, :, :, 0]
 
     np.testing.assert_allclose(placed(mirror=True), [[2, 1, 0], [5, 4, 3], [8, 7, 6]], atol=1e-6)
-    np.testing.assert_allclose(placed(down=1), [[0, 1, 2], [0, 1, 2], [3, 4, 5]])
+    np.testing.assert_allclose(placed(down=1)[1:], [[0, 1, 2], [3, 4, 5]])
     np.testing.assert_allclose(placed(right=1, fill="zero"), [[0, 0, 1], [0, 3, 4], [0, 6, 7]])
     np.testing.assert_allclose(placed(right=0.5, fill="zero"), [[0, 0.5, 1.5], [1.5, 3.5, 4.5], [3, 6.5, 7.5]])
     np.testing.assert_allclose(placed(rotation=90), [[2, 5, 8], [1, 4, 7], [0, 3, 6]], atol=1e-5)  # left is down
     np.testing.assert_allclose(placed(scale=2), [[2, 2.5, 3], [3.5, 4, 4.5], [5, 5.5, 6]])
     mirrored_then_moved = placed(mirror=True, right=1)
-    np.testing.assert_allclose(mirrored_then_moved, [[2, 2, 1], [5, 5, 4], [8, 8, 7]], atol=1e-6)
+    np.testing.assert_allclose(mirrored_then_moved[:, 1:], [[2, 1], [5, 4], [8, 7]], atol=1e-6)
+
+
+def test_stripes_beyond_the_edge_fade():
+    """Columns of -1 and 1 continue upwards, but three pixels above the edge they are nearly the mean colour, 0."""
+    stripes = np.tile([-1.0, 1.0], (12, 6))[None, ..., None]
+    placed = place(stripes, [Placement(down=6)])[0, :, 1:-1, 0]
+    assert np.all(np.abs(placed[6:]) == 1) and np.all(np.abs(placed[:4]) < 0.1)
+    assert np.all(np.abs(placed[5]) > np.abs(placed[4])) and np.all(np.abs(placed[4]) > np.abs(placed[3]))
 
 
 @pytest.mark.parametrize("placement", PLACEMENTS)
