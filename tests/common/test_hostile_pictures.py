@@ -1,4 +1,4 @@
-"""Hostile and unusual pictures beyond tests/test_read_picture.py: one line or the right result, bounded memory."""
+"""Hostile and unusual pictures: a one-line error or the right result, in bounded memory."""
 
 import os
 import resource
@@ -15,13 +15,13 @@ from common.images import read_picture
 from tests.support.hostile_files import (
     BLUE,
     GREEN,
+    READABLE,
     RED,
     REFUSED,
-    TAKEN,
     WHITE,
     damaged_tiff,
+    encode,
     quarters,
-    saved,
     tiff,
 )
 
@@ -29,54 +29,49 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_refused_in_one_line(tmp_path, capfd, name):
+def test_hostile_pictures_are_refused_in_one_line(tmp_path, capfd, name):
     path = tmp_path / "picture.png"
     path.write_bytes(REFUSED[name])
     with pytest.raises(InputError) as error:
         read_picture(path)
-    told = str(error.value)
-    assert (
-        str(path) in told
-        and "A picture must" in told
-        and ". Received" in told
-        and told.isprintable()
-        and len(told) < 500
-    )
+    message = str(error.value)
+    assert str(path) in message and "A picture must" in message and ". Received" in message
+    assert message.isprintable() and len(message) < 500
     assert capfd.readouterr() == ("", "")
 
 
 def apng():
     frames = [Image.new("RGB", (8, 8), colour) for colour in (RED, BLUE, GREEN)]
-    return saved(frames[0], "PNG", save_all=True, append_images=frames[1:], default_image=False)
+    return encode(frames[0], "PNG", save_all=True, append_images=frames[1:], default_image=False)
 
 
-@pytest.mark.parametrize("name", TAKEN)
-def test_taken(tmp_path, name):
-    (tmp_path / "picture.gif").write_bytes(TAKEN[name])  # the ending tells nothing
+@pytest.mark.parametrize("name", READABLE)
+def test_unusual_pictures_are_read(tmp_path, name):
+    (tmp_path / "picture.gif").write_bytes(READABLE[name])  # the extension does not matter
     picture = read_picture(tmp_path / "picture.gif", width=4)
     corners = [picture[row, column].tolist() for row in (0, -1) for column in (0, -1)]
     np.testing.assert_allclose(corners, [RED, GREEN, BLUE, WHITE], atol=3 if "jpeg" in name else 0)
 
 
-def test_of_an_apng_the_first_frame(tmp_path):
+def test_an_animated_png_is_read_as_its_first_frame(tmp_path):
     (tmp_path / "a.png").write_bytes(apng())
     assert (read_picture(tmp_path / "a.png") == RED).all()
 
 
-def test_a_tiff_whose_pages_go_in_a_circle(tmp_path):
+def test_a_tiff_whose_pages_form_a_cycle_is_read(tmp_path):
     (tmp_path / "a.tiff").write_bytes(tiff(following=24))
     assert (read_picture(tmp_path / "a.tiff") == 0).all()
 
 
-def test_a_tiff_that_is_taken_damaged_makes_no_noise(tmp_path, capfd):
+def test_a_slightly_damaged_tiff_is_read_without_output(tmp_path, capfd):
     (tmp_path / "a.tiff").write_bytes(damaged_tiff("jpeg"))
     assert read_picture(tmp_path / "a.tiff").shape == (32, 32, 3)
-    os.write(2, b"heard")
-    assert capfd.readouterr() == ("", "heard")
+    os.write(2, b"later output")
+    assert capfd.readouterr() == ("", "later output")
 
 
-def test_links(tmp_path):
-    (tmp_path / "picture.png").write_bytes(saved(quarters(), "PNG"))
+def test_links_are_followed_and_broken_ones_refused(tmp_path):
+    (tmp_path / "picture.png").write_bytes(encode(quarters(), "PNG"))
     (tmp_path / "link.png").symlink_to("picture.png")
     np.testing.assert_array_equal(read_picture(tmp_path / "link.png"), read_picture(tmp_path / "picture.png"))
     (tmp_path / "a.png").symlink_to("b.png")
@@ -91,7 +86,7 @@ def test_links(tmp_path):
 
 
 @pytest.mark.parametrize("path", ["/dev/zero", "/dev/stdin", "/proc/self/mem", "/proc/self/environ", "", "\ud800"])
-def test_special_files(path):
+def test_special_files_are_refused(path):
     with pytest.raises(InputError):
         read_picture(path)
 
@@ -112,8 +107,16 @@ print((peak() - before) // 1024)
 
 
 def peak_megabytes(path, limit=None):
-    """Memory that reading a picture adds to a process, which may be allowed `limit` bytes of address space."""
-    made = subprocess.run(
+    """Measures the memory that reading a picture takes in a process of its own.
+
+    Args:
+        path: of the picture.
+        limit: of the address space, in bytes; None: no limit.
+
+    Returns:
+        (MB, stderr).
+    """
+    result = subprocess.run(
         [sys.executable, "-c", LIMITED, path],
         cwd=ROOT,
         env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},
@@ -122,21 +125,21 @@ def peak_megabytes(path, limit=None):
         timeout=300,
         preexec_fn=limit and (lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit))),
     )
-    assert made.returncode == 0, made.stderr
-    return int(made.stdout), made.stderr
+    assert result.returncode == 0, result.stderr
+    return int(result.stdout), result.stderr
 
 
 @pytest.mark.parametrize("name", [name for name in REFUSED if "bomb" in name])
-def test_bombs_take_no_memory(tmp_path, name):
+def test_huge_pictures_are_refused_in_little_memory(tmp_path, name):
     if name not in ("png international text bomb", "gif frame bomb", "tiff bomb", "webp bomb"):
-        pytest.skip("its like is tested")  # each is a process of its own
+        pytest.skip("one of each kind is tested, because each needs a process")
     (tmp_path / "bomb").write_bytes(REFUSED[name])
     assert peak_megabytes(tmp_path / "bomb")[0] < 64
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "CMYK", "I;16", "P"])
-def test_the_largest_pictures_take_bounded_memory(tmp_path, mode):
+def test_pictures_of_the_maximum_size_take_bounded_memory(tmp_path, mode):
     image = Image.new(mode, (10_000, 5_000))
     kind = "JPEG" if mode == "CMYK" else "PNG"
     image.save(tmp_path / "large", kind, **({"progressive": True} if mode == "CMYK" else {}))
@@ -146,7 +149,7 @@ def test_the_largest_pictures_take_bounded_memory(tmp_path, mode):
 
 
 @pytest.mark.slow
-def test_too_little_memory_is_told(tmp_path):
+def test_too_little_memory_is_reported(tmp_path):
     Image.new("RGBA", (10_000, 5_000)).save(tmp_path / "large.png")
     _, message = peak_megabytes(tmp_path / "large.png", limit=500_000_000)
     assert "A picture must be undamaged" in message and "MemoryError" in message

@@ -1,4 +1,4 @@
-"""Every kind of picture a user may bring: what is taken, and what gets one line instead."""
+"""Reading pictures: sizes, formats, colours and orientations, and one-line errors for what cannot be read."""
 
 import os
 import struct
@@ -12,9 +12,10 @@ from PIL import Image
 from common import images
 from common.errors import InputError
 from common.images import check_picture, read_picture
+from tests.support.hostile_files import BLUE, GREEN, RED, WHITE, png, png_with, quarters
 
-RED, GREEN, BLUE, WHITE, BLACK = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0)
-UPRIGHT = [RED, GREEN, BLUE, WHITE]
+BLACK = (0, 0, 0)
+QUARTERS = [RED, GREEN, BLUE, WHITE]  # corners of `quarters`
 
 
 def save(folder, image, name="picture.png", **options):
@@ -23,69 +24,61 @@ def save(folder, image, name="picture.png", **options):
     return path
 
 
-def quarters(width=64, height=64):
-    """Red and green above blue and white: shows every flip and turn."""
-    pixels = np.zeros((height, width, 3), np.uint8)
-    half_height, half_width = height // 2, width // 2
-    pixels[:half_height, :half_width], pixels[:half_height, half_width:] = RED, GREEN
-    pixels[half_height:, :half_width], pixels[half_height:, half_width:] = BLUE, WHITE
-    return Image.fromarray(pixels)
-
-
 def corners(picture):
+    """Returns the colours of the corners: of the upper ones, then of the lower ones."""
     return [tuple(int(value) for value in picture[row, column]) for row in (0, -1) for column in (0, -1)]
 
 
-def message(path, **options):
-    """The error's text, after checking that it is one line and names the file, also when only checked."""
-    with pytest.raises(InputError) as caught:
-        read_picture(path, **options)
-    with pytest.raises(InputError) as checked:
+def assert_refused(path):
+    """Asserts that reading and checking fail with the same line, which names the file, and returns the line."""
+    with pytest.raises(InputError) as read_error:
+        read_picture(path)
+    with pytest.raises(InputError) as check_error:
         check_picture(path)
-    text = str(caught.value)
-    assert text == str(checked.value)
+    text = str(read_error.value)
+    assert text == str(check_error.value)
     assert "\n" not in text
     assert str(path) in text
     assert "must" in text and "Received" in text
     return text
 
 
-# What is taken
+# What can be read
 
 
-@pytest.mark.parametrize("size", [(64, 64), (16, 16), (31, 31), (32, 32)])
+@pytest.mark.parametrize("size", [64, 16, 31, 32])
 @pytest.mark.parametrize("suffix", ["png", "gif", "bmp", "tiff", "ppm", "webp"])
-def test_sizes_and_formats(tmp_path, size, suffix):
+def test_sizes_and_formats_can_be_read(tmp_path, size, suffix):
     options = {"lossless": True} if suffix == "webp" else {}
-    picture = read_picture(save(tmp_path, quarters(*size), f"picture.{suffix}", **options))
+    picture = read_picture(save(tmp_path, quarters(size), f"picture.{suffix}", **options))
     assert picture.shape == (32, 32, 3)
     assert picture.dtype == np.uint8
-    assert corners(picture) == [RED, GREEN, BLUE, WHITE]
+    assert corners(picture) == QUARTERS
 
 
-def test_jpeg_and_width(tmp_path):
+def test_jpeg_is_resized_to_the_width(tmp_path):
     path = save(tmp_path, quarters(), "picture.jpg", quality=95)
     picture = read_picture(path, width=8)
     assert picture.shape == (8, 8, 3)
-    np.testing.assert_allclose(corners(picture), [RED, GREEN, BLUE, WHITE], atol=6)
+    np.testing.assert_allclose(corners(picture), QUARTERS, atol=6)
 
 
-def test_the_right_size_is_kept_pixel_for_pixel(tmp_path):
+def test_a_picture_of_the_right_size_is_not_changed(tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
     np.testing.assert_array_equal(read_picture(save(tmp_path, Image.fromarray(pixels))), pixels)
 
 
 @pytest.mark.parametrize("wide", [True, False])
-def test_the_crop_is_central(tmp_path, wide):
+def test_wide_and_tall_pictures_are_cropped_at_the_centre(tmp_path, wide):
     pixels = np.zeros((32, 96, 3), np.uint8)
     pixels[:, 32:64] = 255
     pixels = pixels if wide else pixels.swapaxes(0, 1)
     assert np.all(read_picture(save(tmp_path, Image.fromarray(pixels))) == 255)
 
 
-def test_the_resize_is_antialiased(tmp_path):
+def test_resizing_is_antialiased(tmp_path):
     stripes = np.zeros((256, 256, 3), np.uint8)
-    stripes[:, ::2] = 255  # one pixel wide: nearest or plain bilinear sampling would show black or white
+    stripes[:, ::2] = 255  # one pixel wide: without antialiasing the result is black or white
     picture = read_picture(save(tmp_path, Image.fromarray(stripes)))
     assert np.all(np.abs(picture[2:-2, 2:-2].astype(int) - 127.5) < 4)
 
@@ -98,7 +91,7 @@ def test_transparency_is_composited_over_white(tmp_path):
     assert corners(picture) == [RED, (204, 204, 204), WHITE, WHITE]
 
 
-def test_grey_grey_with_alpha_and_one_bit(tmp_path):
+def test_grey_grey_with_alpha_and_one_bit_become_colours(tmp_path):
     grey = np.full((40, 40), 100, np.uint8)
     assert np.all(read_picture(save(tmp_path, Image.fromarray(grey))) == 100)
     alpha = Image.merge("LA", [Image.fromarray(grey), Image.fromarray(np.zeros_like(grey))])
@@ -106,27 +99,27 @@ def test_grey_grey_with_alpha_and_one_bit(tmp_path):
     assert np.all(read_picture(save(tmp_path, Image.new("1", (40, 40), 1))) == 255)
 
 
-def test_palette_with_and_without_transparency(tmp_path):
+def test_palettes_become_colours_and_transparency_white(tmp_path):
     picture = quarters().convert("P", palette=Image.Palette.ADAPTIVE, colors=4)
-    assert corners(read_picture(save(tmp_path, picture))) == [RED, GREEN, BLUE, WHITE]
+    assert corners(read_picture(save(tmp_path, picture))) == QUARTERS
     red = picture.getpixel((0, 0))
     assert corners(read_picture(save(tmp_path, picture, transparency=red)))[0] == WHITE
 
 
 @pytest.mark.parametrize("suffix", ["png", "tiff"])
-def test_sixteen_bit_grey(tmp_path, suffix):
+def test_sixteen_bit_grey_is_divided_by_257(tmp_path, suffix):
     levels = np.zeros((64, 64), np.uint16)
     levels[:32, :32], levels[:32, 32:], levels[32:, :32] = 65535, 51400, 257  # 255, 200, 1 times 257
     picture = read_picture(save(tmp_path, Image.fromarray(levels), f"picture.{suffix}"))
     assert corners(picture) == [WHITE, (200,) * 3, (1,) * 3, BLACK]
 
 
-def test_cmyk(tmp_path):
+def test_cmyk_is_converted(tmp_path):
     path = save(tmp_path, Image.new("CMYK", (40, 40), (0, 255, 255, 0)), "picture.jpg", quality=95)
     np.testing.assert_allclose(read_picture(path)[16, 16], RED, atol=6)
 
 
-def test_one_channel(tmp_path):
+def test_one_channel_is_the_luma(tmp_path):
     picture = read_picture(save(tmp_path, quarters()), channels=1)
     assert picture.shape == (32, 32, 1)
     # ITU-R 601: 0.299 red + 0.587 green + 0.114 blue
@@ -151,30 +144,30 @@ def test_one_channel(tmp_path):
         (8, [BLUE, RED, WHITE, GREEN]),  # left, bottom
     ],
 )
-def test_exif_orientation(tmp_path, suffix, orientation, stored):
+def test_exif_orientation_is_applied(tmp_path, suffix, orientation, stored):
     pixels = np.array(stored, np.uint8).reshape(2, 2, 3).repeat(32, axis=0).repeat(32, axis=1)
     exif = Image.Exif()
     exif[0x0112] = orientation
     options = {"lossless": True} if suffix == "webp" else {}
     path = save(tmp_path, Image.fromarray(pixels), f"picture.{suffix}", exif=exif, **options)
-    assert corners(read_picture(path)) == UPRIGHT
+    assert corners(read_picture(path)) == QUARTERS
 
 
 @pytest.mark.parametrize("suffix", ["gif", "png", "webp", "tiff"])
-def test_of_an_animation_the_first_frame_counts(tmp_path, suffix):
+def test_an_animation_is_read_as_its_first_frame(tmp_path, suffix):
     frames = [Image.new("RGB", (40, 40), colour) for colour in (RED, BLUE)]
     options = {"lossless": True} if suffix == "webp" else {}
     path = save(tmp_path, frames[0], f"picture.{suffix}", save_all=True, append_images=frames[1:], **options)
     assert np.all(read_picture(path) == RED)
 
 
-def test_the_ending_of_the_name_does_not_matter(tmp_path):
+def test_the_extension_does_not_matter(tmp_path):
     path = save(tmp_path, quarters(), "picture.png").rename(tmp_path / "picture.jpg")
-    assert corners(read_picture(str(path))) == UPRIGHT
+    assert corners(read_picture(str(path))) == QUARTERS
     check_picture(path)
 
 
-def test_extreme_shapes(tmp_path):
+def test_extreme_shapes_can_be_read(tmp_path):
     assert read_picture(save(tmp_path, Image.new("RGB", (1, 1), RED))).tolist() == [[list(RED)] * 32] * 32
     assert np.all(read_picture(save(tmp_path, Image.new("RGB", (20000, 1), RED))) == RED)
 
@@ -182,109 +175,95 @@ def test_extreme_shapes(tmp_path):
 # What is refused
 
 
-def test_missing_folder_pipe_and_empty(tmp_path):
-    assert "no such file" in message(tmp_path / "missing.png")
-    assert "a folder" in message(tmp_path)
+def test_missing_files_folders_pipes_and_empty_files_are_refused(tmp_path):
+    assert "no such file" in assert_refused(tmp_path / "missing.png")
+    assert "a folder" in assert_refused(tmp_path)
     os.mkfifo(tmp_path / "pipe")
-    assert "neither a file nor a folder" in message(tmp_path / "pipe")
+    assert "neither a file nor a folder" in assert_refused(tmp_path / "pipe")
     (tmp_path / "empty.png").touch()
-    assert "an empty file" in message(tmp_path / "empty.png")
+    assert "an empty file" in assert_refused(tmp_path / "empty.png")
 
 
-def test_unreadable(tmp_path, monkeypatch):
+def test_a_file_without_read_permission_is_refused(tmp_path, monkeypatch):
     path = save(tmp_path, quarters())
 
     def deny(*_, **__):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("builtins.open", deny)
-    assert "permission denied" in message(path)
+    assert "permission denied" in assert_refused(path)
 
 
 @pytest.mark.parametrize("content", [b"hi\n", bytes(5000), b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"])
-def test_not_a_picture(tmp_path, content):
+def test_other_kinds_of_files_are_refused(tmp_path, content):
     path = tmp_path / "picture.png"
     path.write_bytes(content)
-    assert "another kind of file" in message(path)
+    assert "another kind of file" in assert_refused(path)
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "gif", "bmp", "tiff", "webp", "ppm"])
-def test_truncated(tmp_path, capfd, suffix):
+def test_truncated_files_are_refused(tmp_path, capfd, suffix):
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8))
     path = save(tmp_path, noise, f"picture.{suffix}")
     whole = path.read_bytes()
     for size in (len(whole) // 2, 20):
         path.write_bytes(whole[:size])
-        message(path)
-    assert capfd.readouterr() == ("", "")  # the decoders themselves stay silent
+        assert_refused(path)
+    assert capfd.readouterr() == ("", "")  # not even from the decoders
 
 
-def test_damaged_inside(tmp_path):
+def test_damaged_pixels_are_refused(tmp_path):
     path = save(tmp_path, quarters())
     content = bytearray(path.read_bytes())
     content[content.index(b"IDAT") + 8] ^= 0xFF
     path.write_bytes(content)
-    assert "damaged" in message(path)
-
-
-def png_of_size(width, height, data=b""):
-    """A PNG that announces a size, with whatever pixels `data` holds."""
-
-    def chunk(kind, body):
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    chunks = chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(data)), chunk(b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+    assert "damaged" in assert_refused(path)
 
 
 @pytest.mark.parametrize("size", [(7072, 7072), (10_000, 9_000), (20_000, 20_000), (2_000_000_000, 1)])
-def test_a_bomb_is_refused_from_its_header(tmp_path, monkeypatch, size):
-    monkeypatch.setattr(Image.Image, "load", lambda self: pytest.fail("it was decoded"))
-    path = tmp_path / "bomb.png"
-    path.write_bytes(png_of_size(*size))
+def test_huge_pictures_are_refused_by_their_header(tmp_path, monkeypatch, size):
+    monkeypatch.setattr(Image.Image, "load", lambda self: pytest.fail("the picture was decoded"))
+    path = tmp_path / "huge.png"
+    path.write_bytes(png(*size, 8, 2, b""))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        assert "must have at most 50,000,000 pixels" in message(path)
-    assert not caught  # Pillow's own warning would be a second line
+        assert "must have at most 50,000,000 pixels" in assert_refused(path)
+    assert not caught  # Pillow would print a second line
 
 
-def test_the_limit_itself_is_not_refused_for_its_size(tmp_path):
+def test_a_picture_of_the_maximum_size_is_not_refused_for_its_size(tmp_path):
     path = tmp_path / "large.png"
-    path.write_bytes(png_of_size(10_000, 5_000))  # exactly 50 million; no pixels follow
-    assert "damaged" in message(path)
+    path.write_bytes(png(10_000, 5_000, 8, 2, b""))  # exactly 50 million; no pixels follow
+    assert "damaged" in assert_refused(path)
 
 
-def test_a_bomb_in_a_tiff_tile(tmp_path):
+def test_huge_tiles_of_a_small_tiff_are_refused(tmp_path):
     tags = ((256, 32), (257, 32), (258, 8), (259, 8), (262, 1), (322, 9008), (323, 9008), (324, 8), (325, 0))
     entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)  # 32 x 32, tiles of 9008
     path = tmp_path / "tile.tiff"
     path.write_bytes(struct.pack("<2sHIH", b"II", 42, 8, len(tags)) + entries + struct.pack("<I", 0))
-    assert "9,008 x 9,008" in message(path)
+    assert "9,008 x 9,008" in assert_refused(path)
 
 
-def test_a_text_bomb_in_a_png(tmp_path):
-    text = b"k\0\0" + zlib.compress(b"x" * 100_000_000, 1)
-    body = struct.pack(">I", len(text)) + b"zTXt" + text + struct.pack(">I", zlib.crc32(b"zTXt" + text))
-    whole = save(tmp_path, quarters()).read_bytes()
+def test_a_huge_text_in_a_png_is_refused(tmp_path):
     path = tmp_path / "text.png"
-    path.write_bytes(whole[:33] + body + whole[33:])  # after the header
-    message(path)
+    path.write_bytes(png_with(b"zTXt", b"k\0\0" + zlib.compress(b"x" * 100_000_000, 1)))
+    assert_refused(path)
 
 
-def test_a_file_too_large_to_read(tmp_path):
+def test_a_file_of_too_many_bytes_is_refused(tmp_path):
     path = tmp_path / "large.webp"
     with open(path, "wb") as file:
         file.truncate(images.MAX_BYTES + 1)  # sparse
-    assert "256,000,001 bytes" in message(path)
+    assert "256,000,001 bytes" in assert_refused(path)
 
 
-def test_more_than_sixteen_bits(tmp_path):
+def test_more_than_sixteen_bits_are_refused(tmp_path):
     for pixels in (np.full((9, 9), 1e-3, np.float32), np.full((9, 9), 70_000, np.int32)):
-        assert "16 bits" in message(save(tmp_path, Image.fromarray(pixels), "picture.tiff"))
+        assert "16 bits" in assert_refused(save(tmp_path, Image.fromarray(pixels), "picture.tiff"))
 
 
-def test_line_breaks_do_not_come_through(tmp_path, monkeypatch):
+def test_line_breaks_in_names_and_reasons_are_escaped(tmp_path, monkeypatch):
     def fail(*_, **__):
         raise OSError("broken\nhere")
 
@@ -292,4 +271,4 @@ def test_line_breaks_do_not_come_through(tmp_path, monkeypatch):
     with pytest.raises(InputError, match=r"^.*two\\nlines.*$"):
         read_picture(tmp_path / "two\nlines.png")
     monkeypatch.setattr(images.Image, "open", fail)
-    assert "(broken here)" in message(path)
+    assert "(broken here)" in assert_refused(path)

@@ -26,7 +26,7 @@ from configs.check import check
 from pegasus.search_config import SearchConfig
 from pictures import acai_plan, acai_render, gallery, manifest
 from pictures.request import Blend, Interpolate, Reconstruct, Sample, request_class
-from tests.support.hostile_files import REFUSED, TAKEN, tiff
+from tests.support.hostile_files import READABLE, REFUSED, tiff
 from training import checkpoints
 from training.run_directory import RunDirectory
 
@@ -66,7 +66,7 @@ def mutated(draw, seeds):
     return bytes(data)
 
 
-SMALL = [data for data in (*TAKEN.values(), *REFUSED.values(), tiff()) if len(data) < 20_000]
+SMALL = [data for data in (*READABLE.values(), *REFUSED.values(), tiff()) if len(data) < 20_000]
 
 
 @fuzz

@@ -16,7 +16,7 @@ from pictures.acai_plan import make_plan
 from pictures.request import Blend
 from tests.support.damaged_releases import BANK, SIZES, WEIGHTS
 from tests.support.forks import FORKS, assert_refusal, files_below, start
-from tests.support.hostile_files import REFUSED, TAKEN
+from tests.support.hostile_files import READABLE, REFUSED
 
 CONFIG = {"family": "acai", "model": SIZES, "data": {"source": "lines", "classes": []}}
 DAMAGES = ("cut", "bit", "empty", "newer")
@@ -110,15 +110,15 @@ def test_a_changed_bit_anywhere_is_noticed_or_changes_nothing(folder, tmp_path, 
 def test_hostile_pictures_are_refused_in_one_line_and_unusual_ones_are_read(folder):
     """By --first_image and --second_image."""
     Image.new("RGB", (9, 9)).save(folder / "good.png")
-    for kind, pictures in (("refused", REFUSED), ("taken", TAKEN)):
+    for kind, pictures in (("refused", REFUSED), ("taken", READABLE)):
         for number, data in enumerate(pictures.values()):
             (folder / f"{kind}-{number}.jpg").write_bytes(data)
     lines = [[f"--first_image=refused-{number}.jpg", "--second_image=good.png"] for number in range(len(REFUSED))]
-    lines += [["--first_image=good.png", f"--second_image=taken-{number}.jpg"] for number in range(len(TAKEN))]
+    lines += [["--first_image=good.png", f"--second_image=taken-{number}.jpg"] for number in range(len(READABLE))]
     outcomes = run_commands(folder, "generate", [["--blend", "--source=run", *words] for words in lines])
     assert len(REFUSED) >= 30
     for number, name in enumerate(REFUSED):
         assert_refusal(outcomes[number], f"refused-{number}.jpg", "A picture must")
         stderr = outcomes[number][2]
         assert len(stderr) < 500 and stderr[:-1].isprintable(), name
-    assert [status for status, *_ in outcomes[len(REFUSED) :]] == [99] * len(TAKEN)
+    assert [status for status, *_ in outcomes[len(REFUSED) :]] == [99] * len(READABLE)

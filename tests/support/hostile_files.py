@@ -15,26 +15,27 @@ def chunk(kind, body):
 
 
 def png(width, height, depth, colour, rows, interlace=0, extra=b""):
-    """A PNG from its filtered rows."""
+    """Makes a PNG of filtered rows; without any, its header alone announces the size."""
     header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, interlace)
     data = chunk(b"IDAT", zlib.compress(rows))
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + extra + data + chunk(b"IEND", b"")
 
 
-def saved(image, kind, **options):
+def encode(image, kind, **options):
+    """Encodes a picture in a format of Pillow and returns the bytes."""
     buffer = io.BytesIO()
     image.save(buffer, kind, **options)
     return buffer.getvalue()
 
 
 def quarters(width=64):
-    """Red and green above blue and white."""
+    """Makes a square picture of red and green above blue and white, which differs from its flips and turns."""
     pixels = np.array([[RED, GREEN], [BLUE, WHITE]], np.uint8).repeat(width // 2, 0).repeat(width // 2, 1)
-    return Image.fromarray(pixels)
+    return Image.fromarray(np.pad(pixels, ((0, width % 2), (0, width % 2), (0, 0)), "edge"))
 
 
 def adam7(pixels):
-    """Rows of an interlaced PNG, [H, W, 3]: the seven passes of its specification, unfiltered."""
+    """Returns the unfiltered rows of an interlaced PNG: the seven passes of its specification over [H, W, 3]."""
     passes = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
     return b"".join(
         b"\0" + row.tobytes() for top, left, down, right in passes for row in pixels[top::down, left::right]
@@ -42,13 +43,13 @@ def adam7(pixels):
 
 
 def jpeg_of_size(width, height):
-    whole = saved(quarters(), "JPEG")
+    whole = encode(quarters(), "JPEG")
     at = whole.index(b"\xff\xc0") + 5
     return whole[:at] + struct.pack(">HH", height, width) + whole[at + 4 :]
 
 
 def gif_of_size(width, height, frame=None):
-    whole = bytearray(saved(quarters(), "GIF"))
+    whole = bytearray(encode(quarters(), "GIF"))
     whole[6:10] = struct.pack("<HH", width, height)
     if frame:
         at = whole.index(b",\0\0\0\0")
@@ -57,12 +58,12 @@ def gif_of_size(width, height, frame=None):
 
 
 def bmp_of_size(width, height):
-    whole = saved(quarters(), "BMP")
+    whole = encode(quarters(), "BMP")
     return whole[:18] + struct.pack("<ii", width, height) + whole[26:]
 
 
 def tiff(**changes):
-    """A 4 x 4 grey TIFF, its tags changed: tag -> (type, count, value)."""
+    """Makes a grey TIFF of 4x4 pixels; `t256=(type, count, value)` changes the tag 256, and so on."""
     tags = {256: (4, 1, 4), 257: (4, 1, 4), 258: (3, 1, 8), 259: (3, 1, 1), 262: (3, 1, 1)}
     tags |= {273: (4, 1, 8), 277: (3, 1, 1), 278: (4, 1, 4), 279: (4, 1, 16)}
     tags |= {int(name[1:]): value for name, value in changes.items() if name[0] == "t"}
@@ -73,22 +74,22 @@ def tiff(**changes):
 
 
 def webp_of_size(width, height):
-    """An extended WebP (VP8X) that announces a canvas and holds a small picture."""
-    still = saved(quarters(), "WEBP", lossless=True)[12:]
+    """Makes an extended WebP (VP8X) that announces a canvas of this size and contains a small picture."""
+    still = encode(quarters(), "WEBP", lossless=True)[12:]
     canvas = struct.pack("<I", 0) + struct.pack("<I", width - 1)[:3] + struct.pack("<I", height - 1)[:3]
     body = b"WEBPVP8X" + struct.pack("<I", 10) + canvas + still
     return b"RIFF" + struct.pack("<I", len(body)) + body
 
 
 def png_with(kind, body):
-    whole = saved(quarters(), "PNG")
+    whole = encode(quarters(), "PNG")
     return whole[:33] + chunk(kind, body) + whole[33:]
 
 
 def damaged_tiff(compression):
-    """Of noise, with 40 bytes of its pixels overwritten; libtiff, in C, has a line on stderr for each mistake."""
+    """Makes a TIFF of noise with 40 overwritten bytes, at which the C library libtiff writes to stderr."""
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8))
-    whole = saved(noise, "TIFF", compression=compression)
+    whole = encode(noise, "TIFF", compression=compression)
     middle = len(whole) // 2
     return whole[: middle - 40] + b"\xff" * 40 + whole[middle:]
 
@@ -103,9 +104,9 @@ REFUSED = {
     "zip": b"PK\3\4" + bytes(60),
     "gzip": b"\x1f\x8b\x08\0" + bytes(30),
     "elf": b"\x7fELF" + bytes(60),
-    "icon": saved(quarters(), "ICO"),
-    "tga": saved(quarters(), "TGA"),
-    "pcx": saved(quarters(), "PCX"),
+    "icon": encode(quarters(), "ICO"),
+    "tga": encode(quarters(), "TGA"),
+    "pcx": encode(quarters(), "PCX"),
     "one zero byte": b"\0",
     "png signature only": b"\x89PNG\r\n\x1a\n",
     "png without pixels": png(64, 64, 8, 2, b""),
@@ -114,8 +115,8 @@ REFUSED = {
     "png of depth 3": png(4, 4, 3, 2, bytes(99)),
     "png of colour type 9": png(4, 4, 8, 9, bytes(99)),
     "png of an unknown filter": png(4, 4, 8, 2, b"\x09" + bytes(51)),
-    "png of a wrong checksum": saved(quarters(), "PNG")[:29] + b"\0\0\0\0" + saved(quarters(), "PNG")[33:],
-    "png of a chunk beyond the file": saved(quarters(), "PNG")[:33] + struct.pack(">I", 2**31 - 1) + b"IDAT",
+    "png of a wrong checksum": encode(quarters(), "PNG")[:29] + b"\0\0\0\0" + encode(quarters(), "PNG")[33:],
+    "png of a chunk beyond the file": encode(quarters(), "PNG")[:33] + struct.pack(">I", 2**31 - 1) + b"IDAT",
     "png bomb": png(60_000, 60_000, 1, 0, b""),
     "png text bomb": png_with(b"zTXt", b"k\0\0" + zeros),
     "png international text bomb": png_with(b"iTXt", b"k\0\1\0\0\0" + zeros),
@@ -143,30 +144,34 @@ REFUSED = {
 }
 
 
-def profiled(profile):
-    return saved(quarters(), "PNG", icc_profile=profile)
+def png_with_profile(profile):
+    return encode(quarters(), "PNG", icc_profile=profile)
+
+
+def top_down_bitmap():
+    """Makes a BMP of negative height, whose first row is at the top."""
+    whole = encode(quarters().transpose(Image.Transpose.FLIP_TOP_BOTTOM), "BMP")
+    return whole[:22] + struct.pack("<i", -64) + whole[26:]
 
 
 rgb16 = np.array(quarters(4), ">u2") * 257
-TAKEN = {  # and the colours of the four quarters
+READABLE = {  # pictures of `quarters`
     "interlaced png": png(16, 16, 8, 2, adam7(np.asarray(quarters(16))), interlace=1),
     "png of 16 bits": png(4, 4, 16, 2, b"".join(b"\0" + row.tobytes() for row in rgb16)),
-    "png and more behind it": saved(quarters(), "PNG") + b"<script>" + bytes(99),
-    "png with a colour profile": profiled(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()),
-    "png with a damaged profile": profiled(b"no profile \xff" * 99),
-    "png with a damaged exif": saved(quarters(), "PNG", exif=b"Exif\0\0MM\0*\xff\xff\xff\xff"),
+    "png and more behind it": encode(quarters(), "PNG") + b"<script>" + bytes(99),
+    "png with a colour profile": png_with_profile(
+        ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    ),
+    "png with a damaged profile": png_with_profile(b"no profile \xff" * 99),
+    "png with a damaged exif": encode(quarters(), "PNG", exif=b"Exif\0\0MM\0*\xff\xff\xff\xff"),
     "png with an orientation that is none": png_with(
         b"eXIf", b"II*\0\x08\0\0\0\1\0\x12\1\3\0\1\0\0\0\x63\0\0\0\0\0\0\0"
     ),
     "png with an unknown chunk": png_with(b"quXx", b"\0" * 1000),
-    "progressive jpeg": saved(quarters(), "JPEG", quality=100, subsampling=0, progressive=True),
-    "tiff with deflate": saved(quarters(), "TIFF", compression="tiff_adobe_deflate"),
-    "tiff with lzw": saved(quarters(), "TIFF", compression="tiff_lzw"),
-    "palette of two bits": saved(quarters().quantize(4), "PNG", bits=2),
-    "interlaced gif": saved(quarters(), "GIF", interlace=1),
-    "bitmap from the top": saved(quarters().transpose(Image.Transpose.FLIP_TOP_BOTTOM), "BMP"),
+    "progressive jpeg": encode(quarters(), "JPEG", quality=100, subsampling=0, progressive=True),
+    "tiff with deflate": encode(quarters(), "TIFF", compression="tiff_adobe_deflate"),
+    "tiff with lzw": encode(quarters(), "TIFF", compression="tiff_lzw"),
+    "palette of two bits": encode(quarters().quantize(4), "PNG", bits=2),
+    "interlaced gif": encode(quarters(), "GIF", interlace=1),
+    "bitmap from the top": top_down_bitmap(),
 }
-at = 22
-TAKEN["bitmap from the top"] = (
-    TAKEN["bitmap from the top"][:at] + struct.pack("<i", -64) + TAKEN["bitmap from the top"][at + 4 :]
-)
