@@ -1,4 +1,4 @@
-"""Bad input to train.py: status 2, one line on stderr, quick, nothing written."""
+"""Invalid input to train.py: status 2 and one line on stderr, before TensorFlow is imported or a file written."""
 
 import json
 import os
@@ -19,16 +19,16 @@ ROOT = Path(__file__).parents[2]
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 LINES = f"--config={ROOT}/configs/acai.py:lines"
 PAPER = f"--config={ROOT}/configs/acai.py"
-JUDGE = f"--config={ROOT}/configs/classifier.py"
+CLASSIFIER = f"--config={ROOT}/configs/classifier.py"
 ACROSS = "--config.data.pairing=across"
 
 
 @pytest.fixture(scope="module")
 def without_tensorflow(tmp_path_factory):
-    """An environment in which importing TensorFlow or Keras fails, and every download."""
-    folder = tmp_path_factory.mktemp("poison")
+    """Environment variables with which imports of TensorFlow and Keras, and downloads, fail."""
+    folder = tmp_path_factory.mktemp("stand-ins")
     for name in ("tensorflow", "keras", "tensorflow_datasets"):
-        (folder / f"{name}.py").write_text('raise ImportError("TensorFlow was reached")\n')
+        (folder / f"{name}.py").write_text('raise ImportError("TensorFlow was imported")\n')
     return {**os.environ, "PYTHONPATH": str(folder), "HTTPS_PROXY": "http://127.0.0.1:9"}
 
 
@@ -51,7 +51,7 @@ def assert_refused(result, *words):
         assert str(word) in result.stderr, result.stderr
 
 
-BAD_FLAGS = [
+INVALID_FLAGS = [
     ([LINES, "--config.train.totl_kimg=3"], ["totl_kimg", "total_kimg"]),
     ([LINES, "--config.modle.depth=3"], ["modle", "model"]),
     ([LINES, "--config.train.total_kimg=many"], ["train.total_kimg", "'many'"]),
@@ -89,7 +89,7 @@ BAD_FLAGS = [
     ([LINES, "--config.train.learning_rate=-1"], ["learning_rate", "-1"]),
     ([LINES, "--config.train.ema_rate=1"], ["ema_rate", "1"]),
     ([LINES, "--config.train.bank_per_class=(5,)"], ["bank_per_class", "(5,)"]),
-    ([JUDGE, "--config.model.channels=('a',2)"], ["model.channels", "('a', 2)"]),
+    ([CLASSIFIER, "--config.model.channels=('a',2)"], ["model.channels", "('a', 2)"]),
     ([LINES, "--config.model.width=48"], ["model.width", "48", "32"]),
     ([LINES, "--config.model.latent_width=5"], ["model.latent_width", "5"]),
     ([LINES, "--config.model.depth=0"], ["model.depth", "0"]),
@@ -102,25 +102,25 @@ BAD_FLAGS = [
 
 @pytest.fixture(scope="module")
 def refusals(without_tensorflow, tmp_path_factory):
-    """(status, stdout, stderr) of each of BAD_FLAGS, from forks of one process that has imported train.py."""
+    """[(status, stdout, stderr)] of the INVALID_FLAGS, from forks of one process that has imported train.py."""
     folder = tmp_path_factory.mktemp("refusals")
-    lines = [[f"--workdir={folder}/run", *arguments] for arguments, _ in BAD_FLAGS]
+    command_lines = [[f"--workdir={folder}/run", *arguments] for arguments, _ in INVALID_FLAGS]
     environment = without_tensorflow | {"PYTHONPATH": f"{without_tensorflow['PYTHONPATH']}{os.pathsep}{ROOT}"}
     options = dict(cwd=folder, env=environment, capture_output=True, text=True, timeout=600)
     command = [sys.executable, "-c", FORKS.replace("generate", "train")]
-    forked = subprocess.run(command, input=json.dumps(lines), **options)
+    forked = subprocess.run(command, input=json.dumps(command_lines), **options)
     assert forked.returncode == 0, forked.stderr
     assert {path.name for path in folder.iterdir()} == {"stdout", "stderr"}  # where the forks write
     return json.loads(forked.stdout)
 
 
-@pytest.mark.parametrize("number", range(len(BAD_FLAGS)))
-def test_bad_flags_are_refused_in_one_line(refusals, number):
-    assert_refusal(refusals[number], *BAD_FLAGS[number][1])
+@pytest.mark.parametrize("number", range(len(INVALID_FLAGS)))
+def test_invalid_flags_are_refused_in_one_line(refusals, number):
+    assert_refusal(refusals[number], *INVALID_FLAGS[number][1])
 
 
 def test_errors_are_reported_before_tensorflow_is_imported(train, tmp_path):
-    """Half a second where nothing else runs."""
+    """It takes half a second on an idle machine; importing TensorFlow takes at least five."""
     started = time.monotonic()
     assert_refused(train(f"--workdir={tmp_path}/run", LINES, "--config.train.seed=-4"), "seed", "-4")
     assert time.monotonic() - started < 30
@@ -128,20 +128,19 @@ def test_errors_are_reported_before_tensorflow_is_imported(train, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("word", "named"), [("--config.train.totl_kimg=3", '"total_kimg"'), ("--config.train.seed=-4", "seed")]
+    ("flag", "phrase"), [("--config.train.totl_kimg=3", '"total_kimg"'), ("--config.train.seed=-4", "seed")]
 )
-def test_fields_of_the_default_config_can_be_set(without_tensorflow, tmp_path, word, named):
-    """Without --config a field is one of configs/acai.py's, and a misspelt one gets its line too."""
-    command = [sys.executable, "train.py", f"--workdir={tmp_path}/run", word]
+def test_without_a_config_the_fields_are_those_of_the_default_config(without_tensorflow, tmp_path, flag, phrase):
+    command = [sys.executable, "train.py", f"--workdir={tmp_path}/run", flag]
     options = dict(cwd=ROOT, env=without_tensorflow, capture_output=True, text=True, timeout=60)
-    assert_refused(subprocess.run(command, **options), named)
+    assert_refused(subprocess.run(command, **options), phrase)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_flagfile_can_name_the_config(train, tmp_path):
-    """A field that the default config has not, and the one named in the file has."""
-    file = tmp_path / "judge.flags"
-    file.write_text(f"{JUDGE}\n--config.model.channels=('a',2)\n")
+    """The file sets a field that its config has and the default config does not have."""
+    file = tmp_path / "classifier.flags"
+    file.write_text(f"{CLASSIFIER}\n--config.model.channels=('a',2)\n")
     assert_refused(train(f"--flagfile={file}", f"--workdir={tmp_path}/run"), "model.channels", "('a', 2)")
     assert_refused(train("--flagfile=lost.flags", f"--workdir={tmp_path}/run"), "lost.flags")
     assert list(tmp_path.iterdir()) == [file]
@@ -167,7 +166,7 @@ def test_unwritable_workdir_is_refused(train, tmp_path):
     locked = tmp_path / "locked"
     locked.mkdir()
     locked.chmod(0o500)
-    if os.access(locked, os.W_OK):  # root may write everywhere, but not here
+    if os.access(locked, os.W_OK):  # root can write anywhere else
         locked = Path("/proc")
     assert_refused(train(LINES, f"--workdir={locked}/run"), "--workdir", f"{locked}/run")
 
@@ -192,7 +191,7 @@ def test_different_config_in_the_same_workdir_is_refused(train, old_run):
     assert_refused(result, old_run, "model.depth", "8", "16")
     result = train(LINES, f"--workdir={old_run}", "--config.train.batch_size=8")
     assert_refused(result, old_run, "train.batch_size", "--workdir")
-    for total in (32, 64, 2000):  # behind the checkpoint, at it and beyond the end
+    for total in (32, 64, 2000):  # before the checkpoint, at it and after the configured end
         result = train(LINES, f"--workdir={old_run}", f"--config.train.total_kimg={total}")
         assert_refused(result, old_run, f"train.total_kimg={total}.0 where it has 1056.0", "learning rate depends")
     assert contents(old_run) == before
