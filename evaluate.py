@@ -9,6 +9,8 @@
     python evaluate.py --source=runs/dcgan                         samples of a GAN; --suite=blend: class morphs
     python evaluate.py --source=classifier                         accuracy and calibration of a classifier
     python evaluate.py --source=runs/mine --image_folder=DIR       a run on your own images, if they have moved
+    python evaluate.py --suite=viewers --out=DIR                   pictures and decoys for viewers to name
+    python evaluate.py --suite=viewers --out=DIR --answers=A,B     how often they have named a winged horse
 
 --suite=all runs every suite that fits the model. The same seed gives the same figures. Frechet and kernel
 distances use the features of this project's own classifier unless --features says otherwise, and do not compare
@@ -26,6 +28,7 @@ from common.errors import InputError
 from evaluation import suites
 from evaluation.inputs import EvaluationConfig, Inputs, Release
 from evaluation.report import report
+from evaluation.viewers import tally
 
 flags.DEFINE_string("source", "pegasus", "name of a bundled model, run directory or release folder")
 flags.DEFINE_enum("suite", None, suites.NAMES, "what to measure; default: the first suite that fits")
@@ -37,17 +40,25 @@ flags.DEFINE_string("features", "classifier", "feature network: classifier, ince
 flags.DEFINE_integer("seed", 0, "seed of the pairs and the intervals", lower_bound=0)
 flags.DEFINE_string("data_dir", None, "where tensorflow-datasets keeps CIFAR-10; default: TFDS_DATA_DIR")
 flags.DEFINE_string("image_folder", None, "folder of a run's own images; default: the one it was trained on")
+_pictures = "viewers: a manifest.json of generate.py or a folder of pictures; default: the source's bundled ones"
+flags.DEFINE_string("pictures", None, _pictures)
+flags.DEFINE_list("answers", [], "viewers: files of answers to tally, one a viewer")
+flags.DEFINE_list("earlier_answers", [], "viewers: files of earlier rounds; nobody may see a picture again")
 flags.DEFINE_string("out", None, "folder to write to; default: out/evaluate/ and the source's name")
 FLAGS = flags.FLAGS
+FLAGS_OF_SUITES = {"search": configs.search.NAMES, "viewers": ("pictures", "answers", "earlier_answers")}
 
 
 def main():
+    if FLAGS.answers and FLAGS.suite == "viewers":
+        tally_answers()
+        return
     release = Release.read(FLAGS.source)
     chosen = suites.choose_suites(
         FLAGS.suite, FLAGS.source, release.kind, release.data_source, release.class_names
     )
     names = [suite.name for suite in chosen]
-    config = read_config("search" in names)
+    config = read_config(names)
     classifiers = {
         name: Release.read_bundled_classifier(name)
         for name in dict.fromkeys(name for suite in chosen for name in suite.classifiers)
@@ -56,28 +67,45 @@ def main():
         config.search.check_classes(classifiers[suites.REFEREE].class_names)
     inputs = Inputs(release, classifiers, config)
     inputs.check(uses_pair=any(suite.uses_pair for suite in chosen))
-    out = FLAGS.out or os.path.join("out", "evaluate", os.path.basename(os.path.normpath(FLAGS.source)))
     try:
-        os.makedirs(out, exist_ok=True)
+        os.makedirs(config.out, exist_ok=True)
     except OSError as error:
-        raise InputError(f"--out must be a folder to write to. Received: {out} ({error.strerror})") from error
+        raise InputError(
+            f"--out must be a folder to write to. Received: {config.out} ({error.strerror})"
+        ) from error
 
     memory.keep_freed_memory()
     cli.import_tensorflow()
     sections = [suite.run(inputs) for suite in chosen]
     print(report.terminal_table(sections))
-    print(*report.write(out, sections, list_facts(inputs, chosen)), sep="\n")
+    print(*report.write(config.out, sections, list_facts(inputs, chosen)), sep="\n")
 
 
-def read_config(search):
-    """Reads the EvaluationConfig from the flags.
+def tally_answers():
+    """Prints and writes a tally of viewers' answers; needs neither the model nor the data."""
+    out = out_folder()
+    sections, facts = tally.tally_files(out, FLAGS.answers, FLAGS.earlier_answers)
+    print(report.terminal_table(sections[:-1]))  # the last has every answer
+    print(*report.write(out, sections, facts), sep="\n")
 
-    Args:
-        search: whether the suite "search" is run; without it the flags of a search must have their defaults.
-    """
-    changed = [name for name in configs.search.NAMES if FLAGS[name].value != FLAGS[name].default]
-    if changed and not search:
-        raise InputError(f"--{changed[0]} can only be used with --suite=search.")
+
+def out_folder():
+    """Returns the folder to write to."""
+    return FLAGS.out or os.path.join("out", "evaluate", os.path.basename(os.path.normpath(FLAGS.source)))
+
+
+def read_config(suite_names):
+    """Reads the EvaluationConfig from the flags; InputError for flags that no suite of `suite_names` uses."""
+    for suite, names in FLAGS_OF_SUITES.items():
+        changed = [name for name in names if FLAGS[name].value != FLAGS[name].default]
+        if changed and suite not in suite_names:
+            raise InputError(f"--{changed[0]} can only be used with --suite={suite}.")
+    if FLAGS.earlier_answers:
+        raise InputError("--earlier_answers can only be used with --answers.")
+    if FLAGS.pictures and not os.path.exists(FLAGS.pictures):
+        raise InputError(
+            f"--pictures must be a manifest.json or a folder. Received: {FLAGS.pictures}, no such path"
+        )
     return EvaluationConfig(
         first=FLAGS.first,
         second=FLAGS.second,
@@ -87,6 +115,8 @@ def read_config(search):
         seed=FLAGS.seed,
         data_dir=FLAGS.data_dir,
         image_folder=FLAGS.image_folder,
+        pictures=FLAGS.pictures,
+        out=out_folder(),
     )
 
 

@@ -28,6 +28,8 @@ class EvaluationConfig:
         seed: of the pairs and the intervals.
         data_dir: where tensorflow-datasets keeps CIFAR-10; None: its default.
         image_folder: where a run's images are; None: where they were in training.
+        pictures: of the suite "viewers": a manifest or a folder of pictures; None: the bundled ones.
+        out: the folder to write to.
     """
 
     first: str
@@ -38,6 +40,8 @@ class EvaluationConfig:
     seed: int = 0
     data_dir: str | None = None
     image_folder: str | None = None
+    pictures: str | None = None
+    out: str = ""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -41,6 +41,24 @@ def bootstrap_mean(values, level=0.95, resamples=2000, seed=0):
     return float(values.mean()), float(low), float(high)
 
 
+def wilson(successes, count, level=0.95):
+    """Wilson score interval of a share (Wilson 1927, "Probable inference, the law of succession").
+
+    Args:
+        successes: number of successes, in [0, count].
+        count: number of independent trials, N >= 1.
+        level: the share of such intervals that contain the true share, in (0, 1).
+
+    Returns:
+        (estimate, low, high), floats.
+    """
+    from scipy.stats import binomtest  # here, because its import takes as long as that of all others
+
+    result = binomtest(successes, count)
+    interval = result.proportion_ci(level, method="wilson")
+    return float(result.statistic), float(interval.low), float(interval.high)
+
+
 def jackknife(statistic, *samples, level=0.95, groups=20, seed=0):
     """Delete-a-group jackknife of any statistic of one or more samples (Shao and Tu 1995, chapter 2).
 

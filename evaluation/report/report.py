@@ -40,7 +40,7 @@ def terminal_table(sections):
 
     lines = []
     for section in sections:
-        lines += [section.title, align(*HEADINGS) + "  note"]
+        lines += [section.title, align(*HEADINGS) + "  note"] if section.estimates else [section.title]
         for estimate in section.estimates:
             first, *others = textwrap.wrap(estimate.note, note_width, break_on_hyphens=False) or [""]
             lines.append(f"{align(estimate.name, *_columns(estimate))}  {first}".rstrip())

@@ -34,6 +34,7 @@ class Suite:
         min_classes: minimum number of classes of a model.
         classifiers: bundled classifiers that score the model's pictures. They know no classes but CIFAR-10's.
         uses_pair: whether it blends the classes --first and --second.
+        in_all: whether --suite=all runs it.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Suite:
     min_classes: int
     classifiers: tuple = ()
     uses_pair: bool = False
+    in_all: bool = True
 
     def fits(self, kind, data_source, class_names):
         """Whether the suite can measure a model."""
@@ -66,6 +68,7 @@ SUITES = (  # the first that fits is the default
     Suite("lines", "lines", ("acai",), ("lines",), 0),
     Suite("probe", "probe", ("acai",), IMAGES, 2),
     Suite("classifier", "classifiers", ("classifier",), IMAGES, 2),
+    Suite("viewers", "viewers", ("acai", "gan", "conditional gan"), ("cifar10",), 2, in_all=False),
 )
 NAMES = (*dict.fromkeys(suite.name for suite in SUITES), "all")  # values of --suite
 
@@ -90,7 +93,8 @@ def choose_suites(name, source, kind, data_source, class_names):
             "--source must be a classifier or ACAI of at least two classes, an ACAI of lines or a GAN of CIFAR-10 "
             f"classes. Received: {source}, a model of kind {kind}, data {data_source}, {len(class_names)} classes"
         )
-    chosen = {None: fitting[:1], "all": fitting}.get(name, [suite for suite in fitting if suite.name == name])
+    several = {None: fitting[:1], "all": [suite for suite in fitting if suite.in_all]}
+    chosen = several.get(name, [suite for suite in fitting if suite.name == name])
     if not chosen:
         choices = " or ".join(f"--suite={suite.name}" for suite in fitting)
         raise InputError(f"{source} can be measured with {choices}. Received: --suite={name}")

@@ -70,8 +70,8 @@ def test_lines_are_measured_and_reported(runs, tmp_path):
         ("--source={runs}/animals --suite=lines", ["--suite=blend or --suite=search or", "--suite=lines"]),
         ("--source={runs}/animals --suite=everything", ["suite", "blend", "probe", "all"]),
         ("--source={runs}/horses", ["at least two classes", "acai", "1 classes"]),
-        ("--source={runs}/gan --suite=blend", ["measured with --suite=gan.", "--suite=blend"]),
-        ("--source={runs}/cgan --suite=probe", ["--suite=gan or --suite=blend.", "--suite=probe"]),
+        ("--source={runs}/gan --suite=blend", ["--suite=gan or --suite=viewers.", "--suite=blend"]),
+        ("--source={runs}/cgan --suite=probe", ["--suite=gan or --suite=blend or", "--suite=probe"]),
         ("--source={runs}/cgan --suite=blend --first=deer", ["--first", "horse, bird", "deer and bird"]),
         ("--source={runs}/gan --features=eyes", ["eyes", "inception"]),
         ("--source={runs}/own --suite=all", ["--image_folder", "own was trained on", "none"]),
@@ -93,6 +93,12 @@ def test_lines_are_measured_and_reported(runs, tmp_path):
         ),
         ("--source={runs}/animals --suite=search --typical_weight=nan", ["--typical_weight", "finite", "nan"]),
         ("--source={runs}/lines --out=/dev/null/out", ["--out", "/dev/null"]),
+        ("--source={runs}/animals --answers=a.json", ["--answers can only be used with --suite=viewers"]),
+        ("--source={runs}/animals --pictures={runs}", ["--pictures can only be used with --suite=viewers"]),
+        ("--suite=viewers --earlier_answers=a.json", ["--earlier_answers can only be used with --answers"]),
+        ("--suite=viewers --pictures=nowhere", ["--pictures", "nowhere, no such path"]),
+        ("--suite=viewers --answers=a.json --out=nowhere", ["--out", "nowhere", "key.json"]),
+        ("--source={runs}/classifier --suite=viewers", ["--suite=classifier.", "--suite=viewers"]),
         ("--sauce=acai", ["sauce"]),
     ],
 )
@@ -149,11 +155,12 @@ except cli.InputError as error:
 def test_the_flags_of_a_search_make_its_config():
     program = """
 import dataclasses
-print(json.dumps(dataclasses.asdict(evaluate.read_config(search=True))))
+print(json.dumps(dataclasses.asdict(evaluate.read_config(["search"]))))
 """
     flags = "--candidates=70 --refine=2 --second_like=light,cat --lower_first=3 --mask=top --wings_weight=1.5"
     config = run_with_evaluate(program, *flags.split(), "--critic_weight=0.25", "--samples=200", "--seed=3")
     weights = DEFAULT_TERM_WEIGHTS | {"wings": 1.5, "critic": 0.25}
     search = SearchConfig(70, 64, 2, "top", 3, None, "light,cat", weights)
-    expected = EvaluationConfig("horse", "bird", search, samples=200, seed=3)
+    out = os.path.join("out", "evaluate", "pegasus")
+    expected = EvaluationConfig("horse", "bird", search, samples=200, seed=3, out=out)
     assert config == dataclasses.asdict(expected)

@@ -155,3 +155,16 @@ def test_jackknife_error_is_the_spread_over_draws_where_a_bootstrap_is_biased(di
 def test_jackknife_refuses_invalid_arguments(samples, options):
     with pytest.raises(ValueError, match="must .*. Received: "):
         jackknife(lambda *rows: np.mean(rows[0]), *samples, **options)
+
+
+# Wilson
+
+
+@pytest.mark.parametrize(("successes", "count"), [(0, 5), (5, 5), (1, 3), (50, 128), (1, 1)])
+def test_wilson_interval_in_closed_form(successes, count):
+    """The roots of (share - p)^2 = z^2 p (1 - p) / N."""
+    share, z = successes / count, 1.959964
+    a, b, c = 1 + z**2 / count, -(2 * share + z**2 / count), share**2
+    root = np.sqrt(max(b * b - 4 * a * c, 0))
+    close(intervals.wilson(successes, count), (share, (-b - root) / (2 * a), (-b + root) / (2 * a)))
+    assert intervals.wilson(successes, count, level=0.5)[1] >= intervals.wilson(successes, count)[1]

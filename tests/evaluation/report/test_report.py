@@ -107,7 +107,6 @@ def test_the_comparison_is_below_the_estimates():
         "note                         x                       x",
         "",
         "Lines",
-        "       value  95% interval  count  note",
     ]
 
 

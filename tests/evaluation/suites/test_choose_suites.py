@@ -24,6 +24,8 @@ from evaluation import suites
         (None, ("conditional gan", "cifar10", ("horse", "bird")), ["gan"]),
         ("all", ("conditional gan", "cifar10", ("horse", "bird")), ["gan", "morphs"]),
         ("blend", ("conditional gan", "cifar10", ("horse", "bird")), ["morphs"]),
+        ("viewers", ("acai", "cifar10", ("horse", "bird")), ["viewers"]),
+        ("viewers", ("gan", "cifar10", ("horse", "bird")), ["viewers"]),
     ],
 )
 def test_chosen_suites_fit_the_model(name, model, expected):
@@ -31,7 +33,7 @@ def test_chosen_suites_fit_the_model(name, model, expected):
 
 
 def test_a_suite_that_does_not_fit_is_refused_with_those_that_do():
-    with pytest.raises(InputError, match="runs/a .* --suite=gan or --suite=blend. Received: --suite=probe"):
+    with pytest.raises(InputError, match="--suite=gan or --suite=blend or --suite=viewers. Received: --suite=p"):
         suites.choose_suites("probe", "runs/a", "conditional gan", "cifar10", ("horse", "bird"))
 
 
