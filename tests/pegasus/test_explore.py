@@ -18,6 +18,7 @@ from acai.latent_bank import LatentBank
 from common import release
 from common.interpolation import slerp
 from pegasus import explore
+from tests.support.browsers import open_browser
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE, DIGEST, CLASSES = "</script><b>a&b", "0123456789abcdef", ("horse", "bird")
@@ -153,20 +154,8 @@ def test_only_an_acai_is_explored_or_drawn(action, source):
 
 @pytest.fixture(scope="module")
 def browser():
-    webdriver = pytest.importorskip("selenium.webdriver", reason="pip install -e .[browser]")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    driver = shutil.which("chromedriver")
-    if not chromium or not driver:
-        pytest.skip("no Chromium with its chromedriver on this machine")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for flag in ("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1200,1000"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
-    browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    browser.set_script_timeout(60)
-    yield browser
-    browser.quit()
+    with open_browser() as browser:
+        yield browser
 
 
 class Explorer:
