@@ -199,8 +199,8 @@ def tally(pictures, given):
         | {f"answer of {answers.viewer}": answers.answers[n][2] for answers in given}
         for n in order
     ]
-    estimates = [estimate(name, values[name][:, ~decoys], LABELS[name]) for name in reversed(LABELS)]
-    estimates.append(estimate("decoys_winged_horse", values["winged_horse"][:, decoys]))
+    estimates = [estimate(name, values[name][:, ~decoys]) for name in reversed(LABELS)]
+    estimates.append(estimate("winged_horse", values["winged_horse"][:, decoys], "decoys_"))
     return [
         Section(f"Named by {describe_viewers(given)}", estimates, by_kind, text=TEXT),
         Section("By viewer", [], by_viewer),
@@ -208,6 +208,8 @@ def tally(pictures, given):
     ]
 
 
-def estimate(name, hits, note=""):
+def estimate(label, hits, prefix=""):
     """Estimates the share of answers with a label, of hits bool [...], with a Wilson interval."""
-    return Estimate(f"{name}_{hits.size}", *intervals.wilson(int(hits.sum()), hits.size), hits.size, note=note)
+    number, count = int(hits.sum()), hits.size
+    note = f"{number} answers name {LABELS[label]}"
+    return Estimate(f"{prefix}{label}_{count}", *intervals.wilson(number, count), count, note=note)

@@ -77,6 +77,7 @@ def test_pooled_tally_by_hand(tallied):
     estimates = {estimate.name: estimate for estimate in by_kind.estimates}
     assert list(estimates) == ["winged_horse_128", "wings_128", "horse_128", "decoys_winged_horse_72"]
     assert_estimate(estimates["winged_horse_128"], 50, 128)
+    assert estimates["winged_horse_128"].note.startswith("50 answers name a horse-like animal with wings")
     assert_estimate(estimates["wings_128"], 54, 128)
     assert_estimate(estimates["horse_128"], 70, 128)
     assert_estimate(estimates["decoys_winged_horse_72"], 1, 72)
