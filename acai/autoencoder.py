@@ -65,7 +65,7 @@ class Autoencoder:
         names = ("width", "latent_width", "latent_channels", "depth", "colours")
         options = {name: model_config[name] for name in names}
         options |= {n: model_config[n] for n in ("bottleneck", "bottleneck_strength") if n in model_config}
-        return cls(**options, codebook_size=model_config.get("codes", 512))
+        return cls(**options, codebook_size=model_config.get("codebook_size", 512))
 
     def frozen_copy(self, prefix):
         """A float32 autoencoder with the same weights, not trainable."""

@@ -10,10 +10,17 @@ from keras import ops
 CONSTANT_GUESS_LOSS = 5 / 96  # lowest critic loss of a constant answer c: the least of 1/48 + (c - 1/4)^2 + c^2
 
 
-def mix_latents(latents, mix):
-    """alpha z_i + (1 - alpha) z_j, j = B - 1 - i (equation 3, before decoding). [B, h, w, c] -> [B, h, w, c]."""
-    mix = ops.reshape(mix, (-1, 1, 1, 1))
-    return mix * latents + (1 - mix) * ops.flip(latents, axis=0)
+def mix_latents(latents, shares):
+    """alpha z_i + (1 - alpha) z_j, j = B - 1 - i (equation 3, before decoding).
+
+    Args:
+        latents: [B, h, w, c].
+        shares: alpha of each image, [B, 1, 1, 1], or of each of its cells, [B, h, w, 1].
+
+    Returns:
+        [B, h, w, c].
+    """
+    return shares * latents + (1 - shares) * ops.flip(latents, axis=0)
 
 
 def reconstruction_loss(images, reconstructions):
@@ -48,51 +55,6 @@ def regulariser_per_critic_gradient(blend_scores, mix, mix_weight, least=1e-6):
     return mix_weight * blend_scores / ops.where(difference < 0, -bounded, bounded)
 
 
-def absolute_reconstruction_loss(images, reconstructions):
-    """Trains the autoencoder: mean absolute error, in place of the paper's squared error."""
-    return ops.mean(ops.abs(images - reconstructions))
-
-
-def feature_loss(features, reconstructed_features):
-    """Trains the autoencoder: squared error of feature maps, relative to the mean square of the images' maps.
-
-    Both arguments are lists of arrays of the same shapes; the result is a mean over the list.
-    """
-    pairs = zip(features, reconstructed_features, strict=True)
-    return sum(ops.mean(ops.square(f - r)) / ops.mean(ops.square(f)) for f, r in pairs) / len(features)
-
-
-def mixed_label_loss(log_probabilities, classes, mix):
-    """Trains the autoencoder: cross-entropy of a classifier's answers for blends and the blends' mixed labels.
-
-    - alpha log p(c_i) - (1 - alpha) log p(c_j), j = B - 1 - i, mean over blends (mixup, arXiv 1710.09412).
-
-    Args:
-        log_probabilities: [B, classes], of the blends.
-        classes: int [B], of the images.
-        mix: [B].
-    """
-    classes = ops.reshape(classes, (-1, 1))
-    of_first = ops.take_along_axis(log_probabilities, classes, axis=1)[:, 0]
-    of_second = ops.take_along_axis(log_probabilities, ops.flip(classes, axis=0), axis=1)[:, 0]
-    return -ops.mean(mix * of_first + (1 - mix) * of_second)
-
-
-def hinge_discriminator_loss(real_logits, fake_logits):
-    """Trains the patch discriminator: hinge loss (Lim and Ye, arXiv 1705.02894), mean over patches."""
-    return ops.mean(ops.relu(1 - real_logits)) + ops.mean(ops.relu(1 + fake_logits))
-
-
-def hinge_adversarial_loss(fake_logits):
-    """Trains the autoencoder: minus the mean logit (Lim and Ye, arXiv 1705.02894)."""
-    return -ops.mean(fake_logits)
-
-
-def logistic_discriminator_loss(real_logits, fake_logits):
-    """Trains the patch discriminator: cross-entropy (Goodfellow et al., arXiv 1406.2661), mean over patches."""
-    return real_label_loss(real_logits) + fake_label_loss(fake_logits)
-
-
 def bernoulli_loss(images, logits):
     """Trains a variational autoencoder: minus log p(x), x = (1 + image) / 2 in [0, 1], mean over pixels."""
     return ops.mean(ops.softplus(logits) - (1 + images) / 2 * logits)
@@ -111,9 +73,3 @@ def real_label_loss(logits):
 def fake_label_loss(logits):
     """Mean -log (1 - sigmoid): trains a discriminator on fake inputs."""
     return ops.mean(ops.softplus(logits))
-
-
-ADVERSARIAL_LOSSES = {  # name: (trains the discriminator, trains the autoencoder)
-    "hinge": (hinge_discriminator_loss, hinge_adversarial_loss),
-    "non_saturating": (logistic_discriminator_loss, real_label_loss),
-}

@@ -15,10 +15,9 @@ from acai import losses, networks
 from acai.adversaries import LossScales, Pictures
 from acai.adversaries.critic import Critic
 from acai.autoencoder import Autoencoder
-from acai.reconstruction import paper_loss
+from acai.mixing import UniformMix
 from common.backend import loss_scaling
 from common.backend.adam import Adam
-from common.distribute import replicas
 from common.variables import (
     loss_scale,
     optimizer_logs,
@@ -28,7 +27,8 @@ from common.variables import (
     weights_by_name,
 )
 
-MIX, CORRUPTION, LATENTS, BOTTLENECK_NETWORK = range(4)  # random streams; adversaries have others
+MIX, CORRUPTION, LATENTS, BOTTLENECK_NETWORK = range(4)  # random streams; adversaries have 4 to 6
+MASKS = 7
 
 
 class ACAI(keras.Model):
@@ -43,7 +43,7 @@ class ACAI(keras.Model):
             them.
         adversaries: of acai.adversaries.Adversary. The paper's ACAI has one, `acai.adversaries.critic.Critic`;
             the autoencoders that the paper compares it with have none.
-        reconstruction_loss: see `acai.reconstruction`.
+        mixing: of `acai.mixing`; None: the paper's `UniformMix`.
         ema_rate: share kept per step by a moving average of the autoencoder's weights; 0: no average.
         seed: of all random numbers, which are a function of (seed, step). XLA draws others than TensorFlow.
 
@@ -61,16 +61,14 @@ class ACAI(keras.Model):
         ValueError: for an `ema_rate` outside [0, 1).
     """
 
-    def __init__(
-        self, autoencoder, latent_classifier, adversaries=(), reconstruction_loss=paper_loss, ema_rate=0.0, seed=0
-    ):
+    def __init__(self, autoencoder, latent_classifier, adversaries=(), mixing=None, ema_rate=0.0, seed=0):
         super().__init__(name="acai", dtype=autoencoder.dtype)
         if not 0 <= ema_rate < 1:
             raise ValueError(f"ema_rate must be in [0, 1). Received: {ema_rate=}.")
         self.autoencoder = self.released = autoencoder
         self.encoder, self.decoder = autoencoder.encoder, autoencoder.decoder
         self.latent_classifier, self.adversaries = latent_classifier, tuple(adversaries)
-        self.reconstruction_loss, self.ema_rate, self.seed = reconstruction_loss, ema_rate, seed
+        self.mixing, self.ema_rate, self.seed = mixing or UniformMix(), ema_rate, seed
         trained = {"autoencoder": [self.encoder, self.decoder], "classifier": [latent_classifier]}
         trained |= {name: [network] for name, network in autoencoder.bottleneck.trained_networks.items()}
         trained |= {a.name: [a.network] for a in self.adversaries if a.network}
@@ -121,18 +119,20 @@ class ACAI(keras.Model):
         """
         images, labels, bottleneck = data["image"], data["label"], self.autoencoder.bottleneck
         active = [a for a in self.adversaries if adversaries is None or a.name in adversaries]
-        mix = self._draw_mix(tf.shape(images)[:1])  # alpha [B]
+        seeds = tf.stack([self._random_seed(MIX), self._random_seed(MASKS)])
+        mix, shares = self.mixing.draw(
+            data, self.decoder.input_shape[1:3], seeds
+        )  # alpha [B], of cells [B, h, w, 1]
         with tf.GradientTape() as tape:
             encoded = self.encoder(bottleneck.corrupt(images, self._random_seed(CORRUPTION)), training=True)
             latents = bottleneck.latents(encoded, self._random_seed(LATENTS))  # z [B, h, w, c]
             if active:  # otherwise nothing looks at blends
-                latents = tf.concat([latents, losses.mix_latents(latents, mix)], 0)  # equation 3
+                latents = tf.concat([latents, losses.mix_latents(latents, shares)], 0)  # equation 3
             decoded = tf.split(self.decoder(latents, training=True), 1 + bool(active))
             pictures = [bottleneck.to_images(half) for half in decoded]  # x^ and x^_alpha, each [B, H, W, C]
-            bottleneck_loss = bottleneck.reconstruction_loss(images, decoded[0])
-            loss, loss_logs = self.reconstruction_loss(images, pictures[0], bottleneck_loss)  # equation 2, term 1
+            reconstruction_loss = bottleneck.reconstruction_loss(images, decoded[0])  # equation 2, term 1
             regulariser, regulariser_logs = bottleneck.code_loss(encoded)
-            loss += regulariser
+            loss = reconstruction_loss + regulariser
         results = [self._adversary_gradients(a, Pictures(images, labels, mix, *pictures)) for a in active]
         gradients = {a.name: r.network for a, r in zip(active, results, strict=True) if a.network}  # equation 1
         targets = [  # equation 2: the first term, and the gradients that adversaries returned at the pictures
@@ -144,7 +144,7 @@ class ACAI(keras.Model):
         gradients["autoencoder"] = tape.gradient(tensors, self.weights_of("autoencoder"), factors)
         network_logs, network_gradients = self._bottleneck_gradients(encoded)
         classifier_logs, gradients["classifier"] = self._classifier_gradients(bottleneck.encode(encoded), labels)
-        logs = {"reconstruction_loss": bottleneck_loss} | loss_logs
+        logs = {"reconstruction_loss": reconstruction_loss}
         for more in (*(r.logs for r in results), network_logs, classifier_logs, regulariser_logs):
             logs |= more
         logs["autoencoder_loss"] = loss + sum(r.autoencoder_loss for r in results)
@@ -220,10 +220,6 @@ class ACAI(keras.Model):
     def _averaged_weights(self):
         """(average, weight) of each averaged variable."""
         return [*zip(self.released.weights, self.autoencoder.weights, strict=True)] if self.ema_rate else []
-
-    def _draw_mix(self, shape):
-        uniform, seed = tf.random.stateless_uniform, self._random_seed(MIX)
-        return replicas.draw(uniform, shape, seed, minval=0.0, maxval=0.5, alg="philox")
 
     def _loss_scale(self, name):
         """The optimizer's loss scale; the autoencoder's for an adversary without a network.

@@ -70,27 +70,18 @@ def classifier(latent_width, latent_channels, classes, name="classifier"):
     return sequential(layers, (latent_width, latent_width, latent_channels), name)
 
 
-def patch_discriminator(width, channels, colours=3, classes=0, dtype="float32", name="discriminator"):
+def patch_discriminator(width, channels, colours=3, dtype="float32", name="discriminator"):
     """Images [B, width, width, colours] -> real/fake logits [B, width/8, width/8], one per patch.
-
-    With `classes` above 0 its inputs are [images, class weights [B, classes]]. The inner product of a patch's
-    features and the embedded class weights is added to its logit (projection, Miyato and Koyama, arXiv
-    1802.05637).
 
     Three 4x4 convolutions of stride 2 with `channels` times 1, 2 and 4 filters, then a 3x3 convolution to the
     logits. Like that of Isola et al. (arXiv 1611.07004), but without normalisation.
     """
-    inputs = images = x = keras.Input((width, width, colours))
+    images = x = keras.Input((width, width, colours))
     for scale in range(3):
         for layer in convolution(channels << scale, dtype, size=4, strides=2):
             x = layer(x)
     logits = keras.layers.Reshape((width // 8, width // 8), dtype="float32")(linear_convolution(1)(x))
-    if classes:
-        class_weights = keras.Input((classes,))
-        inputs = [images, class_weights]
-        embedding = keras.layers.Dense(channels << 2, use_bias=False, dtype="float32")(class_weights)
-        logits += keras.ops.sum(keras.ops.cast(x, "float32") * embedding[:, None, None], axis=3)
-    return keras.Model(inputs, logits, name=name)
+    return keras.Model(images, logits, name=name)
 
 
 def code_discriminator(latent_shape, name="code_discriminator"):

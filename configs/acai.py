@@ -2,7 +2,6 @@
 
 python train.py --config=configs/acai.py --workdir=runs/acai                    the paper's CIFAR-10 recipe
 python train.py --config=configs/acai.py:pegasus --workdir=runs/pegasus         the bundled model
-python train.py --config=configs/acai.py:narrow --workdir=runs/narrow           the model from which it starts
 python train.py --config=configs/acai.py:small --workdir=runs/small             ten classes for two CPU cores
 python train.py --config=configs/acai.py:small_1024 --workdir=runs/small_1024   with 1,024 latents instead of 256
 python train.py --config=configs/acai.py:lines --workdir=runs/lines             synthetic lines, needs no dataset
@@ -14,8 +13,8 @@ prefix lines_, on lines.
 
 import ml_collections
 
-AAE_ON_LINES = 0.01  # strength; at 1 all latents collapsed, see `other`
-OTHERS = {  # the paper's other autoencoders: (bottleneck, its strength in the official code)
+AAE_ON_LINES = 0.01  # strength; at 1 all latents collapsed, see `baseline_variant`
+BASELINES = {  # the paper's other autoencoders: (bottleneck, its strength in the official code)
     "baseline": ("plain", 1.0),
     "dropout": ("dropout", 0.5),
     "denoising": ("denoising", 1.0),
@@ -27,13 +26,13 @@ OTHERS = {  # the paper's other autoencoders: (bottleneck, its strength in the o
 
 def get_config(variant="paper"):
     """Returns the config of a variant."""
-    variants = {f.__name__: f for f in (paper, pegasus, narrow, small, small_1024, lines)}
-    variants |= {f"{prefix}{name}": None for prefix in ("", "lines_") for name in OTHERS}
+    variants = {f.__name__: f for f in (paper, pegasus, small, small_1024, lines)}
+    variants |= {f"{prefix}{name}": None for prefix in ("", "lines_") for name in BASELINES}
     if variant not in variants:
         raise ValueError(f"configs/acai.py has the variants {', '.join(variants)}. Received: {variant!r}")
     config, name = paper(), variant.removeprefix("lines_")
-    if name in OTHERS:
-        other(config, *OTHERS[name], on_lines=name != variant)
+    if name in BASELINES:
+        baseline_variant(config, *BASELINES[name], on_lines=name != variant)
     elif variant != "paper":
         variants[variant](config)
     return config
@@ -70,21 +69,16 @@ def paper():
     model.critic_depth = 64
     model.mix_weight = 0.5
     model.regularisation = 0.2
-    model.reconstruction = "squared"  # or "absolute"
-    model.feature_weight = 0.0  # of a loss on features of the bundled classifier
-    model.recognition_weight = 0.0  # of the loss by which bundled classifiers recognise both parents in a blend
-    model.realism_weight = 0.0  # of the adversarial loss; 0: no patch discriminator
+    model.masked_blends = 0.0  # share of the blends in which each cell of the latents has its own mix
+    model.adversarial_weight = 0.0  # of the adversarial loss; 0: no patch discriminator
     model.discriminator_channels = 48
-    model.realism_loss = "hinge"  # or "non_saturating"
-    model.realism_penalty = 0.0  # of the R1 penalty
-    model.realism_augment = ()  # names among flip, colour, translation, cutout
-    model.realism_by_class = False  # whether the discriminator is conditional on the classes
+    model.r1_weight = 0.0  # of the R1 gradient penalty
     model.bottleneck = "plain"  # or those of the paper's other autoencoders: dropout, denoising, vae, aae, vqvae
     model.bottleneck_strength = 1.0  # see acai/bottlenecks.py
-    model.codes = 512  # size of the vqvae's codebook
+    model.codebook_size = 512  # size of the vqvae's codebook
 
     config.train = train = ml_collections.ConfigDict()
-    train.start_from = ""  # bundled model or run for the initial weights; it can have fewer channels
+    train.start_from = ""  # bundled model or run of the same sizes for the initial weights
     train.total_kimg = 16_777.0  # the paper's 2^24 images
     train.batch_size = 64
     train.learning_rate = 1e-4
@@ -94,11 +88,9 @@ def paper():
     train.critic_schedule = "constant"  # of the critic
     train.schedule_floor = 0.0  # share of the learning rate at the end of a cosine schedule
     train.discriminator_from_kimg = 0.0  # first kimg at which the patch discriminator is trained
-    train.realism_from_kimg = 0.0  # first kimg with the adversarial loss, whose weight rises linearly
-    train.realism_ramp_kimg = 0.0  # over this many kimg
-    train.realism_learning_rate = 1e-4  # of autoencoder, critic and latent classifier from then on
-    train.recognition_from_kimg = 0.0  # first kimg with the recognition loss, whose weight rises linearly
-    train.recognition_ramp_kimg = 0.0  # over this many kimg
+    train.adversarial_from_kimg = 0.0  # first kimg with the adversarial loss, whose weight rises linearly
+    train.adversarial_ramp_kimg = 0.0  # over this many kimg
+    train.adversarial_learning_rate = 1e-4  # of autoencoder, critic and latent classifier from then on
     train.ema_rate = 0.0  # decay per step of the averaged autoencoder; 0: no average
     train.precision = "auto"  # float32, mixed_bfloat16, mixed_float16
     train.jit_compile = "auto"  # XLA: on, off or, with auto, if it is faster
@@ -115,52 +107,29 @@ def paper():
     return config
 
 
-def narrow(config):
-    """The model from which `pegasus` starts: each horse is mixed with a bird; for two CPU cores.
+def pegasus(config):
+    """The bundled model: horses are mixed with birds, by masks; from scratch.
 
-    Bundled as `acai`.
+    It trains first as the paper's ACAI, in which each cell of the latents has its own mix, then with a patch
+    discriminator on reconstructions and blends.
 
-    Command:   python train.py --config=configs/acai.py:narrow --workdir=runs/narrow
-    Time:      1 hour 25 minutes on 2 cores of a Zen 5 (1,260 images/s, 460 with the discriminator); on a GPU not
-               measured.
-    Figures:   held-out squared error 0.023 at 512 kimg, 0.018 at 1,536, 0.017 at 2,944. Then the discriminator
-               sharpens images: 0.022 at 4,000, kernel distance of blends 0.018 instead of 0.071.
+    Command:   python train.py --config=configs/acai.py:pegasus --workdir=runs/pegasus
+    Time:      on 2 cores and on a GPU not measured yet.
+    Figures:   not measured yet.
     """
     config.data.classes = ("bird", "horse")
     config.data.pairing, config.data.groups = "across", (("horse",), ("bird",))
     config.data.flip = True
-    config.model.depth, config.model.critic_depth = 16, 8
-    config.model.realism_weight, config.model.realism_loss = 0.1, "non_saturating"
-    config.model.realism_penalty = 0.03
-    config.train.discriminator_from_kimg, config.train.realism_from_kimg = 2_990.0, 3_000.0
-    config.train.realism_ramp_kimg = 100.0
-    config.train.discriminator_learning_rate, config.train.realism_learning_rate = 5e-4, 2e-4
-    config.train.total_kimg = 4_000.0
+    config.model.latent_width = 8
+    config.model.depth, config.model.critic_depth = 32, 8
+    config.model.masked_blends = 0.6
+    config.model.adversarial_weight, config.model.r1_weight = 0.1, 0.03
+    config.train.discriminator_from_kimg, config.train.adversarial_from_kimg = 110.0, 120.0
+    config.train.adversarial_ramp_kimg = 40.0
+    config.train.discriminator_learning_rate, config.train.adversarial_learning_rate = 5e-4, 3e-4
+    config.train.total_kimg = 380.0
     config.train.learning_rate = config.train.critic_learning_rate = 5e-4
     config.train.ema_rate = 0.999
-    config.train.bank_per_class = (2_000, 500)
-
-
-def pegasus(config):
-    """The bundled model: continues `narrow` with twice the channels and four times the latents.
-
-    It trains first as the paper's ACAI, then with a new patch discriminator, then also with the recognition loss.
-    To train it from scratch, train `narrow` first, then this with --config.train.start_from=runs/narrow.
-
-    Command:   python train.py --config=configs/acai.py:pegasus --workdir=runs/pegasus
-    Time:      50 minutes on 2 cores of a Zen 3 (170 images/s, 105 with the discriminator, 62 with the recognition
-               loss); on a GPU not measured.
-    Figures:   held-out squared error 0.0153 at 80 kimg, 0.0171 at 138, 0.0198 at 250; sharpness of blends 0.38,
-               0.84 and 0.84; recognised as both classes by the referee 0.079, 0.132 and 0.198.
-    """
-    narrow(config)
-    config.train.start_from = "acai"
-    config.model.depth, config.model.latent_channels = 32, 64
-    config.train.discriminator_from_kimg, config.train.realism_from_kimg = 90.0, 100.0
-    config.train.realism_ramp_kimg, config.train.realism_learning_rate = 40.0, 3e-4
-    config.model.recognition_weight = 0.0075
-    config.train.recognition_from_kimg, config.train.recognition_ramp_kimg = 130.0, 20.0
-    config.train.total_kimg = 253.0
     config.train.bank_per_class = (590, 120)
 
 
@@ -221,7 +190,7 @@ def lines(config):
     config.train.bank_per_class = (250, 50)
 
 
-def other(config, bottleneck, strength, on_lines):
+def baseline_variant(config, bottleneck, strength, on_lines):
     """An autoencoder with which the paper compares ACAI: no critic, another bottleneck, otherwise the paper's
     recipe.
 

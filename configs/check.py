@@ -21,8 +21,6 @@ CHOICES = {
     "model.normalisation": choices.NORMALISATIONS,
     "model.condition": choices.CONDITIONS,
     "model.loss": choices.LOSSES,
-    "model.reconstruction": ("squared", "absolute"),
-    "model.realism_loss": ("hinge", "non_saturating"),
     "train.optimizer": ("adam", "rmsprop"),
     "train.schedule": ("constant", "cosine"),
     "train.critic_schedule": ("constant", "cosine"),
@@ -34,16 +32,15 @@ ARCHITECTURES = {"classifier": ("plain", "residual"), "gan": choices.ARCHITECTUR
 AUGMENTATIONS = ("flip", "colour", "translation", "cutout")
 MINIMUM = {
     -1: "data.memory_limit_gib",
-    1: "model.codes model.depth model.critic_depth model.latent_channels model.discriminator_channels "
+    1: "model.codebook_size model.depth model.critic_depth model.latent_channels model.discriminator_channels "
     "model.generator_channels model.noise_size model.critic_steps train.batch_size train.keep_checkpoints",
     0.001: "train.total_kimg train.log_every_kimg",
-    0: "model.bottleneck_strength model.mix_weight model.regularisation model.realism_weight "
-    "model.realism_penalty model.feature_weight model.recognition_weight train.learning_rate "
-    "train.critic_learning_rate train.discriminator_learning_rate train.pictures_every_kimg train.save_every_kimg "
-    "train.release_every_kimg train.recognition_from_kimg train.recognition_ramp_kimg "
-    "train.discriminator_from_kimg train.realism_from_kimg train.realism_ramp_kimg "
-    "train.realism_learning_rate train.weight_decay train.seed data.shift model.gradient_penalty "
-    "model.weight_clip model.instance_noise model.replay_images train.instance_noise_kimg",
+    0: "model.bottleneck_strength model.mix_weight model.regularisation model.adversarial_weight "
+    "model.r1_weight train.learning_rate train.critic_learning_rate train.discriminator_learning_rate "
+    "train.pictures_every_kimg train.save_every_kimg train.release_every_kimg train.discriminator_from_kimg "
+    "train.adversarial_from_kimg train.adversarial_ramp_kimg train.adversarial_learning_rate train.weight_decay "
+    "train.seed data.shift model.gradient_penalty model.weight_clip model.instance_noise model.replay_images "
+    "train.instance_noise_kimg",
 }
 SHARES = "train.ema_rate train.momentum train.warmup model.label_smoothing train.beta_1 train.beta_2"  # in [0, 1)
 
@@ -87,8 +84,8 @@ def check(config):
     require("model.channels", "positive counts, two at least", lambda value: len(value) > 1 and min(value) > 0)
     if config.data.source == "folder":
         require("data.image_folder", "a folder", lambda path: os.path.isdir(os.path.expanduser(path)))
-    for name in ("model.augment", "model.realism_augment"):
-        require(name, f"names among {', '.join(AUGMENTATIONS)}", set(AUGMENTATIONS).issuperset)
+    require("model.augment", f"names among {', '.join(AUGMENTATIONS)}", set(AUGMENTATIONS).issuperset)
+    require("model.masked_blends", "in [0, 1]", lambda share: 0 <= share <= 1)
     pairing = config.data.get("pairing")
     if config.data.source != "lines" and pairing == "across":
         require("train.batch_size", "even for pairs across", lambda size: size % 2 == 0)

@@ -4,20 +4,19 @@ import functools
 
 import numpy as np
 
-from acai import latent_bank, net2net, networks, reconstruction
-from acai.adversaries.classifier_guidance import ClassifierGuidance
+from acai import latent_bank, networks
 from acai.adversaries.critic import Critic
 from acai.adversaries.patch_discriminator import PatchDiscriminator
 from acai.adversaries.ramp import LinearRamp
 from acai.autoencoder import Autoencoder
 from acai.inference import ReleasedACAI
+from acai.mixing import MaskedMix, UniformMix
 from acai.model import ACAI
-from classifiers.inference import bundled_classifier, search_ensemble
-from common import release
+from classifiers.inference import bundled_classifier
+from common import release, variables
 from common.backend import precision
 from common.data import batches, lines
 from common.data.cifar10 import CIFAR10_CLASSES
-from common.errors import InputError
 from common.images import to_uint8
 from evaluation.training_metrics import BlendMetrics, measure_lines
 from pictures import acai_training_grid
@@ -47,8 +46,6 @@ def build(config, train):
     """
     fields, policy = config.model, precision.resolve(config.train.precision)
     colours, classes = train.images.shape[-1], len(train.class_names)
-    guidance = make_guidance(config, train.class_names)
-    reconstruction_loss = make_reconstruction_loss(fields)
     autoencoder = Autoencoder(
         fields.width,
         fields.latent_width,
@@ -57,17 +54,17 @@ def build(config, train):
         colours,
         fields.bottleneck,
         fields.bottleneck_strength,
-        fields.codes,
+        fields.codebook_size,
         policy,
     )
     critic = make_critic(fields, colours, policy)
     latent_classifier = networks.classifier(fields.latent_width, fields.latent_channels, classes)
-    discriminator = make_discriminator(config, colours, classes, policy)
+    discriminator = make_discriminator(config, colours, policy)
     model = ACAI(
         autoencoder,
         latent_classifier,
-        (*critic, *discriminator, *guidance),
-        reconstruction_loss,
+        (*critic, *discriminator),
+        MaskedMix(fields.masked_blends) if fields.masked_blends else UniformMix(),
         config.train.ema_rate,
         config.train.seed,
     )
@@ -79,14 +76,6 @@ def build(config, train):
     return model
 
 
-def make_reconstruction_loss(fields):
-    """The reconstruction loss of a config's "model" section, see `acai.reconstruction`."""
-    pixel_loss = reconstruction.PIXEL_LOSSES[fields.reconstruction]
-    if not fields.feature_weight:
-        return pixel_loss
-    return reconstruction.WithFeatureLoss(pixel_loss, classifier_features(), fields.feature_weight)
-
-
 def make_critic(fields, colours, policy):
     """A list of the configured critic, empty without one."""
     if not fields.mix_weight:
@@ -96,77 +85,34 @@ def make_critic(fields, colours, policy):
     return [Critic(network, fields.mix_weight, fields.regularisation)]
 
 
-def make_discriminator(config, colours, classes, policy):
+def make_discriminator(config, colours, policy):
     """A list of the configured patch discriminator, empty without one."""
     fields, train = config.model, config.train
-    if not fields.realism_weight:
+    if not fields.adversarial_weight:
         return []
-    classes = classes if fields.realism_by_class else 0
-    network = networks.patch_discriminator(fields.width, fields.discriminator_channels, colours, classes, policy)
-    from_step, ramp_steps = steps(config, train.realism_from_kimg), steps(config, train.realism_ramp_kimg)
-    return [
-        PatchDiscriminator(
-            network,
-            LinearRamp(fields.realism_weight, from_step, ramp_steps),
-            fields.realism_loss,
-            fields.realism_penalty,
-            fields.realism_augment,
-            classes,
-            steps(config, train.discriminator_from_kimg),
-        )
-    ]
-
-
-def make_guidance(config, class_names):
-    """A list of the configured guidance by the bundled search classifiers, empty without it.
-
-    Raises:
-        InputError: for a class that the classifiers do not know.
-    """
-    weight, train = config.model.recognition_weight, config.train
-    if not weight:
-        return []
-    ensemble = search_ensemble()
-    unknown = [name for name in class_names if name not in ensemble.class_names]
-    if unknown:
-        raise InputError(
-            "--config.model.recognition_weight must be 0 for classes that the bundled classifiers do not know. "
-            f"Received: the class {unknown[0]!r}"
-        )
-    from_step, ramp_steps = steps(config, train.recognition_from_kimg), steps(config, train.recognition_ramp_kimg)
-    return [
-        ClassifierGuidance(
-            LinearRamp(weight, from_step, ramp_steps),
-            lambda images: ensemble.log_probabilities_and_features(images)[0],
-            [ensemble.class_names.index(name) for name in class_names],
-        )
-    ]
-
-
-def classifier_features():
-    """A function of images -> list of the feature maps after each block of the bundled classifier."""
-    import keras
-
-    network = bundled_classifier("classifier").network
-    maps = [layer.output for layer in network.layers if isinstance(layer, keras.layers.Activation)]
-    inner = keras.Model(network.input, maps[::2])
-    return lambda images: inner(images, training=False)
+    network = networks.patch_discriminator(fields.width, fields.discriminator_channels, colours, policy)
+    from_step, ramp_steps = steps(config, train.adversarial_from_kimg), steps(config, train.adversarial_ramp_kimg)
+    weight = LinearRamp(fields.adversarial_weight, from_step, ramp_steps)
+    return [PatchDiscriminator(network, weight, fields.r1_weight, steps(config, train.discriminator_from_kimg))]
 
 
 def start(config, model):
-    """Copies the weights of a released model into a new one, see `acai.net2net`.
+    """Copies the weights of a release into a new model of the same sizes.
+
+    Networks that the release lacks keep their initial weights.
 
     Raises:
-        InputError: for a release with another bottleneck than "plain", or one that cannot be widened to the model.
+        InputError: for a release whose weights do not fit.
     """
     folder = release.resolve(config.train.start_from, "--config.train.start_from")
-    settings, weights, *_ = release.read(folder)
-    bottleneck = settings["model"].get("bottleneck", "plain")
-    if bottleneck != "plain":
-        raise InputError(
-            f"--config.train.start_from must have a plain bottleneck. Received: {folder}, {bottleneck}"
-        )
-    net2net.copy_widened(model, weights, folder)
+    _, arrays, *_ = release.read(folder)
+    released, state = model.release_state(), model.state()
+    shared = {name.split("/")[0] for name in released} & {name.split("/")[0] for name in arrays}
+    arrays = {name: array for name, array in arrays.items() if name.split("/")[0] in shared}
+    variables.restore({n: v for n, v in released.items() if n.split("/")[0] in shared}, arrays, folder)
+    for name, array in arrays.items():
+        if f"trained_{name}" in state:  # `released` has the average of this variable
+            state[f"trained_{name}"].assign(array)
 
 
 def rate(config, learning_rate, schedule):
@@ -175,9 +121,9 @@ def rate(config, learning_rate, schedule):
 
     if schedule == "cosine":
         return cosine(config, learning_rate, floor=config.train.schedule_floor)
-    if config.model.realism_weight:
-        last_before = steps(config, config.train.realism_from_kimg) - 1
-        rates = [learning_rate, config.train.realism_learning_rate]
+    if config.model.adversarial_weight:
+        last_before = steps(config, config.train.adversarial_from_kimg) - 1
+        rates = [learning_rate, config.train.adversarial_learning_rate]
         return schedules.PiecewiseConstantDecay([last_before], rates)
     return learning_rate
 
