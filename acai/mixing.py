@@ -20,7 +20,7 @@ class UniformMix:
         Args:
             batch: of the training step; "image" has the shape [B, H, W, C].
             latent_size: (h, w).
-            seeds: int64 [2, 2], two seeds of stateless random numbers.
+            seeds: int64 [2, 2], two seeds of stateless random numbers: of the mix and of the masks.
 
         Returns:
             (mix float32 [B], the mean share of each image in its blend; its shares [B, 1, 1, 1] or [B, h, w, 1]).
@@ -47,7 +47,8 @@ class MaskedMix(UniformMix):
         sharpness: the higher, the fewer cells show both parents.
 
     Raises:
-        ValueError: for `masked` outside [0, 1] or a `sharpness` that is not positive.
+        ValueError: for `masked` outside [0, 1] or a `sharpness` that is not positive; in `draw` for latents of one
+            cell.
     """
 
     def __init__(self, masked=0.6, sharpness=6.0):
@@ -60,6 +61,8 @@ class MaskedMix(UniformMix):
     def draw(self, batch, latent_size, seeds):
         mix, shares = super().draw(batch, latent_size, seeds)
         height, width = latent_size
+        if height * width == 1:
+            raise ValueError(f"Latents must have several cells for masks. Received: {latent_size=}.")
         normal, shape = tf.random.stateless_normal, (tf.shape(mix)[0], height * width + 1)
         *noise, chooser = tf.unstack(replicas.draw(normal, shape, seeds[1], alg="philox"), axis=1)
         noise = tf.reshape(tf.stack(noise, 1), (-1, height, width))
@@ -68,7 +71,7 @@ class MaskedMix(UniformMix):
         field *= tf.math.rsqrt(tf.reduce_mean(tf.square(field), (1, 2), keepdims=True))
         quantile = tf.math.ndtri(tf.clip_by_value(mix, 1e-4, 0.5))[:, None, None]
         masks = tf.sigmoid(self.sharpness * (field + quantile))[..., None]
-        has_mask = chooser < tf.math.ndtri(tf.constant(self.masked))
+        has_mask = chooser < tf.math.ndtri(tf.constant(self.masked, tf.float32))
         shares = tf.where(has_mask[:, None, None, None], masks, shares)  # [B, h, w, 1]
         return tf.reduce_mean(shares, (1, 2, 3)), shares
 

@@ -120,9 +120,8 @@ class ACAI(keras.Model):
         images, labels, bottleneck = data["image"], data["label"], self.autoencoder.bottleneck
         active = [a for a in self.adversaries if adversaries is None or a.name in adversaries]
         seeds = tf.stack([self._random_seed(MIX), self._random_seed(MASKS)])
-        mix, shares = self.mixing.draw(
-            data, self.decoder.input_shape[1:3], seeds
-        )  # alpha [B], of cells [B, h, w, 1]
+        # alpha: its mean over each image [B], and in each cell [B, h, w, 1], or [B, 1, 1, 1] if all are equal
+        mix, shares = self.mixing.draw(data, self.decoder.input_shape[1:3], seeds)
         with tf.GradientTape() as tape:
             encoded = self.encoder(bottleneck.corrupt(images, self._random_seed(CORRUPTION)), training=True)
             latents = bottleneck.latents(encoded, self._random_seed(LATENTS))  # z [B, h, w, c]

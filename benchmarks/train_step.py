@@ -27,11 +27,14 @@ flags.DEFINE_string("model", "acai", "acai or a variant of configs/gan.py")
 flags.DEFINE_integer("width", None, "channels of both networks of a GAN; default: those of the variant")
 flags.DEFINE_integer("depth", 16, "channels of the autoencoder's first scale")
 flags.DEFINE_integer("critic_depth", None, "channels of the critic's first scale; default: the depth")
-flags.DEFINE_integer("latent", 16, "latent channels, at 4x4 positions")
+flags.DEFINE_integer("latent", 16, "latent channels")
+flags.DEFINE_integer("latent_width", 4, "width of the latents")
 flags.DEFINE_integer("batch", 64, "images per step")
 flags.DEFINE_integer("steps", 30, "number of timed blocks")
 flags.DEFINE_integer("block", 0, "steps per block; 0: 50 on a GPU, 1 on a CPU")
-flags.DEFINE_float("realism", 0.0, "weight of the patch discriminator; 0: the paper's step")
+flags.DEFINE_float("adversarial_weight", 0.0, "of the patch discriminator's loss; 0: the paper's step")
+flags.DEFINE_float("r1_weight", 0.0, "of the patch discriminator's gradient penalty")
+flags.DEFINE_float("masked_blends", 0.0, "share of the blends in which each cell has its own mix")
 flags.DEFINE_float("ema", 0.0, "rate of the averaged weights; 0: none")
 flags.DEFINE_bool("augment", True, "use the augmentation of a GAN's variant")
 flags.DEFINE_integer("towers", 0, "parts of ACAI's batch that run side by side; 0: as in training")
@@ -102,17 +105,20 @@ def acai(policy):
     from acai import networks
     from acai.adversaries.patch_discriminator import PatchDiscriminator
     from acai.adversaries.ramp import LinearRamp
+    from acai.mixing import MaskedMix
     from acai.model import paper_acai
 
     adversaries = []
-    if FLAGS.realism:
+    if FLAGS.adversarial_weight:
         network = networks.patch_discriminator(WIDTH, 48, dtype=policy)
-        adversaries = [PatchDiscriminator(network, LinearRamp(FLAGS.realism))]
-    sizes = dict(depth=FLAGS.depth, critic_depth=FLAGS.critic_depth, latent_channels=FLAGS.latent)
+        adversaries = [PatchDiscriminator(network, LinearRamp(FLAGS.adversarial_weight), FLAGS.r1_weight)]
+    mixing = MaskedMix(FLAGS.masked_blends) if FLAGS.masked_blends else None
+    code = FLAGS.latent_width, FLAGS.latent
+    sizes = dict(latent_width=code[0], latent_channels=code[1], depth=FLAGS.depth, critic_depth=FLAGS.critic_depth)
     options = dict(more_adversaries=adversaries, ema_rate=FLAGS.ema, precision=policy, classes=2)
-    model = paper_acai(**sizes, **options)
+    model = paper_acai(**sizes, mixing=mixing, **options)
     model.compile()
-    return model, f"acai depth {FLAGS.depth} latent {FLAGS.latent}", acai_flops(model)
+    return model, f"acai depth {FLAGS.depth} latent {code[0]}x{code[0]}x{code[1]}", acai_flops(model)
 
 
 def gan(images, policy):

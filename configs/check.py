@@ -86,6 +86,8 @@ def check(config):
         require("data.image_folder", "a folder", lambda path: os.path.isdir(os.path.expanduser(path)))
     require("model.augment", f"names among {', '.join(AUGMENTATIONS)}", set(AUGMENTATIONS).issuperset)
     require("model.masked_blends", "in [0, 1]", lambda share: 0 <= share <= 1)
+    if config.model.get("latent_width") == 1:
+        require("model.masked_blends", "0 for latents of one cell", lambda share: share == 0)
     pairing = config.data.get("pairing")
     if config.data.source != "lines" and pairing == "across":
         require("train.batch_size", "even for pairs across", lambda size: size % 2 == 0)

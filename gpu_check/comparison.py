@@ -26,7 +26,7 @@ def acai(sizes, precision="float32"):
         classes=CLASSES,
         mix_weight=300.0,
         precision=precision,
-        more_adversaries=[PatchDiscriminator(network, LinearRamp(30.0), "non_saturating", gradient_penalty=10.0)],
+        more_adversaries=[PatchDiscriminator(network, LinearRamp(30.0), gradient_penalty=10.0)],
         ema_rate=0.5,
     )
     model.compile(1e-3, {"discriminator": 2e-4})

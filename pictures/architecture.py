@@ -24,7 +24,7 @@ def build_networks(model_config):
     built = {"encoder": autoencoder.encoder, "decoder": autoencoder.decoder}
     if mix_weight(model_config):
         built["critic"] = networks.critic(*code, model_config["critic_depth"] or depth, colours)
-    if model_config.get("realism_weight"):
+    if model_config.get("adversarial_weight"):
         built["discriminator"] = networks.patch_discriminator(
             model_config["width"], model_config["discriminator_channels"], colours
         )
@@ -109,9 +109,7 @@ def draw_flow(axes, model_config):
     axes.plot([0.35, WIDTH - 0.35], [3.62, 3.62], color="#d9dce0", lw=1)
     top, middle, low = 2.8, 1.85, 0.72
     kind = KINDS[model_config.get("bottleneck", "plain")]
-    blended = (
-        mix_weight(model_config) or model_config.get("realism_weight") or model_config.get("recognition_weight")
-    )
+    blended = mix_weight(model_config) or model_config.get("adversarial_weight")
     for y, prime in ((top, ""), (middle, "'"))[: 2 if blended else 1]:
         draw_data(axes, 0.75, y, f"$x{prime}$", images if not prime else "batch reversed")
         draw_block(axes, 2.15, y, "encoder", "autoencoder")
@@ -136,6 +134,9 @@ def draw_flow(axes, model_config):
         draw_arrow(axes, (3.85, middle), (4.45, middle))
         draw_arrow(axes, (3.8, top - 0.16), (4.55, middle + 0.26))
         draw_arrow(axes, (5.05, middle), (5.5, middle))
+        if share := model_config.get("masked_blends"):
+            note = rf"in {share:.0%} of blends each cell has its own $\alpha$"
+            write_text(axes, 4.75, middle - 0.48, note, size=8.5, colour=SOFT)
     if weight := mix_weight(model_config):
         draw_block(axes, 7.45, low, "critic $d$", "critic")
         draw_arrow(axes, (7.45, middle - 0.4), (7.45, low + 0.23))
@@ -147,20 +148,13 @@ def draw_flow(axes, model_config):
         mixed = rf"$(d(\hat{{x}}_\alpha)-\alpha)^2 + d({gamma:g}\,x + {1 - gamma:g}\,\hat{{x}})^2$"
         draw_loss(axes, 9.48, low, "critic's loss", mixed, "critic")
         draw_arrow(axes, (8.0, low), (8.3, low))
-    if weight := model_config.get("recognition_weight"):
-        guidance = f"classifiers: {weight:g} cross-entropy"
-        draw_loss(axes, 9.48, (top + middle) / 2, "", guidance, "autoencoder", 2.36, 0.3)
-        draw_arrow(axes, (7.75, middle + 0.12), (8.3, (top + middle) / 2 - 0.06))
-    if model_config.get("realism_weight"):
+    if weight := model_config.get("adversarial_weight"):
         draw_block(axes, 4.9, low, "discriminator $D$", "discriminator", 1.5)
         draw_arrow(axes, (7.15, middle - 0.14), (5.68, low + 0.2))
-        hinge = model_config.get("realism_loss", "hinge") == "hinge"
-        name, penalty = "hinge" if hinge else "logistic", ", R1" if model_config.get("realism_penalty") else ""
-        discriminator_loss = name + r" of $D(x)$ against $D(\hat{x})$, $D(\hat{x}_\alpha)$" + penalty
+        penalty = ", R1" if model_config.get("r1_weight") else ""
+        discriminator_loss = r"logistic of $D(x)$ against $D(\hat{x})$, $D(\hat{x}_\alpha)$" + penalty
         draw_loss(axes, 2.1, low - 0.25, "", discriminator_loss, "discriminator", 3.2, 0.4)
-        of_each = "-D" if hinge else r"\log(1+e^{-D})"
-        of_both = r"mean $" + of_each + r"$ of $\hat{x}, \hat{x}_\alpha$"
-        adversarial = f"adversarial: {model_config['realism_weight']:g} {of_both}"
+        adversarial = f"adversarial: {weight:g} " + r"mean $\log(1+e^{-D})$ of $\hat{x}, \hat{x}_\alpha$"
         draw_loss(axes, 2.1, low + 0.25, "", adversarial, "autoencoder", 3.2, 0.4)
         draw_arrow(axes, (4.13, low + 0.1), (3.73, low + 0.25))
         draw_arrow(axes, (4.13, low - 0.1), (3.73, low - 0.25))

@@ -56,7 +56,7 @@ def parents():
 @pytest.fixture
 def small_classifiers(monkeypatch):
     """Replaces the bundled classifiers by small ones with random weights, which load ten times as fast."""
-    from classifiers.inference import ClassifierEnsemble, ReleasedClassifier
+    from classifiers.inference import ReleasedClassifier
     from classifiers.networks import ARCHITECTURES
     from common.variables import weights_by_name
     from training import acai, gan
@@ -71,8 +71,3 @@ def small_classifiers(monkeypatch):
 
     for user in (acai, gan):
         monkeypatch.setattr(user, "bundled_classifier", bundled_classifier)
-    monkeypatch.setattr(
-        acai,
-        "search_ensemble",
-        lambda: ClassifierEnsemble([bundled_classifier("classifier"), bundled_classifier("search_classifier_b")]),
-    )

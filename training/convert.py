@@ -1,7 +1,8 @@
 """Converts a release or a run of versions before November 28, 2026: python -m training.convert OLD NEW
 
 Those named variables by number ("encoder/02_kernel"); now a variable has the name of its layer
-("encoder/conv2d_0/kernel"). OLD stays as it is. This module goes when no such release or run is left.
+("encoder/conv2d_0/kernel"). Fields of the config have new names, too. OLD stays as it is. This module goes when no
+such release or run is left.
 """
 
 import importlib
@@ -19,17 +20,36 @@ from common.files import write_atomically
 from common.variables import names_by_number
 from training.checkpoints import Checkpoints
 
-NO_VARIABLES = {"recognition_weight": 0.0, "feature_weight": 0.0}  # fields of parts that need bundled classifiers
+RENAMED = {  # fields of configs
+    "codes": "codebook_size",
+    "realism_weight": "adversarial_weight",
+    "realism_penalty": "r1_weight",
+    "realism_from_kimg": "adversarial_from_kimg",
+    "realism_ramp_kimg": "adversarial_ramp_kimg",
+    "realism_learning_rate": "adversarial_learning_rate",
+}
+GONE = (  # fields of losses that no longer exist
+    *("realism_loss", "realism_augment", "realism_by_class", "reconstruction", "feature_weight"),
+    *("recognition_weight", "recognition_from_kimg", "recognition_ramp_kimg"),
+)
+
+
+def new_config(config):
+    """The config with the new names of fields, and with the defaults of the fields that are new."""
+    defaults = importlib.import_module(f"configs.{config['family']}").get_config().to_dict()
+    for section in ("data", "model", "train"):
+        fields = {RENAMED.get(name, name): v for name, v in config[section].items() if name not in GONE}
+        config = config | {section: defaults[section] | fields}
+    return config
 
 
 def new_names(config):
-    """{old name: new name} of the variables of a config's model."""
+    """{old name: new name} of the variables of the model of a config with the new names of fields."""
     family, model = config["family"], config["model"]
     complete = importlib.import_module(f"configs.{family}").get_config()
     for section in ("data", "model", "train"):
-        known = {name: value for name, value in config[section].items() if name in complete[section]}
         with complete[section].ignore_type():
-            complete[section].update(known | {n: v for n, v in NO_VARIABLES.items() if n in known})
+            complete[section].update({n: v for n, v in config[section].items() if n in complete[section]})
     classes = model.get("class_names") or config["data"].get("classes") or ["line"]
     images = np.zeros((1, 1, 1, model.get("colours", 3)), np.uint8)
     data = types.SimpleNamespace(images=images, class_names=tuple(classes))
@@ -52,6 +72,7 @@ def convert_release(source, folder, names):
     bank.pop("weights_digest", None)
     if str(source) != str(folder):
         shutil.copytree(source, folder, dirs_exist_ok=True)
+    config = new_config({"family": family} | config)
     release.write(folder, config, renamed(weights, names, source), bank or None)
     *_, new_digest = release.read(folder, family)
     for name in os.listdir(folder):
@@ -62,10 +83,12 @@ def convert_release(source, folder, names):
             write_atomically(path, text.replace(digest, new_digest).encode())
 
 
-def convert_run(source, folder, names):
+def convert_run(source, folder, config, names):
     """Copies a run with the newest checkpoint and the release under new names."""
     step, arrays = Checkpoints(os.path.join(source, "checkpoints")).load_latest()
     shutil.copytree(source, folder, ignore=shutil.ignore_patterns("checkpoints", ".lock"))
+    text = json.dumps(config, indent=2, sort_keys=True) + "\n"
+    write_atomically(os.path.join(folder, "config.json"), text.encode())
     if arrays is not None:
         Checkpoints(os.path.join(folder, "checkpoints")).save(step, renamed(arrays, names, source))
     if os.path.exists(os.path.join(folder, "release", "weights.npz")):
@@ -79,11 +102,13 @@ def main(words):
         )
     source, folder = words
     with open(os.path.join(source, "config.json"), encoding="utf-8") as file:
-        config = json.load(file)
+        config = new_config({"family": "acai"} | json.load(file))
     cli.import_tensorflow()
-    names = new_names({"family": "acai"} | config)
-    is_run = os.path.isdir(os.path.join(source, "checkpoints"))
-    (convert_run if is_run else convert_release)(source, folder, names)
+    names = new_names(config)
+    if os.path.isdir(os.path.join(source, "checkpoints")):
+        convert_run(source, folder, config, names)
+    else:
+        convert_release(source, folder, names)
     print(folder)
 
 

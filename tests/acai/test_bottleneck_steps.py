@@ -16,15 +16,15 @@ from common.variables import restore
 from pegasus import explore
 from tests.support.acai_models import adversary, batch, build, first_gradients, same, values
 
-OTHERS = {name: setting for name, setting in configs.acai.OTHERS.items() if name != "baseline"}
-FOR_STATE = [pytest.param(name, marks=[] if name == "aae" else pytest.mark.slow) for name in configs.acai.OTHERS]
-SIZES = dict(width=8, colours=3, latent_width=4, latent_channels=2, depth=2, critic_depth=None, codes=8)
+WITH_BOTTLENECK = {name: setting for name, setting in configs.acai.BASELINES.items() if name != "baseline"}
+FOR_STATE = [pytest.param(n, marks=[] if n == "aae" else pytest.mark.slow) for n in configs.acai.BASELINES]
+SIZES = dict(width=8, colours=3, latent_width=4, latent_channels=2, depth=2, critic_depth=None, codebook_size=8)
 
 
 def make(name, seed=0, **options):
     """A compiled baseline of the paper, with nonzero biases and codebook vectors far apart."""
     keras.utils.set_random_seed(seed)
-    kind, strength = configs.acai.OTHERS[name]
+    kind, strength = configs.acai.BASELINES[name]
     bottleneck = dict(bottleneck=kind, bottleneck_strength=strength, codebook_size=8)
     model = build(**dict(mix_weight=0.0, bottleneck=bottleneck, ema_rate=0.5) | options)
     random = np.random.default_rng(seed)
@@ -99,7 +99,7 @@ def plain_losses(model, name, data):
 
 
 @pytest.mark.parametrize("compiler", ["none", pytest.param("xla", marks=pytest.mark.slow)])
-@pytest.mark.parametrize("name", configs.acai.OTHERS)
+@pytest.mark.parametrize("name", configs.acai.BASELINES)
 def test_a_step_equals_the_plain_losses(name, compiler):
     model, data = make(name), batch(0)
     network = model.autoencoder.bottleneck.network
@@ -166,7 +166,7 @@ def test_a_variational_acai_shows_its_adversaries_images():
     call = critic.call
     critic.call = lambda images, **options: shown.append(np.asarray(images)) or call(images, **options)
     logs = model.train_step(batch(0))
-    parts = ("reconstruction_loss", "code_regulariser", "mix_regulariser", "realism_loss")
+    parts = ("reconstruction_loss", "code_regulariser", "mix_regulariser", "adversarial_loss")
     assert float(logs["autoencoder_loss"]) == pytest.approx(sum(float(logs[part]) for part in parts), rel=1e-5)
     assert np.abs(shown[0]).max() <= 1 and np.isfinite(list(map(float, logs.values()))).all()
 
@@ -175,7 +175,7 @@ def test_a_variational_acai_shows_its_adversaries_images():
     ("name", "precision"),
     [
         ("vae", "mixed_bfloat16"),
-        *(pytest.param(name, "mixed_float16", marks=pytest.mark.slow) for name in OTHERS),
+        *(pytest.param(name, "mixed_float16", marks=pytest.mark.slow) for name in WITH_BOTTLENECK),
     ],
 )
 def test_mixed_precision_gives_the_same_losses(name, precision):
@@ -210,7 +210,7 @@ def test_a_release_computes_what_the_average_does(name, tmp_path):
     model, data = make(name), batch(0)
     for step in range(3):
         model.train_step(batch(step))
-    kind, strength = configs.acai.OTHERS[name]
+    kind, strength = configs.acai.BASELINES[name]
     sizes = SIZES | {"bottleneck": kind, "bottleneck_strength": strength}
     latents = model.released.encode(data["image"]).numpy()
     release.write(tmp_path, {"model": sizes}, model.release_state(), {"latents": latents})
@@ -236,7 +236,7 @@ def test_a_release_computes_what_the_average_does(name, tmp_path):
 
 @pytest.mark.parametrize("name", ["vae", "vqvae"])
 def test_the_page_that_runs_the_decoder_alone_refuses_those_that_need_more(name, tmp_path):
-    kind, strength = configs.acai.OTHERS[name]
+    kind, strength = configs.acai.BASELINES[name]
     sizes = SIZES | {"bottleneck": kind, "bottleneck_strength": strength, "mix_weight": 0.0}
     weights = {part: np.asarray(v) for part, v in make(name).release_state().items()}
     model = ReleasedACAI(sizes, weights, "a/run")
@@ -246,12 +246,12 @@ def test_the_page_that_runs_the_decoder_alone_refuses_those_that_need_more(name,
 
 
 def test_a_release_without_the_field_has_a_plain_bottleneck():
-    sizes = {name: size for name, size in SIZES.items() if name != "codes"}
+    sizes = {name: size for name, size in SIZES.items() if name != "codebook_size"}
     assert type(Autoencoder.from_config(sizes).bottleneck) is bottlenecks.Bottleneck
     assert name_in_paper(sizes) == "ACAI"
 
 
 def test_names_in_the_paper():
-    names = [name_in_paper({"mix_weight": 0.0, "bottleneck": kind}) for kind, _ in configs.acai.OTHERS.values()]
+    names = [name_in_paper({"mix_weight": 0.0, "bottleneck": kind}) for kind, _ in configs.acai.BASELINES.values()]
     assert names == ["baseline", "dropout", "denoising", "VAE", "AAE", "VQ-VAE"]
     assert name_in_paper({"mix_weight": 0.5, "bottleneck": "vae"}) == "ACAI with VAE"

@@ -23,8 +23,8 @@ def random_latents(seed=0, count=4, channels=2):
 
 def test_every_kind_has_a_config_and_the_check_knows_it():
     assert CHOICES["model.bottleneck"] == tuple(KINDS)
-    assert {kind for kind, _ in configs.acai.OTHERS.values()} == set(KINDS)
-    for name, (kind, strength) in configs.acai.OTHERS.items():
+    assert {kind for kind, _ in configs.acai.BASELINES.values()} == set(KINDS)
+    for name, (kind, strength) in configs.acai.BASELINES.items():
         on_lines = 0.01 if name == "aae" else strength
         for variant, expected in ((name, strength), (f"lines_{name}", on_lines)):
             model = configs.acai.get_config(variant).model
@@ -33,7 +33,7 @@ def test_every_kind_has_a_config_and_the_check_knows_it():
 
 def test_configs_of_lines_differ_from_lines_in_the_model_and_total_kimg_only():
     lines = configs.acai.get_config("lines").to_dict()
-    for name in configs.acai.OTHERS:
+    for name in configs.acai.BASELINES:
         config = configs.acai.get_config(f"lines_{name}").to_dict()
         assert config["train"].pop("total_kimg") == 300
         assert config["train"] == {k: v for k, v in lines["train"].items() if k != "total_kimg"}

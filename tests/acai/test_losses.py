@@ -21,22 +21,33 @@ def close(actual, expected, tolerance=1e-6):
 
 
 def test_mix_latents_by_hand():
-    mixed = losses.mix_latents(images(1, 2, 10, 20), vector(0, 0.25, 0.5, 0.1))
+    mixed = losses.mix_latents(images(1, 2, 10, 20), images(0, 0.25, 0.5, 0.1))
     # rows 0 and 3 are partners, as are 1 and 2; the mix is the share of the row itself
     close(mixed, images(20, 0.25 * 2 + 0.75 * 10, 0.5 * 10 + 0.5 * 2, 0.1 * 20 + 0.9 * 1))
 
 
 def test_mix_latents_mixes_each_position_and_channel_separately():
     latents = np.arange(2 * 2 * 3 * 2, dtype=np.float32).reshape(2, 2, 3, 2)
-    mixed = np.asarray(losses.mix_latents(latents, vector(0.25, 0.5)))
+    mixed = np.asarray(losses.mix_latents(latents, images(0.25, 0.5)))
     for place in np.ndindex(2, 3, 2):
         first, second = latents[0][place], latents[1][place]
         close(mixed[0][place], 0.25 * first + 0.75 * second)
         close(mixed[1][place], 0.5 * second + 0.5 * first)
 
 
+def test_mix_latents_with_a_share_for_each_cell():
+    """Channels of a cell have one share."""
+    latents = np.arange(2 * 2 * 3 * 2, dtype=np.float32).reshape(2, 2, 3, 2)
+    shares = np.linspace(0, 1, 12, dtype=np.float32).reshape(2, 2, 3, 1)
+    mixed = np.asarray(losses.mix_latents(latents, shares))
+    for image, y, x, channel in np.ndindex(2, 2, 3, 2):
+        share = shares[image, y, x, 0]
+        expected = share * latents[image, y, x, channel] + (1 - share) * latents[1 - image, y, x, channel]
+        close(mixed[image, y, x, channel], expected)
+
+
 def test_the_middle_of_an_odd_batch_is_its_own_partner():
-    close(losses.mix_latents(images(1, 7, 3), vector(0.5, 0.3, 0.5)), images(2, 7, 2))
+    close(losses.mix_latents(images(1, 7, 3), images(0.5, 0.3, 0.5)), images(2, 7, 2))
 
 
 def test_reconstruction_loss_by_hand():
@@ -73,20 +84,12 @@ def test_constant_guess_loss_is_the_lowest_of_a_constant_answer():
     close(losses.CONSTANT_GUESS_LOSS, least, 1e-5)
 
 
-def test_hinge_by_hand():
-    # real: max(0, 1 - x) of 2, 0.5, -1 -> 0, 0.5, 2; fake: max(0, 1 + x) of -3, 0, 0.25 -> 0, 1, 1.25
-    loss = losses.hinge_discriminator_loss(vector(2, 0.5, -1), vector(-3, 0, 0.25))
-    close(loss, 2.5 / 3 + 2.25 / 3)
-
-
-def test_hinge_averages_real_and_fake_logits_separately():
-    real, fake = np.zeros((1, 2, 2), np.float32), np.full((3, 2, 2), 2, np.float32)
-    close(losses.hinge_discriminator_loss(real, fake), 1 + 3)
-
-
-def test_adversarial_loss_falls_when_fakes_pass_for_real():
-    close(losses.hinge_adversarial_loss(vector(1, 2, -6)), 1)
-    close(losses.hinge_adversarial_loss(vector(2, 4, 0)), -2)
+def test_label_losses_by_hand():
+    """Logits log 3 and log 1/4 are probabilities of 3/4 and 1/5."""
+    logits = np.log(vector(3, 1 / 4))
+    close(losses.real_label_loss(logits), -(np.log(3 / 4) + np.log(1 / 5)) / 2)
+    close(losses.fake_label_loss(logits), -(np.log(1 / 4) + np.log(4 / 5)) / 2)
+    close(losses.real_label_loss(vector(-200)), 200)  # log sigmoid would be log 0
 
 
 # The ratio of the two gradients

@@ -1,5 +1,7 @@
 """The training step against a slow plain version, which loss trains which network, and the mixes."""
 
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -20,15 +22,17 @@ from tests.support.plain_networks import PlainAdam
 
 NETWORKS = ("autoencoder", "critic", "classifier", "discriminator")
 MIXES = np.float32([[0.1, 0.35, 0.45], [0.02, 0.2, 0.3], [0.5, 0.0, 0.25]])  # one row for each of three steps
+SHARES = {"uniform": MIXES[..., None, None, None]}  # of three steps, [3, B, 1, 1, 1] or [3, B, h, w, 1]
+SHARES["masked"] = np.random.default_rng(0).uniform(size=(3, 3, 4, 4, 1)).astype(np.float32)
 
 
 def record_mixes(patch):
-    """A list that receives the mixes of each later step."""
+    """A list that receives the mixes [B] of each later step."""
     mixes, mix_latents = [], losses.mix_latents
 
-    def record(latents, mix):
-        mixes.append(np.asarray(mix).copy())
-        return mix_latents(latents, mix)
+    def record(latents, shares):
+        mixes.append(np.asarray(shares)[:, 0, 0, 0].copy())
+        return mix_latents(latents, shares)
 
     patch.setattr(losses, "mix_latents", record)
     return mixes
@@ -37,10 +41,9 @@ def record_mixes(patch):
 # The step
 
 
-def plain_step(model, adams, data, mix):
+def plain_step(model, adams, data, share):
     """Equations 1 to 3 word for word, with a separate call of a network for each use; returns the losses."""
-    images, labels, size = data["image"], data["label"].numpy(), len(mix)
-    share = mix.reshape(size, 1, 1, 1)
+    images, labels, size, mix = data["image"], data["label"].numpy(), len(share), share.mean((1, 2, 3))
     encode, decode = model.encoder, model.decoder
     critic, discriminate = (adversary(model, name).network for name in ("critic", "discriminator"))
     with tf.GradientTape(persistent=True) as tape:
@@ -49,15 +52,16 @@ def plain_step(model, adams, data, mix):
         reconstructions, blends = decode(latents), decode(share * latents + (1 - share) * partners)
         fixed, fixed_blends = tf.stop_gradient(reconstructions), tf.stop_gradient(blends)
         reconstruction = tf.reduce_mean((images - reconstructions) ** 2)
-        fakes = tf.concat([discriminate(reconstructions), discriminate(blends)], 0)
-        autoencoder = reconstruction + 3.0 * tf.reduce_mean(critic(blends) ** 2) - 0.3 * tf.reduce_mean(fakes)
+        fakes = tf.sigmoid(tf.concat([discriminate(reconstructions), discriminate(blends)], 0))
+        autoencoder = reconstruction + 3.0 * tf.reduce_mean(critic(blends) ** 2)
+        autoencoder -= 0.3 * tf.reduce_mean(tf.math.log(fakes))
         critic_loss = tf.reduce_mean((critic(fixed_blends) - mix) ** 2)
         critic_loss += tf.reduce_mean(critic(0.2 * images + 0.8 * fixed) ** 2)
         log_shares = tf.nn.log_softmax(model.latent_classifier(tf.stop_gradient(latents)))
         classifier = -sum(log_shares[i, labels[i]] for i in range(size)) / size
-        fake_logits = tf.concat([discriminate(fixed), discriminate(fixed_blends)], 0)
-        discriminator = tf.reduce_mean(tf.maximum(0.0, 1 - discriminate(images)))
-        discriminator += tf.reduce_mean(tf.maximum(0.0, 1 + fake_logits))
+        fixed_fakes = tf.sigmoid(tf.concat([discriminate(fixed), discriminate(fixed_blends)], 0))
+        discriminator = -tf.reduce_mean(tf.math.log(tf.sigmoid(discriminate(images))))
+        discriminator -= tf.reduce_mean(tf.math.log(1 - fixed_fakes))
     totals = dict(zip(NETWORKS, (autoencoder, critic_loss, classifier, discriminator), strict=True))
     gradients = {name: tape.gradient(loss, adams[name].variables) for name, loss in totals.items()}
     for name, adam in adams.items():
@@ -65,8 +69,8 @@ def plain_step(model, adams, data, mix):
     return {f"{name}_loss": float(loss) for name, loss in totals.items()}
 
 
-@pytest.fixture(scope="module")
-def plain_run():
+@functools.cache
+def plain_run(shares):
     """After each of three plain steps: the losses, {network: weights} and {network: Adam's moments}."""
     model, after = make(), []
     adams = {
@@ -75,27 +79,37 @@ def plain_run():
     }
     adams["discriminator"].beta_1 = 0.5
     for step in range(3):
-        logs = plain_step(model, adams, batch(step), MIXES[step])
+        logs = plain_step(model, adams, batch(step), SHARES[shares][step])
         weights = {name: values(model.weights_of(name)) for name in NETWORKS}
         after.append((logs, weights, {n: (list(a.first), list(a.second)) for n, a in adams.items()}))
     return after
 
 
+def draw_given_masks(data, latent_size, seeds):
+    """As `acai.mixing.MaskedMix.draw`: SHARES of the seeds' step."""
+    shares = tf.constant(SHARES["masked"])[seeds[0, 1]]
+    return tf.reduce_mean(shares, (1, 2, 3)), shares
+
+
 @pytest.mark.parametrize(
-    ("one_backward_pass", "compiler"),
+    ("shares", "one_backward_pass", "compiler"),
     [
-        (True, "none"),
-        (False, "graph"),
-        *(pytest.param(one, "xla", marks=pytest.mark.slow) for one in (True, False)),
+        ("uniform", True, "none"),
+        ("uniform", False, "graph"),
+        ("masked", True, "none"),
+        *(pytest.param("uniform", one, "xla", marks=pytest.mark.slow) for one in (True, False)),
+        pytest.param("masked", True, "xla", marks=pytest.mark.slow),
     ],
 )
-def test_step_equals_the_plain_step(plain_run, one_backward_pass, compiler, monkeypatch):
+def test_step_equals_the_plain_step(shares, one_backward_pass, compiler, monkeypatch):
     model = make(one_backward_pass=one_backward_pass)
     monkeypatch.setattr(tf.random, "stateless_uniform", lambda shape, seed, *_, **__: tf.constant(MIXES)[seed[1]])
+    if shares == "masked":
+        monkeypatch.setattr(model.mixing, "draw", draw_given_masks)
     train_step = model.train_step
     if compiler != "none":
         train_step = tf.function(train_step, jit_compile=compiler == "xla", autograph=False)
-    for step, (plain_logs, plain_weights, plain_moments) in enumerate(plain_run):
+    for step, (plain_logs, plain_weights, plain_moments) in enumerate(plain_run(shares)):
         logs = train_step(batch(step))
         for name, loss in plain_logs.items():
             np.testing.assert_allclose(logs[name], loss, rtol=1e-5, err_msg=f"{name}, step {step}")

@@ -59,7 +59,7 @@ def test_the_discriminator_does_not_train_before_its_step():
     before = values(idle)
     logs = model.train_step(data, **model.static_arguments(2))
     assert same(values(idle), before)
-    assert not {"realism_loss", "discriminator_loss"} & logs.keys()
+    assert not {"adversarial_loss", "discriminator_loss"} & logs.keys()
     assert float(logs["autoencoder_loss"]) == pytest.approx(
         float(logs["reconstruction_loss"]) + float(logs["mix_regulariser"]), rel=1e-6
     )
@@ -75,12 +75,12 @@ def test_the_adversarial_loss_joins_at_its_step():
     before = values(discriminator.variables)
     logs = late.train_step(data)
     never.train_step(data)
-    assert float(logs["realism_loss"]) == 0 and not same(values(discriminator.variables), before)
+    assert float(logs["adversarial_loss"]) == 0 and not same(values(discriminator.variables), before)
     assert same(*map(values, networks))
     logs = late.train_step(data)
     never.train_step(data)
-    assert float(logs["realism_loss"]) != 0 and not same(*map(values, networks))
-    parts = ("reconstruction_loss", "mix_regulariser", "realism_loss")
+    assert float(logs["adversarial_loss"]) != 0 and not same(*map(values, networks))
+    parts = ("reconstruction_loss", "mix_regulariser", "adversarial_loss")
     assert float(logs["autoencoder_loss"]) == pytest.approx(sum(float(logs[name]) for name in parts), rel=1e-6)
 
 

@@ -17,10 +17,15 @@ LINE = (
 @pytest.mark.parametrize(
     ("words", "begins", "type_of_convolution"),
     [
-        (["--depth=2"], "acai depth 2 latent 16 batch 8 float32, XLA ", "float32"),
+        (["--depth=2"], "acai depth 2 latent 4x4x16 batch 8 float32, XLA ", "float32"),
+        (
+            "--depth=2 --latent_width=8 --adversarial_weight=0.1 --r1_weight=0.03 --masked_blends=0.6".split(),
+            "acai depth 2 latent 8x8x16 batch 8 float32, XLA ",
+            "float32",
+        ),
         (
             ["--depth=2", "--precision=mixed_bfloat16"],
-            "acai depth 2 latent 16 batch 8 mixed_bfloat16, ",
+            "acai depth 2 latent 4x4x16 batch 8 mixed_bfloat16, ",
             "bfloat16",
         ),
         (["--model=wgan", "--width=4", "--block=2"], "wgan width 4, 4 noise 100 batch 8 float32, XLA ", "float32"),

@@ -19,12 +19,13 @@ from training.checkpoints import Checkpoints
 
 TIMEOUT = 1800  # seconds, for a busy machine; an idle one needs a few
 PICTURES_EVERY = 50
-DISCRIMINATOR_FROM, ADVERSARIAL_FROM, GUIDANCE_FROM = 25, 31, 34  # first steps
+DISCRIMINATOR_FROM, ADVERSARIAL_FROM = 25, 31  # first steps
 COMMAND = (
     f"--config={ROOT}/configs/acai.py:pegasus",
-    "--config.train.start_from=",
     "--config.data.source=folder",
     "--config.data.classes=()",
+    "--config.data.groups=(('pony',),('bird',))",
+    "--config.data.first=pony",
     "--config.model.depth=2",
     "--config.model.critic_depth=2",
     "--config.model.latent_width=16",
@@ -35,24 +36,19 @@ COMMAND = (
     "--config.train.batch_size=8",
     "--config.train.towers=2",  # the default of larger batches on two cores
     f"--config.train.discriminator_from_kimg={DISCRIMINATOR_FROM * 8 / 1000}",
-    f"--config.train.realism_from_kimg={ADVERSARIAL_FROM * 8 / 1000}",
+    f"--config.train.adversarial_from_kimg={ADVERSARIAL_FROM * 8 / 1000}",
     "--config.train.log_every_kimg=0.016",  # 2 steps
     "--config.train.save_every_kimg=0.04",  # 5 steps
     f"--config.train.pictures_every_kimg={PICTURES_EVERY * 8 / 1000}",
     "--config.train.release_every_kimg=0",  # at the end
     "--config.train.bank_per_class=(6,2)",
 )
-CLASSES = {  # two classes and flags; the classifiers that guide a training do not know ponies
-    "guided": ("bird", "horse", (f"--config.train.recognition_from_kimg={GUIDANCE_FROM * 8 / 1000}",)),
-    "unguided": ("bird", "pony", ("--config.model.recognition_weight=0.0", "--config.data.first=pony")),
-}
+CLASSES = ("bird", "pony")
 
 
 def command(images, workdir, steps):
     """Returns the command line that trains on `images` for a number of steps."""
-    first, second, class_flags = CLASSES[images.name]
-    flags = (*COMMAND, *class_flags, f"--config.data.groups=(('{second}',),('{first}',))")
-    flags += (f"--config.data.image_folder={images}", f"--config.train.total_kimg={steps * 8 / 1000}")
+    flags = (*COMMAND, f"--config.data.image_folder={images}", f"--config.train.total_kimg={steps * 8 / 1000}")
     return [sys.executable, ROOT / "train.py", *flags, f"--workdir={workdir}"]
 
 
@@ -92,11 +88,11 @@ def logged_steps(workdir):
     return [json.loads(line)["step"] for line in (workdir / "metrics.jsonl").read_text().splitlines()]
 
 
-@pytest.fixture(scope="module", params=["unguided", pytest.param("guided", marks=pytest.mark.slow)])
-def images(request, tmp_path_factory):
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
     """A folder of noise images, 25 of each class, of which two are held out."""
-    folder, rng = tmp_path_factory.mktemp("images") / request.param, np.random.default_rng(0)
-    for name in CLASSES[request.param][:2]:
+    folder, rng = tmp_path_factory.mktemp("images"), np.random.default_rng(0)
+    for name in CLASSES:
         (folder / name).mkdir(parents=True)
         for number in range(25):
             pixels = rng.integers(0, 256, (32, 32, 3), np.uint8)
@@ -104,13 +100,12 @@ def images(request, tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="module")
-def runs(images, tmp_path_factory):
+@pytest.fixture(scope="module", params=["terminated", pytest.param("killed", marks=pytest.mark.slow)])
+def runs(request, images, tmp_path_factory):
     """Facts of two runs: one stopped by SIGTERM (in slow tests also by SIGKILL) and resumed, one uninterrupted."""
     folder = tmp_path_factory.mktemp("runs")
     interrupted, uninterrupted = folder / "interrupted", folder / "uninterrupted"
-    facts = {"interrupted": interrupted, "uninterrupted": uninterrupted, "classes": CLASSES[images.name][:2]}
-    facts["guided"] = images.name == "guided"
+    facts = {"interrupted": interrupted, "uninterrupted": uninterrupted}
     with start(images, interrupted, 10**6) as process:
         facts["before_signal"] = wait_for_checkpoint(process, interrupted, 0)
         process.send_signal(signal.SIGTERM)
@@ -119,7 +114,7 @@ def runs(images, tmp_path_factory):
     facts["stopped_at"] = newest_step(interrupted)
     facts["steps_logged_when_stopped"] = logged_steps(interrupted)
     last = max(ADVERSARIAL_FROM, PICTURES_EVERY, facts["stopped_at"]) + 5
-    if facts["guided"]:
+    if request.param == "killed":
         with start(images, interrupted, 10**6) as process:
             last = wait_for_checkpoint(process, interrupted, last)
             process.kill()
@@ -140,7 +135,7 @@ def test_sigterm_saves_a_checkpoint_and_prints_a_line(runs):
 
 
 def test_resume_is_bit_identical_after_sigterm_and_sigkill(runs):
-    """That holds for weights, averages, all optimizers and the step, hence also for batches, flips and mixes."""
+    """That holds for weights, averages, all optimizers and the step, hence also for batches, flips and masks."""
     step, arrays = Checkpoints(runs["interrupted"] / "checkpoints").load_latest()
     expected_step, expected = Checkpoints(runs["uninterrupted"] / "checkpoints").load_latest()
     assert step == expected_step == runs["steps"] == int(arrays["step"])
@@ -174,12 +169,8 @@ def test_each_step_is_logged_once(runs):
         assert set(events.values()) == {1}, [key for key, count in events.items() if count > 1]
         assert [step for tag, step in sorted(events) if tag == "critic_loss"] == logged
         assert ("config", 0) in events
-        later_losses = {"realism_loss": DISCRIMINATOR_FROM}
-        if runs["guided"]:
-            later_losses["recognition_loss"] = GUIDANCE_FROM
-        for loss, first_step in later_losses.items():
-            steps_with_loss = [step for tag, step in sorted(events) if tag == loss]
-            assert steps_with_loss == [step for step in logged if step > first_step]
+        steps_with_loss = [step for tag, step in sorted(events) if tag == "adversarial_loss"]
+        assert steps_with_loss == [step for step in logged if step > DISCRIMINATOR_FROM]
         assert {step for tag, step in events if tag == "blends"} >= {*range(50, steps, PICTURES_EVERY), steps}
 
 
@@ -221,7 +212,7 @@ def test_release_is_the_averaged_model_in_float16(runs):
             np.testing.assert_array_equal(weights[name], arrays[name].astype(np.float16))
     with np.load(folder / "bank.npz") as bank:
         assert bank["latents"].dtype == np.float16 and bank["latents"].shape == (16, 16, 16, 2)
-        assert tuple(bank["class_names"]) == runs["classes"]
+        assert tuple(bank["class_names"]) == CLASSES
         assert Counter(zip(bank["labels"], bank["splits"], strict=True)) == {
             **{(0, "train"): 6, (1, "train"): 6},
             **{(0, "holdout"): 2, (1, "holdout"): 2},

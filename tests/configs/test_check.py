@@ -1,9 +1,9 @@
-"""Checks of GAN configs, before TensorFlow is imported."""
+"""Checks of configs, before TensorFlow is imported."""
 
 import pytest
 
 from common.errors import InputError
-from configs import gan
+from configs import acai, gan
 from configs.check import ARCHITECTURES, AUGMENTATIONS, CHOICES, check
 
 
@@ -68,6 +68,48 @@ def test_invalid_gan_fields_are_refused(variant, name, value, required):
     told = str(error.value)
     assert " must be " in told and "Received: " in told and "\n" not in told
     assert required is None or (f"--config.{name} " in told and required in told and repr(value) in told)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("model.masked_blends", -0.1, r"model.masked_blends must be in \[0, 1\]. Received: -0.1"),
+        ("model.masked_blends", 1.1, r"model.masked_blends must be in \[0, 1\]. Received: 1.1"),
+        ("model.masked_blends", float("nan"), "model.masked_blends must be in"),
+        ("model.latent_width", 1, "model.masked_blends must be 0 for latents of one cell. Received: 0.6"),
+        ("model.codebook_size", 0, "model.codebook_size must be finite and at least 1. Received: 0"),
+        ("model.adversarial_weight", -0.1, "model.adversarial_weight must be finite and at least 0"),
+        ("model.r1_weight", float("inf"), "model.r1_weight must be finite and at least 0"),
+        ("train.adversarial_from_kimg", -1.0, "train.adversarial_from_kimg must be finite and at least 0"),
+        ("train.start_from", "nowhere", "train.start_from must be .* Received: nowhere"),
+    ],
+)
+def test_invalid_acai_fields_are_refused(name, value, message):
+    config = acai.get_config("pegasus")
+    section, field = name.split(".")
+    config[section][field] = value
+    with pytest.raises(InputError, match=f"^--config.{message}"):
+        check(config)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_any_share_of_blends_may_be_masked(share):
+    config = acai.get_config("pegasus")
+    config.model.masked_blends = share
+    check(config)
+
+
+def test_a_model_without_masks_may_have_latents_of_one_cell():
+    config = acai.get_config()
+    config.model.latent_width = 1
+    check(config)
+
+
+def test_only_a_plain_bottleneck_can_start_from_another_model():
+    config = acai.get_config("vae")
+    config.train.start_from = "pegasus"
+    with pytest.raises(InputError, match="--config.model.bottleneck must be plain"):
+        check(config)
 
 
 def test_valid_combinations_of_gan_fields_are_accepted():

@@ -11,18 +11,16 @@ import requests
 
 import train
 import training.acai
-from common import release
 from configs import acai, classifier, gan
 from training.schedule import cosine
 
 VARIANTS = [
     (acai, "paper"),
     (acai, "pegasus"),
-    (acai, "narrow"),
     (acai, "small"),
     (acai, "small_1024"),
     (acai, "lines"),
-    *((acai, f"{prefix}{name}") for prefix in ("", "lines_") for name in acai.OTHERS),
+    *((acai, f"{prefix}{name}") for prefix in ("", "lines_") for name in acai.BASELINES),
     (classifier, "classifier"),
     (classifier, "referee"),
     (gan, "dcgan"),
@@ -42,7 +40,7 @@ def test_paper_config_has_the_papers_values():
     assert (model.width, model.depth, model.critic_depth) == (32, 64, 64)
     assert (model.latent_width, model.latent_channels) == (4, 16)
     assert (model.mix_weight, model.regularisation) == (0.5, 0.2)
-    assert model.realism_weight == 0 and training.ema_rate == 0  # neither is the paper's
+    assert model.adversarial_weight == model.masked_blends == training.ema_rate == 0  # none is the paper's
     assert training.batch_size == 64 and training.schedule == "constant"
     assert training.learning_rate == training.critic_learning_rate == 1e-4
     assert training.total_kimg == pytest.approx(2**24 / 1000, abs=0.5)
@@ -59,7 +57,7 @@ def test_lines_config_has_the_papers_sizes():
     model = config.model
     assert (model.width, model.depth, model.critic_depth) == (32, 16, 16)
     assert (model.latent_width, model.latent_channels) == (2, 16)
-    assert config.data.source == "lines" and model.realism_weight == 0
+    assert config.data.source == "lines" and model.adversarial_weight == model.masked_blends == 0
 
 
 @pytest.mark.parametrize(("variant", "latents"), [("small", 256), ("small_1024", 1024)])
@@ -73,33 +71,23 @@ def test_small_differs_from_the_paper_only_in_documented_fields(variant, latents
     assert config.model.depth == config.model.critic_depth == 16 and config.train.total_kimg == 600
 
 
-@pytest.mark.parametrize("variant", ["narrow", "pegasus"])
-def test_pegasus_pairs_horses_with_birds(variant):
-    config = acai.get_config(variant)
+def test_pegasus_pairs_horses_with_birds():
+    config = acai.get_config("pegasus")
     assert set(config.data.classes) == {"bird", "horse"} and config.data.pairing == "across"
     assert sorted(config.data.groups) == [("bird",), ("horse",)]
-    assert config.data.hold_out and config.model.realism_weight > 0 and 0.9 < config.train.ema_rate < 1
-    training = config.train
-    assert 0 < training.discriminator_from_kimg < training.realism_from_kimg < training.total_kimg
-    judged = training.realism_from_kimg < training.recognition_from_kimg < training.total_kimg
-    assert (config.model.recognition_weight > 0) == judged == (variant == "pegasus")
-
-
-def test_pegasus_starts_from_the_bundled_narrow_model():
-    wide, narrow = acai.get_config("pegasus"), acai.get_config("narrow")
-    sizes = release.read(release.resolve(wide.train.start_from))[0]["model"]
-    for name in ("depth", "critic_depth", "latent_channels", "latent_width", "width"):
-        assert sizes[name] == narrow.model[name]
-    assert wide.model.depth % sizes["depth"] == wide.model.latent_channels % sizes["latent_channels"] == 0
-    assert wide.data == narrow.data
+    assert config.data.hold_out and config.model.adversarial_weight > 0 and 0.9 < config.train.ema_rate < 1
+    training, model = config.train, config.model
+    assert 0 < training.discriminator_from_kimg < training.adversarial_from_kimg < training.total_kimg
+    assert (model.latent_width, model.latent_channels, model.depth) == (8, 16, 32)
+    assert 0 < model.masked_blends < 1 and training.start_from == ""
 
 
 def test_learning_rate_changes_when_the_adversarial_loss_starts():
-    config = acai.get_config("narrow")
-    config.train.realism_from_kimg, config.train.realism_learning_rate = 0.64, 1e-5  # step 10
+    config = acai.get_config("pegasus")
+    config.train.adversarial_from_kimg, config.train.adversarial_learning_rate = 0.64, 1e-5  # step 10
     schedule = training.acai.rate(config, 1e-3, "constant")
     assert [float(schedule(step)) for step in (0, 9, 10, 11)] == pytest.approx([1e-3, 1e-3, 1e-5, 1e-5])
-    config.model.realism_weight = 0.0
+    config.model.adversarial_weight = 0.0
     assert training.acai.rate(config, 1e-3, "constant") == 1e-3
     config.train.total_kimg = 6.4  # 100 steps
     assert float(training.acai.rate(config, 1e-3, "cosine")(50)) == pytest.approx(0.5e-3)
@@ -165,7 +153,7 @@ def test_search_classifier_b_differs_from_the_referee_by_its_seed_only():
 @pytest.mark.parametrize(
     ("module", "names"),
     [
-        (acai, "paper, pegasus, narrow, small, small_1024, lines, baseline, dropout, .*, lines_aae, lines_vqvae"),
+        (acai, "paper, pegasus, small, small_1024, lines, baseline, dropout, .*, lines_aae, lines_vqvae"),
         (classifier, "classifier, search_classifier_b, referee"),
         (gan, "dcgan, cgan, sngan, wgan, wgan_gp"),
     ],
@@ -201,7 +189,6 @@ def test_gans_have_their_papers_settings():
 
 
 SMALL = {
-    "train.start_from": "",
     "model.depth": 2,
     "model.critic_depth": 2,
     "model.discriminator_channels": 2,
@@ -211,8 +198,7 @@ SMALL = {
     "train.total_kimg": 0.004,
     "train.pictures_every_kimg": 0.004,
     "train.discriminator_from_kimg": 0.0,
-    "train.realism_from_kimg": 0.0,
-    "train.recognition_from_kimg": 0.0,
+    "train.adversarial_from_kimg": 0.0,
     "train.jit_compile": "off",
     "train.bank_per_class": (3, 1),
 }
@@ -265,14 +251,14 @@ def check_losses(config, logs):
     if config.family == "gan":
         check_gan_losses(config, logs)
         return
-    realism = config.model.realism_weight
-    assert ("discriminator_loss" in logs) == bool(realism)
+    adversarial = bool(config.model.adversarial_weight)
+    assert ("discriminator_loss" in logs) == ("adversarial_loss" in logs) == adversarial
+    assert ("gradient_penalty" in logs) == bool(config.model.r1_weight)
     assert ("critic_loss" in logs) == bool(config.model.mix_weight)
-    assert ("recognition_loss" in logs) == bool(config.model.recognition_weight)
-    parts = ("reconstruction_loss", "mix_regulariser", "realism_loss", "recognition_loss", "code_regulariser")
+    parts = ("reconstruction_loss", "mix_regulariser", "adversarial_loss", "code_regulariser")
     total = sum(logs.get(name, 0.0) for name in parts)
     assert logs["autoencoder_loss"] == pytest.approx(total, rel=1e-5)
-    rate = config.train.realism_learning_rate if realism else config.train.learning_rate
+    rate = config.train.adversarial_learning_rate if adversarial else config.train.learning_rate
     if config.train.schedule == "cosine":  # after its only step
         rate *= config.train.schedule_floor
     assert logs["learning_rate"] == pytest.approx(rate)

@@ -28,7 +28,6 @@ DEFAULTS = dict(
     adversarial_from_step=0,
     discriminator_channels=2,
     discriminator={},  # options of PatchDiscriminator
-    guidance=(),  # a tuple of ClassifierGuidance
     bottleneck={},  # bottleneck options of Autoencoder
     precision="float32",
 )
@@ -48,11 +47,10 @@ def build(**options):
         adversaries.append(Critic(critic, o.mix_weight, o.regularisation, o.one_backward_pass))
     latent_classifier = networks.classifier(*latents, o.classes)
     if o.adversarial_weight:
-        sizes = o.width, o.discriminator_channels, o.colours, o.discriminator.get("classes", 0)
-        network = networks.patch_discriminator(*sizes, o.precision)
+        network = networks.patch_discriminator(o.width, o.discriminator_channels, o.colours, o.precision)
         ramp = LinearRamp(o.adversarial_weight, o.adversarial_from_step)
         adversaries.append(PatchDiscriminator(network, ramp, **o.discriminator))
-    return ACAI(autoencoder, latent_classifier, (*adversaries, *o.guidance), **model_options)
+    return ACAI(autoencoder, latent_classifier, adversaries, **model_options)
 
 
 def adversary(model, name):
@@ -77,11 +75,10 @@ def make(seed=0, **options):
                 weight.assign(rng.normal(0, 0.1, weight.shape))
     if adversary(model, "critic"):
         model.weights_of("critic")[-1].assign([0.4, 0.5])
-    if adversary(model, "discriminator"):  # real logits on both sides of the hinge: else gradients cancel to 0
+    if adversary(model, "discriminator"):  # logits far from 0: there gradients for real and fake images cancel
         kernel, bias = model.weights_of("discriminator")[-2:]
         kernel.assign(40 * kernel)
-        logits = adversary(model, "discriminator").network(batch(0)["image"])
-        bias.assign_add([1 - tf.reduce_mean(logits)])
+        bias.assign_add([1.0])
     model.compile(RATE, {"discriminator": DISCRIMINATOR_RATE})
     return model
 

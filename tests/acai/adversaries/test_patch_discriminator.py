@@ -1,11 +1,11 @@
-"""The patch discriminator: class shares, penalties and losses worked by hand."""
+"""The patch discriminator: its losses, their gradients and the R1 penalty."""
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from acai import losses, networks
+from acai import networks
 from acai.adversaries import LossScales, Pictures
 from acai.adversaries.patch_discriminator import PatchDiscriminator
 from acai.adversaries.ramp import LinearRamp
@@ -28,33 +28,24 @@ def at_pictures(result):
     return np.concatenate([result.reconstructions, result.blends])
 
 
-def make(ramp_from_step=0, classes=0, **options):
+def make(ramp_from_step=0, **options):
     keras.utils.set_random_seed(0)
-    network = networks.patch_discriminator(8, 2, classes=classes)
-    return PatchDiscriminator(network, LinearRamp(0.5, ramp_from_step), classes=classes, **options)
+    return PatchDiscriminator(networks.patch_discriminator(8, 2), LinearRamp(0.5, ramp_from_step), **options)
 
 
-def test_class_shares_by_hand():
-    """Reconstructions have the class of their image; blend 0 is a quarter of image 0, the rest is image 1."""
-    shares = make(classes=3)._class_shares(tf.constant([1, 0]), tf.constant([0.25, 0.1]))
-    one_hot = [[0, 1, 0], [1, 0, 0]]
-    np.testing.assert_allclose(shares, [*one_hot, *one_hot, [0.75, 0.25, 0], [0.1, 0.9, 0]])
-    assert make()._class_shares(tf.constant([1, 0]), tf.constant([0.25, 0.1])) is None
-
-
-@pytest.mark.parametrize("loss", losses.ADVERSARIAL_LOSSES)
-def test_losses_and_gradients_are_those_of_the_plain_form(loss):
-    discriminator = make(loss=loss)
+def test_losses_and_gradients_are_those_of_the_plain_form():
+    """Minus log probabilities of the right answer, and for the autoencoder of the wrong one."""
+    discriminator = make()
     result = call(discriminator, scales=(2.0, 4.0))
     images, decoded = noise(2, 8, 8, 3), noise(4, 8, 8, 3, seed=1)
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(decoded)
-        real, fake = discriminator.network(images), discriminator.network(decoded)
-        trains_discriminator, trains_autoencoder = losses.ADVERSARIAL_LOSSES[loss]
-        discriminator_loss, adversarial_loss = trains_discriminator(real, fake), trains_autoencoder(fake)
+        real, fake = tf.sigmoid(discriminator.network(images)), tf.sigmoid(discriminator.network(decoded))
+        discriminator_loss = -tf.reduce_mean(tf.math.log(real)) - tf.reduce_mean(tf.math.log(1 - fake))
+        adversarial_loss = -tf.reduce_mean(tf.math.log(fake))
     np.testing.assert_allclose(result.logs["discriminator_loss"], discriminator_loss, rtol=1e-5)
-    np.testing.assert_allclose(result.logs["realism_loss"], 0.5 * adversarial_loss, rtol=1e-5)
-    assert result.autoencoder_loss is result.logs["realism_loss"]
+    np.testing.assert_allclose(result.logs["adversarial_loss"], 0.5 * adversarial_loss, rtol=1e-5)
+    assert result.autoencoder_loss is result.logs["adversarial_loss"]
     expected = 4 * 0.5 * tape.gradient(adversarial_loss, decoded)
     np.testing.assert_allclose(at_pictures(result), expected, rtol=1e-4, atol=1e-7)
     expected = tape.gradient(discriminator_loss, discriminator.network.trainable_variables)
@@ -64,8 +55,8 @@ def test_losses_and_gradients_are_those_of_the_plain_form(loss):
 
 def test_before_its_step_the_adversarial_loss_is_zero():
     early, late = (call(make(ramp_from_step=6), step=step) for step in (5, 6))
-    assert float(early.logs["realism_loss"]) == 0 and not np.any(at_pictures(early))
-    assert float(late.logs["realism_loss"]) != 0 and np.any(at_pictures(late))
+    assert float(early.logs["adversarial_loss"]) == 0 and not np.any(at_pictures(early))
+    assert float(late.logs["adversarial_loss"]) != 0 and np.any(at_pictures(late))
     for before, after in zip(early.network, late.network, strict=True):
         np.testing.assert_array_equal(before, after)
 
@@ -80,10 +71,10 @@ def test_the_ramp_is_linear():
 
 
 def test_penalty_of_a_linear_discriminator_is_half_its_squared_weights():
-    discriminator = make(loss="non_saturating", gradient_penalty=3.0)
+    discriminator = make(gradient_penalty=3.0)
     weights = noise(8 * 8 * 3, 1, seed=2)
     discriminator.network = lambda images, training: tf.reshape(images, (-1, 8 * 8 * 3)) @ weights
-    penalty = discriminator._gradient_penalty(noise(2, 8, 8, 3), None, SEED)
+    penalty = discriminator._gradient_penalty(noise(2, 8, 8, 3))
     np.testing.assert_allclose(penalty, tf.reduce_sum(weights**2) / 2, rtol=1e-5)
 
 
@@ -95,38 +86,5 @@ def test_penalty_is_part_of_the_discriminators_loss_only():
     np.testing.assert_array_equal(plain.logs["discriminator_loss"], penalised.logs["discriminator_loss"])
 
 
-def test_augmentation_changes_the_losses_reproducibly():
-    plain, (augmented, again) = call(make()), [call(make(augment=("translation",))) for _ in range(2)]
-    assert float(plain.logs["discriminator_loss"]) != float(augmented.logs["discriminator_loss"])
-    np.testing.assert_array_equal(at_pictures(augmented), at_pictures(again))
-    with pytest.raises(ValueError, match="Augmentations must be among"):
-        make(augment=("blur",))
-
-
-def test_class_logit_is_the_projection():
-    """The embedding times the last features, computed from the network's layers."""
-    network = networks.patch_discriminator(8, 2, classes=3)
-    images, shares = noise(2, 8, 8, 3), tf.constant([[0, 1, 0], [0.5, 0.5, 0]], tf.float32)
-    embedding = next(layer for layer in network.layers if isinstance(layer, keras.layers.Dense)).kernel
-    hidden = images
-    *body, last = [layer for layer in network.layers if isinstance(layer, keras.layers.Conv2D)]
-    for layer in body:
-        hidden = tf.nn.leaky_relu(layer(hidden), 0.2)
-    expected = last(hidden)[..., 0] + tf.einsum("bhwc,bc->bhw", hidden, shares @ embedding)
-    np.testing.assert_allclose(network([images, shares]), expected, rtol=1e-4, atol=1e-6)
-
-
-def test_feature_error_by_hand():
-    """Maps (1, 3) and (2): errors (1, 1) / 5 for mean square 5, and 4 / 4."""
-    images, reconstructed = [np.array([1.0, 3]), np.array([2.0])], [np.array([2.0, 2]), np.array([0.0])]
-    np.testing.assert_allclose(losses.feature_loss(images, reconstructed), (1 / 5 + 1) / 2)
-    assert losses.feature_loss(images, images) == 0
-
-
-def test_other_losses_by_hand():
-    np.testing.assert_allclose(losses.absolute_reconstruction_loss(np.array([1.0, -1]), np.array([0.5, 1])), 1.25)
-    zeros = np.zeros(3)
-    np.testing.assert_allclose(losses.logistic_discriminator_loss(zeros, zeros), 2 * np.log(2), rtol=1e-6)
-    real, fake = np.log([3.0]), np.log([1 / 4])  # taken for real with probabilities 3/4 and 1/5
-    np.testing.assert_allclose(losses.logistic_discriminator_loss(real, fake), -np.log(3 / 4 * 4 / 5), rtol=1e-6)
-    np.testing.assert_allclose(losses.real_label_loss(fake), -np.log(1 / 5), rtol=1e-6)
+def test_it_trains_from_its_step():
+    assert [make(from_step=3).is_active(step) for step in (0, 2, 3, 4)] == [False, False, True, True]

@@ -8,27 +8,12 @@ import pytest
 import tensorflow as tf
 
 import configs.acai
-from acai.adversaries.classifier_guidance import ClassifierGuidance
-from acai.adversaries.ramp import LinearRamp
-from acai.reconstruction import absolute_loss
+from acai.mixing import MaskedMix
 from common.backend import compiler, towers
 from common.distribute import replicas
 from common.errors import InputError
 from configs.check import check
 from tests.support.acai_models import build
-
-DISCRIMINATOR = dict(
-    loss="non_saturating",
-    gradient_penalty=0.03,
-    augment=("flip", "colour", "translation", "cutout"),
-    classes=3,
-)
-
-
-def log_probabilities(images):
-    """Log probabilities of three classes, from sums over different pixels."""
-    weights = tf.constant(np.random.default_rng(2).normal(0, 0.2, (192, 3)), tf.float32)
-    return tf.nn.log_softmax(tf.reshape(images, (-1, 192)) @ weights)
 
 
 def batch(size=8):
@@ -47,12 +32,9 @@ def step(model, count):
     [
         {},
         {"mix_weight": 0.0},
-        {"reconstruction_loss": absolute_loss, "mix_weight": 0.0, "adversarial_weight": 0.3},
-        {"adversarial_weight": 0.3, "discriminator": DISCRIMINATOR},
-        pytest.param(
-            {"guidance": (ClassifierGuidance(LinearRamp(0.3), log_probabilities, (2, 0, 1)),)},
-            marks=pytest.mark.slow,
-        ),
+        {"mix_weight": 0.0, "adversarial_weight": 0.3},
+        {"adversarial_weight": 0.3, "discriminator": {"gradient_penalty": 0.03}},
+        {"mixing": MaskedMix(0.6)},
         *(
             pytest.param({"bottleneck": bottleneck}, marks=marks)
             for bottleneck, marks in (
