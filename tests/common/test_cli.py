@@ -63,27 +63,27 @@ def test_start_up_messages_of_tensorflow_are_hidden(tmp_path, level, heard):
 def test_only_the_import_of_keras_does_not_find_scikit_learn(tmp_path):
     (tmp_path / "sklearn.py").write_text("")
     (tmp_path / "tensorflow.py").write_text(STAND_IN.format(gpus=[]))
-    (tmp_path / "keras.py").write_text("try:\n    import sklearn\nexcept ImportError:\n    print('not found')\n")
+    (tmp_path / "keras.py").write_text("try:\n    import sklearn\nexcept ImportError:\n    print('not result')\n")
     text = "command.import_tensorflow()\nimport sklearn\nprint(sklearn.__name__)"
-    found = program(text, os.environ | {"PYTHONPATH": str(tmp_path)})
-    assert found.stderr == ""
-    assert (found.stdout.splitlines()[0], found.stdout.splitlines()[-1]) == ("not found", "sklearn")
+    result = program(text, os.environ | {"PYTHONPATH": str(tmp_path)})
+    assert result.stderr == ""
+    assert (result.stdout.splitlines()[0], result.stdout.splitlines()[-1]) == ("not result", "sklearn")
 
 
 @pytest.mark.parametrize(
-    ("processor", "own", "expected"),
+    ("processor", "value", "expected"),
     [("x86_64", None, "1"), ("AMD64", None, "1"), ("x86_64", "0", "0"), ("arm64", None, "None")],
 )
-def test_onednn_is_on_where_tensorflow_has_it(tmp_path, processor, own, expected):
+def test_onednn_is_on_where_tensorflow_has_it(tmp_path, processor, value, expected):
     """By default TensorFlow uses it with AVX-512 only. The environment can turn it off."""
     (tmp_path / "keras.py").write_text("")
     variable = "import os\nprint(os.environ.get('TF_ENABLE_ONEDNN_OPTS'))\n"
     (tmp_path / "tensorflow.py").write_text(variable + STAND_IN.format(gpus=[]))
     environment = {k: v for k, v in os.environ.items() if k != "TF_ENABLE_ONEDNN_OPTS"}
-    environment |= {"PYTHONPATH": str(tmp_path)} | ({"TF_ENABLE_ONEDNN_OPTS": own} if own else {})
+    environment |= {"PYTHONPATH": str(tmp_path)} | ({"TF_ENABLE_ONEDNN_OPTS": value} if value else {})
     pretend = f"import platform\nplatform.machine = lambda: '{processor}'\n"
-    found = program(pretend + "command.import_tensorflow()", environment)
-    assert found.stdout.splitlines()[0] == expected
+    result = program(pretend + "command.import_tensorflow()", environment)
+    assert result.stdout.splitlines()[0] == expected
 
 
 @pytest.mark.parametrize(
@@ -101,8 +101,8 @@ def test_onednn_is_on_where_tensorflow_has_it(tmp_path, processor, own, expected
 def test_device_settings_are_made_before_initialization(tmp_path, options, gpus, expected):
     (tmp_path / "keras.py").write_text("")
     (tmp_path / "tensorflow.py").write_text(STAND_IN.format(gpus=[f"gpu{i}" for i in range(gpus)]))
-    found = program(f"command.import_tensorflow({options})", os.environ | {"PYTHONPATH": str(tmp_path)})
-    assert (found.stdout.splitlines(), found.stderr) == (expected, "")
+    result = program(f"command.import_tensorflow({options})", os.environ | {"PYTHONPATH": str(tmp_path)})
+    assert (result.stdout.splitlines(), result.stderr) == (expected, "")
 
 
 @pytest.mark.parametrize(
@@ -120,8 +120,8 @@ def test_environment_is_set_before_tensorflow_is_imported(tmp_path, environment,
     variables = "import os\nprint(os.environ['TF_FORCE_GPU_ALLOW_GROWTH'], os.environ.get('XLA_FLAGS'))\n"
     (tmp_path / "tensorflow.py").write_text(variables + STAND_IN.format(gpus=[]))
     others = {k: v for k, v in os.environ.items() if k not in ("TF_FORCE_GPU_ALLOW_GROWTH", "XLA_FLAGS")}
-    found = program(f"command.import_tensorflow({options})", others | environment | {"PYTHONPATH": str(tmp_path)})
-    assert found.stdout.splitlines()[0] == expected
+    result = program(f"command.import_tensorflow({options})", others | environment | {"PYTHONPATH": str(tmp_path)})
+    assert result.stdout.splitlines()[0] == expected
 
 
 @pytest.mark.slow
@@ -129,8 +129,8 @@ def test_xla_knows_the_flag_for_determinism():
     """XLA ends the process if it does not know a flag."""
     text = "command.import_tensorflow(deterministic=True)\nimport tensorflow as tf\n"
     text += "print(int(tf.function(lambda x: 2 * x, jit_compile=True)(tf.constant(3))))"
-    found = program(text, os.environ)
-    assert (found.returncode, found.stdout) == (0, "6\n"), found.stderr
+    result = program(text, os.environ)
+    assert (result.returncode, result.stdout) == (0, "6\n"), result.stderr
 
 
 def test_one_line_shortens_and_escapes_messages():

@@ -1,4 +1,4 @@
-"""Grey levels worked by hand, grids cell by cell, PNG files that are whole or not there."""
+"""Grey levels worked by hand, grids cell by cell, and PNG files that are complete or absent."""
 
 import os
 
@@ -60,8 +60,8 @@ def test_grid_places_every_cell():
         row, column = divmod(k, 4)
         for dy in (0, 1):
             for dx in (0, 1):
-                found = result[row * 6 + dy : row * 6 + 6 : 2, column * 10 + dx : column * 10 + 10 : 2]
-                np.testing.assert_array_equal(found, cell)
+                pixels = result[row * 6 + dy : row * 6 + 6 : 2, column * 10 + dx : column * 10 + 10 : 2]
+                np.testing.assert_array_equal(pixels, cell)
     assert not result[12:, 30:].any()
 
 
@@ -126,18 +126,18 @@ def test_a_failed_write_leaves_the_old_picture(tmp_path, monkeypatch, moment):
     assert os.listdir(tmp_path) == ["picture.png"]
 
 
-def test_the_file_is_whole_before_it_gets_its_name(tmp_path, monkeypatch):
-    seen, replace = [], os.replace
+def test_the_file_is_complete_before_it_gets_its_name(tmp_path, monkeypatch):
+    sizes, replace = [], os.replace
 
-    def watch(source, target):
+    def load_and_replace(source, target):
         with Image.open(source) as file:
             file.load()
-            seen.append(file.size)
+            sizes.append(file.size)
         replace(source, target)
 
-    monkeypatch.setattr(images.os, "replace", watch)
+    monkeypatch.setattr(images.os, "replace", load_and_replace)
     write_png(tmp_path / "picture.png", np.zeros((3, 4, 3), np.uint8))
-    assert seen == [(4, 3)]
+    assert sizes == [(4, 3)]
 
 
 @pytest.mark.parametrize(("shape", "dtype"), [((2, 2, 3), float), ((2, 2), np.uint8), ((2, 2, 4), np.uint8)])

@@ -1,4 +1,4 @@
-"""One training a folder: who holds the lock is named, and a killed holder leaves none behind."""
+"""The lock of a run directory: the error names its holder, and it ends with the holder's process."""
 
 import errno
 import fcntl
@@ -34,30 +34,30 @@ def holder(tmp_path):
 def test_error_of_a_second_process_names_the_holder(tmp_path, holder):
     with pytest.raises(InputError) as error:
         FolderLock(tmp_path)
-    told = str(error.value)
-    assert f"{tmp_path}, in use by process {holder.pid} on {socket.gethostname()} since " in told
-    assert re.search(r"since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d; ", told) and "\n" not in told
-    assert "--workdir" in told
+    message = str(error.value)
+    assert f"{tmp_path}, in use by process {holder.pid} on {socket.gethostname()} since " in message
+    assert re.search(r"since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d; ", message) and "\n" not in message
+    assert "--workdir" in message
 
 
 def test_command_refuses_a_locked_folder_and_changes_nothing(tmp_path, holder):
     (tmp_path / "tensorflow.py").write_text("import os; os._exit(99)")
     (tmp_path / "config.json").write_text("{}")
-    (tmp_path / ".unfinished-1").write_text("what the first is about to rename")
+    (tmp_path / ".unfinished-1").write_text("a file that the holder is about to rename")
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
     command = [sys.executable, "train.py", "--config=configs/acai.py:lines", f"--workdir={tmp_path}"]
     environment = os.environ | {"PYTHONPATH": str(tmp_path)}
-    made = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
-    assert (made.returncode, made.stdout) == (2, ""), made.stderr
-    assert made.stderr.startswith("error: ") and made.stderr.count("\n") == 1
-    assert f"process {holder.pid} on" in made.stderr
+    result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
+    assert (result.returncode, result.stdout) == (2, ""), result.stderr
+    assert result.stderr.startswith("error: ") and result.stderr.count("\n") == 1
+    assert f"process {holder.pid} on" in result.stderr
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_lock_ends_when_its_holder_is_killed(tmp_path, holder):
     holder.send_signal(signal.SIGKILL)
     holder.wait()
-    assert (tmp_path / ".lock").read_text().startswith(f"process {holder.pid} ")  # only its name stays
+    assert (tmp_path / ".lock").read_text().startswith(f"process {holder.pid} ")  # the file keeps its text
     lock = FolderLock(tmp_path)
     assert (tmp_path / ".lock").read_text().startswith(f"process {os.getpid()} ")
     lock.release()

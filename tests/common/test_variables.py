@@ -26,9 +26,9 @@ NAMES += [f"net/batch_normalization_0/moving_{name}" for name in ("mean", "varia
 def test_names_are_those_of_layers_whatever_keras_has_counted():
     for _ in range(2):  # Keras numbers the second network's layers on
         network = dense_network()
-        found = variables.variables_by_name("net", network)
-        assert list(found) == NAMES
-        assert [id(v) for v in found.values()] == [id(v) for v in network.variables]
+        named_variables = variables.variables_by_name("net", network)
+        assert list(named_variables) == NAMES
+        assert [id(v) for v in named_variables.values()] == [id(v) for v in network.variables]
 
 
 def test_layers_without_weights_change_no_name():
@@ -69,9 +69,9 @@ def test_every_variable_of_every_optimizer_has_a_name():
     optimizers = {"a": keras.optimizers.Adam(), "b": keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD())}
     for optimizer in optimizers.values():
         optimizer.build([keras.Variable([1.0])])
-    found = variables.optimizer_variables_by_name(optimizers)
-    assert list(found)[:2] == ["a_optimizer/00", "a_optimizer/01"]
-    assert [id(v) for v in found.values()] == [id(v) for o in optimizers.values() for v in o.variables]
+    named_variables = variables.optimizer_variables_by_name(optimizers)
+    assert list(named_variables)[:2] == ["a_optimizer/00", "a_optimizer/01"]
+    assert [id(v) for v in named_variables.values()] == [id(v) for o in optimizers.values() for v in o.variables]
 
 
 @pytest.mark.parametrize(

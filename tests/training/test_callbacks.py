@@ -23,13 +23,13 @@ def read_events(folder):
     """Returns {(tag, step): tensor protos} of all event files, read by TensorBoard."""
     from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
-    found = {}
+    tensors = {}
     for name in sorted(os.listdir(folder)):
         if "tfevents" in name:
             for event in EventFileLoader(os.path.join(folder, name)).Load():
                 for value in event.summary.value:
-                    found.setdefault((value.tag, event.step), []).append(value.tensor)
-    return found
+                    tensors.setdefault((value.tag, event.step), []).append(value.tensor)
+    return tensors
 
 
 def scalars_of(events):
@@ -154,10 +154,15 @@ def warnings_of(caplog, losses, name="critic_loss", **options):
 @pytest.mark.parametrize("name", ["critic_loss", "reconstruction_loss"])
 def test_rising_loss_is_reported_with_its_values(caplog, name):
     losses = [0.5, 0.1, 0.2, 0.39, 0.45, 0.5, 0.8, 0.95, 2.0, 8.0]
-    found = warnings_of(caplog, losses, name)
-    assert [step for step, _ in found] == [5, 8, 9, 10]  # over 4; then over twice the last told: 4.5, 9.5, 20
-    assert "step 5" in found[0][1] and name in found[0][1]
-    assert "0.45" in found[0][1] and "4.5 times" in found[0][1] and "(0.1)" in found[0][1]
+    warnings = warnings_of(caplog, losses, name)
+    assert [step for step, _ in warnings] == [
+        5,
+        8,
+        9,
+        10,
+    ]  # above 4 times; then above twice the last ratio: 9, 19, 40
+    assert "step 5" in warnings[0][1] and name in warnings[0][1]
+    assert "0.45" in warnings[0][1] and "4.5 times" in warnings[0][1] and "(0.1)" in warnings[0][1]
 
 
 def test_noisy_falling_loss_gives_no_warning(caplog):

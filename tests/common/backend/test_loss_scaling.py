@@ -22,10 +22,10 @@ BRANCHES = {"If", "StatelessIf", "Case", "StatelessCase", "While", "StatelessWhi
 def gradients(step):
     """Two scaled gradients; one number overflows at steps 1, 2 and 5."""
     random = np.random.default_rng(step)
-    found = [random.normal(0, 1000, shape).astype(np.float32) for shape in ((3, 4), (4,))]
+    gradients = [random.normal(0, 1000, shape).astype(np.float32) for shape in ((3, 4), (4,))]
     if step in (1, 2, 5):
-        found[step % 2].flat[step % 3] = [np.inf, np.nan, -np.inf][step % 3]
-    return [tf.constant(gradient) for gradient in found]
+        gradients[step % 2].flat[step % 3] = [np.inf, np.nan, -np.inf][step % 3]
+    return [tf.constant(gradient) for gradient in gradients]
 
 
 def states_after_each_step(scaler_class, make_inner, compiled):
@@ -68,8 +68,8 @@ def test_overflow_changes_no_bit_with_xla():
 
 def operations(function, *arguments):
     graph = tf.function(function, autograph=False).get_concrete_function(*arguments).graph
-    found = {op.type for op in graph.get_operations()}
-    return found | {node.op for f in graph.as_graph_def().library.function for node in f.node_def}
+    types = {op.type for op in graph.get_operations()}
+    return types | {node.op for f in graph.as_graph_def().library.function for node in f.node_def}
 
 
 def test_keras_has_a_conditional_and_ours_has_none():

@@ -68,17 +68,17 @@ def test_step_in_towers_equals_the_plain_step(options):
 
 def test_towers_get_mirrored_rows_and_return_means():
     """A tower gets pairs of mirrored rows, and its draws are rows of the whole batch's draw."""
-    seen, seed = [], tf.constant([1, 2], tf.int64)
+    calls, seed = [], tf.constant([1, 2], tf.int64)
     whole = tf.random.stateless_uniform((8,), seed, alg="philox")
 
     def step(rows):
-        seen.append((rows["row"].numpy().tolist(), replicas.replica_index(), replicas.num_replicas()))
+        calls.append((rows["row"].numpy().tolist(), replicas.replica_index(), replicas.num_replicas()))
         drawn = replicas.draw(tf.random.stateless_uniform, tf.shape(rows["row"]), seed, alg="philox")
         assert drawn.numpy().tolist() == tf.gather(whole, rows["row"]).numpy().tolist()
         return {"mean": tf.reduce_mean(tf.cast(rows["row"], tf.float32) ** 2)}, [tf.reduce_mean(drawn)]
 
     logs, (drawn,) = replicas.run_in_towers(step, 2, {"row": tf.range(8)})
-    assert seen == [([0, 1, 6, 7], 0, 2), ([2, 3, 4, 5], 1, 2)]
+    assert calls == [([0, 1, 6, 7], 0, 2), ([2, 3, 4, 5], 1, 2)]
     assert float(logs["mean"]) == np.mean(np.arange(8) ** 2)
     assert float(drawn) == pytest.approx(np.mean(whole), rel=1e-6)
 

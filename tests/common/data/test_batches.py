@@ -142,13 +142,13 @@ def test_shifts_are_windows_of_the_mirrored_image():
     images = rng.integers(0, 256, (500, 6, 7, 2), dtype=np.uint8)
     dataset = datasets.ImageDataset(images, np.arange(500, dtype=np.int32), np.arange(500), ("a",), "train")
     (batch,) = take(1, dataset, 500, seed=3, shift=2)
-    seen = set()
+    windows = set()
     for image, row in zip(batch["image"], batch["label"], strict=True):
         padded = np.pad(images[row], ((2, 2), (2, 2), (0, 0)), mode="reflect")
-        found = [(i, j) for i in range(5) for j in range(5) if np.array_equal(padded[i : i + 6, j : j + 7], image)]
-        assert len(found) == 1
-        seen |= set(found)
-    assert len(seen) == 25
+        equal = {(i, j) for i in range(5) for j in range(5) if np.array_equal(padded[i : i + 6, j : j + 7], image)}
+        assert len(equal) == 1
+        windows |= equal
+    assert len(windows) == 25
     (again,), (other,) = (take(1, dataset, 500, seed=seed, shift=2) for seed in (3, 4))
     np.testing.assert_array_equal(again["image"], batch["image"])
     assert not np.array_equal(other["image"], batch["image"])

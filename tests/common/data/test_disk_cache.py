@@ -58,8 +58,8 @@ def test_selecting_images_reads_nothing(both):
     train, holdout = datasets.split_holdout(disk)
     chosen = train.select(("b",))
     os.rename(file_of(disk).with_name("away"), file_of(disk))
-    for found, expected in zip((train, holdout), datasets.split_holdout(memory), strict=True):
-        np.testing.assert_array_equal(found.images[:], expected.images)
+    for actual, expected in zip((train, holdout), datasets.split_holdout(memory), strict=True):
+        np.testing.assert_array_equal(actual.images[:], expected.images)
     np.testing.assert_array_equal(chosen.images[:], datasets.split_holdout(memory)[0].select(("b",)).images)
 
 
@@ -67,17 +67,17 @@ def test_selecting_images_reads_nothing(both):
 def test_batches_from_disk_and_memory_are_bit_identical(both, options):
     memory, disk = ([*datasets.split_holdout(dataset)][0] for dataset in both)  # rows that are not the records
     for start in (0, 1, 7, 10**6):
-        found, expected = (
+        actual, expected = (
             list(batches.batches(d, 6, 3, start, **options).take(9).as_numpy_iterator()) for d in (disk, memory)
         )
-        for one, other in zip(found, expected, strict=True):
+        for one, other in zip(actual, expected, strict=True):
             assert one["image"].tobytes() == other["image"].tobytes()
             np.testing.assert_array_equal(one["label"], other["label"])
 
 
 def test_iterating_in_order_equals_memory(both):
-    for found, expected in zip(*(batches.iterate_in_order(dataset, 10) for dataset in both), strict=True):
-        np.testing.assert_array_equal(found, expected)
+    for actual, expected in zip(*(batches.iterate_in_order(dataset, 10) for dataset in both), strict=True):
+        np.testing.assert_array_equal(actual, expected)
 
 
 def test_file_is_a_valid_tfrecord_file(both):
@@ -270,8 +270,8 @@ def test_training_from_disk_is_bit_identical_to_memory(tmp_path):
     def train(name, kimg, limit):
         words = f"{sizes} --config.train.total_kimg={kimg} --config.data.memory_limit_gib={limit}".split()
         command = [sys.executable, "train.py", *words, f"--workdir={tmp_path / name}"]
-        made = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900)
-        assert made.returncode == 0, made.stderr
+        result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900)
+        assert result.returncode == 0, result.stderr
 
     train("memory", 0.06, -1)
     assert not (tmp_path / "cache").exists()
