@@ -19,6 +19,7 @@ from common.data import batches, lines
 from common.data.cifar10 import CIFAR10_CLASSES
 from common.images import to_uint8
 from evaluation.training_metrics import BlendMetrics, measure_lines
+from pegasus.labels import parent_ids
 from pictures import acai_training_grid
 from training.callbacks import WarnOnDivergence
 from training.schedule import cosine, steps
@@ -162,8 +163,9 @@ def render(config, model, datasets):
 
 
 def write_release(config, model, datasets, folder):
-    """Writes the released networks and a bank of latents into `folder`."""
-    bank = latent_bank.build_bank(model.released.encode, datasets, config.train.bank_per_class)
+    """Writes the released networks and a bank of latents, those of a search's parents included, into `folder`."""
+    always = parent_ids() if config.data.source == "cifar10" else ()
+    bank = latent_bank.build_bank(model.released.encode, datasets, config.train.bank_per_class, always=always)
     settings = config.to_dict()
     settings["model"]["colours"] = datasets[0].images.shape[-1]
     if config.data.source == "folder":

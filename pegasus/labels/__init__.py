@@ -105,6 +105,12 @@ def horse_riders():
     return read(Path(__file__).with_name("horse_riders.csv"), HorseRider)
 
 
+def parent_ids():
+    """Returns the ids of all labelled birds and of the white horses from the side, a set: parents of winged horses."""
+    white = {id for id, label in horse_side_views().items() if label.shade == "white"}
+    return white | bird_wings().keys()
+
+
 def read(path, label):
     """Reads a table of labels.
 

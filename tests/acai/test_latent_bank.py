@@ -27,6 +27,8 @@ def test_subsets_have_equal_classes_and_are_nested():
     np.testing.assert_array_equal(latent_bank.draw_subset(dataset(), 99), np.arange(30))
     np.testing.assert_array_equal(latent_bank.draw_subset(dataset(), 4), small)
     assert not np.array_equal(latent_bank.draw_subset(dataset(), 4, seed=1), small)
+    added = latent_bank.draw_subset(dataset(), 4, always=(1000 + small[0], 1029, 7))  # the data set lacks id 7
+    np.testing.assert_array_equal(added, np.union1d(small, [29]))
 
 
 def test_bank_records_the_image_of_each_latent():

@@ -45,6 +45,13 @@ def test_half_of_the_riders_are_for_control_and_none_has_a_side_view():
     assert not labels.horse_riders().keys() & labels.horse_side_views().keys()
 
 
+def test_parents_are_all_labelled_birds_and_the_white_horses():
+    horses = labels.horse_side_views()
+    assert {1532, 123} < labels.parent_ids() and labels.bird_wings().keys() < labels.parent_ids()
+    assert len(labels.parent_ids()) == 207 + 337
+    assert {id for id in horses if horses[id].shade == "brown"}.isdisjoint(labels.parent_ids())
+
+
 def test_labels_cannot_be_changed():
     with pytest.raises(TypeError):
         labels.bird_wings()[1] = None
