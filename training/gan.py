@@ -30,7 +30,10 @@ def callbacks():
 
 def stream(config, train, step):
     """Returns the batches from `step` on, a tf.data.Dataset."""
-    return batches.batches(train, config.train.batch_size, config.train.seed, step, config.data.flip)
+    data = config.data
+    chosen = train.select_ids(data.ids) if data.ids else train
+    size, seed = config.train.batch_size, config.train.seed
+    return batches.batches(chosen, size, seed, step, data.flip, alternate=data.alternate)
 
 
 def build(config, train):

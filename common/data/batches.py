@@ -12,7 +12,7 @@ from common.errors import InputError
 from common.images import to_float
 
 
-def batches(dataset, batch_size, seed, start_step=0, flip=False, shift=0, across=None):
+def batches(dataset, batch_size, seed, start_step=0, flip=False, shift=0, across=None, alternate=False):
     """Creates an endless stream of shuffled batches.
 
     Element k is a pure function of (seed, start_step + k), with the same bits from memory and from disk, so a
@@ -23,6 +23,10 @@ def batches(dataset, batch_size, seed, start_step=0, flip=False, shift=0, across
     the first group and rows B/2 to B - 1 from those of the second, each with its own epochs. So every image is
     mixed with one of the other group. None pairs images by the shuffle alone, as in the paper.
 
+    With `alternate=True`, a batch has images of one class: an epoch of the first class, then one of the second,
+    and so on in turn. An epoch of N images is ceil(N / B) batches here, and the next one of the class goes on in
+    its permutations from there.
+
     Args:
         dataset: ImageDataset.
         batch_size: images per batch, B; even with `across`.
@@ -31,20 +35,23 @@ def batches(dataset, batch_size, seed, start_step=0, flip=False, shift=0, across
         flip: mirror each image left to right with probability 1/2.
         shift: move each image by up to this many pixels along both axes; the border is mirrored.
         across: two groups of class names that divide the dataset's classes between them.
+        alternate: see above; not with `across`.
 
     Returns:
         A `tf.data.Dataset` of {"image": uint8 [B, H, W, C], "label": int32 [B]}. Images remain uint8 until the
         step converts them with `as_floats`, because uint8 is a quarter of the bytes to copy to a GPU.
 
     Raises:
-        InputError: an argument is out of range, or a group has no image.
+        InputError: an argument is out of range, or a group or class has no image.
     """
     import tensorflow as tf
 
     groups = [np.arange(len(dataset))]
     if across is not None:
         groups = _group_rows(dataset, across)
-    share, remainder = divmod(batch_size, len(groups))
+    elif alternate:
+        groups = [np.flatnonzero(dataset.labels == label) for label in range(len(dataset.class_names))]
+    share, remainder = divmod(batch_size, 1 if across is None else len(groups))
     if share < 1 or remainder:
         raise InputError(f"batch_size must be {'even' if across else 'positive'}. Received: {batch_size}.")
     if not all(len(rows) for rows in groups):
@@ -55,9 +62,11 @@ def batches(dataset, batch_size, seed, start_step=0, flip=False, shift=0, across
         labels = tf.constant(dataset.labels, tf.int32)
         images = None if on_disk else tf.constant(dataset.images)
     flip_key, shift_key = stream_key(seed, "flip"), stream_key(seed, "shift")
-    streams = [
-        _shuffled(rows, stream_key(seed, f"shuffle {i}"), share, start_step) for i, rows in enumerate(groups)
-    ]
+    keys = [stream_key(seed, f"shuffle {i}") for i in range(len(groups))]
+    if alternate:
+        streams = [_alternating(groups, keys, batch_size, start_step)]
+    else:
+        streams = [_shuffled(rows, key, share, start_step) for rows, key in zip(groups, keys, strict=True)]
 
     def batch(step, *rows):
         rows = tf.concat(rows, 0)  # [B]
@@ -133,6 +142,21 @@ def _shuffled(rows, key, batch_size, start_step):
 
     stream = steps_from(epoch).flat_map(shuffled_epoch).skip(offset)
     return stream.batch(batch_size, drop_remainder=True)
+
+
+def _alternating(groups, keys, batch_size, start_step):
+    """Returns a Dataset of int64 [batch_size]: rows of one group for an epoch, then of the next, in turn."""
+    import tensorflow as tf
+
+    lengths = [-(-len(rows) // batch_size) for rows in groups]  # batches an epoch
+    turns = np.repeat(np.arange(len(groups)), lengths)  # the group of each step of a cycle
+    cycles, place = divmod(start_step, len(turns))
+    starts = cycles * np.array(lengths) + np.bincount(turns[:place], minlength=len(groups))
+    streams = [
+        _shuffled(rows, key, batch_size, int(start)) for rows, key, start in zip(groups, keys, starts, strict=True)
+    ]
+    choices = steps_from(start_step).map(lambda step: tf.gather(turns, step % len(turns)))
+    return tf.data.Dataset.choose_from_datasets(streams, choices)
 
 
 def _shifted(images, shift, top, left):

@@ -63,6 +63,10 @@ class ImageDataset:
         labels = new_labels[self.labels]
         return dataclasses.replace(self, labels=labels, class_names=classes)._keep(labels >= 0)
 
+    def select_ids(self, ids):
+        """Returns the images whose ids are among `ids`; those that this split lacks are left out."""
+        return self._keep(np.isin(self.ids, ids))
+
     def limit_per_class(self, count):
         """Returns at most `count` images of each class, evenly spaced in the order of the class."""
         kept = np.zeros(len(self), bool)

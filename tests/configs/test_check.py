@@ -56,6 +56,7 @@ def passes(config):
         ("dcgan", "train.beta_2", 1.0, "below 1"),
         ("dcgan", "train.instance_noise_kimg", -1.0, "at least 0"),
         ("cgan", "data.first", "pegasus", "one of data.classes"),
+        ("alternating", "data.ids", (7, "8"), "integers"),
         ("cgan", "data.second", "pegasus", "one of data.classes"),
     ],
 )

@@ -65,6 +65,20 @@ def test_stream_starts_at_any_step_and_mirrors_half_of_the_images(datasets):
     assert all(image[:, ::-1].tobytes() in originals for image in mirrored)
 
 
+def test_alternating_stream_has_the_chosen_images_of_one_class_at_a_time():
+    """Of 30 images, 0 and 2 to 12 are chosen: 6 of a, 6 of b, in batches of 4."""
+    ids = tuple(k for k in range(13) if k != 1)
+    data = dataset(names=("a", "b"))
+    config = config_of("alternating", data__ids=ids, data__flip=False)
+    batches = list(training.gan.stream(config, data, 0).take(12))
+    number = {image.tobytes(): k for k, image in enumerate(data.images)}
+    rows = np.array([[number[image.numpy().tobytes()] for image in batch["image"]] for batch in batches])
+    assert set(rows.ravel()) == set(ids)
+    np.testing.assert_array_equal(rows % 2, np.repeat([0, 0, 1, 1] * 3, 4).reshape(12, 4))
+    later = next(iter(training.gan.stream(config, data, 7)))
+    np.testing.assert_array_equal(later["image"], batches[7]["image"])
+
+
 def test_every_field_of_the_config_reaches_its_object(datasets):
     settings = dict(loss="least_squares", critic_steps=3, soft_labels=0.1, flipped_labels=0.2, replay_images=6)
     settings |= dict(instance_noise=0.3, spherical_noise=True, augment=("flip",), join_batches=True)

@@ -60,7 +60,8 @@ def test_resume_seeks_to_its_place():
     images = np.random.default_rng(0).integers(0, 256, (15, 2, 3, 1), np.uint8)  # a flip shows
     labels = np.array([0, 1, 1] * 5, np.int32)
     dataset = datasets.ImageDataset(images, labels, np.arange(15), ("a", "b"), "train")
-    for options in ({}, {"flip": True}, {"flip": True, "across": (("b",), ("a",))}):
+    across = {"flip": True, "across": (("b",), ("a",))}
+    for options in ({}, {"flip": True}, across, {"flip": True, "alternate": True}):
         stream = take(12, dataset, 4, seed=5, **options)
         for start in (0, 1, 3, 4, 9):
             resumed = take(3, dataset, 4, seed=5, start_step=start, **options)
@@ -105,6 +106,32 @@ def test_across_pairs_each_image_with_the_other_group(batch_size):
     ):
         epochs = half.reshape(-1)[: half.size // len(members) * len(members)].reshape(-1, len(members))
         np.testing.assert_array_equal(np.sort(epochs, axis=1), np.tile(members, (len(epochs), 1)))
+
+
+def test_alternate_takes_an_epoch_of_each_class_in_turn():
+    """Batches of 4: 3 epochs of 5 images of a, 8 of b and 1 of c are 2, 2 and 1 batches each."""
+    dataset = numbered([0, 1, 1, 0, 1, 0, 2, 1, 1, 0, 1, 0, 1, 1], ("a", "b", "c"))
+    drawn = take(15, dataset, 4, seed=1, alternate=True)
+    labels = np.stack([batch["label"] for batch in drawn])
+    np.testing.assert_array_equal(labels, np.repeat([0, 0, 1, 1, 2] * 3, 4).reshape(15, 4))
+    rows = rows_of(drawn)
+    for label, members in enumerate(([0, 3, 5, 9, 11], [1, 2, 4, 7, 8, 10, 12, 13], [6])):
+        in_order = rows[labels[:, 0] == label].reshape(-1)
+        epochs = in_order[: len(in_order) // len(members) * len(members)].reshape(-1, len(members))
+        assert len(epochs) >= 3
+        np.testing.assert_array_equal(np.sort(epochs, axis=1), np.tile(members, (len(epochs), 1)))
+
+
+def test_alternating_epochs_are_shuffled_anew():
+    dataset = numbered([0] * 100 + [1] * 100, ("a", "b"))
+    rows = rows_of(take(4, dataset, 100, seed=0, alternate=True))
+    assert (np.sort(rows % 100, axis=1) == np.arange(100)).all()
+    assert np.abs(np.corrcoef(rows) - np.eye(4)).max() < 0.5
+
+
+def test_alternating_classes_must_have_images():
+    with pytest.raises(InputError, match=r"Each group must have images. Received: \[2, 0\]"):
+        batches.batches(numbered([0, 0], ("a", "b")), 4, 0, alternate=True)
 
 
 def test_across_shuffles_the_groups_apart():

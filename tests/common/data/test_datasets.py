@@ -21,6 +21,12 @@ def test_select_orders_and_renumbers():
     assert dataset.class_names == ("c", "a") and len(dataset) == 4 and dataset.split == "train"
 
 
+def test_select_ids_keeps_labels_and_order():
+    dataset = numbered([0, 1, 2, 0, 1, 2], ("a", "b", "c")).select(("c", "a")).select_ids((99, 5, 1, 0))
+    assert dataset.ids.tolist() == dataset.images[:, 0, 0, 0].tolist() == [0, 5]  # 1 is of class b
+    assert dataset.labels.tolist() == [1, 0] and dataset.class_names == ("c", "a")
+
+
 def test_limit_per_class_takes_evenly_spaced_images():
     labels = np.array([0, 1, 0, 0, 0, 1, 0, 0, 0])  # class 0 at 0, 2, 3, 4, 6, 7, 8
     images = np.arange(9, dtype=np.uint8)[:, None, None, None]
