@@ -57,8 +57,8 @@ class LatentBank:
 def draw_subset(dataset, per_class, seed=0, always=()):
     """Row indices of up to `per_class` random images of each class of an ImageDataset, sorted.
 
-    For each class they are the first of numpy's default_rng(seed).permutation of the rows of that class. All images
-    whose ids are in `always` are added.
+    For each class they are the first of numpy's default_rng(seed).permutation of the rows of that class. All
+    images whose ids are in `always` are added.
     """
     rng = np.random.default_rng(seed)
     chosen = [

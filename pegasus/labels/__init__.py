@@ -106,7 +106,7 @@ def horse_riders():
 
 
 def parent_ids():
-    """Returns the ids of all labelled birds and of the white horses from the side, a set: parents of winged horses."""
+    """Returns the ids of possible parents of winged horses, a set: labelled birds and white horses."""
     white = {id for id, label in horse_side_views().items() if label.shade == "white"}
     return white | bird_wings().keys()
 
