@@ -3,7 +3,7 @@
     python evaluate.py                                             blends of the bundled ACAI
     python evaluate.py --source=runs/pegasus --samples=2000        blends of your own run
     python evaluate.py --suite=search                              the best of 20,000 blends, against controls
-    python evaluate.py --suite=search --flagfile=configs/winged.flags   the same with visible wings in the score
+    python evaluate.py --suite=search --mask=soft_top              the search for any two classes
     python evaluate.py --source=runs/acai --suite=probe            what latents tell about classes
     python evaluate.py --source=runs/lines                         the paper's figures for lines; needs no data set
     python evaluate.py --source=runs/dcgan                         samples of a GAN; --suite=blend: class morphs
@@ -33,7 +33,7 @@ from evaluation.viewers import tally
 flags.DEFINE_string("source", "pegasus", "name of a bundled model, run directory or release folder")
 flags.DEFINE_enum("suite", None, suites.NAMES, "what to measure; default: the first suite that fits")
 flags.DEFINE_integer("samples", 1000, "number of pictures of each kind", lower_bound=100, upper_bound=20_000)
-configs.search.define(candidates=20_000, refine=40, lowest_candidates=64)
+configs.search.define(candidates=20_000, lowest_candidates=64)
 flags.DEFINE_string("first", "horse", "class of the first parent")
 flags.DEFINE_string("second", "bird", "class of the second parent")
 flags.DEFINE_string("features", "classifier", "feature network: classifier, inception or a .keras file")
@@ -63,8 +63,6 @@ def main():
         name: Release.read_bundled_classifier(name)
         for name in dict.fromkeys(name for suite in chosen for name in suite.classifiers)
     }
-    if "search" in names:
-        config.search.check_classes(classifiers[suites.REFEREE].class_names)
     inputs = Inputs(release, classifiers, config)
     inputs.check(uses_pair=any(suite.uses_pair for suite in chosen))
     try:
@@ -109,7 +107,8 @@ def read_config(suite_names):
     return EvaluationConfig(
         first=FLAGS.first,
         second=FLAGS.second,
-        search=configs.search.search_config(FLAGS.flag_values_dict()),
+        candidates=FLAGS.candidates,
+        mask=FLAGS.mask,
         samples=FLAGS.samples,
         features=FLAGS.features,
         seed=FLAGS.seed,

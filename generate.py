@@ -2,11 +2,11 @@
 
     python generate.py --blend                                    the bundled ACAI's 64 best horse-birds
     python generate.py --blend --seed=1                           64 blends of random pairs
-    python generate.py --blend --candidates=20000 --keep=64       the best of many, by a new search
-    python generate.py --blend --flagfile=configs/winged.flags    light horses with light wings, the bundled search
+    python generate.py --blend --candidates=20000                 the best of many winged horses, by a new search
+    python generate.py --blend --candidates=20000 --mask=top      the same for any two classes
     python generate.py --blend --source=runs/pegasus --mix=0.6    from a model that you have trained
     python generate.py --blend --strip=9 --path=lerp              with the steps between the parents
-    python generate.py --blend --first_image=a.png --second_image=b.png
+    python generate.py --blend --first_image=a.png --second_image=b.png --second_placement=scale=0.7,down=-6
     python generate.py --reconstruct | --interpolate | --sample
     python generate.py --interpolate --layout=j                   three corners, the fourth by analogy
     python generate.py --sample --source=runs/dcgan --count=64    from a GAN
@@ -26,8 +26,10 @@ from absl import flags
 import configs.search
 from common import cli, release
 from common.errors import InputError
+from common.images import RESAMPLING
 from pictures import acai_plan, acai_render, acai_search, gallery, gan_plan, gan_render, manifest
-from pictures.request import CHECKS, LAYOUTS, PATHS, Blend, Sample, from_flags, request_class
+from pictures.request import Blend, Sample, from_flags, request_class
+from pictures.request_checks import CHECKS, LAYOUTS, PATHS
 
 ACTIONS = {
     "blend": "pictures at --mix between two classes",
@@ -55,19 +57,25 @@ flags.DEFINE_float("bandwidth", Sample.bandwidth, _bandwidth, lower_bound=0, upp
 flags.DEFINE_integer("seed", 0, "picture k depends on the seed and k, not on --count", lower_bound=0)
 flags.DEFINE_string("first_image", None, "a picture file as the first parent")
 flags.DEFINE_string("second_image", None, "a picture file as the second parent")
-configs.search.define(candidates=0, refine=0, lowest_candidates=0)
+_placement = "scale=0.8,down=4,right=-2,rotation=15,mirror=true or some of these: where {} is placed"
+flags.DEFINE_string("first_placement", None, _placement.format("--first_image"))
+flags.DEFINE_string("second_placement", None, _placement.format("--second_image"))
+flags.DEFINE_string("second_mask", None, "a picture file, white where --second_image covers --first_image")
+configs.search.define(candidates=0, lowest_candidates=0)
 flags.DEFINE_integer("keep", 64, "search: number of candidates to keep", lower_bound=1)
 flags.DEFINE_bool("bundle", False, "search: a bare --blend of the source shows the results from now on")
-_data_dir = "search: folder with CIFAR-10, whose training images the blends shall resemble; default: TFDS_DATA_DIR"
+_data_dir = "search: folder with CIFAR-10, whose images are placed; default: TFDS_DATA_DIR"
 flags.DEFINE_string("data_dir", None, _data_dir)
 flags.DEFINE_string("out", None, "the folder to write to; default: out/ and the action")
-flags.DEFINE_integer("scale", Blend.scale, "nearest-neighbour enlargement", lower_bound=1, upper_bound=32)
+flags.DEFINE_integer("scale", Blend.scale, "factor of enlargement", lower_bound=1, upper_bound=32)
+flags.DEFINE_enum("resample", Blend.resample, RESAMPLING, "how pictures are enlarged; nearest: squares")
 flags.DEFINE_string("from_manifest", None, "a manifest.json, whose pictures are made again")
 FLAGS = flags.FLAGS
 SEARCH_FLAGS = {"keep", *configs.search.NAMES}
 REQUEST_FLAGS = {*CHECKS, *SEARCH_FLAGS} - {"search"}
-BESIDE_MANIFEST = {"from_manifest", "source", "first_image", "second_image", "scale", "out"}
-BESIDE_BUNDLED = {"blend", "source", "strip", "scale", "out"}  # with these alone --blend shows the bundled search
+SHOWING = {"source", "scale", "resample", "out"}
+BESIDE_MANIFEST = {*SHOWING, "from_manifest", "first_image", "second_image", "second_mask"}
+BESIDE_BUNDLED = {*SHOWING, "blend", "strip"}  # with these alone --blend shows the bundled search
 FAMILIES = {"acai": (acai_plan, acai_render), "gan": (gan_plan, gan_render)}
 
 
@@ -80,7 +88,7 @@ def main():
     planning, rendering = FAMILIES[family]
     plan = planning.make_plan(request, folder, stored)
     searches = getattr(request, "search", None) is not None and "blends" not in plan.drawn
-    has_training_images = searches and acai_search.check_search(plan, FLAGS.data_dir)
+    has_images = searches and acai_search.check_search(plan, FLAGS.data_dir)
     out = gallery.make_folder(FLAGS.out or os.path.join("out", action))
 
     cli.import_tensorflow()
@@ -98,7 +106,7 @@ def main():
         print(explore.write(path, model, *parents, request.source, plan.drawn["weights_digest"]))
         return
     if searches:
-        plan = acai_search.run_search(plan, model, FLAGS.data_dir, has_training_images)
+        plan = acai_search.run_search(plan, model, FLAGS.data_dir, has_images)
     paths = gallery.write(out, plan.request, plan.drawn, *rendering.render(plan, model))
     if FLAGS.bundle:
         paths += manifest.copy_to_release(paths[-1], folder)
@@ -127,11 +135,14 @@ def read_flags():
         received = " and ".join(f"--{name}" for name in actions) or "none"
         raise InputError(f"Exactly one of {known} or --from_manifest must be given. Received: {received}")
     if FLAGS.blend and present <= BESIDE_BUNDLED and (path := manifest.find_bundled(FLAGS.source)):
-        values = {name: FLAGS[name].value for name in present & {"strip", "scale"}}
+        values = {name: FLAGS[name].value for name in present & {"strip", "scale", "resample"}}
         return "blend", manifest.read(path), values | {"source": FLAGS.source}
     values = {name: FLAGS[name].value for name in REQUEST_FLAGS if FLAGS[name].value != FLAGS[name].default}
     if FLAGS.candidates:
-        search = configs.search.search_config(FLAGS.flag_values_dict(), keep=FLAGS.keep)
+        config = release.read_config(release.resolve(FLAGS.source))
+        search = configs.search.choose_search(
+            config, (FLAGS.first, FLAGS.second), FLAGS.candidates, FLAGS.keep, FLAGS.mask
+        )
         values = {name: values[name] for name in values.keys() - SEARCH_FLAGS}
         values = {"count": search.keep} | values | {"search": search}
         return actions[0], None, values

@@ -9,7 +9,7 @@ from common.variables import restore, weights_by_name
 
 
 class ReleasedACAI:
-    """Encoder, decoder and critic of a release. `critic` is None for a release without one.
+    """Encoder, decoder, critic and patch discriminator of a release, each of the last two None where it has none.
 
     Args:
         model_config: the "model" section of the release's config: {"width", "latent_width", "latent_channels",
@@ -31,6 +31,10 @@ class ReleasedACAI:
             sizes = [model_config[name] for name in ("width", "latent_width", "latent_channels")]
             depth = model_config["critic_depth"] or model_config["depth"]
             used["critic"] = self.critic = networks.critic(*sizes, depth, self.colours)
+        if any(name.startswith("discriminator/") for name in weights):
+            channels = model_config["discriminator_channels"]
+            used["discriminator"] = networks.patch_discriminator(self.width, channels, self.colours)
+        self.discriminator = used.get("discriminator")
         for name, network in used.items():
             arrays = {key: value for key, value in weights.items() if key.startswith(f"{name}/")}
             restore(weights_by_name(name, network), arrays, source)

@@ -156,25 +156,20 @@ def from_memory_and_disk(width, quick):
 
 
 def search(candidates, quick):
-    """Times a search as in generate.py --blend --candidates, after its functions are compiled."""
+    """Times a search as in generate.py --blend --candidates --mask, with compilation."""
     from acai.inference import ReleasedACAI
     from acai.latent_bank import LatentBank
     from classifiers.inference import search_ensemble
     from common import release
-    from pegasus import search
-    from pegasus.candidates import prepare_parents
-    from pegasus.scores import Scorer
-    from pegasus.search_config import DEFAULT_TERM_WEIGHTS
+    from pegasus.general.search import run_search
+    from pegasus.search_config import MaskSearch
 
     config, weights, arrays, _ = release.read(release.BUNDLED / "pegasus")
-    networks = ReleasedACAI(config["model"], weights, "pegasus"), search_ensemble(), ("horse", "bird")
-    bank = LatentBank.from_arrays(arrays)
-    rows = [bank.rows(name)[: 64 if quick else None] for name in ("horse", "bird")]
-    parents = prepare_parents(*networks, bank, rows)
-    scorer = Scorer(*networks, parents)
-    search.select_candidates(scorer, parents, 1, 1, 0, DEFAULT_TERM_WEIGHTS)
+    bank, classes = LatentBank.from_arrays(arrays), ("horse", "bird")
+    rows = [bank.rows(name)[: 64 if quick else None] for name in classes]
+    arguments = ReleasedACAI(config["model"], weights, "pegasus"), search_ensemble(), bank, rows, classes
     start = time.perf_counter()
-    search.select_candidates(scorer, parents, candidates, min(64, candidates), 1, DEFAULT_TERM_WEIGHTS)
+    run_search(MaskSearch(candidates, min(64, candidates), "top"), *arguments, seed=0)
     seconds = time.perf_counter() - start
     return {"seconds": seconds, "images_per_second": candidates / seconds, "what": "search"}
 

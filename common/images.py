@@ -19,6 +19,7 @@ from common.files import write_atomically
 
 MAX_PIXELS = 50_000_000  # a file with more is refused by its header
 MAX_BYTES = 256_000_000  # file size; some decoders read the whole file first
+RESAMPLING = {"bicubic": Image.Resampling.BICUBIC, "nearest": Image.Resampling.NEAREST}
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM")  # none that runs programs (EPS) or nests others
 TOO_LARGE = f"have at most {MAX_PIXELS:,} pixels"
 STDERR_LOCK = threading.Lock()  # file descriptor 2 is shared by all threads
@@ -61,13 +62,13 @@ def to_float(images):
     return images.astype(np.float32) / np.float32(127.5) - np.float32(1)
 
 
-def grid(images, columns=8, scale=1):
+def grid(images, columns=8, scale=1, resample="nearest"):
     """Arranges images in a grid, row by row, without borders. Empty cells of the last row are black.
 
     Args:
         images: uint8 [N, H, W, C], N >= 1.
         columns: images per row, >= 1.
-        scale: factor of nearest-neighbour enlargement, an integer >= 1.
+        scale, resample: see `enlarge`.
 
     Returns:
         uint8 [ceil(N / columns) * H * scale, columns * W * scale, C].
@@ -80,23 +81,36 @@ def grid(images, columns=8, scale=1):
         raise ValueError(f"images must be uint8 [N, H, W, C], N >= 1. Received: {images.dtype} {images.shape}")
     if columns < 1:
         raise ValueError(f"columns must be at least 1. Received: {columns}")
+    images = np.stack([enlarge(image, scale, resample) for image in images])
     count, height, width, channels = images.shape
     rows = -(-count // columns)
     cells = np.zeros((rows * columns, height, width, channels), np.uint8)
     cells[:count] = images
     cells = cells.reshape(rows, columns, height, width, channels).swapaxes(1, 2)  # [rows, H, columns, W, C]
-    return enlarge(cells.reshape(rows * height, columns * width, channels), scale)
+    return cells.reshape(rows * height, columns * width, channels)
 
 
-def enlarge(image, scale):
-    """Enlarges an image [H, W, C] to [H * scale, W * scale, C] by nearest neighbour.
+def enlarge(image, scale, resample="nearest"):
+    """Enlarges an image, uint8 [H, W, 3] or [H, W, 1], to [H * scale, W * scale, C].
+
+    Args:
+        image: the image.
+        scale: integer >= 1.
+        resample: a key of RESAMPLING; "bicubic" is smooth, "nearest" shows the pixels as squares.
 
     Raises:
-        ValueError: scale is below 1.
+        ValueError: scale is below 1, or resample is unknown.
     """
     if scale < 1:
         raise ValueError(f"scale must be at least 1. Received: {scale}")
-    return np.asarray(image).repeat(scale, axis=0).repeat(scale, axis=1)
+    if resample not in RESAMPLING:
+        raise ValueError(f"resample must be one of {', '.join(RESAMPLING)}. Received: {resample}")
+    image = np.asarray(image)
+    if scale == 1:
+        return image
+    picture = Image.fromarray(image[..., 0] if image.shape[2] == 1 else image)
+    size = (image.shape[1] * scale, image.shape[0] * scale)
+    return np.asarray(picture.resize(size, RESAMPLING[resample])).reshape(*size[::-1], image.shape[2])
 
 
 def write_png(path, image):

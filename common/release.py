@@ -100,8 +100,12 @@ def read(folder, family="acai"):
 
 def family(folder):
     """Returns the model family of the release in `folder`. Raises InputError as `read`."""
-    config, _ = _content(folder, "config.json", _parse_config)
-    return config.get("family", "acai")
+    return read_config(folder).get("family", "acai")
+
+
+def read_config(folder):
+    """Returns the config of the release in `folder`, a nested dict. Raises InputError as `read`."""
+    return _content(folder, "config.json", _parse_config)[0]
 
 
 def _parse_config(data, _):

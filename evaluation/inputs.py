@@ -10,7 +10,6 @@ from common import release
 from common.data import datasets
 from common.errors import InputError
 from evaluation import features
-from pegasus.search_config import SearchConfig
 
 MIN_HOLDOUT = 20  # images, for the intervals of distances
 CACHE_FOLDER = os.path.join("out", "features")  # features of the images are stored here
@@ -22,7 +21,7 @@ class EvaluationConfig:
 
     Args:
         first, second: names of the classes to blend.
-        search: SearchConfig of the suite "search".
+        candidates, mask: of the suite "search", see `pegasus.search_config.MaskSearch`.
         samples: pictures of each kind.
         features: name of the feature network, see `evaluation.features`.
         seed: of the pairs and the intervals.
@@ -34,7 +33,8 @@ class EvaluationConfig:
 
     first: str
     second: str
-    search: SearchConfig
+    candidates: int = 20_000
+    mask: str | None = None
     samples: int = 1000
     features: str = "classifier"
     seed: int = 0

@@ -1,208 +1,213 @@
-"""The candidates of a search: pairs of parents, mixes and masks, drawn from the latents of two classes.
+"""Candidates for winged horses: a horse, a bird, and where both are placed.
 
-Candidate k is a function of (seed, k) and the parents, so no candidate has to be stored.
+Candidate k is a function of (seed, k) and the parents. The bird is placed so that its wings rise from the horse's
+back. Distances are in pixels of CIFAR-10's images.
 """
 
-import dataclasses
 import typing
 
 import numpy as np
-import tensorflow as tf
 
-from common import interpolation
-from common.inference import in_batches
-from pegasus import masks
-from pegasus.scores import high_frequency_energy
+from pegasus.foreground import back_line
+from pegasus.parents import Animals
+from pegasus.placement import Placement, place
 
-MIXES = (0.3, 0.7)  # range of the second parent's share
-STRENGTHS = (0.1, 0.5)  # range of a mask's strength
-CONFIDENT_SHARE = 0.5  # share of each class that may become parents: the most confidently recognised
-WIDE_SHARE = 0.9  # the same for second parents chosen by likeness: flying birds are recognised less confidently
-LIKE_SHARE = 0.25  # share of those that is most like each name given as a trait
-RIVALS = 22  # one in 22 eligible second parents competes for each first one; the most similar border wins
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Parents:
-    """The possible parents of two classes, and the search classifiers' outputs for their reconstructions.
-
-    Fields that hold one array for each class are lists of two.
-
-    Attributes:
-        rows: int [N], rows of the latent bank.
-        latents: float32 [N, 2, h, w, c], of the reconstruction as it is and mirrored.
-        eligible: int [M], indices into `rows` from which candidates are drawn.
-        borders: float32 [N, 2, d], the outer cells of `latents`, which are mostly background.
-        evidence: float [N, 2, h, w], see `masks.ClassEvidence`.
-        bank_latents: [N + N, h, w, c], both classes' latents as in the bank.
-        features: float32 [N + N, d], of both classes' reconstructions.
-        energy: mean high-frequency energy of the reconstructions.
-        typical_distance: median distance from a reconstruction to its nearest neighbour, in features.
-        path: how two cells are interpolated, see `masks.blend_cells`.
-        cell_size: side of the squares of positions that share a mix.
-    """
-
-    rows: list
-    latents: list
-    eligible: list
-    borders: list
-    evidence: list
-    bank_latents: np.ndarray
-    features: np.ndarray
-    energy: float
-    typical_distance: float
-    path: typing.Callable = interpolation.slerp
-    cell_size: int = 1
-
-
-def prepare_parents(
-    model,
-    classifiers,
-    classes,
-    bank,
-    rows,
-    traits=(None, None),
-    lower_first=0,
-    path=interpolation.slerp,
-    cell_size=1,
-):
-    """Chooses the eligible parents of both classes and computes all that candidates and scores need of them.
-
-    Args:
-        model: acai.inference.ReleasedACAI.
-        classifiers: classifiers.inference.ClassifierEnsemble, or one ReleasedClassifier.
-        classes: names of the two classes.
-        bank: acai.latent_bank.LatentBank.
-        rows: the bank's rows of each class.
-        traits: for each class None, or the traits by which its parents are chosen, separated by commas: class
-            names (birds like airplanes spread their wings) or "light" (bright in the middle).
-        lower_first: pixels by which the first parents are moved down, which makes room above them.
-        path, cell_size: see `Parents`.
-
-    Returns:
-        Parents.
-    """
-    latents, eligible, features, energies = [], [], [], []
-    names, log_probabilities_and_features = classifiers.class_names, classifiers.log_probabilities_and_features
-    measure = tf.function(
-        lambda pictures: (
-            *log_probabilities_and_features(pictures),
-            high_frequency_energy(pictures),
-            relative_lightness(pictures),
-        ),
-        autograph=False,
-    )
-
-    def measure_latents(batch):
-        outputs = measure(tf.clip_by_value(model.autoencoder.decode(batch), -1, 1))
-        return np.concatenate([np.reshape(output, (len(batch), -1)) for output in outputs], 1)
-
-    for side, class_rows in enumerate(rows):
-        plain = bank.latents[class_rows].astype(np.float32)
-        moved = masks.lower_latents(model, plain, 0 if side else lower_first)
-        latents.append(np.stack([moved, masks.mirror_latents(model, moved)], axis=1))
-        outputs = in_batches(measure_latents, plain)
-        log_probabilities, liked = outputs[:, : len(names)], masks.split_traits(traits[side])
-        share = WIDE_SHARE if liked and side else CONFIDENT_SHARE
-        best = highest(log_probabilities[:, names.index(classes[side])], share)
-        for name in liked:
-            likeness = outputs[:, -1] if name == masks.LIGHT else log_probabilities[:, names.index(name)]
-            best = best[highest(likeness[best], LIKE_SHARE)]
-        eligible.append(best)
-        features.append(outputs[:, len(names) : -2])
-        energies.append(outputs[:, -2])
-    features = np.concatenate(features)
-    measure_evidence = masks.ClassEvidence(latents[0][:, 0], latents[1][:, 0])
-    evidence = [
-        measure_evidence(x.reshape(-1, *x.shape[2:]), side).reshape(x.shape[:-1]) for side, x in enumerate(latents)
-    ]
-    return Parents(
-        rows=list(rows),
-        latents=latents,
-        eligible=eligible,
-        borders=[border_cells(x) for x in latents],
-        evidence=evidence,
-        bank_latents=np.concatenate([bank.latents[class_rows] for class_rows in rows]),
-        features=features,
-        energy=np.mean(np.concatenate(energies)),
-        typical_distance=float(np.median(nearest_neighbour_distances(features))),
-        path=path,
-        cell_size=cell_size,
-    )
-
-
-def highest(values, share):
-    """Indices of the given share of values [N] that is highest, at least one, in increasing order."""
-    return np.sort(np.argsort(-values, kind="stable")[: max(1, round(share * len(values)))])
-
-
-def relative_lightness(pictures):
-    """Mean of the middle quarter of pictures [B, H, W, C] minus the mean of the whole, as a tensor [B]."""
-    height, width = pictures.shape[1:3]
-    middle = pictures[:, height // 4 : -(height // 4), width // 4 : -(width // 4)]
-    return tf.reduce_mean(middle, axis=(1, 2, 3)) - tf.reduce_mean(pictures, axis=(1, 2, 3))
-
-
-def nearest_neighbour_distances(features):
-    """Distance from each row of [N, d] to the nearest other row, [N]."""
-    squares = np.sum(features**2, axis=1)
-    distances = squares[:, None] + squares - 2 * features @ features.T
-    np.fill_diagonal(distances, np.inf)
-    return np.sqrt(np.maximum(distances.min(axis=1), 0))
-
-
-def border_cells(latents):
-    """The outer cells of latents [..., h, w, c], flattened to [..., d]."""
-    height, width = latents.shape[-3:-1]
-    outer = np.ones((height, width), bool)
-    outer[1:-1, 1:-1] = False
-    return latents[..., outer, :].reshape(*latents.shape[:-3], -1)
+RIVALS = 12  # horses that compete for each bird; the background most like the bird's wins
+KINDS = {"raised_both": 3, "raised_one": 2, "spread": 1}  # how often birds are drawn, by their wings
+DARK = 0.3  # how often dark birds are drawn, compared with others: dark wings look like a saddle or a rider
+ALONG = (0.4, 0.58)  # of the way from the horse's head end to its rear: where the wings are joined
+BACK_ROWS = (15.5, 19.0)  # of the joint, so that there is room for wings above it
+HORSE_SCALES, BIRD_SCALES = (0.6, 1.1), (0.5, 2.6)
+ROOM = (0.5, 4.0)  # rows above the wings
+JOINT = (0.1, 1.0)  # of the way from the bird's middle to its lower end: the point that is joined to the back
+TURNS = {"raised_both": 20, "raised_one": 20, "spread": 110}  # degrees at most: of flat wings one shall rise
+OVERLAP = 1.5  # rows of the wings below the back line
+HEAD = 0.55  # of the way from the joint to the head end: what is beyond is the head's
+SHARE_GAIN = 2.0  # the bird's share in a cell is the wings' area in it times this, at most 1
 
 
 class Candidate(typing.NamedTuple):
-    """The ingredients of a blend.
+    """The ingredients of a winged horse.
 
     Attributes:
-        pair: indices of its two parents in the rows of `Parents`.
-        mirrored: for each parent 1 if it is mirrored, else 0.
-        mask: one of `masks.KINDS`.
-        shares: the second parent's share in each cell, [h, w], rounded to thousandths so that a manifest holds it
-            exactly.
+        horse, bird: indices into `Parents`.
+        placements: of both, two objects of Placement.
+        back: float [W], row of the placed horse's back in each column; 99 beside the horse.
+        joint: (row, column) at which the wings are joined.
+        head_end: column of the horse's head end.
     """
 
-    pair: tuple
-    mirrored: tuple
-    mask: str
-    shares: np.ndarray
+    horse: int
+    bird: int
+    placements: tuple
+    back: np.ndarray
+    joint: tuple
+    head_end: float
 
 
-def draw_candidate(parents, seed, k, kinds=masks.KINDS):
+class Composition(typing.NamedTuple):
+    """N candidates, placed.
+
+    Attributes:
+        first, second: placed images of horses and birds, float32 [N, H, W, C].
+        horses: masks of the placed horses, float32 [N, H, W].
+        wings: masks of the birds above the horses' backs and not at their heads.
+        at_head: masks of the birds above and beside the horses' heads.
+        back: float [N, W], see `Candidate`.
+        head_end, joint: float [N], columns.
+    """
+
+    first: np.ndarray
+    second: np.ndarray
+    horses: np.ndarray
+    wings: np.ndarray
+    at_head: np.ndarray
+    back: np.ndarray
+    head_end: np.ndarray
+    joint: np.ndarray
+
+
+def bird_weights(birds):
+    """Probability [N] with which each of the Animals `birds` is drawn."""
+    weights = [KINDS[label.wings] * (DARK if label.shade == "dark" else 1) for label in birds.labels]
+    return np.array(weights) / np.sum(weights)
+
+
+def draw_candidate(parents, seed, k):
     """Draws candidate k.
 
-    A share 1 / RIVALS of the eligible second parents compete. The winner is the one whose border, plain or
-    mirrored, is most similar to that of the first parent.
+    Args:
+        parents: pegasus.parents.Parents.
+        seed, k: integers >= 0.
+
+    Returns:
+        Candidate. Its placements are rounded, so that a manifest holds them exactly.
     """
     random = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(k,)))
-    first, first_mirrored = int(random.choice(parents.eligible[0])), int(random.integers(2))
-    rivals = random.choice(parents.eligible[1], max(1, round(len(parents.eligible[1]) / RIVALS)))
-    differences = parents.borders[1][rivals] - parents.borders[0][first, first_mirrored]  # [n, 2, d]
-    winner, second_mirrored = divmod(int(np.argmin(np.square(differences).sum(axis=-1))), 2)
-    second = int(rivals[winner])
-    kind = kinds[random.integers(len(kinds))]
-    evidence = parents.evidence[0][first, first_mirrored], parents.evidence[1][second, second_mirrored]
-    size = parents.cell_size
-    height, width = (side // size for side in parents.latents[0].shape[2:4])
-    evidence = [cells.reshape(height, size, width, size).sum(axis=(1, 3)) for cells in evidence]
-    pattern = masks.make_pattern(kind, (height, width), random, evidence)
-    shares = masks.mix_shares(random.uniform(*MIXES), random.uniform(*STRENGTHS), pattern)
-    return Candidate((first, second), (first_mirrored, second_mirrored), kind, np.round(shares, 3))
+    bird = int(random.choice(len(parents.birds.labels), p=bird_weights(parents.birds)))
+    rivals = random.integers(len(parents.horses.labels), size=RIVALS)
+    differences = np.square(parents.horses.behind[rivals] - parents.birds.behind[bird]).sum(axis=1)
+    horse = int(rivals[np.argmin(differences)])
+    placed, back, joint, head_end = place_horse(parents.horses, horse, random)
+    return Candidate(horse, bird, (placed, place_bird(parents.birds, bird, joint, random)), back, joint, head_end)
 
 
-def blend_candidates(parents, candidates):
-    """Blends N candidates into latents float32 [N, h, w, c]."""
-    first, second = (
-        np.stack([parents.latents[side][c.pair[side], c.mirrored[side]] for c in candidates]) for side in (0, 1)
+def place_horse(horses: Animals, index, random):
+    """Draws a horse's placement: small and low, with its back in BACK_ROWS and its feet near the lower edge.
+
+    Returns:
+        (Placement, the `back`, `joint` and `head_end` of a Candidate).
+    """
+    outline, shape = horses.outlines[index], horses.masks.shape[1:]
+    faces_left, along = horses.labels[index].head == "left", random.uniform(*ALONG)
+    _, (row, _), _ = find_back(outline, faces_left, Placement(), along, shape)
+    middle = (shape[0] - 1) / 2
+    scale = (2 * middle - random.uniform(*BACK_ROWS)) / max(2 * middle - row, 1)
+    scale = round(float(np.clip(scale, *HORSE_SCALES)), 3)
+    mirror = bool(random.integers(2))
+    centre = (outline.left + outline.right) / 2 - (shape[1] - 1) / 2
+    placement = Placement(
+        scale=scale,
+        down=round((1 - scale) * middle + random.uniform(0, 1), 2),
+        right=round(scale * (centre if mirror else -centre) + random.uniform(-2, 2), 2),
+        mirror=mirror,
     )
-    shares = np.stack([c.shares for c in candidates])
-    shares = shares.repeat(parents.cell_size, axis=1).repeat(parents.cell_size, axis=2)
-    return masks.blend_cells(first, second, shares, parents.path)
+    return placement, *find_back(outline, faces_left, placement, along, shape)
+
+
+def find_back(outline, faces_left, placement, along, shape):
+    """Finds the back of a placed horse.
+
+    Args:
+        outline: pegasus.foreground.Outline of the horse before it is placed.
+        faces_left: whether its head is on the left before it is placed.
+        placement: Placement without a rotation.
+        along: of the way from the head end to the rear, where the wings are joined.
+        shape: (H, W).
+
+    Returns:
+        The `back`, `joint` and `head_end` of a Candidate.
+    """
+    columns = np.arange(outline.left, outline.right + 1)
+    head, rear = (columns[0], columns[-1]) if faces_left else (columns[-1], columns[0])
+    rows, placed = placement.target(shape, outline.back[columns], columns)
+    if placement.mirror:
+        rows, placed = rows[::-1], placed[::-1]  # increasing
+    _, (column, head_end) = placement.target(shape, 0, np.array([head + along * (rear - head), head]))
+    back = np.interp(np.arange(shape[1]), placed, rows, left=99, right=99)
+    return back, (float(np.interp(column, placed, rows)), float(column)), float(head_end)
+
+
+def place_bird(birds: Animals, index, joint, random):
+    """Draws a bird's Placement: its wings reach from the joint (row, column) nearly to the upper edge."""
+    shape = birds.masks.shape[1:]
+    middle, centre = (shape[0] - 1) / 2, (shape[1] - 1) / 2
+    limit = TURNS[birds.labels[index].wings]
+    still = Placement(rotation=round(random.uniform(-limit, limit), 1), mirror=bool(random.integers(2)))
+    rows, columns = still.target(shape, *np.nonzero(birds.masks[index] > 0.5))
+    lower_end = np.quantile(rows, 0.97)
+    row = rows.mean() + random.uniform(*JOINT) * (lower_end - rows.mean())
+    near = np.abs(rows - row) <= 2
+    column = columns[near].mean() if near.any() else columns.mean()
+    height = joint[0] - random.uniform(*ROOM)
+    scale = round(float(np.clip(height / max(row - rows.min(), 3), *BIRD_SCALES)), 3)
+    down = joint[0] + 1 - middle - scale * (row - middle)
+    right = joint[1] - centre - scale * (column - centre)
+    return Placement(scale, round(float(down), 2), round(float(right), 2), still.rotation, still.mirror)
+
+
+def compose(parents, candidates):
+    """Places the parents of N candidates; returns a Composition."""
+    animals = (parents.horses, [c.horse for c in candidates]), (parents.birds, [c.bird for c in candidates])
+    images, masks = [], []
+    for side, (group, indices) in enumerate(animals):
+        placements = [candidate.placements[side] for candidate in candidates]
+        images.append(place(group.images[indices], placements))
+        masks.append(place(group.masks[indices][..., None], placements, "zero")[..., 0])
+    back = np.stack([candidate.back for candidate in candidates])
+    joint = np.array([candidate.joint for candidate in candidates])
+    head_end = np.array([candidate.head_end for candidate in candidates])
+    above, at_head = wing_regions(back, joint, head_end, masks[0].shape[1:])
+    wings = masks[1] * above * (1 - at_head)
+    return Composition(*images, masks[0], wings, masks[1] * above * at_head, back, head_end, joint[:, 1])
+
+
+def wing_regions(back, joint, head_end, shape):
+    """Where wings may be seen.
+
+    Args:
+        back: float [N, W]; joint: (row, column) [N, 2]; head_end: [N], see `Candidate`.
+        shape: (H, W).
+
+    Returns:
+        float32 [N, H, W] in [0, 1]: what is above the horse's back or, beside the horse, above the joint; and what
+        is near its head, or beyond.
+    """
+    rows, columns = np.arange(shape[0])[:, None], np.arange(shape[1])
+    lowest = np.minimum(back, joint[:, :1] + 2)  # [N, W]
+    above = np.clip(lowest[:, None] + OVERLAP - rows, 0, 1)
+    towards = np.sign(head_end - joint[:, 1])
+    ahead = towards[:, None] * (columns - joint[:, 1:])  # [N, W], in pixels from the joint towards the head
+    beyond = np.clip((ahead - HEAD * np.abs(head_end - joint[:, 1])[:, None]) / 2 + 0.5, 0, 1)
+    return above.astype(np.float32), np.repeat(beyond[:, None], shape[0], axis=1).astype(np.float32)
+
+
+def wings_above(horse, bird):
+    """The part of the mask `bird` above the back line of the mask `horse`, or beside the horse, [H, W] each."""
+    rows = np.arange(len(horse))[:, None]
+    return bird * np.clip(back_line(horse) + OVERLAP - rows, 0, 1)
+
+
+def cell_shares(wings, size):
+    """The bird's share in each cell of the latents, from masks [N, H, W] of the wings.
+
+    Args:
+        wings: float [N, H, W] in [0, 1].
+        size: (h, w) of the latents, which divide H and W.
+
+    Returns:
+        float [N, h, w] in [0, 1], rounded to thousandths so that a manifest holds it exactly.
+    """
+    count, height, width = wings.shape
+    cells = wings.reshape(count, size[0], height // size[0], size[1], width // size[1]).mean(axis=(2, 4))
+    return np.round(np.minimum(SHARE_GAIN * cells.astype(np.float64), 1), 3)

@@ -1,4 +1,4 @@
-"""The results of a search in a manifest, read back and checked: blends, scores and refined latents."""
+"""The results of a search in a manifest, read back and checked: blends, notes and the parents' latents."""
 
 from pathlib import Path
 
@@ -7,66 +7,64 @@ import numpy as np
 from common import files
 from common.errors import InputError
 from common.release import record_or_verify_digest
-from pegasus import masks
 
-SCORES = ("score", "low_resolution_score", "terms", "nearest", "nearest_training_image")
+NOTES = ("candidate", "score", "terms", "parents")
 
 
 def load_results(path, pictures, drawn, shape):
-    """What a search said of its blends, and its refined latents.
+    """What a search said of its blends, and the latents of their parents.
 
     Args:
-        path: of the manifest; refined latents are in an .npz file beside it.
+        path: of the manifest; the latents are in an .npz file beside it.
         pictures: the manifest's list of what it says of each picture.
-        drawn: what the manifest says was drawn; "refined_digest" stands for refined latents.
-        shape: (N, h, w, c) of the latents.
+        drawn: what the manifest says was drawn, with "parents_digest" of the latents.
+        shape: (N, h, w, c) of the blends' latents.
 
     Returns:
-        (list of N dicts, see `pegasus.search.SearchResult.scores`, latents float16 [N, h, w, c],
-        or None).
+        (list of N dicts, see `pegasus.search.SearchResult.notes`, latents float16 [N, 2, h, w, c]).
 
     Raises:
         InputError: where they are missing, damaged or not those of the manifest.
     """
-    scores = read_scores(path, pictures, shape[0])
-    if "refined_digest" not in drawn:
-        return scores, None
+    notes, shape = read_notes(path, pictures, shape[0]), (shape[0], 2, *shape[1:])
     path = Path(path).with_suffix(".npz")
     try:
         data = path.read_bytes()
-        latents = files.unpack(data, path)["codes"]
+        latents = files.unpack(data, path)["parents"]
     except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"Refined latents must be beside the manifest. Received: {path} ({error})") from error
-    record_or_verify_digest(drawn, "refined_digest", files.digest(data), path)
+        raise InputError(
+            f"The parents' latents must be beside the manifest. Received: {path} ({error})"
+        ) from error
+    record_or_verify_digest(drawn, "parents_digest", files.digest(data), path)
     if latents.shape != shape or latents.dtype != np.float16 or not np.isfinite(latents).all():
-        raise InputError(f"Refined latents must be of shape {shape}. Received: {path} of {latents.shape}")
-    return scores, latents
+        raise InputError(f"The latents must be of shape {shape}. Received: {path} of {latents.shape}")
+    return notes, latents
 
 
-def read_scores(path, pictures, count):
-    """The SCORES that a manifest at `path` gives to each of `count` pictures, a list of dicts.
+def read_notes(path, pictures, count):
+    """The NOTES that a manifest at `path` gives to each of `count` pictures, a list of dicts.
 
     Raises:
-        InputError: for values other than names and finite numbers.
+        InputError: for values other than names and finite numbers, and lists and dicts of these.
     """
 
     def is_plain(value):
+        if isinstance(value, dict | list):
+            return all(map(is_plain, value.values() if isinstance(value, dict) else value))
         return isinstance(value, str) or type(value) in (int, float) and abs(value) < np.inf
 
     fits = isinstance(pictures, list) and all(isinstance(entry, dict) for entry in pictures)
-    scores = [{name: entry[name] for name in SCORES if name in entry} for entry in pictures] if fits else []
-    values = [value for entry in scores for value in entry.values()]
-    plain = [inner for value in values for inner in (value.values() if isinstance(value, dict) else [value])]
-    if len(scores) != count or not all(map(is_plain, plain)):
+    notes = [{name: entry[name] for name in NOTES if name in entry} for entry in pictures] if fits else []
+    if len(notes) != count or not is_plain(notes):
         raise InputError(
-            f"The manifest's pictures must be {count}, with names and finite numbers in {', '.join(SCORES)}. "
+            f"The manifest's pictures must be {count}, with names and finite numbers in {', '.join(NOTES)}. "
             f"Received: {path}"
         )
-    return scores
+    return notes
 
 
 def check_blends(blends, count, shape):
-    """Raises InputError unless `blends` are as those of a `pegasus.search.SearchResult`.
+    """Raises InputError unless `blends` are dicts with "shares", as those of a `pegasus.search.SearchResult`.
 
     Args:
         blends: any value.
@@ -79,10 +77,7 @@ def check_blends(blends, count, shape):
             shares = np.array(blend["shares"])
             fits = fits and shares.shape == shape and shares.dtype.kind in "iuf"
             fits = fits and bool(np.all((shares >= 0) & (shares <= 1)))
-            fits = fits and blend["mirrored"] in ([0, 0], [0, 1], [1, 0], [1, 1]) and blend["mask"] in masks.KINDS
     except (TypeError, ValueError, KeyError, OverflowError):
         fits = False
     if not fits:
-        raise InputError(
-            f"The manifest must have {count} blends: mirrored, mask and shares of shape {shape} in [0, 1]."
-        )
+        raise InputError(f"The manifest must have {count} blends with shares of shape {shape} in [0, 1].")

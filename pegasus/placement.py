@@ -7,6 +7,7 @@ import dataclasses
 
 import numpy as np
 
+from common.errors import InputError
 from common.validation import check_choice, check_number
 
 BLUR_STEPS, BLUR_OVER = 12, 3.0  # of what lies beyond an image's edge; pixels over which the blur sets in
@@ -122,3 +123,27 @@ def sample(images, rows, columns):
             values = images[image, np.clip(row, 0, height - 1), np.clip(column, 0, width - 1)]
             placed += (inside * share_down * share_right)[..., None] * values
     return placed
+
+
+def parse_placement(flag, text):
+    """The Placement of a text such as "scale=0.8,down=4,mirror=true", with defaults for what is left out.
+
+    Args:
+        flag: name of the flag, for the error.
+        text: names and values.
+
+    Raises:
+        InputError: for other names or values.
+    """
+    types = {field.name: field.type for field in dataclasses.fields(Placement)}
+    values = {}
+    for part in filter(None, text.split(",")):
+        name, _, value = part.partition("=")
+        try:
+            values[name] = {"true": True, "false": False}[value] if types[name] is bool else float(value)
+        except (KeyError, ValueError) as error:
+            raise InputError(
+                f"--{flag} must be names and values such as scale=0.8,down=4,right=-2,rotation=15,mirror=true. "
+                f"Received: {text}"
+            ) from error
+    return Placement(**values)

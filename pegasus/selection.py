@@ -1,98 +1,63 @@
-"""Selection of a search's results: high scores, little duplication, and together similar to a reference.
-
-Scores alone choose pictures of one kind, on which all classifiers agree. The selection therefore maximises the
-mean score minus a weight times the kernel distance of the results' features to the reference's (Binkowski et al.
-2018, arXiv 1801.01401; `common.metrics.features.kernel_distance`). Adding one candidate at a time, each time the
-one that improves the total most, is kernel herding (Chen, Welling and Smola 2010, arXiv 1203.3472) with scores.
-"""
+"""The choice of a search's results: high scores, little duplication."""
 
 import collections
 
 import numpy as np
-import tensorflow as tf
 
-MAX_USES = 3  # of one parent among the results
-
-
-class KernelDistance:
-    """Kernel distance of features [N, d] to a reference [M, d], as differentiable tensors.
-
-    Features are standardised by the reference's mean and standard deviation. The constant part, the reference's
-    kernels with itself, is left out.
-
-    Args:
-        reference: float32 [M, d].
-    """
-
-    def __init__(self, reference):
-        self.mean, self.deviation = reference.mean(axis=0), reference.std(axis=0) + 1e-3
-        self.reference = (reference - self.mean) / self.deviation
-
-    def kernels(self, features):
-        """Kernels of features [N, d] with each other, [N, N], and their mean kernels with the reference, [N]."""
-        features = (features - self.mean) / self.deviation
-        return kernel(features, features), tf.reduce_mean(kernel(features, self.reference), axis=1)
-
-    def __call__(self, features):
-        within, to_reference = self.kernels(features)
-        pairs = max(1, features.shape[0] * (features.shape[0] - 1))
-        return (tf.reduce_sum(within) - tf.linalg.trace(within)) / pairs - 2 * tf.reduce_mean(to_reference)
+MAX_USES = 2  # of one parent
 
 
-def kernel(first, second):
-    """(x.y / d + 1)^3 for all pairs of rows of [N, d] and [M, d], [N, M]."""
-    return (tf.matmul(first, second, transpose_b=True) / first.shape[1] + 1) ** 3
+def select(scores, descriptions, parents, keep, min_distance, max_uses=MAX_USES):
+    """Selects `keep` of N candidates, best first.
 
-
-def select(
-    scores,
-    features,
-    parents,
-    keep,
-    min_distance,
-    kernel_distance,
-    kernel_distance_weight,
-    max_uses=MAX_USES,
-    reserved=(),
-):
-    """Selects `keep` of N candidates.
-
-    After the reserved ones, each step adds the candidate that improves the total most, see the module. It skips
-    candidates too similar to those already selected: with the same pair of parents, with a parent selected
-    `max_uses` times, or with features closer than `min_distance`. If too few remain, the skipped ones with the
-    highest scores fill up the end.
+    A candidate is skipped if a better one has the same parents or is too similar, or if a parent is used up. If
+    too few remain, the best of those that were skipped fill up the end.
 
     Args:
         scores: [N].
-        features: [N, d].
-        parents: N pairs (first, second) of indices.
+        descriptions: [N, d], whose Euclidean distance says how different two candidates are.
+        parents: N pairs (first, second) of integers.
         keep: number of candidates to select.
-        min_distance: least distance between the features of two selected candidates.
-        kernel_distance: KernelDistance to the reference.
-        kernel_distance_weight: its weight relative to the mean score.
+        min_distance: least distance between two selected candidates.
         max_uses: how often a parent may be selected.
-        reserved: indices of candidates that are selected in any case, at most `keep`.
 
     Returns:
-        List of `keep` indices: the reserved ones, then the selected by decreasing score.
+        List of min(keep, N) indices.
     """
-    scores = np.asarray(scores, np.float64)
-    within, to_reference = (np.asarray(kernels, np.float64) for kernels in kernel_distance.kernels(features))
-    allowed, selected, uses = np.ones(len(scores), bool), [], collections.Counter()
-    with_selected = np.zeros(len(scores))  # sum of each candidate's kernels with the selected
-    while len(selected) < keep and allowed.any():
-        if len(selected) < len(reserved):
-            best = reserved[len(selected)]
-        else:
-            similarity = to_reference - with_selected / max(1, len(selected))
-            gains = scores + 2 * kernel_distance_weight * similarity
-            best = int(np.argmax(np.where(allowed, gains, -np.inf)))
-        with_selected += within[best]
-        selected.append(best)
-        uses.update(enumerate(parents[best]))
-        allowed &= np.linalg.norm(features - features[best], axis=1) >= min_distance
-        allowed &= [tuple(pair) != tuple(parents[best]) for pair in parents]
-        allowed &= [max(uses[side] for side in enumerate(pair)) < max_uses for pair in parents]
-    selected = [*reserved, *sorted(selected[len(reserved) :], key=lambda i: -scores[i])]
+    order = np.argsort(-np.asarray(scores), kind="stable").tolist()
+    selected, pairs, uses = [], set(), collections.Counter()
+    for i in order:
+        pair = tuple(parents[i])
+        if len(selected) == keep:
+            break
+        if pair in pairs or max(uses[side] for side in enumerate(pair)) >= max_uses:
+            continue
+        if selected and np.linalg.norm(descriptions[selected] - descriptions[i], axis=1).min() < min_distance:
+            continue
+        selected.append(i)
+        pairs.add(pair)
+        uses.update(enumerate(pair))
     taken = set(selected)
-    return (selected + [i for i in np.argsort(-scores, kind="stable").tolist() if i not in taken])[:keep]
+    return (selected + [i for i in order if i not in taken])[:keep]
+
+
+def arrange(items, groups, columns):
+    """Orders items for a grid so that no two of a row are of one group, as far as possible.
+
+    The first item stays first. Each place gets the earliest item left whose group is not in the row yet, or else
+    the earliest item left.
+
+    Args:
+        items: list.
+        groups: the group of each item.
+        columns: of the grid.
+
+    Returns:
+        List of all items.
+    """
+    left, arranged = list(zip(items, groups, strict=True)), []
+    while left:
+        row = {group for _, group in arranged[len(arranged) // columns * columns :]}
+        place = next((i for i, (_, group) in enumerate(left) if group not in row), 0)
+        arranged.append(left.pop(place))
+    return [item for item, _ in arranged]

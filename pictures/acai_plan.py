@@ -2,8 +2,8 @@
 
 Everything that can be refused is refused here, before TensorFlow is imported. A plan's "drawn" goes into the
 manifest: "weights_digest" and "latents_digest" of the release, "first_image_digest" and "second_image_digest" of
-the user's pictures, "rows" of the latent bank, [[first, second], ...], and for masks and searches "blends"
-(see `pegasus.search.SearchResult`) and "refined_digest".
+the user's pictures, "second_mask_digest", "rows" of the latent bank, [[first, second], ...], for masks, placed
+pictures and searches "blends", and for searches "parents" and "parents_digest", see `pegasus.search.SearchResult`.
 """
 
 import dataclasses
@@ -14,8 +14,11 @@ from acai.latent_bank import LatentBank
 from common import files, images, release
 from common.errors import InputError
 from common.release import record_or_verify_digest
-from pegasus import masks
+from pegasus.candidates import cell_shares, wings_above
+from pegasus.foreground import border_foreground
+from pegasus.general import masks
 from pegasus.manifest import check_blends, load_results
+from pegasus.placement import parse_placement, place
 from pictures import latents
 
 DEFAULT_CLASSES = {"first": "horse", "second": "bird"}
@@ -32,10 +35,9 @@ class ACAIPlan:
         weights: {name: float16 array}.
         bank: acai.latent_bank.LatentBank.
         drawn: see the module.
-        query_images: the user's pictures, uint8 [width, width, colours], none or two.
-        refined_latents: of a search, float16 [N, h, w, c], or None.
-        scores: of a search, see `pegasus.search.SearchResult`; empty without one.
-        nearest_images: of a search, the nearest training images [N, H, W, C], or None.
+        query_images: the user's pictures, placed, float32 [width, width, colours], none or two.
+        parent_latents: of a search, float16 [N, 2, h, w, c], or None.
+        notes: of a search, see `pegasus.search.SearchResult`; empty without one.
     """
 
     request: object
@@ -45,22 +47,14 @@ class ACAIPlan:
     bank: LatentBank
     drawn: dict
     query_images: tuple = ()
-    refined_latents: np.ndarray | None = None
-    scores: tuple = ()
-    nearest_images: np.ndarray | None = None
+    parent_latents: np.ndarray | None = None
+    notes: tuple = ()
 
     def with_results(self, result):
         """The plan for what a pegasus.search.SearchResult has kept."""
-        drawn = self.drawn | {"rows": result.rows, "blends": result.blends}
-        if result.refined_latents is not None:
-            drawn["refined_digest"] = files.digest(files.pack({"codes": result.refined_latents}))
-        return dataclasses.replace(
-            self,
-            drawn=drawn,
-            refined_latents=result.refined_latents,
-            scores=tuple(result.scores),
-            nearest_images=result.nearest_images,
-        )
+        digest = files.digest(files.pack({"parents": result.latents}))
+        drawn = self.drawn | {"blends": result.blends, "parents": result.source, "parents_digest": digest}
+        return dataclasses.replace(self, drawn=drawn, parent_latents=result.latents, notes=tuple(result.notes))
 
 
 def make_plan(request, folder, manifest=None):
@@ -80,41 +74,83 @@ def make_plan(request, folder, manifest=None):
     latents_digest = files.digest(bank.latents.tobytes() + bank.labels.tobytes())
     drawn = record_or_verify_digest(recorded, "weights_digest", weights_digest, f"--source={folder}")
     drawn |= record_or_verify_digest(recorded, "latents_digest", latents_digest, f"--source={folder}")
-    query_images = []
-    for name in ("first_image", "second_image"):
+    pictures = {}
+    for name in ("first_image", "second_image", "second_mask"):
         if path := getattr(request, name, None):
-            image = images.read_picture(path, config["model"]["width"], config["model"]["colours"])
+            colours = 1 if name == "second_mask" else config["model"]["colours"]
+            image = pictures[name] = images.read_picture(path, config["model"]["width"], colours)
             drawn |= record_or_verify_digest(recorded, f"{name}_digest", files.digest(image.tobytes()), path)
-            query_images.append(image)
+    query_images, shares = place_pictures(request, pictures, bank.latents.shape[1:3])
     request = complete_classes(request, bank, config.get("data", {}))
     if hasattr(request, "first") and not query_images:
         class_rows(request, bank)  # refuses classes without latents
     drawn |= draw(request, bank, recorded)
-    scores, refined_latents = (), None
-    if "blends" in recorded:
+    if shares is not None:
+        drawn["blends"] = [{"shares": shares.tolist()}]
+    notes, latents = (), None
+    if getattr(request, "search", None) and "blends" in recorded:
         shape = (request.count, *bank.latents.shape[1:])
-        scores, refined_latents = load_results(manifest.path, manifest.pictures, recorded, shape)
-        drawn |= {name: recorded[name] for name in ("refined_digest",) if name in recorded}
-    plan = ACAIPlan(request, str(folder), config["model"], weights, bank, drawn, tuple(query_images))
-    return dataclasses.replace(plan, scores=tuple(scores), refined_latents=refined_latents)
+        notes, latents = load_results(manifest.path, manifest.pictures, recorded, shape)
+        drawn |= {name: recorded[name] for name in ("parents", "parents_digest") if name in recorded}
+    return ACAIPlan(
+        request, str(folder), config["model"], weights, bank, drawn, query_images, latents, tuple(notes)
+    )
+
+
+def place_pictures(request, pictures, size):
+    """Places the user's pictures.
+
+    Args:
+        request: of pictures.request.
+        pictures: {"first_image": uint8 [width, width, colours], "second_image", "second_mask"}, or {}.
+        size: (h, w) of the latents.
+
+    Returns:
+        (images float32 [width, width, colours], none or two; the second's share in each cell [h, w], or None
+        where the request does not place them).
+
+    Raises:
+        InputError: where the second image needs a mask, and no foreground is found in it.
+    """
+    if not pictures:
+        return (), None
+    originals = [images.to_float(pictures[name]) for name in ("first_image", "second_image")]
+    names = ("first_placement", "second_placement")
+    placements = [parse_placement(name, getattr(request, name) or "") for name in names]
+    placed = place(np.stack(originals), placements)
+    if not request.placing_fields():
+        return tuple(placed), None
+    if "second_mask" in pictures:
+        mask, first_mask = pictures["second_mask"][..., 0] / 255, np.zeros(placed.shape[1:3])
+    else:
+        first_mask, mask = (border_foreground(original) for original in originals)
+    placed_masks = place(np.stack([first_mask, mask])[..., None], placements, "zero")[..., 0]
+    wings = wings_above(*placed_masks)
+    if not wings.any():
+        raise InputError(
+            "--second_image must have a foreground above the first image's back line, or --second_mask=FILE must "
+            f"say where it covers the first image. Received: {request.second_image}, in which none was found"
+        )
+    return tuple(placed), cell_shares(wings[None], size)[0]
 
 
 def draw(request, bank, recorded):
     """The "rows", and perhaps the "blends", of a request: what a manifest has recorded, or else new draws.
 
-    A search that is still to run has no rows. Raises InputError for records that do not fit the request.
+    Searches and placed pictures have no rows, and a search that is still to run no blends. Raises InputError for
+    records that do not fit the request.
     """
-    search = getattr(request, "search", None)
-    has_blends = search is not None or getattr(request, "mask", None) is not None
-    if "blends" in recorded and not has_blends:
-        raise InputError("--from_manifest: only --blend with a mask or a search has blends.")
-    if search is not None and "blends" not in recorded:
-        return {"rows": []}
+    is_blend = request.action == "blend"
+    if "blends" in recorded and not (is_blend and (request.mask or request.search or request.placing_fields())):
+        raise InputError("--from_manifest: only --blend with a mask, placements or a search has blends.")
     rows = recorded["rows"] if "rows" in recorded else draw_rows(request, bank)
     check_rows(rows, request, bank)
-    if not has_blends:
+    if is_blend and request.search and "blends" in recorded:
+        blends = recorded["blends"]
+    elif is_blend and request.mask:
+        blends = recorded["blends"] if "blends" in recorded else draw_masks(request, bank, rows)
+    else:
         return {"rows": rows}
-    blends = recorded["blends"] if "blends" in recorded else draw_masks(request, bank, rows)
     check_blends(blends, request.count, bank.latents.shape[1:3])
     return {"rows": rows, "blends": blends}
 
@@ -167,7 +203,7 @@ def class_rows(request, bank):
 def rows_per_picture(request):
     """Number of rows of the bank that each picture, strip or diagram is made of."""
     if request.action == "blend":
-        return 0 if request.first_image else 2
+        return 0 if request.first_image or request.search else 2
     if request.action == "interpolate":
         return request.endpoints_per_picture()
     return 1 if request.action == "reconstruct" else 0
@@ -230,5 +266,5 @@ def draw_masks(request, bank, rows):
         if request.mask == "learned":
             evidence = [learned(bank.latents[[row]], side)[0] for side, row in enumerate(pair)]
         shares = masks.mix_shares(request.mix, 0.5, masks.make_pattern(request.mask, shape, random, evidence))
-        blends.append({"mirrored": [0, 0], "mask": request.mask, "shares": shares.round(3).tolist()})
+        blends.append({"mask": request.mask, "shares": shares.round(3).tolist()})
     return blends

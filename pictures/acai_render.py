@@ -6,10 +6,10 @@ acai.inference.ReleasedACAI.
 
 import numpy as np
 
-from common import images, interpolation
+from common import interpolation
 from common.errors import InputError
 from common.inference import in_batches
-from pegasus import masks
+from pegasus.blending import blend_cells
 from pictures import latents
 from pictures.acai_plan import class_rows
 from pictures.render import decode_pairs
@@ -46,7 +46,7 @@ def render(plan, model):
                 getattr(request, "mix", None),
                 request.strip,
             )
-    entries = [dict(entry) for entry in plan.scores] or [{} for _ in next(iter(rendered.values()))]
+    entries = [dict(entry) for entry in plan.notes] or [{} for _ in next(iter(rendered.values()))]
     if "pictures" in rendered and model.critic:
         scores = in_batches(model.predict_mix, rendered["pictures"])
         for entry, score in zip(entries, scores, strict=True):
@@ -57,18 +57,18 @@ def render(plan, model):
     if "blends" in drawn:
         for entry, blend in zip(entries, drawn["blends"], strict=True):
             entry["mix"] = round(float(np.mean(blend["shares"])), 4)
-            entry |= {name: blend[name] for name in ("mask", "mirrored", "shares")}
-    if plan.refined_latents is not None:
-        rendered["latents"] = plan.refined_latents
-    if plan.nearest_images is not None:
-        rendered["nearest"] = plan.nearest_images
+            entry |= blend
+    if plan.parent_latents is not None:
+        rendered["latents"] = plan.parent_latents
     return rendered, entries
 
 
 def endpoints(plan, model):
     """(first, second): latents float32 [N, h, w, c] each; the second is None where a picture has one alone."""
     if plan.query_images:
-        return tuple(model.encode(images.to_float(image[None])) for image in plan.query_images)
+        return tuple(model.encode(image[None]) for image in plan.query_images)
+    if plan.parent_latents is not None:
+        return tuple(plan.parent_latents.astype(np.float32).swapaxes(0, 1))
     request, bank, rows = plan.request, plan.bank, plan.drawn["rows"]
     if request.action == "sample":
         known = bank.latents[class_rows(request, bank)[0]]
@@ -94,45 +94,28 @@ def decode_blends(plan, model):
 
     "best" [4, H, W, C] is the first picture, its two parents and the nearest other image of the bank.
     """
-    request, drawn = plan.request, plan.drawn
-    first, blend, second = blend_latents(plan, model)
-    mix = request.mix
+    request, mix = plan.request, plan.request.mix
+    first, second = endpoints(plan, model)
+    cells = np.array([blend["shares"] for blend in plan.drawn["blends"]])
 
     def decode_at(share):
-        if share <= mix:
-            codes = interpolation.slerp(first, blend, share / mix)
-        else:
-            codes = interpolation.slerp(blend, second, (share - mix) / (1 - mix))
-        return in_batches(model.decode, codes)
+        """From the first parent (0) to the blends (`mix`) and the second parent (1)."""
+        shares = cells * share / mix if share <= mix else cells + (1 - cells) * (share - mix) / (1 - mix)
+        return in_batches(model.decode, blend_cells(first, second, shares))
 
     rendered = decode_pairs(lambda shares: [decode_at(share) for share in shares], mix, request.strip)
     if request.search:
-        nearest = nearest_latents(blend[0], plan.bank, drawn["rows"][0])
+        rows = [parent["row"] for parent in plan.notes[0]["parents"]]
+        nearest = nearest_latents(blend_cells(first[:1], second[:1], cells[:1])[0], plan.bank, rows)
         nearest = in_batches(model.decode, nearest[None])
         rendered["best"] = np.concatenate([rendered["pictures"][:1], rendered["parents"][0], nearest])
     return rendered
 
 
-def blend_latents(plan, model):
-    """(first parents, blends, second parents) of a plan's "blends", latents float32 [N, h, w, c] each."""
-    search, sides = plan.request.search, []
-    for side, parents in enumerate(endpoints(plan, model)):
-        parents = masks.lower_latents(model, parents, search.lower_first if search and side == 0 else 0)
-        mirrored = np.array([blend["mirrored"][side] for blend in plan.drawn["blends"]], bool)
-        if mirrored.any():
-            parents[mirrored] = masks.mirror_latents(model, parents[mirrored])
-        sides.append(parents)
-    if plan.refined_latents is not None:
-        blends = plan.refined_latents.astype(np.float32)
-    else:
-        blends = masks.blend_cells(*sides, np.array([blend["shares"] for blend in plan.drawn["blends"]]))
-    return sides[0], blends, sides[1]
-
-
 def nearest_latents(code, bank, parents):
-    """The latents of the bank nearest to `code`, float32 [h, w, c], but for those of the rows `parents`."""
+    """The latents of the bank nearest to `code`, float32 [h, w, c], but for the rows `parents`; -1 is none."""
     distances = np.sum(np.square(bank.latents.astype(np.float32) - code), axis=(1, 2, 3))
-    distances[list(parents)] = np.inf
+    distances[[row for row in parents if row >= 0]] = np.inf
     return bank.latents[np.argmin(distances)].astype(np.float32)
 
 

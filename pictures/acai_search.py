@@ -3,6 +3,7 @@
 from common import release
 from common.data import datasets
 from common.errors import InputError
+from pegasus.search_config import MaskSearch
 
 
 def check_search(plan, data_dir):
@@ -13,8 +14,7 @@ def check_search(plan, data_dir):
         data_dir: where CIFAR-10 may be prepared; None: the default folder.
 
     Returns:
-        Whether there are training images that the kept blends can be compared with: CIFAR-10 is prepared and the
-        model makes pictures of its width.
+        Whether a search for winged horses can place images: CIFAR-10 is prepared. Else it places reconstructions.
 
     Raises:
         InputError: for classes, parents or pictures that the classifiers do not know, or a `data_dir` without
@@ -27,7 +27,6 @@ def check_search(plan, data_dir):
         raise InputError(
             f"--candidates needs two different classes of {', '.join(known['class_names'])}. Received: {classes}"
         )
-    request.search.check_classes(known["class_names"])
     width, colours = (plan.model_config[name] for name in ("width", "colours"))
     if width % known["width"] or colours != known["colours"]:
         raise InputError(
@@ -43,26 +42,33 @@ def check_search(plan, data_dir):
     return width == known["width"]
 
 
-def run_search(plan, model, data_dir, with_training_images):
+def run_search(plan, model, data_dir, with_images):
     """The plan with what its search has kept.
 
     Args:
         plan: as of `check_search`.
         model: acai.inference.ReleasedACAI.
         data_dir: as of `check_search`.
-        with_training_images: whether the kept blends shall resemble CIFAR-10's training images as a whole; else
-            they shall resemble the reconstructions of the latent bank.
+        with_images: what `check_search` has returned.
     """
-    from classifiers.inference import search_ensemble
-    from pegasus import search
-    from pictures.acai_plan import class_rows
+    request, classes = plan.request, (plan.request.first, plan.request.second)
+    if isinstance(request.search, MaskSearch):
+        from classifiers.inference import search_ensemble
+        from pegasus.general import search as general_search
+        from pictures.acai_plan import class_rows
 
-    request, training = plan.request, None
-    classes = (request.first, request.second)
-    if with_training_images:
-        training = datasets.load_cifar10(data_dir, "train", classes, download=False)
-    rows = class_rows(request, plan.bank)
-    result = search.run_search(
-        request.search, model, search_ensemble(), plan.bank, rows, classes, request.seed, training
-    )
+        rows = class_rows(request, plan.bank)
+        result = general_search.run_search(
+            request.search, model, search_ensemble(), plan.bank, rows, classes, request.seed
+        )
+        return plan.with_results(result)
+    from classifiers.inference import bundled_wing_classifier
+    from pegasus import search
+    from pegasus.parents import prepare_parents
+
+    dataset = None
+    if with_images:
+        dataset = datasets.load_cifar10(data_dir, "train", classes, hold_out=False, download=False)
+    parents = prepare_parents(model, plan.bank, dataset)
+    result = search.run_search(request.search, model, bundled_wing_classifier(), parents, request.seed)
     return plan.with_results(result)

@@ -13,7 +13,7 @@ from common.files import pack, write_atomically
 from pictures import manifest
 
 OUR_FILES = re.compile(
-    r"manifest\.npz|(grid|parents|strips|best|nearest|(blend|interpolate|reconstruct|sample|strip|diagram)-\d{3,6})\.png"
+    r"manifest\.npz|(grid|parents|strips|best|(blend|interpolate|reconstruct|sample|strip|diagram)-\d{3,6})\.png"
 )
 
 
@@ -40,8 +40,8 @@ def write(out, request, drawn, rendered, entries):
         request: pictures.request.PictureRequest.
         drawn: what the manifest says was drawn, see pictures.manifest.
         rendered: of `pictures.render.decode_pairs`, or {"pictures": [N, H, W, C]}, or
-            {"diagrams": [N, rows, columns, H, W, C]}. A search adds "best" [1 + others, H, W, C], perhaps
-            "nearest" [N, H, W, C], real images, and "latents" of its pictures, which become manifest.npz.
+            {"diagrams": [N, rows, columns, H, W, C]}. A search adds "best" [1 + others, H, W, C] and "latents" of
+            its pictures' parents, which become manifest.npz.
         entries: for each of the N pictures what the manifest says beside its files, a dict of plain values.
 
     Returns:
@@ -57,7 +57,7 @@ def write(out, request, drawn, rendered, entries):
 
 
 def _write(out, request, drawn, rendered, entries):
-    scale, files = request.scale, []
+    scale, resample, files = request.scale, request.resample, []
     pictures = {name: images.to_uint8(array) for name, array in rendered.items() if name != "latents"}
 
     def save(name, picture):
@@ -65,7 +65,7 @@ def _write(out, request, drawn, rendered, entries):
         images.write_png(os.path.join(out, name), picture)
 
     def save_grid(name, cells, columns):
-        save(name, images.grid(cells.reshape(-1, *cells.shape[-3:]), columns, scale))
+        save(name, images.grid(cells.reshape(-1, *cells.shape[-3:]), columns, scale, resample))
 
     if "pictures" in pictures:
         save_grid("grid.png", pictures["pictures"], 8)
@@ -74,21 +74,19 @@ def _write(out, request, drawn, rendered, entries):
     if "strips" in pictures:
         save_grid("strips.png", pictures["strips"], request.strip)
     if "best" in pictures:
-        save("best.png", enlarge_best(pictures["best"], scale))
-    if "nearest" in pictures:
-        save_grid("nearest.png", np.stack([pictures["pictures"], pictures["nearest"]], axis=1), 8)
+        save("best.png", enlarge_best(pictures["best"], scale, resample))
     for k, diagram in enumerate(pictures.get("diagrams", ())):
         save_grid(f"diagram-{k:03d}.png", diagram, diagram.shape[1])
     overviews = list(files)
     if "latents" in rendered:
         files.append("manifest.npz")
-        write_atomically(os.path.join(out, "manifest.npz"), pack({"codes": rendered["latents"]}))
+        write_atomically(os.path.join(out, "manifest.npz"), pack({"parents": rendered["latents"]}))
     listed = []
     for k, entry in enumerate(entries):
         names = {}
         if "pictures" in pictures:
             names["file"] = f"{request.action}-{k:03d}.png"
-            save(names["file"], images.enlarge(pictures["pictures"][k], scale))
+            save(names["file"], images.enlarge(pictures["pictures"][k], scale, resample))
         if "strips" in pictures:
             names["strip"] = f"strip-{k:03d}.png"
             save_grid(names["strip"], pictures["strips"][k], request.strip)
@@ -104,12 +102,11 @@ def _write(out, request, drawn, rendered, entries):
     return [os.path.join(out, name) for name in (*overviews, "manifest.json")]
 
 
-def enlarge_best(pictures, scale):
+def enlarge_best(pictures, scale, resample):
     """One picture of uint8 [1 + n, H, W, C]: the first n times as large as the others, which are to its right."""
     first, *others = pictures
-    return np.concatenate(
-        [images.enlarge(first, scale * len(others)), images.grid(np.stack(others), 1, scale)], axis=1
-    )
+    large = images.enlarge(first, scale * len(others), resample)
+    return np.concatenate([large, images.grid(np.stack(others), 1, scale, resample)], axis=1)
 
 
 def files_of(path):

@@ -15,7 +15,7 @@ from pathlib import Path
 from common import release
 from common.errors import InputError
 from common.files import write_atomically
-from pegasus.search_config import SearchConfig
+from pegasus.search_config import MaskSearch, PlacedSearch
 
 BUNDLED = "pegasus.json"  # in a release's folder: the manifest of a search, shown by a bare --blend
 
@@ -92,16 +92,17 @@ def make_request(kind, manifest, changes):
         raise InputError(f"--{kind.action} of this model cannot be combined with --{unknown[0]}.")
     if isinstance(fields.get("search"), dict):
         try:
-            fields = fields | {"search": SearchConfig(**fields["search"])}
+            search = MaskSearch if "mask" in fields["search"] else PlacedSearch
+            fields = fields | {"search": search(**fields["search"])}
         except TypeError as error:
             raise InputError(
-                f"--from_manifest: a search must have all fields of SearchConfig. Received: {error}"
+                f"--from_manifest: a search must have the fields of {search.__name__}. Received: {error}"
             ) from error
     return kind(**fields | changes)
 
 
 def copy_to_release(manifest_path, folder):
-    """Copies a manifest, and the refined latents beside it, to a release's folder. Returns the new paths."""
+    """Copies a manifest, and the latents beside it, to a release's folder. Returns the new paths."""
     copies = []
     for path in (Path(manifest_path).with_suffix(".npz"), Path(manifest_path)):
         if path.is_file():

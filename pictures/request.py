@@ -4,43 +4,14 @@ A request is checked when it is constructed. Its fields are plain values that th
 """
 
 import dataclasses
-import functools
 import typing
 
 from common.errors import InputError
-from common.validation import check_choice, check_integer, check_number, check_text
-from pegasus import masks
-from pegasus.search_config import SearchConfig
+from pegasus.search_config import PlacedSearch
+from pictures.request_checks import CHECKS
 
-PATHS = ("slerp", "lerp", "pixel")  # pixel: cross-fade of the two reconstructions
-LAYOUTS = ("strip", "j", "mine")  # j: White's J-diagram; mine: White's MINE grid
 MAX_PIXEL_CELLS = 2**17  # bounds the number of pictures times their squared enlargement
 DEFAULT_DIAGRAMS = 4
-
-
-def check_search(name, value):
-    if not isinstance(value, SearchConfig | None):
-        raise InputError(f"{name} must be a SearchConfig or None. Received: {value}")
-
-
-optional_text = functools.partial(check_text, optional=True)
-CHECKS = {  # of a field wherever it occurs
-    "source": check_text,
-    "first": optional_text,
-    "second": optional_text,
-    "count": functools.partial(check_integer, lowest=1),
-    "seed": functools.partial(check_integer, lowest=0),
-    "scale": functools.partial(check_integer, lowest=1, highest=32),
-    "mix": functools.partial(check_number, lowest=0, highest=1),
-    "strip": functools.partial(check_integer, lowest=0),
-    "path": functools.partial(check_choice, choices=PATHS),
-    "layout": functools.partial(check_choice, choices=LAYOUTS),
-    "bandwidth": functools.partial(check_number, lowest=0, highest=1000),
-    "mask": functools.partial(check_choice, choices=(None, *masks.KINDS)),
-    "first_image": optional_text,
-    "second_image": optional_text,
-    "search": check_search,
-}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -62,12 +33,14 @@ class PictureRequest(Request):
     Args:
         count: number of pictures, strips or diagrams.
         seed: picture k depends on `seed` and k, and not on `count`.
-        scale: nearest-neighbour enlargement.
+        scale: factor of enlargement.
+        resample: how pictures are enlarged, a key of `common.images.RESAMPLING`.
     """
 
     count: int = 64
     seed: int = 0
     scale: int = 4
+    resample: str = "bicubic"
 
     def __post_init__(self):
         super().__post_init__()
@@ -110,8 +83,13 @@ class Blend(PairRequest):
     Args:
         first, second: classes of the parents; None: horse and bird, or else those that the model was trained for.
         path: how latents are interpolated, of PATHS.
-        mask: where the second parent weighs more, of `pegasus.masks.KINDS`; None: the same mix everywhere.
+        mask: where the second parent weighs more, of `pegasus.general.masks.KINDS`; None: the same mix everywhere.
         first_image, second_image: picture files to blend instead of images in the latent bank.
+        first_placement, second_placement: where these are placed before they are encoded, see
+            `pegasus.placement.parse_placement`. With one of them or a `second_mask`, the second image is blended
+            in only where it covers the first.
+        second_mask: picture file that is white where the second image covers the first; it is placed like that
+            image. None: the second image's foreground above the back line of the first image's.
         search: what to keep of many candidates; None: no search. A search draws its own mixes and masks.
     """
 
@@ -122,7 +100,10 @@ class Blend(PairRequest):
     mask: str | None = None
     first_image: str | None = None
     second_image: str | None = None
-    search: SearchConfig | None = None
+    first_placement: str | None = None
+    second_placement: str | None = None
+    second_mask: str | None = None
+    search: PlacedSearch | None = None
 
     def __post_init__(self):
         super().__post_init__()
@@ -133,6 +114,12 @@ class Blend(PairRequest):
             )
         if images and self.count != 1:
             raise InputError(f"--first_image makes one picture: --count must be 1. Received: {self.count}")
+        if placing := self.placing_fields():
+            if not images or self.path != "slerp" or self.mix != PairRequest.mix:
+                raise InputError(
+                    f"--{placing[0]} needs --first_image and --second_image and cannot be combined with --path "
+                    "or --mix."
+                )
         if not self.mask and not self.search:
             return
         flag = "--candidates" if self.search else "--mask"
@@ -147,6 +134,11 @@ class Blend(PairRequest):
             raise InputError(f"{flag} cannot be combined with --count={self.count}: use --keep.")
         if not 0 < self.mix < 1:
             raise InputError(f"--mix must be above 0 and below 1 with --mask. Received: {self.mix}")
+
+    def placing_fields(self):
+        """Names of the fields that place the second image on the first and have a value."""
+        names = ("first_placement", "second_placement", "second_mask")
+        return [name for name in names if getattr(self, name) is not None]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

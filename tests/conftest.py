@@ -8,7 +8,6 @@ if os.environ.get("GPU_TESTS") != "1":
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # test processes run in parallel, one per core
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import numpy as np
 import pytest
 
 from common.backend import compiler
@@ -30,27 +29,6 @@ def pytest_collection_modifyitems(items):
             if item.get_closest_marker("gpu"):
                 item.add_marker(pytest.mark.skip(reason="needs a GPU: GPU_TESTS=1 python -m pytest -m gpu"))
     items.sort(key=lambda item: item.path.name not in LONGEST)  # stable
-
-
-@pytest.fixture(scope="module")
-def parents():
-    """pegasus.candidates.Parents of random codes, nine of either class."""
-    from pegasus import candidates
-
-    random = np.random.default_rng(5)
-    latents = [random.normal(size=(9, 2, 4, 4, 3)).astype(np.float32) for _ in range(2)]
-    evidence = [random.normal(size=(9, 2, 4, 4)) for _ in range(2)]
-    return candidates.Parents(
-        rows=[np.arange(9), np.arange(9, 18)],
-        latents=latents,
-        eligible=[np.array([1, 3, 5]), np.arange(9)],
-        borders=[candidates.border_cells(x) for x in latents],
-        evidence=evidence,
-        bank_latents=np.concatenate([x[:, 0] for x in latents]),
-        features=random.normal(size=(18, 5)),
-        energy=1.0,
-        typical_distance=1.0,
-    )
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ import pytest
 from acai.model import paper_acai
 from common import release
 from evaluation.inputs import EvaluationConfig
-from pegasus.search_config import DEFAULT_TERM_WEIGHTS, SearchConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZES = dict(width=32, latent_width=2, latent_channels=2, depth=2, critic_depth=2)
@@ -81,17 +80,8 @@ def test_lines_are_measured_and_reported(runs, tmp_path):
         ("--source={runs}/animals --features=eyes", ["eyes", "inception"]),
         ("--source={runs}/animals --samples=5", ["samples", "100"]),
         ("--source={runs}/animals --features={runs}/classifier --data_dir=/dev/null", ["/dev/null"]),
-        ("--source={runs}/animals --suite=search --first_like=unicorn", ["--first_like", "light, ", "unicorn"]),
-        ("--source={runs}/animals --first_like=light", ["--first_like can only be used with --suite=search"]),
-        (
-            "--source={runs}/animals --suite=probe --lower_first=2",
-            ["--lower_first can only be used with --suite=search"],
-        ),
-        (
-            "--source={runs}/animals --suite=probe --typical_weight=2",
-            ["--typical_weight can only be used with --suite=search"],
-        ),
-        ("--source={runs}/animals --suite=search --typical_weight=nan", ["--typical_weight", "finite", "nan"]),
+        ("--source={runs}/animals --suite=search --mask=left", ["uniform|top", "left"]),
+        ("--source={runs}/animals --mask=top", ["--mask can only be used with --suite=search"]),
         ("--source={runs}/lines --out=/dev/null/out", ["--out", "/dev/null"]),
         ("--source={runs}/animals --answers=a.json", ["--answers can only be used with --suite=viewers"]),
         ("--source={runs}/animals --pictures={runs}", ["--pictures can only be used with --suite=viewers"]),
@@ -157,10 +147,7 @@ def test_the_flags_of_a_search_make_its_config():
 import dataclasses
 print(json.dumps(dataclasses.asdict(evaluate.read_config(["search"]))))
 """
-    flags = "--candidates=70 --refine=2 --second_like=light,cat --lower_first=3 --mask=top --wings_weight=1.5"
-    config = run_with_evaluate(program, *flags.split(), "--critic_weight=0.25", "--samples=200", "--seed=3")
-    weights = DEFAULT_TERM_WEIGHTS | {"wings": 1.5, "critic": 0.25}
-    search = SearchConfig(70, 64, 2, "top", 3, None, "light,cat", weights)
+    config = run_with_evaluate(program, "--candidates=70", "--mask=top", "--samples=200", "--seed=3")
     out = os.path.join("out", "evaluate", "pegasus")
-    expected = EvaluationConfig("horse", "bird", search, samples=200, seed=3, out=out)
+    expected = EvaluationConfig("horse", "bird", 70, "top", samples=200, seed=3, out=out)
     assert config == dataclasses.asdict(expected)

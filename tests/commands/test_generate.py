@@ -9,18 +9,24 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pegasus.placement import Placement, place
 from pictures import manifest
 from pictures.request import Blend
 from tests.support.generated_pictures import GeneratedPictures, assert_shows, tiny_acai, write_tiny_acai
 
+IMAGES = "--first_image=a.png --second_image=b.png"
+PLACED = f"{IMAGES} --second_mask=m.png --second_placement=mirror=true,right=4"
 RUNS = {
-    "blend": "--blend --source=run --count=10 --strip=5 --scale=2 --mix=0.25",
+    "blend": "--blend --source=run --count=10 --strip=5 --scale=2 --mix=0.25 --resample=nearest",
     "few": "--blend --source=run --count=3 --scale=1 --mix=0.25",
     "again": "--from_manifest=blend/manifest.json --source=copy",
     "first": "--blend --source=run --count=2 --mix=0 --scale=1 --path=slerp",
     "pixel": "--blend --source=run --count=4 --strip=3 --scale=1 --mix=0.3 --path=pixel",
     "query": "--blend --source=run --first_image=a.png --second_image=b.png --count=9 --strip=3 --scale=1",
     "query_again": "--from_manifest=query/manifest.json --first_image=moved.png",
+    "placed": f"--blend --source=run --scale=1 {PLACED}",
+    "placed_again": "--from_manifest=placed/manifest.json --second_mask=m.png",
+    "smooth": f"--blend --source=run {IMAGES} --scale=2",
     "reconstruct": "--reconstruct --source=run --count=5 --scale=1",
     "interpolate": "--interpolate --source=run --count=2 --scale=1",
     "sample": "--sample --source=run --count=5 --scale=1",
@@ -32,6 +38,10 @@ RUNS = {
     "masked_again": "--from_manifest=masked/manifest.json",
     "handwritten": "--from_manifest=handwritten.json",
 }
+
+
+MASK = np.zeros((32, 32), bool)
+MASK[:16, 4:20] = True
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +59,7 @@ def made(tiny, tmp_path_factory):
     for name in ("a", "b"):
         Image.fromarray(random.integers(0, 256, (32, 32, 3), np.uint8)).save(folder / f"{name}.png")
     shutil.copyfile(folder / "a.png", folder / "moved.png")
+    Image.fromarray(np.uint8(255 * MASK)).save(folder / "m.png")
     request = Blend(source="run", first="horse", second="bird", count=2, scale=1)
     text = manifest.as_text(request, {"rows": [[1, 3], [0, 10]]}, [], [])
     (folder / "handwritten.json").write_text(text)
@@ -141,6 +152,26 @@ def test_query_images_make_one_blend(made, tiny):
     np.testing.assert_array_equal(strip[:, 32:64], made.singles("query")[0])
 
 
+def test_a_placed_image_covers_the_other_where_its_mask_is(made, tiny):
+    """Mirrored and moved by 4 pixels to the right, columns 4 to 19 become 16 to 31, two cells of 8 pixels."""
+    model = tiny[0]
+    first, second = (np.asarray(Image.open(made.path / name)) / 127.5 - 1 for name in ("a.png", "b.png"))
+    placed = place(second[None], [Placement(right=4, mirror=True)])
+    latents = [np.asarray(model.encoder(x.astype(np.float32))) for x in (first[None], placed)]
+    expected = latents[0].copy()
+    expected[:, :2, 2:] = latents[1][:, :2, 2:]
+    assert_shows(made.singles("placed"), np.asarray(model.decoder(expected)))
+    shares = made.manifest("placed")["drawn"]["blends"][0]["shares"]
+    np.testing.assert_array_equal(shares, [[0, 0, 1, 1]] * 2 + [[0, 0, 0, 0]] * 2)
+    made.assert_same_files("placed", "placed_again")
+
+
+def test_pictures_are_enlarged_smoothly_by_default(made):
+    small, large = made.pixels("query", "blend-000.png"), made.pixels("smooth", "blend-000.png")
+    expected = Image.fromarray(small.astype(np.uint8)).resize((64, 64), Image.Resampling.BICUBIC)
+    np.testing.assert_array_equal(large, np.asarray(expected))
+
+
 def test_query_images_may_have_moved(made):
     made.assert_same_files("query", "query_again")
 
@@ -203,4 +234,4 @@ def test_masked_blends_lead_through_the_picture(made, tiny):
 def test_masked_blends_are_made_again(made):
     made.assert_same_files("masked", "masked_again")
     entry = made.manifest("masked_again")["pictures"][2]
-    assert (entry["mix"], entry["mask"], entry["mirrored"]) == (0.5, "top", [0, 0]) and "score" not in entry
+    assert (entry["mix"], entry["mask"]) == (0.5, "top") and not entry.keys() & {"score", "mirrored"}

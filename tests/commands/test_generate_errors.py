@@ -60,8 +60,7 @@ def folder(tmp_path_factory):
 def results(folder):
     """{command line: (status, stdout, stderr)} of all. MANIFESTS, TEXTS and PICTURES are 0.json, 1.json, ..."""
     texts = [manifest(fields, drawn) for fields, drawn, _ in MANIFESTS] + TEXTS
-    blends = ROWS | {"blends": [BLEND] * 2}
-    texts += [manifest(MASKED, blends, notes) for notes in PICTURES]
+    texts += [manifest(SEARCH, FOUND, notes) for notes in PICTURES]
     for k, text in enumerate(texts):
         (folder / f"{k}.json").write_text(text)
     (folder / "good.json").write_text(manifest({}, ROWS))
@@ -98,7 +97,6 @@ FLAGS = {
     "--sample --bandwidth=inf": ["--bandwidth", "[0, 1000]"],
     "--sample --bandwidth=-1": ["bandwidth=-1"],
     "--sample --bandwidth=1e300": ["bandwidth=1e300", "[0, 1000]"],  # whose latents would be infinite
-    "--blend --candidates=99 --realism_weight=-1e300": ["realism_weight=-1e300", "[-1000, 1000]"],
     "--sample --strip=3": ["--sample of this model cannot be combined with --strip=3"],
     "--blend --bandwidth=1": ["cannot be combined with --bandwidth"],
     "--blend --strip=1": ["at least 2", "Received: 1"],
@@ -147,16 +145,11 @@ FLAGS = {
     "--blend --source=run --candidates=99 --path=lerp": ["--candidates cannot be combined with --path=lerp"],
     "--blend --source=run --candidates=99 --first=bird": ["two different classes"],
     "--blend --source=run --candidates=99 --data_dir=file": ["data folder", "file"],
-    "--blend --source=run --candidates=99 --realism_weight=nan": ["--realism_weight", "finite"],
-    "--blend --source=run --refine=3": ["--refine cannot be used without --candidates"],
     "--blend --source=run --keep=3": ["--keep cannot be used without --candidates"],
     "--blend --source=run --bundle": ["--bundle cannot be used without --candidates"],
-    "--blend --source=run --second_like=airplane": ["--second_like cannot be used without --candidates"],
-    "--blend --source=run --candidates=99 --second_like=cloud": ["--second_like", "light, airplane, ", "cloud"],
-    "--blend --source=run --candidates=99 --second_like=light,cloud": ["--second_like", "light,cloud"],
-    "--blend --source=run --lower_first=3": ["--lower_first cannot be used without --candidates"],
-    "--blend --source=run --candidates=99 --lower_first=13": ["lower_first", "13"],
-    "--reconstruct --source=run --first_like=light": ["--first_like cannot be used without --candidates"],
+    "--blend --source=run --resample=cubic": ["bicubic|nearest", "cubic"],
+    "--blend --source=run --second_mask=a.png": ["--second_mask needs --first_image and --second_image"],
+    "--blend --source=run --first_placement=big": ["--first_placement must be names and values", "big"],
     "--blend --source=run --mask=left": ["uniform|top"],
     "--blend --source=run --mask=top --mix=0": ["above 0 and below 1"],
     "--blend --source=cgan --mask=top": ["cannot be combined with --mask=top"],
@@ -179,8 +172,8 @@ FLAGS = {
 }
 
 
-REFINED = dict(ROWS, blends=[BLEND] * 2, refined_digest="0")
-MASKED = {"mask": "top"}
+FOUND = dict(rows=[], blends=[BLEND] * 2, parents_digest="0")
+SEARCH, MASKED = {"search": {"candidates": 99, "keep": 2}}, {"mask": "top"}
 MANIFESTS = [  # (a request or fields that differ from REQUEST, what was drawn, part of the message)
     (dict(action="../blend"), {}, "../blend"),
     (dict(action=["blend"]), {}, "action and source must be names"),
@@ -207,10 +200,13 @@ MANIFESTS = [  # (a request or fields that differ from REQUEST, what was drawn, 
     ({}, dict(weights_digest="0123"), "weights must be those of the manifest, 0123"),
     ({}, dict(latents_digest=["0"]), "latents must be those of the manifest"),
     (dict(layout="circle"), {}, "differs in layout"),
-    (dict(action="interpolate"), {}, "which differs in first_image, layout, mask, mix, search, second_image"),
+    (
+        dict(action="interpolate"),
+        {},
+        "which differs in first_image, first_placement, layout, mask",
+    ),
     (dict(source="gan"), {}, "which differs in first_image"),
     (MASKED, dict(ROWS, blends=[]), "must have 2 blends"),
-    (MASKED, dict(ROWS, blends=[BLEND, BLEND | {"mirrored": [0, 2]}]), "must have 2 blends"),
     (MASKED, dict(ROWS, blends=[BLEND, BLEND | {"shares": [[1.1] * 4] * 4}]), "must have 2 blends"),
     (MASKED, dict(ROWS, blends=[BLEND, BLEND | {"shares": [[0.5] * 3] * 4}]), "must have 2 blends"),
     (MASKED, dict(ROWS, blends=[BLEND, BLEND | {"shares": [["x"] * 4] * 4}]), "must have 2 blends"),
@@ -218,22 +214,26 @@ MANIFESTS = [  # (a request or fields that differ from REQUEST, what was drawn, 
     (MASKED, dict(ROWS, blends=[BLEND, None]), "must have 2 blends"),
     (MASKED | dict(mix=0), dict(ROWS, blends=[BLEND] * 2), "above 0 and below 1"),
     (MASKED | dict(path="pixel"), dict(ROWS, blends=[BLEND] * 2), "cannot be combined with --path=pixel"),
-    ({}, dict(ROWS, blends=[BLEND] * 2), "only --blend with a mask or a search has blends"),
+    ({}, dict(ROWS, blends=[BLEND] * 2), "only --blend with a mask, placements or a search has blends"),
     (dict(search={"candidates": 99}), ROWS, "--candidates cannot be combined with --count=2"),
-    (dict(search={"candidates": 99, "wings": 1}), ROWS, "all fields of SearchConfig"),
-    (dict(search=3), ROWS, "must be a SearchConfig"),
-    (MASKED, REFINED, "Refined latents must be beside the manifest"),
+    (dict(search={"candidates": 99, "wings": 1}), ROWS, "the fields of PlacedSearch"),
+    (dict(search=3), ROWS, "must be a PlacedSearch"),
+    (SEARCH, FOUND, "The parents' latents must be beside the manifest"),
     (dict(action="explore"), {}, "differs in"),
     (Interpolate(source="run", layout="j", strip=9, count=2), dict(rows=[[0, 1]] * 2), "2 lists of 3 integers"),
-    (Sample(source="run", count=2), dict(blends=[]), "only --blend with a mask or a search has blends"),
+    (
+        Sample(source="run", count=2),
+        dict(blends=[]),
+        "only --blend with a mask, placements or a search has blends",
+    ),
     (Reconstruct(source="run", count=2), dict(rows=[[1], [3]], blends=[BLEND] * 2), "only --blend with a mask"),
 ]
 
 
 # What a manifest of blends says of its pictures.
 PICTURES = ({}, [], [{}], [{}, 3], "ab", None, [[], []])
-PICTURES += ([{}, {"score": [1]}], [{}, {"score": None}], [{}, {"score": float("nan")}])
-PICTURES += ([{}, {"terms": {"critic": {}}}], [{}, {"nearest": {"class": ["bird"]}}])
+PICTURES += ([{}, {"score": [None]}], [{}, {"score": None}], [{}, {"score": float("nan")}])
+PICTURES += ([{}, {"terms": {"wings": True}}], [{}, {"parents": [{"id": float("inf")}]}])
 
 OLD = {"recipe": REQUEST | ROWS, "pictures": [], "files": []}
 TEXTS = ["", "[]", "{}", '{"request": []}', '{"request": {"action": "blend"}}', "[" * 200_000, json.dumps(OLD)]

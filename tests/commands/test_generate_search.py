@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from acai.latent_bank import LatentBank
+from pegasus.blending import blend_cells
 from pictures.acai_plan import draw_rows
 from pictures.request import Blend
 from tests.support.generated_pictures import GeneratedPictures, assert_shows, tiny_acai, write_tiny_acai
 
-SEARCH = "--candidates=12 --keep=4 --refine=2 --above_weight=0.5 --wings_weight=0.5 --lower_first=3 --bundle"
+SEARCH = "--candidates=12 --keep=4 --mask=learned --resample=nearest --bundle"
 RUNS = {
     "search": f"--blend --source=winners {SEARCH} --scale=1",
     "again": "--from_manifest=search/manifest.json",
@@ -59,15 +60,15 @@ def test_other_flags_do_not_show_the_bundled_search(made, tiny):
     assert "blends" not in made.manifest("seeded")["drawn"]
 
 
-def test_scores_are_weighted_sums_of_their_terms(made):
+def test_scores_are_sums_of_their_terms_and_pictures_are_described(made):
     manifest = made.manifest("search")
-    weights = manifest["request"]["search"]["term_weights"]
-    assert (weights["wings"], manifest["request"]["count"]) == (0.5, 4)
+    assert manifest["request"]["search"] == {"candidates": 12, "keep": 4, "mask": "learned"}
+    assert manifest["request"]["count"] == 4 and manifest["drawn"]["rows"] == []
     for entry, blend in zip(manifest["pictures"], manifest["drawn"]["blends"], strict=True):
-        assert {name: entry[name] for name in blend} == blend and len(blend) == 3
-        assert {*entry["terms"], "together"} == set(weights)
+        assert {name: entry[name] for name in blend} == blend and blend.keys() == {"mirrored", "mask", "shares"}
+        assert [parent["class"] for parent in entry["parents"]] == ["horse", "bird"]
         assert entry["mix"] == pytest.approx(np.mean(entry["shares"]), abs=1e-4)
-        assert entry["score"] == pytest.approx(sum(weights[n] * v for n, v in entry["terms"].items()), abs=1e-3)
+        assert entry["score"] == pytest.approx(sum(entry["terms"].values()), abs=1e-3)
 
 
 def test_the_best_stands_beside_its_parents_and_the_nearest_other_image(made, tiny):
@@ -77,8 +78,10 @@ def test_the_best_stands_beside_its_parents_and_the_nearest_other_image(made, ti
     np.testing.assert_array_equal(best[::3, :96:3], made.singles("search")[0])
     parents = made.pixels("search", "parents.png")
     np.testing.assert_array_equal(best[:64, 96:], np.concatenate([parents[:32, :32], parents[:32, 32:64]]))
+    entry = made.manifest("search")["pictures"][0]
     with np.load(made.folder("search") / "manifest.npz") as file:
-        code = file["codes"][0].astype(float)
+        first, second = file["parents"].astype(np.float32)[:1].swapaxes(0, 1)
+    code = blend_cells(first, second, np.array([entry["shares"]]))[0]
     distances = np.square(arrays["latents"].astype(float) - code).sum((1, 2, 3))
-    distances[made.rows("search")[0]] = np.inf
+    distances[[parent["row"] for parent in entry["parents"]]] = np.inf
     assert_shows(best[64:, 96:], np.asarray(model.decoder(arrays["latents"][[distances.argmin()]]))[0])

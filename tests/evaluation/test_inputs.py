@@ -11,10 +11,9 @@ from PIL import Image
 from common.errors import InputError
 from evaluation import features
 from evaluation.inputs import CACHE_FOLDER, EvaluationConfig, Inputs, Release
-from pegasus.search_config import SearchConfig
 
 CLASSES = ("bird", "horse")
-CONFIG = EvaluationConfig("horse", "bird", SearchConfig(100))
+CONFIG = EvaluationConfig("horse", "bird", 100)
 
 
 def make_release(family="acai", source="folder", **fields):

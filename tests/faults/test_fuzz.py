@@ -23,7 +23,7 @@ from common.errors import InputError, one_line
 from common.images import read_picture
 from configs import acai, classifier, gan
 from configs.check import check
-from pegasus.search_config import SearchConfig
+from pegasus.search_config import MaskSearch
 from pictures import acai_plan, acai_render, gallery, manifest
 from pictures.request import Blend, Interpolate, Reconstruct, Sample, request_class
 from tests.support.hostile_files import READABLE, REFUSED, tiff
@@ -130,12 +130,13 @@ BLENDS = st.fixed_dictionaries(
     {"mirrored": MIRRORED, "mask": st.sampled_from(["top", "uniform"]) | VALUES, "shares": SHARES}
 )
 BLEND = {"mirrored": [0, 1], "mask": "top", "shares": [[0.5, 1], [0, 0.25]]}
-NOTES = st.fixed_dictionaries({}, optional={n: VALUES for n in ("score", "terms", "nearest", "file", "mix")})
+NOTES = st.fixed_dictionaries({}, optional={n: VALUES for n in ("score", "terms", "parents", "file", "mix")})
 PAIRS = {"rows": [[1, 0], [3, 2]]}
 FIELDS = dict(first="horse", second="bird", count=2, scale=1)
-SEARCH = SearchConfig(9, keep=2, lower_first=1)
+SEARCH = MaskSearch(9, keep=2)
 WHOLE = [  # (valid request, what was drawn)
-    (Blend(**FIELDS, search=SEARCH), PAIRS | {"blends": [BLEND] * 2}),
+    (Blend(**FIELDS, search=SEARCH), {"rows": [], "blends": [BLEND] * 2}),
+    (Blend(**FIELDS, mask="top"), PAIRS | {"blends": [BLEND] * 2}),
     (Blend(**FIELDS, mask="learned", strip=3), PAIRS),
     (Blend(**FIELDS, path="pixel", strip=3, mix=0.25), PAIRS),
     (Sample(**FIELDS), {"rows": []}),
@@ -157,7 +158,7 @@ EDITS = {  # of a request, which may then be invalid
 DRAWN_EDITS = {
     "rows": st.lists(st.lists(st.integers(0, 3), min_size=1, max_size=4), min_size=2, max_size=2) | VALUES,
     "blends": st.lists(BLENDS, min_size=2, max_size=2) | VALUES,
-    "refined_digest": VALUES,
+    "parents_digest": VALUES,
 }
 
 

@@ -1,122 +1,112 @@
-"""Candidates: the eligible parents, and that each candidate is a function of the seed and its number."""
+"""Candidates for winged horses: drawn from seed and number, wings above the back and not at the head."""
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
-from pegasus import candidates, masks
+from pegasus import candidates
+from pegasus.placement import Placement
+from tests.pegasus.winged_horses import SKY, WHITE, bird_mask, horse_mask, make_parents
+
+PARENTS = make_parents()
+COLUMNS = np.arange(32)
 
 
-def test_the_border_is_the_twelve_outer_cells():
-    latents = np.arange(16).reshape(1, 4, 4, 1)
-    assert candidates.border_cells(latents).tolist() == [[0, 1, 2, 3, 4, 7, 8, 11, 12, 13, 14, 15]]
+@pytest.fixture(scope="module")
+def drawn():
+    return [candidates.draw_candidate(PARENTS, 4, k) for k in range(60)]
+
+
+@pytest.fixture(scope="module")
+def composition(drawn):
+    return candidates.compose(PARENTS, drawn)
 
 
 def is_same(first, second):
-    return first[:3] == second[:3] and np.array_equal(first.shares, second.shares)
+    return all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
 
 
-def test_a_candidate_depends_on_the_seed_and_its_number_alone(parents):
-    drawn = [candidates.draw_candidate(parents, 4, k) for k in range(200)]
-    assert all(is_same(candidates.draw_candidate(parents, 4, k), drawn[k]) for k in (0, 7, 199))
-    assert not all(is_same(candidates.draw_candidate(parents, 5, k), drawn[k]) for k in range(5))
-    assert {c.pair[0] for c in drawn} == {1, 3, 5} and {c.mask for c in drawn} == set(masks.KINDS)
-    assert {c.mirrored[0] for c in drawn} == {0, 1}
-    shares = np.stack([c.shares for c in drawn])
-    assert shares.shape == (200, 4, 4) and shares.min() >= 0 and shares.max() <= 1
-    uniform = np.stack([c.shares for c in drawn if c.mask == "uniform"])
-    assert 0.3 <= uniform.min() < 0.4 and 0.6 < uniform.max() <= 0.7 and np.all(np.ptp(uniform, (1, 2)) == 0)
+def test_a_candidate_depends_on_the_seed_and_its_number_alone(drawn):
+    assert all(is_same(candidates.draw_candidate(PARENTS, 4, k), drawn[k]) for k in (0, 7, 59))
+    assert not any(is_same(candidates.draw_candidate(PARENTS, 5, k), drawn[k]) for k in range(5))
+    assert {c.horse for c in drawn} == {0, 1} and {c.bird for c in drawn} == {0, 1, 2}
+    assert {c.placements[side].mirror for c in drawn for side in (0, 1)} == {False, True}
 
 
-def test_the_rival_with_the_most_similar_border_is_used(parents, monkeypatch):
-    monkeypatch.setattr(candidates, "RIVALS", 0.01)  # hundreds are drawn: all nine compete, plain and mirrored
-    drawn = [candidates.draw_candidate(parents, 0, k) for k in range(20)]
-    for candidate in drawn:
-        border = parents.borders[0][candidate.pair[0], candidate.mirrored[0]]
-        distances = np.linalg.norm(parents.borders[1] - border, axis=-1)  # [9, 2]
-        assert distances[candidate.pair[1], candidate.mirrored[1]] == distances.min()
+def test_the_back_of_a_placed_horse_by_hand():
+    """The horse's back is row 13, its head end column 4 and its rear column 25."""
+    outline = PARENTS.horses.outlines[0]
+    back, joint, head_end = candidates.find_back(outline, True, Placement(), 0.5, (32, 32))
+    assert joint == (13, 14.5) and head_end == 4
+    np.testing.assert_array_equal(back[[3, 4, 8, 12, 25, 26]], [99, 7, 7, 13, 13, 99])
+    back, joint, head_end = candidates.find_back(outline, True, Placement(0.5, 2, 3, 0, True), 0.5, (32, 32))
+    assert head_end == 15.5 - 0.5 * (4 - 15.5) + 3 and joint == (15.5 + 0.5 * (13 - 15.5) + 2, 19)
+    np.testing.assert_allclose(back[[14, 19]], 15.5 + 0.5 * (13 - 15.5) + 2)
+    _, joint, head_end = candidates.find_back(outline, False, Placement(), 0.25, (32, 32))
+    assert head_end == 25 and joint == (13, 25 - 0.25 * 21)
 
 
-class PixelModel:
-    """A model whose latents are the pixels."""
-
-    critic = None
-
-    def __init__(self):
-        self.autoencoder = self
-        self.encode = self.decode = lambda latents: latents
-
-
-class ChannelClassifier:
-    """Its log probabilities of the classes "a", "b" and "c" are the means of the three channels."""
-
-    class_names = ("a", "b", "c")
-
-    def log_probabilities_and_features(self, pictures):
-        means = tf.reduce_mean(pictures, axis=(1, 2))
-        return means, means
+def test_horses_are_placed_low_with_room_above(drawn, composition):
+    for candidate, mask in zip(drawn, composition.horses, strict=True):
+        low, high = candidates.BACK_ROWS
+        assert low - 0.1 <= candidate.joint[0] <= high + 1.1
+        rows = np.flatnonzero((mask > 0.5).any(axis=1))
+        assert 24 <= rows.max() <= 31
+        seen = candidate.back < 90  # the back line lies on the placed mask's upper edge
+        difference = np.argmax(mask > 0.5, axis=0)[seen] - candidate.back[seen]
+        assert np.median(np.abs(difference)) <= 1
 
 
-class Bank:
-    """Sixteen latents of each of the classes "a" and "b".
-
-    The middle of row k is lighter by k percent, and that of row k + 16 likewise. The third channel gives the
-    likeness to class "c": the numbers 0 to 15 in random order, twice.
-    """
-
-    likeness = np.random.default_rng(3).permutation(32) % 16
-    latents = np.zeros((32, 8, 8, 3), np.float32)
-    latents[..., 2] = likeness[:, None, None] / 1000
-    latents[:, 2:6, 2:6] = (np.arange(32) % 16)[:, None, None, None] / 100
+def test_wings_rise_from_the_joint_to_the_upper_edge(drawn, composition):
+    for k, candidate in enumerate(drawn):
+        rows, columns = np.nonzero(composition.wings[k] + composition.at_head[k] > 0.5)
+        assert candidates.ROOM[0] - 1 <= rows.min() <= candidates.ROOM[1] + 1
+        assert abs(rows.max() - candidate.joint[0]) <= candidates.OVERLAP + 2
+        assert np.abs(columns[rows >= rows.max() - 1] - candidate.joint[1]).min() <= 10
 
 
-def prepare_parents(**options):
-    rows = [np.arange(16), np.arange(16, 32)]
-    return candidates.prepare_parents(PixelModel(), ChannelClassifier(), ("a", "b"), Bank(), rows, **options)
+def test_wings_are_above_the_back_and_not_at_the_head(drawn, composition):
+    rows = np.arange(32)[:, None]
+    for k, candidate in enumerate(drawn):
+        below = rows >= np.minimum(candidate.back, candidate.joint[0] + 2) + candidates.OVERLAP
+        assert composition.wings[k][below].max(initial=0) == 0 == composition.at_head[k][below].max(initial=0)
+        length = abs(candidate.joint[1] - candidate.head_end)
+        at_head = np.abs(COLUMNS - candidate.head_end) < (1 - candidates.HEAD) * length - 1.1
+        assert at_head.any() and composition.wings[k][:, at_head].max() == 0
 
 
-@pytest.mark.parametrize(
-    ("traits", "expected"),
-    [
-        ((None, None), [range(8, 16), range(8, 16)]),  # the lighter half has the higher log probability
-        (("light", None), [(14, 15), range(8, 16)]),  # a quarter of those
-        ((None, "light"), [range(8, 16), range(12, 16)]),  # in the second class a quarter of nine tenths
-        ((None, "light,light"), [range(8, 16), (15,)]),  # and a quarter of that
-    ],
-)
-def test_eligible_parents_are_confidently_recognised_and_have_the_traits(traits, expected):
-    parents = prepare_parents(traits=traits)
-    assert [[*indices] for indices in parents.eligible] == [[*indices] for indices in expected]
+def test_a_composition_holds_the_placed_images(drawn, composition):
+    for k in range(5):
+        for images, mask in ((composition.first, composition.horses), (composition.second, composition.wings)):
+            np.testing.assert_allclose(images[k][mask[k] > 0.95].mean(axis=0), WHITE, atol=0.1)
+        empty = (composition.horses[k] == 0) & (composition.at_head[k] + composition.wings[k] == 0)
+        np.testing.assert_allclose(composition.first[k][empty].mean(axis=0), SKY, atol=0.15)
 
 
-def test_parents_with_a_class_as_trait_have_its_highest_probability():
-    parents = prepare_parents(traits=(None, "c"))
-    likeness = Bank.latents[18:, :, :, 2].mean(axis=(1, 2))  # all of class "b" but the two least recognised
-    assert [*parents.eligible[1]] == sorted(2 + np.argsort(-likeness)[:4])
+def test_dark_birds_and_those_with_flat_wings_are_drawn_less_often():
+    import dataclasses
+
+    kinds = [("raised_both", "white"), ("raised_both", "dark"), ("spread", "mixed")]
+    labels = [
+        dataclasses.replace(label, wings=wings, shade=shade)
+        for label, (wings, shade) in zip(PARENTS.birds.labels, kinds, strict=True)
+    ]
+    weights = candidates.bird_weights(dataclasses.replace(PARENTS.birds, labels=labels))
+    expected = np.array([candidates.KINDS["raised_both"], candidates.KINDS["raised_both"] * candidates.DARK, 1])
+    np.testing.assert_allclose(weights, expected / expected.sum())
 
 
-def test_parents_keep_what_scores_are_relative_to():
-    """Bank latents as they are, features of both classes, and their mean high-frequency energy."""
-    parents = prepare_parents(lower_first=2)
-    np.testing.assert_array_equal(parents.bank_latents, Bank.latents)
-    np.testing.assert_allclose(parents.features, Bank.latents.mean(axis=(1, 2)), rtol=1e-5, atol=1e-7)
-    assert parents.energy == pytest.approx(
-        float(np.mean(candidates.high_frequency_energy(Bank.latents))), rel=1e-5
-    )
+def test_shares_of_a_known_mask():
+    """Of 4x4 cells of 8x8 pixels: 64, 16 and 4 pixels, times the gain, at most 1."""
+    wings = np.zeros((1, 32, 32))
+    wings[0, :8, :8] = wings[0, 8:12, 8:12] = wings[0, 16:18, 30:] = 1
+    expected = np.zeros((4, 4))
+    expected[0, 0], expected[1, 1], expected[2, 3] = 1, candidates.SHARE_GAIN / 4, candidates.SHARE_GAIN / 16
+    np.testing.assert_allclose(candidates.cell_shares(wings, (4, 4)), expected[None], atol=5e-4)
 
 
-def test_relative_lightness_compares_the_middle_with_the_whole():
-    """A uniformly light picture has 0; a middle quarter of 1 on 0 has 1 minus the mean of 1 / 4."""
-    pictures = np.zeros((3, 8, 8, 3), np.float32)
-    pictures[1] = 0.9
-    pictures[2, 2:6, 2:6] = 1
-    np.testing.assert_allclose(candidates.relative_lightness(tf.constant(pictures)), [0, 0, 0.75], atol=1e-6)
-
-
-def test_first_parents_are_lowered():
-    """Two rows down with the top row repeated, plain and mirrored; second parents do not move."""
-    parents = prepare_parents(lower_first=2)
-    plain = Bank.latents[:16]
-    expected = np.concatenate([plain[:, :1], plain[:, :1], plain[:, :6]], axis=1)
-    np.testing.assert_array_equal(parents.latents[0], np.stack([expected, expected[:, :, ::-1]], axis=1))
-    np.testing.assert_array_equal(parents.latents[1][:, 0], Bank.latents[16:])
+def test_wings_of_two_pictures_are_above_the_first_ones_back():
+    bird = np.float32(bird_mask())
+    seen = candidates.wings_above(np.float32(horse_mask()), bird)
+    np.testing.assert_array_equal(seen[:14, 12:20], bird[:14, 12:20])
+    assert seen[15:, 9:26].max() == 0 and seen[:7].sum() == bird[:7].sum()
+    np.testing.assert_array_equal(candidates.wings_above(np.zeros((32, 32)), bird), bird)

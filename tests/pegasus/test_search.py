@@ -1,91 +1,87 @@
-"""The search: the best candidates are found, one is reserved, and distances are relative to typical ones."""
+"""The search for winged horses: the best of all candidates, described so that they can be made again."""
 
 import dataclasses
-import functools
 
 import numpy as np
+import pytest
 
-from pegasus import search
-from pegasus.candidates import blend_candidates, draw_candidate
-from pegasus.search_config import DEFAULT_TERM_WEIGHTS
+from pegasus import candidates, scores, search
+from pegasus.blending import blend_cells
+from pegasus.placement import Placement, place
+from pegasus.search_config import PlacedSearch
+from tests.pegasus.winged_horses import MODEL, LightClassifier, make_parents
 
-WEIGHTS = DEFAULT_TERM_WEIGHTS | {"together": 0.0}
-
-
-class NearTarget:
-    """Scorer that prefers latents near a target and records its batch sizes."""
-
-    def __init__(self, target):
-        self.target, self.batch_sizes = target, []
-        self.reference = np.zeros((2, 5), np.float32)
-
-    def __call__(self, latents, all_views=False):
-        self.batch_sizes.append(len(latents))
-        score = -np.square(latents - self.target).sum((1, 2, 3))
-        return {"recognised": score}, latents.reshape(len(latents), -1)[:, :5]
+PARENTS = make_parents()
 
 
-def blend_all(parents, count):
-    return blend_candidates(parents, [draw_candidate(parents, 0, k) for k in range(count)])
+def run_search(count=120, keep=6):
+    return search.run_search(PlacedSearch(count, keep), MODEL, LightClassifier(), PARENTS, seed=3)
 
 
-def test_the_best_candidates_are_found_whatever_the_batches(parents, monkeypatch):
-    monkeypatch.setattr(search, "POOL_SIZE", 20)
-    monkeypatch.setattr(search, "BATCH_SIZE", 32)
-    monkeypatch.setattr(search, "MIN_DISTANCE", 0)
-    monkeypatch.setattr(search, "select", functools.partial(search.select, max_uses=1000))
-    everything = blend_all(parents, 200)
-    scorer = NearTarget(everything[123])
-    selected, latents = search.select_candidates(scorer, parents, 200, 3, 0, WEIGHTS)
-    assert max(scorer.batch_sizes) <= 32 and scorer.batch_sizes[:7] == [32] * 6 + [8]
-    assert selected[0].pair == draw_candidate(parents, 0, 123).pair
-    np.testing.assert_array_equal(latents[0], scorer.target)
-    all_scores = scorer(everything)[0]["recognised"]
-    scores = scorer(latents)[0]["recognised"]
-    assert list(scores) == sorted(scores, reverse=True) and scores[2] >= np.sort(all_scores)[-10]
+@pytest.fixture(scope="module")
+def result():
+    return run_search()
 
 
-def test_with_wings_the_best_low_resolution_score_is_reserved_and_not_refined(parents, monkeypatch):
-    """The reserved candidate is in the pool, but not among those with the best scores."""
-    monkeypatch.setattr(search, "POOL_SIZE", 20)
-    monkeypatch.setattr(search, "refine_latents", lambda scorer, latents, *_: (latents + 1).astype(np.float16))
-
-    class WithLowResolutionScore(NearTarget):
-        def __call__(self, latents, all_views=False):
-            terms, features = super().__call__(latents)
-            return terms | {"wings": 0 * terms["recognised"]}, features
-
-        def low_resolution_score(self, latents):
-            return latents[:, 0, 0, 0]
-
-    everything = blend_all(parents, 50)
-    scorer = WithLowResolutionScore(everything[7])
-    by_score = np.argsort(-scorer(everything)[0]["recognised"], kind="stable")
-    low_resolution_scores = scorer.low_resolution_score(everything)
-    first = {1.0: by_score[:24][low_resolution_scores[by_score[:24]].argmax()], 0.0: by_score[0]}
-    assert first[1.0] not in by_score[:3]
-    for weight in (1.0, 0.0):
-        weights = WEIGHTS | {"wings": weight}
-        _, latents = search.select_candidates(scorer, parents, 50, 3, 0, weights)
-        np.testing.assert_array_equal(latents[0], everything[first[weight]])
-        assert len(latents) == 3 and np.any(np.all(latents == everything[7], axis=(1, 2, 3)))
-        change = search.refine_results(scorer, latents, weights, 1, 0) - latents.astype(np.float16)
-        np.testing.assert_allclose(change.mean(axis=(1, 2, 3)), [1 - weight, 1, 1], atol=1e-2)
-    assert len(search.refine_results(scorer, latents[:1], WEIGHTS | {"wings": 1.0}, 1, 0)) == 1
+def decode(latents, shares):
+    first, second = latents.astype(np.float32).swapaxes(0, 1)
+    return np.clip(MODEL.decode(blend_cells(first, second, np.array(shares))), -1, 1)
 
 
-def test_novelty_is_relative_to_typical_distances(parents):
-    latents = np.zeros((2, 4, 4, 3), np.float32)
-    latents[0].ravel()[:5] = parents.features[4] + [0.5, 0, 0, 0, 0]
-    latents[1].ravel()[:5] = 100
-    terms, _ = search.score_all_views(NearTarget(0), parents, latents)
-    nearest = np.linalg.norm(parents.features - latents.reshape(2, -1)[:1, :5], axis=1).min()
-    np.testing.assert_allclose(terms["unlike"], [np.log(min(1, nearest)), 0], atol=1e-6)
+def test_results_are_described_so_that_they_can_be_made_again(result):
+    """From the parents' ids and placements, the latents; from these and the shares, the picture and its score."""
+    for k, (blend, note) in enumerate(zip(result.blends, result.notes, strict=True)):
+        groups = (PARENTS.horses, PARENTS.birds)
+        for side, group in enumerate(groups):
+            parent = note["parents"][side]
+            assert parent["class"] == ("horse", "bird")[side]
+            index = [label.id for label in group.labels].index(parent["id"])
+            assert parent["row"] == group.rows[index]
+            placed = place(group.images[[index]], [Placement(**blend["placements"][side])])
+            np.testing.assert_allclose(MODEL.encode(placed)[0], result.latents[k, side], atol=2e-3)
+        wings = result.composition.wings[[k]]
+        np.testing.assert_array_equal(candidates.cell_shares(wings, (8, 8))[0], blend["shares"])
+    pictures = decode(result.latents, [blend["shares"] for blend in result.blends])
+    horses = np.clip(result.composition.first, -1, 1)
+    terms = scores.picture_terms(result.composition, pictures, horses)
+    terms["horse"], terms["wings"] = np.log(1 / (1 + np.exp(-np.asarray(LightClassifier.logits(pictures))))).T
+    logits = [np.asarray(MODEL.discriminator(x)).mean(axis=(1, 2)) for x in (pictures, horses)]
+    terms["seam"] = np.minimum(logits[0] - logits[1], 0)
+    for k, note in enumerate(result.notes):
+        assert note["terms"].keys() == scores.TERM_WEIGHTS.keys()
+        assert note["terms"] == pytest.approx({name: values[k] for name, values in terms.items()}, abs=1e-2)
+        expected = sum(scores.TERM_WEIGHTS[name] * value for name, value in note["terms"].items())
+        assert note["score"] == pytest.approx(expected, abs=1e-2)
 
 
-def test_selection_gets_the_minimum_distance_and_the_kernel_distance_weight(parents, monkeypatch):
-    calls = []
-    monkeypatch.setattr(search, "select", lambda *args, **options: calls.append(options) or [0])
-    parents = dataclasses.replace(parents, typical_distance=3.0)
-    search.select_candidates(NearTarget(0), parents, 8, 1, 0, DEFAULT_TERM_WEIGHTS | {"together": 7.0})
-    assert calls[0]["min_distance"] == search.MIN_DISTANCE * 3 and calls[0]["kernel_distance_weight"] == 7
+def test_the_best_are_found_whatever_the_batches(result, monkeypatch):
+    monkeypatch.setattr(search, "BATCH_SIZE", 17)
+    monkeypatch.setattr(search, "POOL_SIZE", 50)
+    assert [note["candidate"] for note in run_search().notes] == [note["candidate"] for note in result.notes]
+    best = run_search(keep=1).notes[0]
+    assert best["candidate"] == result.notes[0]["candidate"]
+    assert best["score"] == max(note["score"] for note in result.notes)
+
+
+def test_candidates_that_are_not_worth_decoding_are_left_out(result, monkeypatch):
+    monkeypatch.setattr(search.scores, "is_plausible", lambda composition: np.arange(len(composition.wings)) == 5)
+    assert [note["candidate"] for note in run_search(keep=1).notes] == [5]
+
+
+def test_a_model_without_a_discriminator_has_no_term_of_seams(monkeypatch):
+    monkeypatch.setattr(MODEL, "discriminator", None)
+    assert "seam" not in run_search(20, 1).notes[0]["terms"]
+
+
+def test_the_distance_of_thumbnails_is_a_root_mean_square():
+    pictures = np.zeros((2, 32, 32, 3), np.float32)
+    pictures[1] = 0.3
+    thumbnails = search.make_thumbnails(pictures)
+    assert thumbnails.shape == (2, 8 * 8 * 3)
+    assert np.linalg.norm(thumbnails[0] - thumbnails[1]) == pytest.approx(0.3)
+
+
+def test_a_result_holds_what_controls_need(result):
+    names = [field.name for field in dataclasses.fields(result)]
+    assert names == ["latents", "blends", "notes", "source", "composition"] and result.source == "images"
+    assert len(result.composition.wings) == len(result.blends) == len(result.latents) == 6

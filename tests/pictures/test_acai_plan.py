@@ -7,7 +7,7 @@ import pytest
 
 from common import release
 from common.errors import InputError
-from pegasus import masks
+from pegasus.general import masks
 from pictures import acai_plan
 from pictures.manifest import Manifest
 from pictures.request import Blend, Diagram, Explore, Interpolate, Reconstruct, Sample
@@ -106,7 +106,7 @@ def test_masks_depend_on_the_seed_and_k_alone_and_move_the_mix(bank, kind):
     blends = acai_plan.draw_masks(many, bank, rows)
     assert acai_plan.draw_masks(few, bank, rows[:2]) == blends[:2]
     for blend in blends:
-        assert (blend["mask"], blend["mirrored"]) == (kind, [0, 0])
+        assert blend.keys() == {"mask", "shares"} and blend["mask"] == kind
         assert np.ptp(blend["shares"]) > 0.1 and 0 <= np.min(blend["shares"]) <= np.max(blend["shares"]) <= 1
     if kind == "top":
         np.testing.assert_allclose(
@@ -127,7 +127,7 @@ def recorded(**drawn):
     return Manifest("here.json", "blend", {}, drawn, [{}, {}])
 
 
-BLENDS = [{"mirrored": [0, 1], "mask": "top", "shares": [[0.5] * 4] * 4}] * 2
+BLENDS = [{"mask": "top", "shares": [[0.5] * 4] * 4}] * 2
 
 
 def test_a_plan_names_classes_digests_and_rows(folder):
@@ -151,7 +151,7 @@ def test_rows_and_blends_of_a_manifest_are_taken(folder):
     masked = acai_plan.make_plan(
         Blend(count=2, mask="top"), folder, recorded(rows=[[1, 0], [3, 2]], blends=BLENDS)
     )
-    assert masked.drawn["blends"] == BLENDS and masked.scores == ({}, {})
+    assert masked.drawn["blends"] == BLENDS and masked.notes == ()
 
 
 @pytest.mark.parametrize(
@@ -160,8 +160,8 @@ def test_rows_and_blends_of_a_manifest_are_taken(folder):
         (Blend(count=2), dict(weights_digest="0123"), "weights must be those of the manifest, 0123"),
         (Blend(count=2), dict(latents_digest=["0"]), "latents must be those of the manifest"),
         (Blend(count=2), dict(rows=[[0, 4], [1, 2]]), "from 0 to 3"),
-        (Blend(count=2), dict(rows=[[1, 0], [3, 2]], blends=BLENDS), "only --blend with a mask or a search"),
-        (Reconstruct(count=2), dict(rows=[[1], [3]], blends=BLENDS), "only --blend with a mask or a search"),
+        (Blend(count=2), dict(rows=[[1, 0], [3, 2]], blends=BLENDS), "only --blend with a mask, placements"),
+        (Reconstruct(count=2), dict(rows=[[1], [3]], blends=BLENDS), "only --blend with a mask, placements"),
         (Blend(count=2, mask="top"), dict(rows=[[1, 0], [3, 2]], blends=[]), "must have 2 blends"),
         (Blend(first="unicorn"), {}, "bird, horse"),
     ],

@@ -5,7 +5,8 @@ import pytest
 
 from common import interpolation
 from pictures import acai_plan, acai_render
-from pictures.request import PATHS, Blend, Interpolate, Reconstruct, Sample
+from pictures.request import Blend, Interpolate, Reconstruct, Sample
+from pictures.request_checks import PATHS
 from tests.support.latent_banks import SquaringDecoder, small_bank, squares
 
 PAIR = dict(first="horse", second="bird")

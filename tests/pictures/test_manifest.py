@@ -6,11 +6,12 @@ import pytest
 
 from common import release
 from common.errors import InputError
-from pegasus.search_config import DEFAULT_TERM_WEIGHTS, SearchConfig
+from pegasus.search_config import MaskSearch, PlacedSearch
 from pictures import manifest
 from pictures.request import REQUESTS, Blend, Sample
 
-SEARCH = SearchConfig(70, keep=8, second_like="light", term_weights=DEFAULT_TERM_WEIGHTS | {"wings": 0.5})
+SEARCHES = (PlacedSearch(70, keep=8), MaskSearch(70, 8, "top"), MaskSearch(70, 8))
+PLACED = dict(first_placement="scale=0.5", second_placement="mirror=true,down=-3", second_mask="mask.png")
 
 
 def stored(folder, request, /, **changes):
@@ -20,7 +21,10 @@ def stored(folder, request, /, **changes):
 
 
 @pytest.mark.parametrize(
-    "request_", [kind() for kinds in REQUESTS.values() for kind in kinds] + [Blend(search=SEARCH, count=8)]
+    "request_",
+    [kind() for kinds in REQUESTS.values() for kind in kinds]
+    + [Blend(search=search, count=8) for search in SEARCHES]
+    + [Blend(first_image="a.png", second_image="b.png", count=1, **PLACED)],
 )
 def test_a_request_survives_a_manifest(tmp_path, request_):
     read = stored(tmp_path, request_)
@@ -54,8 +58,8 @@ def test_requests_of_other_fields_are_refused(tmp_path, changes, words):
 
 
 def test_a_search_of_other_fields_is_refused(tmp_path):
-    fields = json.loads(manifest.as_text(Blend(search=SEARCH, count=8), {}, [], []))["request"]
-    for search, words in (({"wings": 1}, "all fields of SearchConfig"), ([3], "must be a SearchConfig")):
+    fields = json.loads(manifest.as_text(Blend(search=SEARCHES[0], count=8), {}, [], []))["request"]
+    for search, words in (({"wings": 1}, "the fields of PlacedSearch"), ([3], "must be a PlacedSearch")):
         with pytest.raises(InputError, match=words):
             manifest.make_request(Blend, stored(tmp_path, Blend(), request=fields | {"search": search}), {})
 

@@ -8,17 +8,9 @@ each cell is then interpolated at its own share.
 import numpy as np
 
 from common.inference import in_batches
-from common.interpolation import slerp
 
 KINDS = ("uniform", "top", "bottom", "soft_top", "random", "learned")
-LIGHT = "light"  # a trait of parents besides the class names: bright in the middle
-MAX_LOWERING = 12  # pixels
 RIDGE_PENALTY = 1.0  # in units of the latents' mean variance
-
-
-def split_traits(traits):
-    """Splits the value of --first_like or --second_like, e.g. "light,airplane" or None, into a list."""
-    return [] if traits is None else traits.split(",")
 
 
 def make_pattern(kind, shape, random=None, evidence=None):
@@ -54,21 +46,6 @@ def mix_shares(mix, strength, pattern):
     return np.clip(mix + strength * pattern, 0, 1)
 
 
-def blend_cells(first, second, shares, path=slerp):
-    """Interpolates two sets of latents cell by cell.
-
-    Args:
-        first, second: latents [N, h, w, c].
-        shares: the second's share in each cell, [N, h, w] in [0, 1].
-        path: `common.interpolation.slerp` or `lerp`.
-
-    Returns:
-        Latents [N, h, w, c].
-    """
-    cells = [np.reshape(latents, (-1, np.shape(latents)[-1])) for latents in (first, second)]
-    return path(*cells, np.reshape(shares, -1)).reshape(np.shape(first))
-
-
 def mirror_latents(model, latents):
     """Encodes the mirrored reconstructions of latents [N, h, w, c].
 
@@ -79,20 +56,6 @@ def mirror_latents(model, latents):
         latents: [N, h, w, c].
     """
     return in_batches(lambda batch: model.encode(np.clip(model.decode(batch), -1, 1)[:, :, ::-1]), latents)
-
-
-def lower_latents(model, latents, pixels):
-    """Encodes reconstructions moved down by `pixels`, which makes room for the other parent's wings.
-
-    The top row of each image is repeated to fill the space. Arguments as for `mirror_latents`.
-    """
-
-    def lower(batch):
-        pictures = np.clip(model.decode(batch), -1, 1)
-        top = np.repeat(pictures[:, :1], pixels, axis=1)
-        return model.encode(np.concatenate([top, pictures[:, : pictures.shape[1] - pixels]], axis=1))
-
-    return in_batches(lower, latents) if pixels else latents
 
 
 class ClassEvidence:

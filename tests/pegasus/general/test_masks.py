@@ -1,12 +1,11 @@
-"""Masks: patterns and shares by hand, slerp of each cell, and the evidence of a linear classifier."""
+"""Masks: patterns and shares by hand, and the evidence of a linear classifier."""
 
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from common.interpolation import slerp
-from pegasus import masks
+from pegasus.general import masks
 
 UP = np.array([[1, 1], [1, 1], [-1, -1], [-1, -1]])
 
@@ -45,19 +44,6 @@ def test_shares_are_clipped_to_0_and_1():
     np.testing.assert_allclose(masks.mix_shares(0.8, 0.5, UP)[[0, 2], 0], [1, 0.3])
 
 
-def test_each_cell_is_interpolated_by_slerp_at_its_share():
-    random = np.random.default_rng(1)
-    first, second = random.normal(size=(2, 3, 2, 2, 5)).astype(np.float32)
-    shares = random.uniform(size=(3, 2, 2))
-    shares[0, 0, 0], shares[0, 0, 1] = 0, 1
-    latents = masks.blend_cells(first, second, shares)
-    for n, i, j in np.ndindex(3, 2, 2):
-        expected = slerp(first[n, i, j][None], second[n, i, j][None], shares[n, i, j])[0]
-        np.testing.assert_array_equal(latents[n, i, j], expected)
-    np.testing.assert_array_equal(latents[0, 0, 0], first[0, 0, 0])
-    np.testing.assert_array_equal(latents[0, 0, 1], second[0, 0, 1])
-
-
 def test_evidence_is_in_the_cells_where_the_classes_differ():
     random = np.random.default_rng(2)
     first, second = random.normal(size=(2, 400, 2, 2, 3))
@@ -73,17 +59,3 @@ def test_mirrored_latents_encode_the_mirrored_reconstruction():
     latents = np.random.default_rng(3).uniform(-4, 4, size=(5, 2, 3, 1))
     expected = np.clip(latents, -3, 3)[:, :, ::-1]
     np.testing.assert_allclose(masks.mirror_latents(model, latents), expected)
-
-
-def test_lowered_latents_encode_the_reconstruction_moved_down():
-    """Latents are pictures times three; the top row of three is repeated and the bottom row is lost."""
-    model = SimpleNamespace(encode=lambda pictures: 3 * pictures, decode=lambda latents: latents / 3)
-    latents = np.random.default_rng(3).uniform(-3, 3, size=(5, 3, 4, 1))
-    np.testing.assert_allclose(masks.lower_latents(model, latents, 1), latents[:, [0, 0, 1]])
-    lowered = masks.lower_latents(model, 2 * latents, 2)
-    np.testing.assert_allclose(lowered, np.clip(2 * latents, -3, 3)[:, [0, 0, 0]])
-    assert masks.lower_latents(None, latents, 0) is latents
-
-
-def test_traits_are_split_at_commas():
-    assert masks.split_traits(None) == [] and masks.split_traits("light,airplane") == ["light", "airplane"]

@@ -1,0 +1,1 @@
+"""The search for blends of any two classes, with masks."""

@@ -1,0 +1,52 @@
+"""Controls: the same horses without wings, with something else in their place, and collages."""
+
+import numpy as np
+import pytest
+
+from pegasus import controls, search
+from pegasus.search_config import PlacedSearch
+from tests.pegasus.winged_horses import MODEL, LightClassifier, make_parents, paint
+
+
+@pytest.fixture(scope="module")
+def result():
+    return search.run_search(PlacedSearch(60, 4), MODEL, LightClassifier(), make_parents(), seed=1)
+
+
+def mean_inside(pictures, masks):
+    return np.array([picture[mask > 0.9].mean() for picture, mask in zip(pictures, masks, strict=True)])
+
+
+def test_without_wings_the_horse_alone_is_left(result):
+    np.testing.assert_allclose(controls.without_wings(MODEL, result), result.composition.first, atol=1e-5)
+
+
+def test_dark_blobs_have_the_wings_places(result):
+    pictures, wings = controls.with_dark_blobs(MODEL, result), result.composition.wings
+    assert mean_inside(pictures, wings).max() < -0.3
+    shares = np.array([blend["shares"] for blend in result.blends])
+    elsewhere = np.kron(shares == 0, np.ones((4, 4), bool))
+    np.testing.assert_allclose(pictures[elsewhere], result.composition.first[elsewhere], atol=1e-5)
+
+
+def test_collages_are_the_photographs_at_the_pixels(result):
+    pictures, composition = controls.collages(result), result.composition
+    deep = np.stack([controls.smooth(wings) for wings in composition.wings])
+    np.testing.assert_allclose(pictures[deep == 1], composition.second[deep == 1], atol=1e-6)
+    np.testing.assert_allclose(pictures[deep == 0], composition.first[deep == 0], atol=1e-6)
+
+
+def test_folded_birds_are_as_high_as_the_wings_and_on_the_back(result):
+    mask = np.zeros((32, 32), bool)
+    mask[10:20, 12:21] = True
+    for wings in result.composition.wings:
+        placement = controls.fit_to(mask, wings > 0.5)
+        rows, _ = placement.target((32, 32), *np.nonzero(mask))
+        wing_rows = np.nonzero(wings > 0.5)[0]
+        assert rows.max() == pytest.approx(wing_rows.max())
+        assert placement.scale == pytest.approx((np.ptp(wing_rows) + 1) / 10)
+    birds = np.stack([paint(mask, colour=(0.9, -0.9, -0.9))] * 4)
+    pictures = controls.with_folded_birds(MODEL, result, birds, np.stack([mask] * 4))
+    strong = np.kron(np.array([blend["shares"] for blend in result.blends]) == 1, np.ones((4, 4), bool))
+    red = pictures[..., 0] - pictures[..., 1] > 1
+    assert np.mean(red[strong]) > 0.3 and np.mean(red[~strong]) < 0.1
