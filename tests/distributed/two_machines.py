@@ -109,9 +109,9 @@ def logs(workdir):
     return [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
 
 
-def assert_ended_in_a_line(process, *words):
+def assert_ended_in_a_line(process, *words, seconds=TIMEOUT):
     """Asserts status 2 and one error line, after the message of waiting and any logs."""
-    _, stderr = process.communicate(timeout=DETECTION_SECONDS)
+    _, stderr = process.communicate(timeout=seconds)
     assert process.returncode == 2, stderr
     errors = [line for line in stderr.splitlines() if line.startswith("error: ")]
     assert len(errors) == 1 and stderr.endswith(errors[0] + "\n"), stderr
@@ -166,7 +166,8 @@ def test_training_resumes_after_a_worker_died_or_was_stopped(tmp_path):
         with start(ACAI, workdir, 10**6, free_addresses()) as processes:
             wait_for_checkpoint(processes, workdir, before)
             processes[victim].kill()
-            assert_ended_in_a_line(processes[1 - victim], "workers", "last checkpoint")
+            words = "workers", "last checkpoint"
+            assert_ended_in_a_line(processes[1 - victim], *words, seconds=DETECTION_SECONDS)
         before = newest_step(workdir)
     with start(ACAI, workdir, 10**6, free_addresses()) as processes:
         wait_for_checkpoint(processes, workdir, before)
