@@ -12,7 +12,7 @@
     python generate.py --sample --source=runs/dcgan --count=64    from a GAN
     python generate.py --blend --source=runs/cgan                 horses that a conditional GAN turns into birds
     python generate.py --from_manifest=out/blend/manifest.json    the same pictures again
-    python generate.py --explore                                  an HTML page to blend any two images in
+    python generate.py --explore                                  an HTML page to place wings and mix images in
     python generate.py --diagram                                  a drawing of the networks and their losses
 
 Writes grid.png, each picture as a PNG, parents.png, strips, diagrams and manifest.json into --out, in place of the
@@ -36,7 +36,7 @@ ACTIONS = {
     "reconstruct": "ACAI: real images of both classes, encoded and decoded",
     "interpolate": "strips or diagrams between images of both classes, or between a GAN's noises",
     "sample": "pictures of random latents or noise",
-    "explore": "ACAI: explore.html, a page to pick two parents and drag the mix",
+    "explore": "ACAI: explore.html, a page to place wings on a horse or mix two images",
     "diagram": "ACAI: architecture.png, a drawing of layers, shapes, parameters and losses",
 }
 for _name, _text in ACTIONS.items():

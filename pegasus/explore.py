@@ -1,11 +1,12 @@
 """An HTML page that blends any two images of a latent bank. It is one file and fetches nothing.
 
-The page (explore.html) holds latents and the decoder's weights: 0.7 MB of weights show each pair at every mix. A
+The page (explore.html) holds latents and the networks' weights: 0.7 MB of weights show each pair at every mix. A
 network goes into it as a list of steps and a buffer of arrays (`Packer`), which JavaScript runs. Parents are shown
-as the decoder's reconstructions.
+as the decoder's reconstructions. In a second mode (explore_placing.js) the wings of a bird are placed on a horse.
 """
 
 import base64
+import dataclasses
 import json
 from pathlib import Path
 
@@ -16,8 +17,12 @@ from common import release
 from common.errors import InputError
 from common.files import write_atomically
 from common.interpolation import slerp
+from pegasus import candidates, placement
+from pegasus.parents import CLASSES, Parents, prepare_parents
+from pegasus.search import SearchResult, run_search
+from pegasus.search_config import PlacedSearch
 
-TEMPLATE = Path(__file__).with_name("explore.html")
+TEMPLATE, PLACING_SCRIPT = Path(__file__).with_name("explore.html"), Path(__file__).with_name("explore_placing.js")
 MAX_LATENT_BYTES = 1_400_000  # base64 makes a third more of them
 MAX_ROWS_PER_CLASS = 1000
 NUM_DRAWN_PAIRS = 500
@@ -31,7 +36,7 @@ class Packer:
         self.parts, self.size = [], 0
 
     def add(self, array, kind):
-        """Appends an array as `kind`, "f2" or "f4"; returns {"at", "shape", "kind"}."""
+        """Appends an array as `kind`, "u1", "f2" or "f4"; returns {"at", "shape", "kind"}."""
         self.parts.append(bytes(-self.size % 4))
         at = self.size + len(self.parts[-1])
         self.parts.append(np.asarray(array).astype(f"<{kind}").tobytes())
@@ -53,6 +58,9 @@ class Packer:
             return []
         if name == "Conv2D" and layer.strides == (1, 1) and layer.padding == "same":
             return [self._linear("convolve", layer)]
+        if name == "LinearThenConv2D":
+            first = {"kernel": self.add(layer.linear_kernel, "f2"), "bias": self.add(layer.linear_bias, "f4")}
+            return [{"op": "convolve"} | first, self._linear("convolve", layer)]
         if name == "UpsampleThenConv2D":
             return [{"op": "double"}, self._linear("convolve", layer)]
         if name == "Dense":
@@ -66,8 +74,8 @@ class Packer:
             return [{"op": "leaky", "slope": layer.slope}]
         if name == "Activation" and layer.activation.__name__ == "gelu":
             return [{"op": "gelu"}]
-        plain = {"MaxPooling": "halve", "GlobalMaxPooling2D": "highest"}
-        if name not in plain:
+        plain = {"MaxPooling": "halve", "GlobalMaxPooling2D": "highest", "AveragePooling2D": "average"}
+        if name not in plain or (name == "AveragePooling2D" and layer.pool_size != (2, 2)):
             raise ValueError(f"The page must be able to run the layer. Received: {name}")
         return [{"op": plain[name]}]
 
@@ -100,7 +108,8 @@ def write(path, model, bank, classes, source, weights_digest):
         )
     classifier = fitting_classifier(model, classes)
     pairs = best_pairs(bank, classes, model, classifier) if classifier else ()
-    text = page(source, weights_digest, bank, classes, model.decoder, classifier, pairs)
+    placing = prepare_placing(model, bank) if classifier and tuple(classes) == CLASSES else None
+    text = page(source, weights_digest, bank, classes, model.autoencoder, classifier, pairs, placing)
     write_atomically(path, text.encode())
     return path
 
@@ -114,22 +123,24 @@ def fitting_classifier(model, classes):
     return None
 
 
-def page(source, weights_digest, bank, classes, decoder, classifier=None, pairs=()):
+def page(source, weights_digest, bank, classes, autoencoder, classifier=None, pairs=(), placing=None):
     """The page as text; the same arguments give the same text.
 
     Args:
         source, weights_digest, bank, classes: as of `write`.
-        decoder: keras.Sequential of `acai.networks.decoder`.
+        autoencoder: acai.autoencoder.Autoencoder.
         classifier: classifiers.inference.ReleasedClassifier that knows the pictures and both classes; None: the
             page shows no probabilities.
         pairs: rows [(first, second), ...] of the bank that come first; the page opens with the first of them.
+        placing: Placing of the second mode; None: there is no second mode.
     """
     limit = min(MAX_ROWS_PER_CLASS, max(1, MAX_LATENT_BYTES // (2 * bank.latents[0].nbytes)))
+    placed = [placing.rows(side) if placing else bank.rows(name)[:0] for side, name in enumerate(classes)]
     sides = [
-        limit_rows(bank.rows(name), [pair[side] for pair in pairs], limit, side)
+        limit_rows(bank.rows(name), [*(pair[side] for pair in pairs), *placed[side]], limit, side)
         for side, name in enumerate(classes)
     ]
-    rows = np.unique(np.concatenate(sides))
+    rows = np.unique(np.concatenate([*sides, *placed]))
     heap = Packer()
     data = {
         "source": source,
@@ -139,7 +150,7 @@ def page(source, weights_digest, bank, classes, decoder, classifier=None, pairs=
         "rows": rows.tolist(),
         "images": [[str(bank.splits[row]), int(bank.ids[row])] for row in rows],
         "latents": heap.add(bank.latents[rows], "f2"),
-        "decoder": heap.network(decoder.layers),
+        "decoder": heap.network(autoencoder.decoder.layers),
         "classifier": classifier
         and {
             "steps": heap.network(classifier.network.layers),
@@ -147,9 +158,76 @@ def page(source, weights_digest, bank, classes, decoder, classifier=None, pairs=
             "classes": classifier.class_names,
         },
     }
+    data["placing"] = placing and placing.data(heap, autoencoder.encoder)
     data["heap"] = heap.base64()
     text = json.dumps(data, sort_keys=True).replace("<", "\\u003c")  # a source's name cannot end the script
-    return TEMPLATE.read_text(encoding="utf-8").replace("{{data}}", text)
+    script = PLACING_SCRIPT.read_text(encoding="utf-8") if placing else ""
+    return TEMPLATE.read_text(encoding="utf-8").replace("{{placing}}", script).replace("{{data}}", text)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Placing:
+    """What the second mode shows.
+
+    Attributes:
+        parents: pegasus.parents.Parents, reconstructions of the bank.
+        examples: pegasus.search.SearchResult; the mode opens with the first of them.
+        classifier: classifiers.inference.ReleasedWingClassifier.
+    """
+
+    parents: Parents
+    examples: SearchResult
+    classifier: object
+
+    def rows(self, side):
+        """Rows of the bank, of the horses for side 0 and of the birds for side 1."""
+        return (self.parents.horses, self.parents.birds)[side].rows
+
+    def data(self, heap, encoder):
+        """The mode's data for the page, arrays in a Packer."""
+        animals = self.parents.horses, self.parents.birds
+        return placing_constants() | {
+            "sides": [group.rows.tolist() for group in animals],
+            "masks": heap.add(np.round(255 * np.concatenate([group.masks for group in animals])), "u1"),
+            "faces_left": [label.head == "left" for label in self.parents.horses.labels],
+            "examples": [
+                {"rows": [parent["row"] for parent in note["parents"]], "placements": blend["placements"]}
+                for blend, note in zip(self.examples.blends, self.examples.notes, strict=True)
+            ],
+            "encoder": heap.network(encoder.layers),
+            "classifier": {
+                "steps": heap.network(self.classifier.network.layers),
+                "scale": self.classifier.scale.tolist(),
+                "offset": self.classifier.offset.tolist(),
+                "classes": self.classifier.class_names,
+            },
+        }
+
+
+def placing_constants():
+    """Constants of placements and candidates that the page's arithmetic shares."""
+    return {
+        "along": float(np.mean(candidates.ALONG)),
+        "overlap": candidates.OVERLAP,
+        "head": candidates.HEAD,
+        "gain": candidates.SHARE_GAIN,
+        "blur_steps": placement.BLUR_STEPS,
+        "blur_over": placement.BLUR_OVER,
+    }
+
+
+def prepare_placing(model, bank):
+    """The second mode; None for a bank without labelled horses and birds."""
+    if not (release.BUNDLED / "wing_classifier").is_dir():
+        return None
+    try:
+        parents = prepare_parents(model, bank)
+    except InputError:
+        return None
+    from classifiers.inference import bundled_wing_classifier
+
+    classifier, config = bundled_wing_classifier(), PlacedSearch(NUM_DRAWN_PAIRS, NUM_BEST_PAIRS)
+    return Placing(parents, run_search(config, model, classifier, parents, seed=0), classifier)
 
 
 def best_pairs(bank, classes, model, classifier):

@@ -1,6 +1,6 @@
 """Placements: where and how large an image's content lies in a frame of the same size, by bilinear interpolation.
 
-explore.html repeats the arithmetic, so it is kept plain.
+explore_placing.js repeats the arithmetic, so it is kept plain.
 """
 
 import dataclasses

@@ -2,23 +2,25 @@
 
 import base64
 import json
-import os
 import re
 import shutil
 import subprocess
 import sys
-import time
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from acai import networks
+from acai.autoencoder import Autoencoder
 from acai.latent_bank import LatentBank
-from common import release
+from acai.layers import LinearThenConv2D
 from common.interpolation import slerp
-from pegasus import explore
-from tests.support.browsers import open_browser
+from pegasus import candidates, explore
+from pegasus.foreground import outline
+from pegasus.labels import BirdWings, HorseSideView
+from pegasus.parents import Animals, Parents
+from pegasus.placement import Placement
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE, DIGEST, CLASSES = "</script><b>a&b", "0123456789abcdef", ("horse", "bird")
@@ -48,12 +50,12 @@ def bank(latents, classes=("bird", "horse")):
 @pytest.fixture(scope="module")
 def tiny():
     codes = np.random.default_rng(0).normal(size=(13, 2, 2, 3))
-    return bank(codes), networks.decoder(8, 2, 3, 2)
+    return bank(codes), Autoencoder(8, 2, 3, 2)
 
 
 def test_the_page_holds_latents_and_weights(tiny):
-    codes, decoder = tiny
-    data = data_of(explore.page(SOURCE, DIGEST, codes, CLASSES, decoder))
+    codes, autoencoder = tiny
+    data = data_of(explore.page(SOURCE, DIGEST, codes, CLASSES, autoencoder))
     read = arrays_of(data)
     assert (data["source"], data["digest"]) == (SOURCE, DIGEST)
     assert sorted(data["sides"][0]) == [1, 3, 5, 7, 9, 11] and sorted(data["sides"][1]) == [0, 2, 4, 6, 8, 10, 12]
@@ -63,25 +65,60 @@ def test_the_page_holds_latents_and_weights(tiny):
     scale = ["convolve", "leaky"] * 2 + ["double"]
     assert steps == scale * 2 + ["convolve", "leaky", "convolve"]
     weights = [read(step[name]) for step in data["decoder"] if "kernel" in step for name in ("kernel", "bias")]
-    for ours, theirs in zip(weights, decoder.get_weights(), strict=True):
+    for ours, theirs in zip(weights, autoencoder.decoder.get_weights(), strict=True):
         np.testing.assert_allclose(ours, theirs, atol=2e-3 * np.abs(theirs).max())
 
 
 def test_no_source_name_ends_the_script_and_nothing_is_fetched(tiny):
     text = explore.page(SOURCE, DIGEST, tiny[0], CLASSES, tiny[1])
-    assert text.count("</script>") == 2 and "<b>" not in text
+    assert text.count("</script>") == 3 and "<b>" not in text
     assert "default-src 'none'" in text
-    template = explore.TEMPLATE.read_text()
+    template = explore.TEMPLATE.read_text() + explore.PLACING_SCRIPT.read_text()
     assert not re.search(r"https?:|fetch\(|XMLHttp|@import|url\(|import\(|<img|<iframe", template)
     assert re.findall(r'(?:src|href)="(.*?)"', template) == ["data:,"]
 
 
-@pytest.mark.skipif(not shutil.which("node"), reason="no node on this machine")
-def test_the_script_is_valid_javascript(tmp_path):
-    script = tmp_path / "page.js"
-    script.write_text(explore.TEMPLATE.read_text().split("<script>")[1].split("</script>")[0])
-    result = subprocess.run(["node", "--check", script], capture_output=True, text=True)
+def run_javascript(script):
+    """Runs JavaScript in node and returns what it prints as JSON."""
+    if not shutil.which("node"):
+        pytest.skip("no node on this machine")
+    result = subprocess.run(["node", "-"], input=script, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout)
+
+
+def test_the_scripts_are_valid_javascript():
+    for script in (
+        explore.TEMPLATE.read_text().split("<script>")[1].split("</script>")[0],
+        explore.PLACING_SCRIPT.read_text(),
+    ):
+        run_javascript(f"new (require('vm').Script)({json.dumps(script)}); console.log(0)")
+
+
+def evaluate_in_page(data, program):
+    """Runs JavaScript after the parts of the page's scripts that only compute; returns what it prints as JSON.
+
+    Args:
+        data: the page's data; `placing` must be there.
+        program: JavaScript.
+    """
+    networks = explore.TEMPLATE.read_text().split("<script>")[1].split("// Latents and pictures.")[0]
+    arithmetic = explore.PLACING_SCRIPT.read_text().split("// Arithmetic.")[1].split("// Parents in their")[0]
+    text = json.dumps(json.dumps(data))
+    document = f"const document = {{getElementById: () => ({{textContent: {text}}})}};"
+    return run_javascript("\n".join((document, networks, arithmetic, program)))
+
+
+def outputs_in_javascript(heap, steps, inputs):
+    """What the page's script makes of a map [h, w, c] with the steps of a network."""
+    h, w, c = inputs.shape
+    outputs = evaluate_in_page(
+        {"heap": heap.base64(), "steps": steps, "values": inputs.ravel().tolist()},
+        f"const map = {{h: {h}, w: {w}, c: {c}, values: Float32Array.from(data.values)}};"
+        "const {h, w, c, values} = run(unpack(data.steps), map);"
+        "console.log(JSON.stringify([h, w, c, ...values]))",
+    )
+    return np.reshape(outputs[3:], outputs[:3])
 
 
 def test_chosen_rows_come_first_and_the_rest_is_limited():
@@ -110,8 +147,85 @@ def test_batch_normalisation_becomes_a_scale_and_a_shift():
     read = arrays_of({"heap": heap.base64()})
     np.testing.assert_allclose(read(step["by"]), [1, 3])  # gamma / sqrt(variance + epsilon)
     np.testing.assert_allclose(read(step["shift"]), [-3, -15])
-    with pytest.raises(ValueError, match="AveragePooling2D"):
-        heap.network([keras.layers.AveragePooling2D(2)])
+    for layer in (keras.layers.AveragePooling2D(3), keras.layers.Conv2D(2, 3, strides=2, padding="same")):
+        with pytest.raises(ValueError, match=type(layer).__name__):
+            heap.network([layer])
+
+
+def test_a_linear_layer_and_pooling_by_hand():
+    import keras
+
+    layer = LinearThenConv2D(1, 1)
+    layer.build((None, 2, 2, 1))
+    center = np.zeros((3, 3, 1, 1))
+    center[1, 1:] = 1  # adds the right neighbour
+    layer.set_weights([np.array(x, np.float32) for x in ([[[[2]]]], [10], center, [0.5])])
+    heap, inputs = explore.Packer(), np.array([[1, 2], [3, 4]], np.float32)[..., None]
+    steps = heap.network([layer])
+    assert [step["op"] for step in steps] == ["convolve", "convolve"]
+    # 2 x + 10 is 12, 14, 16, 18; what lies outside is 0, not 10.
+    np.testing.assert_array_equal(outputs_in_javascript(heap, steps, inputs)[..., 0], [[26.5, 14.5], [34.5, 18.5]])
+    steps += heap.network([keras.layers.AveragePooling2D(2)])
+    np.testing.assert_array_equal(outputs_in_javascript(heap, steps, inputs), [[[23.5]]])
+
+
+def animals(label, random):
+    """An Animals of one picture with noise; its mask is an ellipse with a soft rim, and higher at its left end."""
+    down, right = np.mgrid[:32, :32]
+    distance = np.hypot((down - 18) / 6, (right - 13) / 9)
+    mask = np.clip(4 * (1.1 - distance), 0, 1)[None].astype(np.float32)
+    mask[:, 9:18, 3:6] = 1
+    images = random.uniform(-1, 1, (1, 32, 32, 3)).astype(np.float32)
+    return Animals([label], np.array([7]), images, mask, [outline(mask[0])], images.mean(axis=(1, 2)))
+
+
+@pytest.mark.parametrize(
+    "head, horse, bird",
+    [
+        ("left", Placement(0.8, 4.2, 1.5), Placement(1.3, -6.4, 2.1, rotation=25.5)),
+        ("left", Placement(0.7, 3, -2, mirror=True), Placement(0.6, -2.75, 6, rotation=-140, mirror=True)),
+        ("right", Placement(1.2, 3), Placement(2.2, -9, -4, mirror=True)),
+        ("right", Placement(0.9, 1.3, 12, mirror=True), Placement(down=-8, right=10)),
+    ],
+)
+def test_javascript_places_parents_as_a_search_does(head, horse, bird):
+    random = np.random.default_rng(2)
+    horses = animals(HorseSideView(1, head, "white", True), random)
+    birds = animals(BirdWings(2, "spread", "white", True), random)
+    parents = Parents(horses, birds, "reconstructions")
+    along = np.mean(candidates.ALONG)
+    back = candidates.find_back(horses.outlines[0], head == "left", horse, along, (32, 32))
+    composition = candidates.compose(parents, [candidates.Candidate(0, 0, (horse, bird), *back)])
+    shares = candidates.cell_shares(composition.wings, (8, 8))[0]
+    parts = [composition.first, composition.second, composition.horses, composition.wings, shares]
+    data = {"heap": "", "placing": explore.placing_constants(), "places": [asdict(horse), asdict(bird)]}
+    data["facesLeft"] = head == "left"
+    data["images"] = [group.images.ravel().tolist() for group in (horses, birds)]
+    data["masks"] = [group.masks.ravel().tolist() for group in (horses, birds)]
+    outputs = evaluate_in_page(
+        data,
+        """const SIDE = 32, MIDDLE = 15.5, height = 8, width = 8;
+        const mapOf = (values, c) => ({h: SIDE, w: SIDE, c, values: Float32Array.from(values)});
+        const images = data.images.map((values) => mapOf(values, 3));
+        const masks = data.masks.map((values) => mapOf(values, 1));
+        const pictures = images.map((image, side) => placeImage(image, data.places[side], blur(image)));
+        const placed = masks.map((mask, side) => placeImage(mask, data.places[side], null));
+        const wings = wingsOf(placed[1], findBack(masks[0], data.places[0], data.facesLeft));
+        const outputs = [...pictures, placed[0], wings].map((map) => map.values);
+        console.log(JSON.stringify([...outputs, cellShares(wings)].map((values) => [...values])));""",
+    )
+    for part, values in zip(parts, outputs, strict=True):
+        np.testing.assert_allclose(np.ravel(part), values, atol=2e-3 if part is shares else 2e-6)
+    assert 0 < shares.mean() < 1 and shares.max() == 1
+
+
+@pytest.mark.parametrize("network, shape", [("encoder", (8, 8, 3)), ("decoder", (2, 2, 3))])
+def test_javascript_runs_networks_as_keras_does(tiny, network, shape):
+    network = getattr(tiny[1], network)  # 1 to 8 channels: in fours and what is left over
+    heap, inputs = explore.Packer(), np.random.default_rng(1).uniform(-1, 1, shape).astype(np.float32)
+    steps = heap.network(network.layers)
+    expected = np.asarray(network(inputs[None]))[0]
+    np.testing.assert_allclose(outputs_in_javascript(heap, steps, inputs), expected, atol=5e-3 * expected.std())
 
 
 def test_the_best_pairs_are_chosen_by_both_probabilities(tiny):
@@ -147,141 +261,3 @@ def test_only_an_acai_is_explored_or_drawn(action, source):
     )
     assert result.returncode == 2 and len(result.stderr.splitlines()) == 1
     assert "family" in result.stderr and "Traceback" not in result.stderr
-
-
-# In a browser
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with open_browser() as browser:
-        yield browser
-
-
-class Explorer:
-    """An open page of a bundled model, and the model itself."""
-
-    def __init__(self, browser, source, folder):
-        from acai.inference import ReleasedACAI
-        from classifiers.inference import bundled_classifier
-        from pictures.acai_plan import make_plan
-        from pictures.request import Explore
-
-        plan = make_plan(Explore(source=source), release.resolve(source))
-        self.classifier = bundled_classifier("classifier")
-        self.bank, self.browser = plan.bank, browser
-        self.model = ReleasedACAI(plan.model_config, plan.weights, plan.folder)
-        classes, digest = (plan.request.first, plan.request.second), plan.drawn["weights_digest"]
-        self.path = explore.write(str(folder / "explore.html"), self.model, self.bank, classes, source, digest)
-        browser.get_log("performance")
-        browser.get(f"file://{self.path}")
-        self.settle()
-
-    def settle(self):
-        """Waits until what the page says belongs to what it shows; returns (first row, second row, mix)."""
-        for _ in range(600):
-            hash_, settled = self.run("return [location.hash, document.body.dataset.settled]")
-            shown = self.run("return `#first=${state.rows[0]}&second=${state.rows[1]}&mix=${state.mix}`")
-            if hash_ == shown and settled == shown:
-                return [float(x) for x in re.findall(r"=([\d.]+)", shown)]
-            time.sleep(0.1)
-        raise AssertionError(f"not settled: {hash_}, {shown}, {settled}")
-
-    def run(self, script, *arguments):
-        return self.browser.execute_script(script, *arguments)
-
-    def pixels(self, selector):
-        script = """const c = document.querySelector(arguments[0]);
-            const {data} = c.getContext("2d").getImageData(0, 0, c.width, c.height);
-            return [c.width, c.height, Array.from(data)]"""
-        width, height, values = self.run(script, selector)
-        return np.array(values).reshape(height, width, 4)[..., :3]
-
-    def expected(self, first, second, mix):
-        codes = [self.bank.latents[[int(row)]].astype(np.float32) for row in (first, second)]
-        image = self.model.decode(slerp(*codes, mix))[0]
-        return np.broadcast_to((np.clip(image, -1, 1) + 1) * 127.5, (32, 32, 3))
-
-    def assert_shows(self, selector, *of):
-        picture = self.pixels(selector)
-        np.testing.assert_allclose(picture, self.expected(*of), atol=1.5)
-        assert picture.std() > 5
-
-    def complaints(self):
-        return [entry for entry in self.browser.get_log("browser") if entry["level"] == "SEVERE"]
-
-    def requests(self):
-        events = [json.loads(entry["message"])["message"] for entry in self.browser.get_log("performance")]
-        return {e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"}
-
-
-@pytest.fixture(scope="module")
-def horses(browser, tmp_path_factory):
-    return Explorer(browser, "pegasus", tmp_path_factory.mktemp("explore"))
-
-
-def assert_probabilities(page):
-    shown = page.run("""return [...document.querySelectorAll("#probabilities tr")].map(
-        (row) => [row.firstChild.textContent, parseFloat(row.lastChild.textContent) / 100])""")
-    picture = page.pixels("#blend canvas").astype(np.float32) / 127.5 - 1
-    probabilities = dict(zip(page.classifier.class_names, page.classifier(picture[None])[0][0], strict=True))
-    others = sorted(set(probabilities) - {"horse", "bird"}, key=lambda name: -probabilities[name])[:3]
-    assert [name for name, _ in shown[:2]] == ["horse", "bird"] and len(shown) == 5
-    for name, probability in shown:
-        assert probability == pytest.approx(probabilities[name], abs=3e-3), name
-    assert {name for name, probability in shown[2:] if probability > 0.01} <= set(others)
-
-
-def test_slider_blends_as_the_model_does_and_fetches_nothing(horses):
-    from selenium.webdriver import ActionChains
-    from selenium.webdriver.common.keys import Keys
-
-    first, second, mix = horses.settle()
-    assert mix == 0.5
-    horses.assert_shows("#blend canvas", first, second, 0.5)
-    slider = horses.browser.find_element("id", "mix")
-    ActionChains(horses.browser).drag_and_drop_by_offset(slider, -slider.size["width"] // 4, 0).perform()
-    first, second, dragged = horses.settle()
-    assert 0.2 < dragged < 0.3
-    horses.assert_shows("#blend canvas", first, second, dragged)
-    assert_probabilities(horses)
-    slider.send_keys(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
-    _, _, mix = horses.settle()
-    assert mix == pytest.approx(dragged + 0.02)
-    assert horses.browser.find_element("id", "share").text == f"{100 - round(100 * mix)} : {round(100 * mix)}"
-    horses.assert_shows(".first > canvas", first, second, 0)
-    horses.assert_shows(".second > canvas", first, second, 1)
-    horses.assert_shows("#strip button:nth-child(4) canvas", first, second, 3 / 8)
-    assert horses.requests() == {f"file://{horses.path}"}
-    assert horses.complaints() == []
-
-
-@pytest.mark.slow
-def test_parents_are_picked_drawn_and_shared_by_link(horses):
-    before = horses.settle()
-    horses.browser.find_element("css selector", ".second .bank button:nth-child(7)").send_keys("\n")
-    first, second, mix = horses.settle()
-    assert first == before[0] and second != before[1]
-    horses.assert_shows("#blend canvas", first, second, mix)
-    link = horses.browser.find_element("id", "link").get_attribute("href")
-    horses.browser.find_element("id", "random").click()
-    assert horses.settle()[:2] != [first, second]
-    horses.browser.get("about:blank")
-    horses.browser.get(link)
-    assert horses.settle() == [first, second, mix]
-    pressed = horses.browser.find_element("css selector", ".second .bank button[aria-pressed=true]")
-    assert pressed.get_attribute("aria-label") == f"bird {int(second)}"
-    horses.browser.get("about:blank")
-    horses.browser.get(f"file://{horses.path}#first=-1&second=x&mix=7")
-    assert horses.settle()[2] == 0.5
-    assert os.path.getsize(horses.path) < 7_000_000
-
-
-@pytest.mark.slow
-def test_lines_have_no_classes(browser, tmp_path):
-    page = Explorer(browser, "acai_lines", tmp_path)
-    first, second, mix = page.settle()
-    assert first != second
-    page.assert_shows("#blend canvas", first, second, mix)
-    assert not browser.find_element("id", "answers").is_displayed()
-    assert page.complaints() == []
