@@ -13,6 +13,7 @@ CLASSES = ("horse", "bird")
 SHADE = "white"  # of the horses: dark ones hide their outline, and white wings do not match brown ones
 AREAS = {"horse": (0.1, 0.55), "bird": (0.03, 0.6)}  # share of the image that a foreground may have
 MAX_UNSURE, MAX_BORDER = 0.2, 0.4  # share of the image that is neither, share of the border in the foreground
+MIN_LIGHTER = 0.1
 FRAME_LINES, FRAME_STEP, FRAME_DEVIATION = 5, 0.3, 0.15  # of a framed photograph's sides, see `count_framed_sides`
 
 
@@ -83,7 +84,11 @@ def _prepare(name, table, model, bank, dataset):
         indices = [i for i in indices if int(dataset.ids[i]) in table]
         ids, pictures = [int(dataset.ids[i]) for i in indices], images.to_float(dataset.images[indices])
     masks = [border_foreground(picture) for picture in progress.track(pictures, f"finding each {name}")]
-    kept = [i for i, mask in enumerate(masks) if is_usable(pictures[i], mask, AREAS[name])]
+    kept = [
+        i
+        for i, mask in enumerate(masks)
+        if is_usable(pictures[i], mask, AREAS[name]) and fits_shade(pictures[i], mask, table[ids[i]].shade)
+    ]
     if not kept:
         raise InputError(
             f"A search for winged horses needs a labelled {name}. Received: {len(ids)} labelled images, in which "
@@ -107,6 +112,13 @@ def is_usable(image, mask, areas):
     border = np.mean(mask[border_pixels(mask.shape)] > 0.5)
     fits = areas[0] < area < areas[1] and unsure < MAX_UNSURE and border < MAX_BORDER
     return bool(fits and count_framed_sides(image) < 2)
+
+
+def fits_shade(image, mask, shade):
+    """Whether what a mask shows is lighter than the rest of the image if it is white, or darker if it is dark."""
+    grey = image.mean(axis=-1)
+    difference = np.sum(grey * mask) / np.sum(mask) - np.sum(grey * (1 - mask)) / np.sum(1 - mask)
+    return not (shade == "white" and difference < MIN_LIGHTER or shade == "dark" and difference > -MIN_LIGHTER)
 
 
 def count_framed_sides(image):

@@ -8,6 +8,8 @@ wings_seen  minus the mean difference to the placed bird, where its wings are
 changed     mean difference to the horse decoded without wings, where they are
 outline     difference in colour of the wings and what is around them
 light       difference in lightness of the wings and what is around them: dark wings look like a saddle or a rider
+contrast    the lesser of such differences in colour of the horse and of its head
+slender     minus the wings' thickness beyond that of a wing, which a bird's body has
 background  minus the difference of the two parents around the wings
 size        area of the wings
 joined      pixels of the wings next to the back
@@ -23,14 +25,16 @@ from scipy import ndimage
 
 TERM_WEIGHTS = {
     "horse": 0.15,
-    "wings": 0.3,
+    "wings": 0.5,
     "horse_seen": 2.0,
     "head_seen": 1.0,
     "wings_seen": 2.0,
     "changed": 1.0,
     "outline": 1.5,
-    "light": 1.0,
-    "background": 1.0,
+    "light": 0.7,
+    "contrast": 1.0,
+    "slender": 0.4,
+    "background": 1.5,
     "size": 0.8,
     "joined": 0.3,
     "whole": 1.0,
@@ -39,6 +43,7 @@ TERM_WEIGHTS = {
 }
 LOWEST_LOG_PROBABILITY = -6.0
 MAX_DIFFERENCE, MAX_LIGHT, LARGE_WINGS = 0.7, 0.6, 110
+THICK = 3.0  # pixels from a wing's middle to its edge
 SMALLEST_WINGS, MAX_AT_HEAD, MAX_CUT = 45, 0.35, 8  # pixels, share of the bird that can be seen, pixels
 
 
@@ -71,9 +76,13 @@ def picture_terms(composition, pictures, horses):
     hard = wings > 0.5
     ring = grow(hard, 3) & ~grow(hard, 1) & (composition.horses < 0.3)
     body = (composition.horses > 0.5) & (wings < 0.2)
-    head = body & is_ahead(composition)
-    seen_wings, seen_ring = weighted_mean(pictures, wings), weighted_mean(pictures, ring)
-    light = seen_wings.mean(axis=1) - seen_ring.mean(axis=1)
+    ahead = is_ahead(composition)
+    head = body & ahead
+    light = weighted_mean(pictures, wings).mean(axis=1) - weighted_mean(pictures, ring).mean(axis=1)
+    beside_horse = grow(composition.horses > 0.3, 2) & ~grow(composition.horses > 0.3, 0) & (wings < 0.1)
+    parts = ((body, beside_horse), (head, beside_horse & ahead))
+    contrasts = [colour_difference(pictures, *part) for part in parts]
+    thickness = np.array([ndimage.distance_transform_edt(mask).max() for mask in hard])
     rows = np.arange(wings.shape[1])[:, None]
     beside_back = hard & (rows >= composition.back[:, None] - 2)
     return {
@@ -81,8 +90,10 @@ def picture_terms(composition, pictures, horses):
         "head_seen": -mean_difference(pictures, composition.first, head),
         "wings_seen": -mean_difference(pictures, composition.second, wings),
         "changed": np.minimum(mean_difference(pictures, horses, wings), MAX_DIFFERENCE),
-        "outline": np.minimum(np.sqrt(np.square(seen_wings - seen_ring).mean(axis=1)), MAX_DIFFERENCE),
+        "outline": np.minimum(colour_difference(pictures, wings, ring), MAX_DIFFERENCE),
         "light": np.clip(light, -MAX_LIGHT, MAX_LIGHT),
+        "contrast": np.minimum(np.min(contrasts, axis=0), MAX_DIFFERENCE),
+        "slender": -np.maximum(thickness - THICK, 0),
         "background": -mean_difference(composition.second, composition.first, ring),
         "size": np.minimum(hard.sum(axis=(1, 2)) / LARGE_WINGS, 1),
         "joined": np.minimum(beside_back.sum(axis=(1, 2)) / 6, 1),
@@ -137,6 +148,11 @@ def weighted_mean(pictures, weights):
     """Mean colour [B, C] of pictures, with a weight for each pixel; 0 where all weights are 0."""
     weights = np.asarray(weights, np.float32)[..., None]
     return (pictures * weights).sum(axis=(1, 2)) / np.maximum(weights.sum(axis=(1, 2)), 1e-6)
+
+
+def colour_difference(pictures, first, second):
+    """Root mean square difference [B] of the mean colours of two parts of pictures, masks [B, H, W]."""
+    return np.sqrt(np.square(weighted_mean(pictures, first) - weighted_mean(pictures, second)).mean(axis=1))
 
 
 def mean_difference(first, second, weights):

@@ -71,6 +71,14 @@ def test_masks_that_can_be_no_animal_are_not_used(mask):
     assert not parents.is_usable(paint(horse_mask()), mask, (0.1, 0.7))
 
 
+def test_white_animals_are_lighter_than_the_rest_and_dark_ones_darker():
+    light, mask = paint(horse_mask()), np.float32(horse_mask())
+    dark = paint(horse_mask(), behind=(0.2, 0.2, 0.2), colour=(-0.6, -0.6, -0.6))
+    shades = {"white": (True, False), "dark": (False, True), "mixed": (True, True), "brown": (True, True)}
+    for shade, expected in shades.items():
+        assert tuple(parents.fits_shade(image, mask, shade) for image in (light, dark)) == expected
+
+
 def test_what_is_behind_a_horse_is_above_its_back():
     image, mask = paint(horse_mask(), noise=0), np.float32(horse_mask())
     image[22:] = 0.9  # the ground

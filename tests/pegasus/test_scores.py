@@ -53,6 +53,25 @@ def test_a_perfect_winged_horse_loses_nothing():
     assert GOOD["size"] == pytest.approx(WINGS.sum() / scores.LARGE_WINGS) and GOOD["joined"] == 1
 
 
+def test_a_horse_of_the_colour_behind_it_or_behind_its_head():
+    assert GOOD["contrast"] == scores.MAX_DIFFERENCE
+    for part in (np.s_[:, :], np.s_[:, :10]):
+        composition = compose()
+        picture = join(composition)
+        hidden = np.zeros((32, 32), bool)
+        hidden[part] = horse_mask()[part]
+        picture[0, hidden] = np.add(SKY, 0.1)
+        assert measure(composition, picture)["contrast"] == pytest.approx(0.1, abs=0.06)
+
+
+def test_a_bird_s_body_is_no_wing():
+    """Its middle is four pixels from what is around it; the arms of the V are not much thicker than two."""
+    body = np.zeros((32, 32), bool)
+    body[6:13, 12:19] = True
+    assert measure(compose(body))["slender"] == scores.THICK - 4
+    assert GOOD["slender"] == 0
+
+
 def test_wings_that_are_not_seen():
     terms = measure(compose(), compose().first)
     assert terms["wings_seen"] < -0.5 and terms["changed"] == 0 and abs(terms["outline"]) < 0.1
