@@ -71,6 +71,7 @@ MODEL = SimpleNamespace(
     encode=lambda images: encode(images).numpy(),
     decode=lambda latents: decode(tf.constant(latents, tf.float32)).numpy(),
     decoder=SimpleNamespace(input_shape=(None, 8, 8, 48)),
+    critic=None,
     discriminator=lambda images: tf.reduce_mean(images, axis=3)[:, ::8, ::8],
 )
 

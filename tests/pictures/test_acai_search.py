@@ -1,0 +1,56 @@
+"""Winged horses from a search to the pictures, into a manifest and back."""
+
+import json
+
+import numpy as np
+import pytest
+
+from common import files
+from common.errors import InputError
+from pegasus import manifest, search
+from pegasus.blending import blend_cells
+from pegasus.search_config import PlacedSearch
+from pictures.acai_plan import ACAIPlan
+from pictures.acai_render import render
+from pictures.request import Blend
+from tests.pegasus.winged_horses import MODEL, LightClassifier, make_bank, make_dataset, make_parents
+
+CONFIG = PlacedSearch(60, 4)
+BANK = make_bank(make_dataset(), [0, 1, 3, 4, 6])
+
+
+@pytest.fixture(scope="module")
+def plan():
+    request = Blend(first="horse", second="bird", count=4, strip=3, search=CONFIG)
+    result = search.run_search(CONFIG, MODEL, LightClassifier(), make_parents(), seed=0)
+    return ACAIPlan(request, "a test", {}, {}, BANK, {"rows": []}).with_results(result)
+
+
+def test_pictures_are_the_parents_blended_cell_by_cell(plan):
+    rendered, entries = render(plan, MODEL)
+    first, second = plan.parent_latents.astype(np.float32).swapaxes(0, 1)
+    shares = np.array([blend["shares"] for blend in plan.drawn["blends"]])
+    for share, picture in ((0, 0), (1, 1), (2, 2)):
+        cells = [0 * shares, shares, 1 + 0 * shares][share]
+        expected = MODEL.decode(blend_cells(first, second, cells))
+        np.testing.assert_allclose(rendered["strips"][:, picture], expected, atol=1e-6)
+    np.testing.assert_array_equal(rendered["pictures"], rendered["strips"][:, 1])
+    assert plan.drawn["parents"] == "images" and plan.drawn["rows"] == []
+    for entry, blend in zip(entries, plan.drawn["blends"], strict=True):
+        assert entry["placements"] == blend["placements"] and len(entry["placements"]) == 2
+        assert [parent["class"] for parent in entry["parents"]] == ["horse", "bird"]
+
+
+def test_a_manifest_holds_all_that_makes_the_pictures_again(plan, tmp_path):
+    rendered, entries = render(plan, MODEL)
+    path = tmp_path / "manifest.json"
+    (tmp_path / "manifest.npz").write_bytes(files.pack({"parents": rendered["latents"]}))
+    entries, drawn = json.loads(json.dumps([entries, plan.drawn]))
+    notes, latents = manifest.load_results(path, entries, drawn, (4, 8, 8, 48))
+    assert notes == list(plan.notes)
+    np.testing.assert_array_equal(latents, plan.parent_latents)
+    manifest.check_blends(drawn["blends"], 4, (8, 8))
+    with pytest.raises(InputError, match="must be those of the manifest"):
+        manifest.load_results(path, entries, drawn | {"parents_digest": "0"}, (4, 8, 8, 48))
+    with pytest.raises(InputError, match=r"must be of shape \(4, 2, 8, 8, 16\)"):
+        manifest.load_results(path, entries, drawn, (4, 8, 8, 16))
