@@ -16,9 +16,9 @@ from pegasus.placement import Placement
 
 
 class Explorer:
-    """An open page of a bundled model, and the model itself."""
+    """An open page of a bundled model with one in `every` rows of its bank, and the model itself."""
 
-    def __init__(self, browser, source, folder):
+    def __init__(self, browser, source, folder, every=1):
         from acai.inference import ReleasedACAI
         from classifiers.inference import bundled_classifier
         from pictures.acai_plan import make_plan
@@ -26,7 +26,8 @@ class Explorer:
 
         plan = make_plan(Explore(source=source), release.resolve(source))
         self.classifier = bundled_classifier("classifier")
-        self.bank, self.browser = plan.bank, browser
+        columns = {name: array[::every] for name, array in plan.bank.arrays().items() if name != "class_names"}
+        self.bank, self.browser = LatentBank(**columns, class_names=plan.bank.class_names), browser
         self.model = ReleasedACAI(plan.model_config, plan.weights, plan.folder)
         classes, digest = (plan.request.first, plan.request.second), plan.drawn["weights_digest"]
         self.path = explore.write(str(folder / "explore.html"), self.model, self.bank, classes, source, digest)

@@ -17,7 +17,7 @@ def browser():
 
 @pytest.fixture(scope="module")
 def horses(browser, tmp_path_factory):
-    return Explorer(browser, "pegasus", tmp_path_factory.mktemp("explore"))
+    return Explorer(browser, "pegasus", tmp_path_factory.mktemp("explore"), every=8)
 
 
 def assert_probabilities(page):
@@ -74,7 +74,11 @@ def test_parents_are_picked_drawn_and_shared_by_link(horses):
     horses.browser.get("about:blank")
     horses.browser.get(f"file://{horses.path}#first=-1&second=x&mix=7")
     assert horses.settle()[2] == 0.5
-    assert os.path.getsize(horses.path) < 8_000_000
+
+
+@pytest.mark.slow
+def test_the_page_of_a_whole_bank_is_small(browser, tmp_path):
+    assert os.path.getsize(Explorer(browser, "pegasus", tmp_path).path) < 8_000_000
 
 
 @pytest.mark.slow
