@@ -1,8 +1,8 @@
-"""Temperature scaling: calibration of a classifier's probabilities."""
+"""Calibration of a classifier's probabilities: temperature scaling, and Platt scaling of a single output."""
 
 import numpy as np
-from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax
+from scipy.optimize import minimize, minimize_scalar
+from scipy.special import log_expit, log_softmax
 
 
 def fit_temperature(logits, labels, lowest=0.05, highest=20.0):
@@ -26,3 +26,26 @@ def fit_temperature(logits, labels, lowest=0.05, highest=20.0):
 
     bounds = np.log([lowest, highest])
     return float(np.exp(minimize_scalar(cross_entropy, bounds=bounds, method="bounded").x))
+
+
+def fit_platt(logits, targets):
+    """Fits (scale, offset) that maximise the likelihood of the targets under sigmoid(scale * logits + offset).
+
+    Args:
+        logits: [N], of held-out images.
+        targets: [N], 0 or 1, both of which occur.
+
+    Returns:
+        (scale, offset), floats.
+
+    Reference:
+        Platt, "Probabilistic outputs for support vector machines", 1999.
+    """
+    logits = np.asarray(logits, np.float64)
+    signs = np.where(np.asarray(targets) > 0.5, 1.0, -1.0)
+
+    def cross_entropy(parameters):
+        return -log_expit(signs * (parameters[0] * logits + parameters[1])).mean()
+
+    scale, offset = minimize(cross_entropy, (1.0, 0.0)).x
+    return float(scale), float(offset)

@@ -1,8 +1,8 @@
-"""Inference with released classifiers: class probabilities and features of pictures."""
+"""Inference with released classifiers: probabilities and features of pictures."""
 
 import keras
 import numpy as np
-from scipy.special import softmax
+from scipy.special import expit, softmax
 
 from classifiers import SEARCH_CLASSIFIERS
 from classifiers.networks import ARCHITECTURES
@@ -11,13 +11,13 @@ from common.errors import InputError
 from common.variables import restore, weights_by_name
 
 
-class ReleasedClassifier:
-    """A trained classifier with its calibration temperature. An image and its mirror image get the same outputs.
+class ReleasedNetwork:
+    """A trained network of `classifiers.networks`. An image and its mirror image get the same outputs.
 
     Images whose width is a multiple of the network's are first shrunk by average pooling.
 
     Args:
-        model_config: dict with "architecture", "width", "channels", "colours", "class_names" and "temperature".
+        model_config: dict with "architecture", "width", "channels", "colours" and "class_names".
         weights: {name: array} with the names of `classifiers.model.Classifier.release_state`.
         source: name of the release in error messages and progress bars.
         batch_size: images of one pass through the network.
@@ -27,33 +27,19 @@ class ReleasedClassifier:
     """
 
     def __init__(self, model_config, weights, source, batch_size=250):
-        self.class_names, self.temperature = tuple(model_config["class_names"]), model_config["temperature"]
+        self.class_names = tuple(model_config["class_names"])
         self.width, self.source, self.batch_size = model_config["width"], source, batch_size
         self.network = ARCHITECTURES[model_config["architecture"]](
             self.width, tuple(model_config["channels"]), len(self.class_names), model_config["colours"]
         )
         restore(weights_by_name("network", self.network), weights, source)
 
-    def __call__(self, images):
-        """Classifies each image together with its mirror image.
-
-        Args:
-            images: float32 [N, W, W, colours] in [-1, 1].
-
-        Returns:
-            (probabilities [N, classes], features [N, d]), float32: the softmax of the two images' mean logits
-            divided by the temperature, and the mean of their features.
-        """
+    def mirrored_means(self, images):
+        """Returns {"logits": [N, classes], "features": [N, d]}, float32, means over images and mirror images."""
         images = np.asarray(images, np.float32)
         starts = progress.track(range(0, len(images), self.batch_size), f"classifying pictures with {self.source}")
-        batches = [self._mirrored_mean(images[start : start + self.batch_size]) for start in starts]
-        logits, features = (np.concatenate([batch[name] for batch in batches]) for name in ("logits", "features"))
-        return softmax(logits / self.temperature, axis=1), features
-
-    def log_probabilities_and_features(self, images):
-        """Log probabilities [N, classes] and features [N, d] of unmirrored images, as differentiable tensors."""
-        outputs = self.network(self.downscale(images))
-        return keras.ops.log_softmax(outputs["logits"] / self.temperature), outputs["features"]
+        batches = [self._mirrored_means(images[start : start + self.batch_size]) for start in starts]
+        return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
 
     def downscale(self, images):
         """Shrinks images [N, W, W, colours] to the network's width by average pooling.
@@ -69,7 +55,7 @@ class ReleasedClassifier:
             )
         return images if factor == 1 else keras.ops.average_pool(images, factor)
 
-    def _mirrored_mean(self, images):
+    def _mirrored_means(self, images):
         outputs = self.network(self.downscale(np.concatenate([images, images[:, :, ::-1]])))
         return {
             name: np.mean(np.split(keras.ops.convert_to_numpy(value), 2), axis=0)
@@ -77,10 +63,72 @@ class ReleasedClassifier:
         }
 
 
+class ReleasedClassifier(ReleasedNetwork):
+    """A trained classifier with its calibration temperature.
+
+    Args:
+        model_config: as for `ReleasedNetwork`, with "temperature".
+        weights, source, batch_size: see `ReleasedNetwork`.
+    """
+
+    def __init__(self, model_config, weights, source, batch_size=250):
+        super().__init__(model_config, weights, source, batch_size)
+        self.temperature = model_config["temperature"]
+
+    def __call__(self, images):
+        """Classifies each image together with its mirror image.
+
+        Args:
+            images: float32 [N, W, W, colours] in [-1, 1].
+
+        Returns:
+            (probabilities [N, classes], features [N, d]), float32: the softmax of the two images' mean logits
+            divided by the temperature, and the mean of their features.
+        """
+        outputs = self.mirrored_means(images)
+        return softmax(outputs["logits"] / self.temperature, axis=1), outputs["features"]
+
+    def log_probabilities_and_features(self, images):
+        """Log probabilities [N, classes] and features [N, d] of unmirrored images, as differentiable tensors."""
+        outputs = self.network(self.downscale(images))
+        return keras.ops.log_softmax(outputs["logits"] / self.temperature), outputs["features"]
+
+
+class ReleasedWingClassifier(ReleasedNetwork):
+    """A trained classifier with two independent outputs: is there a horse, are there spread wings?
+
+    Args:
+        model_config: as for `ReleasedNetwork`, with "scale" and "offset", two numbers for each output, which
+            calibrate the logits.
+        weights, source, batch_size: see `ReleasedNetwork`.
+    """
+
+    def __init__(self, model_config, weights, source, batch_size=250):
+        super().__init__(model_config, weights, source, batch_size)
+        self.scale, self.offset = (np.array(model_config[name], np.float32) for name in ("scale", "offset"))
+
+    def probabilities(self, images):
+        """Probabilities float32 [N, 2] of images float [N, W, W, colours] in [-1, 1].
+
+        They are the sigmoids of the calibrated logits, averaged over each image and its mirror image.
+        """
+        return expit(self.mirrored_means(images)["logits"] * self.scale + self.offset)
+
+    def logits(self, images):
+        """Calibrated logits [N, 2] of unmirrored images, as differentiable tensors."""
+        return self.network(self.downscale(images))["logits"] * self.scale + self.offset
+
+
 def bundled_classifier(name):
     """Loads a classifier from pretrained/."""
     config, weights, *_ = release.read(release.BUNDLED / name, "classifier")
     return ReleasedClassifier(config["model"], weights, name)
+
+
+def bundled_wing_classifier(name="wing_classifier"):
+    """Loads a wing classifier from pretrained/. "wing_referee" only scores: no search or loss may use it."""
+    config, weights, *_ = release.read(release.BUNDLED / name, "wing_classifier")
+    return ReleasedWingClassifier(config["model"], weights, name)
 
 
 def search_ensemble():

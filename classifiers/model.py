@@ -70,21 +70,26 @@ class Classifier(keras.Model):
         Returns:
             dict of float32 scalars for the log.
         """
-        labels, optimizer = data["label"], self.network_optimizer
-        targets = tf.one_hot(labels, self.classes) * (1 - self.label_smoothing)
-        targets += self.label_smoothing / self.classes
+        images, labels, optimizer = self.augment(data["image"]), data["label"], self.network_optimizer
         with tf.GradientTape() as tape:
-            logits = self.network(data["image"], training=True)["logits"]
-            loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(targets, logits))
+            loss, accuracy = self.loss_and_accuracy(self.network(images, training=True)["logits"], labels)
             scaled = optimizer.scale_loss(loss)
         variables = self.network.trainable_variables
         optimizer.apply(tape.gradient(scaled, variables), variables)
         self.step.assign_add(1)
+        return {"classification_loss": loss, "accuracy": accuracy} | optimizer_logs(optimizer)
+
+    def augment(self, images):
+        """Returns the images that the network sees in a step; here those of the batch."""
+        return images
+
+    def loss_and_accuracy(self, logits, labels):
+        """Returns two scalars: the cross-entropy with smoothed labels, and the share of predicted labels."""
+        targets = tf.one_hot(labels, self.classes) * (1 - self.label_smoothing)
+        targets += self.label_smoothing / self.classes
+        loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(targets, logits))
         hits = tf.argmax(logits, 1, tf.int32) == labels
-        return {
-            "classification_loss": loss,
-            "accuracy": tf.reduce_mean(tf.cast(hits, tf.float32)),
-        } | optimizer_logs(optimizer)
+        return loss, tf.reduce_mean(tf.cast(hits, tf.float32))
 
     def call(self, images, training=False):
         return self.network(images, training=training)

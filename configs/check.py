@@ -14,6 +14,8 @@ from gan import choices
 CHOICES = {
     "data.source": ("cifar10", "lines", "folder"),
     "data.pairing": ("shuffled", "across"),
+    "data.fold": (0, 1),
+    "data.ranges": ("wing_classifier", "wing_referee"),  # pegasus.composites.RANGES
     "model.width": (32, 64),
     "model.latent_width": (1, 2, 4, 8, 16),
     "model.bottleneck": ("plain", "dropout", "denoising", "vae", "aae", "vqvae"),  # acai.bottlenecks.KINDS
@@ -28,12 +30,14 @@ CHOICES = {
     "train.jit_compile": compiler.CHOICES,
     "train.strategy": cluster.STRATEGIES,
 }
-ARCHITECTURES = {"classifier": ("plain", "residual"), "gan": choices.ARCHITECTURES}
+ARCHITECTURES = {name: ("plain", "residual") for name in ("classifier", "wing_classifier")}
+ARCHITECTURES |= {"gan": choices.ARCHITECTURES}
 AUGMENTATIONS = ("flip", "colour", "translation", "cutout")
 MINIMUM = {
     -1: "data.memory_limit_gib",
     1: "model.codebook_size model.depth model.critic_depth model.latent_channels model.discriminator_channels "
-    "model.generator_channels model.noise_size model.critic_steps train.batch_size train.keep_checkpoints",
+    "model.generator_channels model.noise_size model.critic_steps train.batch_size train.keep_checkpoints "
+    "data.composites",
     0.001: "train.total_kimg train.log_every_kimg",
     0: "model.bottleneck_strength model.mix_weight model.regularisation model.adversarial_weight "
     "model.r1_weight train.learning_rate train.critic_learning_rate train.discriminator_learning_rate "
@@ -71,6 +75,8 @@ def check(config):
     if config.train.get("start_from"):
         release.resolve(config.train.start_from, "--config.train.start_from")
         require("model.bottleneck", "plain to start from another model", lambda kind: kind == "plain")
+    if config.train.get("leading_layers"):
+        release.resolve(config.train.leading_layers, "--config.train.leading_layers")
     size = config.train.batch_size
     require(
         "train.towers",

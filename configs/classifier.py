@@ -3,14 +3,22 @@
 python train.py --config=configs/classifier.py --workdir=runs/classifier                   evaluation, searches
 python train.py --config=configs/classifier.py:search_classifier_b --workdir=runs/search_b  searches only
 python train.py --config=configs/classifier.py:referee --workdir=runs/referee              evaluation only
+
+Wing classifiers have two outputs (is there a horse, are there spread wings?) and are trained on composites:
+
+python train.py --config=configs/classifier.py:wing_classifier --workdir=runs/wing_classifier   searches
+python train.py --config=configs/classifier.py:wing_referee --workdir=runs/wing_referee         evaluation only
 """
 
 import ml_collections
 
 
 def get_config(variant="classifier"):
-    """Returns the config of a variant: "classifier", "search_classifier_b" or "referee"."""
-    variants = {"classifier": classifier, "search_classifier_b": search_classifier_b, "referee": referee}
+    """Returns the config of a variant: the name of a function below."""
+    variants = {
+        function.__name__: function
+        for function in (classifier, search_classifier_b, referee, wing_classifier, wing_referee)
+    }
     if variant not in variants:
         raise ValueError(f"configs/classifier.py has the variants {', '.join(variants)}. Received: {variant!r}")
     config = classifier()
@@ -88,3 +96,41 @@ def referee(config):
     config.model.channels = (32, 64, 128, 256)
     config.train.seed = 1
     config.train.jit_compile = "auto"
+
+
+def wing_classifier(config):
+    """Two independent outputs for the search: is there a horse, are there spread wings?
+
+    It is trained on composites (pegasus/composites.py) of the images with even ids and measured on the others.
+
+    Command:   python train.py --config=configs/classifier.py:wing_classifier --workdir=runs/wing_classifier
+    """
+    config.family = "wing_classifier"
+    config.data.hold_out = False  # the images of the other fold are the hold-out
+    config.data.shift = 2
+    config.data.fold = 0  # of the images that it is trained on, see pegasus/labels
+    config.data.ranges = "wing_classifier"  # of the composites, see pegasus/composites.py
+    config.data.composites = 8_000  # number of different ones
+    config.model.channels = (32, 64, 128, 128)
+    config.train.leading_layers = "classifier"  # whose first three stages are taken and kept; "": all are trained
+    config.train.total_kimg = 40.0
+    config.train.jit_compile = "auto"
+    config.train.pictures_every_kimg = 20.0
+    config.train.save_every_kimg = 10.0
+    config.train.seed = 3
+
+
+def wing_referee(config):
+    """As wing_classifier, for evaluation. No search, loss or ranking may use it.
+
+    Its architecture, seed, fold, composites and foregrounds are others than those of wing_classifier.
+
+    Command:   python train.py --config=configs/classifier.py:wing_referee --workdir=runs/wing_referee
+    """
+    wing_classifier(config)
+    config.data.fold = 1
+    config.data.ranges = "wing_referee"
+    config.model.architecture = "residual"
+    config.model.channels = (32, 64, 128, 96)
+    config.train.leading_layers = "referee"
+    config.train.seed = 4

@@ -66,11 +66,15 @@ def holdout_logits(model, datasets):
     return np.concatenate([np.asarray(model(batch)["logits"]) for batch in batches.iterate_in_order(datasets[1])])
 
 
-def golden_outputs(config, weights, _, count=8):
-    """Returns {"probabilities": [count, classes], "features": [count, d]} of noise pictures, fine to coarse."""
+def golden_outputs(config, weights, _):
+    """Returns {"probabilities": [8, classes], "features": [8, d]} of noise pictures, fine to coarse."""
     classifier = ReleasedClassifier(config["model"], weights, "the release")
-    width, random = classifier.width, np.random.default_rng(0)
-    noise = [random.uniform(-1, 1, (-(-width // cell), -(-width // cell), 3)) for cell in range(1, count + 1)]
-    pictures = [n.repeat(i + 1, 0).repeat(i + 1, 1)[:width, :width] for i, n in enumerate(noise)]
-    probabilities, features = classifier(np.stack(pictures))
+    probabilities, features = classifier(noise_pictures(classifier.width))
     return {"probabilities": probabilities, "features": features}
+
+
+def noise_pictures(width, count=8):
+    """Returns [count, width, width, 3] of uniform noise in [-1, 1], in cells of 1 to `count` pixels."""
+    random = np.random.default_rng(0)
+    noise = [random.uniform(-1, 1, (-(-width // cell), -(-width // cell), 3)) for cell in range(1, count + 1)]
+    return np.stack([n.repeat(i + 1, 0).repeat(i + 1, 1)[:width, :width] for i, n in enumerate(noise)])

@@ -68,6 +68,7 @@ SUITES = (  # the first that fits is the default
     Suite("lines", "lines", ("acai",), ("lines",), 0),
     Suite("probe", "probe", ("acai",), IMAGES, 2),
     Suite("classifier", "classifiers", ("classifier",), IMAGES, 2),
+    Suite("classifier", "wing_classifiers", ("wing_classifier",), ("cifar10",), 2),
     Suite("viewers", "viewers", ("acai", "gan", "conditional gan"), ("cifar10",), 2, in_all=False),
 )
 NAMES = (*dict.fromkeys(suite.name for suite in SUITES), "all")  # values of --suite

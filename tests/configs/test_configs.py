@@ -11,7 +11,10 @@ import requests
 
 import train
 import training.acai
+import training.session
+import training.wing_classifier
 from configs import acai, classifier, gan
+from tests.support.photographs import labelled_images
 from training.schedule import cosine
 
 VARIANTS = [
@@ -23,6 +26,8 @@ VARIANTS = [
     *((acai, f"{prefix}{name}") for prefix in ("", "lines_") for name in acai.BASELINES),
     (classifier, "classifier"),
     (classifier, "referee"),
+    (classifier, "wing_classifier"),
+    (classifier, "wing_referee"),
     (gan, "dcgan"),
     (gan, "cgan"),
     (gan, "sngan"),
@@ -120,13 +125,14 @@ def test_cosine_schedule_warms_up_and_decays_to_0():
 
 @pytest.mark.parametrize(("module", "variant"), VARIANTS, ids=NAMES)
 def test_variants_have_the_same_fields(module, variant):
-    """All variants have fields of the same plain types, which config.json restores."""
+    """All variants of a family have fields of the same plain types, which config.json restores."""
 
     def types(tree):
         return {name: types(v) if isinstance(v, dict) else type(v) for name, v in tree.items()}
 
     config = module.get_config(variant)
-    assert types(config.to_dict()) == types(module.get_config().to_dict())
+    first = [name for m, name in VARIANTS if m is module and m.get_config(name).family == config.family][0]
+    assert types(config.to_dict()) == types(module.get_config(first).to_dict())
     restored = json.loads(config.to_json())
     assert restored == json.loads(json.dumps(config.to_dict()))
 
@@ -151,11 +157,23 @@ def test_search_classifier_b_differs_from_the_referee_by_its_seed_only():
     assert second == classifier.get_config("referee")
 
 
+def test_wing_classifiers_differ_in_all_that_could_make_them_err_alike():
+    one, other = (classifier.get_config(name) for name in ("wing_classifier", "wing_referee"))
+    for section, field in (
+        ("model", "architecture"),
+        ("data", "fold"),
+        ("data", "ranges"),
+        ("train", "seed"),
+    ):
+        assert one[section][field] != other[section][field], field
+    assert not one.data.hold_out and not other.data.hold_out
+
+
 @pytest.mark.parametrize(
     ("module", "names"),
     [
         (acai, "paper, pegasus, small, small_1024, lines, baseline, dropout, .*, lines_aae, lines_vqvae"),
-        (classifier, "classifier, search_classifier_b, referee"),
+        (classifier, "classifier, search_classifier_b, referee, wing_classifier, wing_referee"),
         (gan, "dcgan, cgan, sngan, wgan, wgan_gp, alternating"),
     ],
 )
@@ -177,10 +195,11 @@ SMALL = {
     "train.adversarial_from_kimg": 0.0,
     "train.jit_compile": "off",
     "train.bank_per_class": (3, 1),
+    "data.composites": 12,
 }
 
 
-USUAL = "pegasus lines classifier dcgan".split()
+USUAL = "pegasus lines classifier wing_classifier dcgan".split()
 
 
 def one_of_each():
@@ -204,6 +223,9 @@ def test_each_config_trains_one_step(module, variant, tmp_path, monkeypatch, sma
     monkeypatch.setattr(train, "FLAGS", flags)
     monkeypatch.setattr(requests, "head", lambda *_, **__: requests.Response())
     monkeypatch.setattr(requests.Response, "raise_for_status", lambda self: None)
+    if config.family == "wing_classifier":  # mocked images have no labels
+        monkeypatch.setattr(training.session, "load_images", lambda *_: [labelled_images()] * 2)
+        monkeypatch.setattr(training.wing_classifier, "HELD_OUT", 12)
     with tfds.testing.mock_data(num_examples=300):  # about 30 of each class
         train.main()
     (line,) = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
@@ -225,6 +247,11 @@ def check_losses(config, logs):
     if config.family == "classifier":
         assert 0 < logs["classification_loss"] < 10 and logs["accuracy"] in (0, 0.25, 0.5, 0.75, 1)
         assert 0 <= logs["holdout_accuracy"] <= 1
+        return
+    if config.family == "wing_classifier":
+        assert 0 < logs["classification_loss"] < 10 and 0 <= logs["accuracy"] <= 1
+        shares = [value for name, value in logs.items() if name.startswith("holdout_")]
+        assert len(shares) == 4 and all(0 <= share <= 1 for share in shares)
         return
     if config.family == "gan":
         check_gan_losses(config, logs)

@@ -20,6 +20,7 @@ from evaluation import suites
         ("all", ("acai", "folder", ("horse", "unicorn")), ["probe"]),
         (None, ("classifier", "folder", ("unicorn", "dog")), ["classifiers"]),
         (None, ("classifier", "cifar10", ("cat", "dog")), ["classifiers"]),
+        (None, ("wing_classifier", "cifar10", ("horse", "spread wings")), ["wing_classifiers"]),
         ("all", ("gan", "cifar10", ("horse", "bird")), ["gan"]),
         (None, ("conditional gan", "cifar10", ("horse", "bird")), ["gan"]),
         ("all", ("conditional gan", "cifar10", ("horse", "bird")), ["gan", "morphs"]),

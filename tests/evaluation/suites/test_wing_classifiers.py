@@ -1,0 +1,62 @@
+"""The suite "classifier" on wing classifiers with known answers."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from evaluation.suites import wing_classifiers
+from pegasus.composites import KINDS, RANGES, Composites
+from tests.support.photographs import labelled_images
+
+
+class ColourClassifier:
+    """Sees a horse where dark pixels are and wings where red ones are; right on all drawn images of one parent."""
+
+    def probabilities(self, images):
+        red = (images[..., 0] - images[..., 1] > 0.5) & (images[..., 2] < -0.2)
+        dark = images.max(-1) < -0.4
+        counts = np.stack([dark.sum((1, 2)), red.sum((1, 2))], axis=1)
+        return np.where(counts >= 10, 0.9, 0.1).astype(np.float32)
+
+
+class SameAnswer:
+    """Gives every picture the same answer."""
+
+    def probabilities(self, images):
+        return np.tile(np.float32([0.7, 0.6]), (len(images), 1))
+
+
+@pytest.fixture(scope="module")
+def source():
+    ranges = dataclasses.replace(RANGES["wing_classifier"], recoloured=0.0)
+    return Composites(labelled_images(20), 1, ranges, seed=5, rider_use="control")
+
+
+def test_a_classifier_that_sees_colours_is_right_about_drawn_images(source):
+    section = wing_classifiers.evaluate(ColourClassifier(), source, per_kind=8)
+    values = {estimate.name.rpartition("_")[0]: estimate.value for estimate in section.estimates}
+    assert values["auroc_horse_images"] == values["auroc_wings_images"] == 1
+    assert values["auroc_wings_composites"] > 0.9 and values["auroc_horse_composites"] > 0.9
+    table = {row["pictures"]: row for row in section.table}
+    called = {name: row["called winged horse"].value for name, row in table.items()}
+    assert called["composites: winged horse"] > 0.8
+    others = [name for name in called if name != "composites: winged horse"]
+    assert all(called[name] == 0 for name in others)
+    assert table["images: rider"]["horse"] == 1 and table["images: rider"]["wings"] == 0
+    assert len(table) == 6 + len(KINDS) and len(section.plots) == 2
+
+
+def test_the_same_answer_everywhere_has_an_auroc_of_a_half_and_the_error_of_its_confidence(source):
+    section = wing_classifiers.evaluate(SameAnswer(), source, per_kind=7)
+    values = {estimate.name.rpartition("_")[0]: estimate.value for estimate in section.estimates}
+    assert {v for name, v in values.items() if name.startswith("auroc")} == {0.5}
+    assert all(row["called winged horse"].value == 1 for row in section.table)
+    wings = np.mean([answers[1] for answers in KINDS.values()])  # as many composites of each kind
+    assert values["ece_wings_composites"] == pytest.approx(0.6 - wings, abs=1e-6)
+
+
+def test_spaced_rows_are_evenly_spaced(monkeypatch):
+    monkeypatch.setattr(wing_classifiers, "MOST", 4)
+    assert wing_classifiers.spaced([10, 11, 12]).tolist() == [10, 11, 12]
+    assert wing_classifiers.spaced(np.arange(10)).tolist() == [0, 2, 5, 7]

@@ -1,0 +1,185 @@
+"""Composites: what each kind shows, folds, functions of (seed, k), and refused data."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from common.data.cifar10 import CIFAR10_CLASSES
+from common.data.datasets import ImageDataset
+from common.errors import InputError
+from pegasus import composite_parts, composites, labels
+from pegasus.composites import KINDS, RANGES, SHARES, TARGETS, Composites
+from tests.support.photographs import labelled_images
+
+NAMES = [*KINDS]
+
+
+IN_COLOUR = dataclasses.replace(RANGES["wing_classifier"], recoloured=0.0)
+
+
+@pytest.fixture(scope="module")
+def source():
+    return Composites(labelled_images(), fold=0, ranges=IN_COLOUR, seed=3)
+
+
+def draw_one(source, kind, k):
+    return source.draw(1, [NAMES.index(kind)], start=k)[0][0]
+
+
+def test_kinds_have_the_answers_of_their_names():
+    for name, target in zip(NAMES, TARGETS, strict=True):
+        horse = np.nan if name == "cross-fade" else float("horse" in name)
+        wings = float("winged" in name or "spread wings" in name)
+        np.testing.assert_array_equal(target, [horse, wings], err_msg=name)
+    assert len(SHARES) == len(KINDS) and SHARES.sum() == pytest.approx(1) and SHARES.min() > 0
+
+
+def test_a_composite_is_a_function_of_seed_and_number(source):
+    images, kinds = source.draw(6)
+    for k in range(6):
+        image, kind = source.draw(1, start=k)
+        np.testing.assert_array_equal(images[k], image[0])
+        assert kinds[k] == kind[0]
+    later, later_kinds = source.draw(2, start=4)
+    np.testing.assert_array_equal(later, images[4:])
+    np.testing.assert_array_equal(later_kinds, kinds[4:])
+    other = Composites(labelled_images(), 0, IN_COLOUR, seed=4).draw(6)[0]
+    assert not np.array_equal(other, images)
+    assert images.dtype == np.uint8 and images.shape == (6, 32, 32, 3)
+
+
+def test_kinds_are_drawn_with_their_shares(source, monkeypatch):
+    blank = np.zeros((32, 32, 3), np.uint8)
+    monkeypatch.setattr(
+        source, "_draw_block", lambda randoms, _: ([blank] * len(randoms), np.ones(len(randoms), bool))
+    )
+    kinds = source.draw(3000)[1]
+    shares = np.bincount(kinds, minlength=len(KINDS)) / 3000
+    assert np.all(np.abs(shares - SHARES) < 5 * np.sqrt(SHARES * (1 - SHARES) / 3000))
+
+
+def test_only_images_of_the_fold_and_use_are_drawn():
+    dataset = labelled_images()
+    for fold in (0, 1):
+        for use in ("train", "control"):
+            source = Composites(dataset, fold, RANGES["wing_classifier"], rider_use=use)
+            for rows in source.rows.values():
+                assert {labels.fold(id) for id in dataset.ids[rows]} == {fold}
+            uses = {labels.horse_riders()[int(id)].use for id in dataset.ids[source.rows["rider"]]}
+            assert uses == {use}
+            ridden = set(source.rows["horse"]) & set(source.rows["rider"])
+            assert not ridden, "a plain horse has no rider that is known"
+
+
+def red(image):
+    return (image[..., 0].astype(int) - image[..., 1] > 60) & (image[..., 2] < 100)
+
+
+def test_wings_lie_above_the_back_and_at_most_the_rows_below_it(source):
+    """The dark horse is on white ground, the bird a red triangle. `below` is at most 4, and an edge is soft."""
+    joined = 0
+    for k in range(12):
+        image = draw_one(source, "winged horse", k)
+        dark = image.max(-1) < 70
+        rows, columns = np.nonzero(red(image))
+        assert len(rows) >= 20
+        for column in np.unique(columns):
+            horse = np.flatnonzero(dark[:, column])
+            if len(horse):
+                assert rows[columns == column].max() <= horse.min() + 5
+                joined += rows[columns == column].max() >= horse.min() - 3
+    assert joined > 12, "wings touch the back"
+    assert not red(draw_one(source, "horse", 0)).any()
+
+
+def test_below_is_the_number_of_rows_that_wings_cover_the_horse():
+    """With `below` 0 nothing of the horse is hidden except where the soft edge is, with 6 rows a band is."""
+    hidden = []
+    for below in (0.0, 6.0):
+        ranges = dataclasses.replace(IN_COLOUR, below=(below, below), joint=(0.9, 1.0), raised=1.0)
+        source = Composites(labelled_images(), 0, ranges, seed=3)
+        with_wings = [draw_one(source, "winged horse", k) for k in range(10)]
+        hidden.append(np.mean([np.sum(image.max(-1) < 70) for image in with_wings]))
+    assert hidden[1] < hidden[0]
+
+
+def test_blobs_and_patches_touch_the_back_and_are_no_wings(source):
+    for name in ("horse with blob", "horse with patch of sky", "horse with folded bird"):
+        images, kinds = source.draw(4, [NAMES.index(name)] * 4)
+        assert set(kinds) == {NAMES.index(name)} and TARGETS[kinds[0]].tolist() == [1, 0]
+        assert all((image.max(-1) < 70).sum() > 30 for image in images), "the horse is still there"
+
+
+def test_cross_fades_have_no_answer_to_the_first_question(source):
+    images, kinds = source.draw(3, [NAMES.index("cross-fade")] * 3)
+    assert np.isnan(TARGETS[kinds][:, 0]).all() and (TARGETS[kinds][:, 1] == 0).all()
+    assert all((image.max(-1) < 70).sum() == 0 for image in images), "both parents are translucent"
+
+
+def test_the_two_classifiers_see_other_composites():
+    first, second = RANGES["wing_classifier"], RANGES["wing_referee"]
+    for name in composites.Ranges.__dataclass_fields__:
+        assert getattr(first, name) != getattr(second, name), name
+
+
+def test_every_kind_can_be_drawn_for_the_referee():
+    source = Composites(labelled_images(), 1, RANGES["wing_referee"], seed=1)
+    images, kinds = source.draw(len(KINDS), range(len(KINDS)))
+    assert kinds.tolist() == [*range(len(KINDS))] and images.shape[1:] == (32, 32, 3)
+
+
+def test_data_without_labelled_images_is_refused():
+    count = 40
+    dataset = ImageDataset(
+        np.zeros((count, 32, 32, 3), np.uint8),
+        np.arange(count, dtype=np.int32) % 10,
+        900_000 + np.arange(count),
+        CIFAR10_CLASSES,
+        "train",
+    )
+    with pytest.raises(InputError, match="none of the group"):
+        Composites(dataset, 0, RANGES["wing_classifier"])
+
+
+def test_recolouring_moves_the_mean_of_the_animal_and_keeps_or_inverts_its_shading():
+    shades = np.linspace(-0.2, 0.2, 64).reshape(8, 8, 1).repeat(3, axis=-1)
+    signs, means = [], []
+    for seed in range(60):
+        image = composite_parts.recolour(np.random.default_rng(seed), shades, np.ones((8, 8)))
+        means.append(image.mean())
+        signs.append(np.sign(image[-1, -1, 0] - image[0, 0, 0]))
+    assert min(means) < -0.6 and max(means) > 0.7 and np.abs(means).max() < 1
+    assert 5 <= np.sum(np.array(signs) < 0) <= 25 and not np.any(np.array(signs) == 0)
+
+
+def test_stretching_and_shearing_move_pixels_about_the_centre():
+    """With the centre at (4, 4): column 6 moves to 4 + 1.5 * 2, and row 6 by 0.5 * 2 columns."""
+    image = np.zeros((9, 9, 2))
+    image[4, 6], image[6, 4] = (1, 0), (0, 1)
+    wide = composite_parts.stretched(image, 1.5, 0.0)
+    assert np.argwhere(wide[..., 0] > 0.9).tolist() == [[4, 7]] and wide[..., 0].sum() == pytest.approx(5 / 3)
+    assert np.argwhere(wide[..., 1] > 0.9).tolist() == [[6, 4]]
+    sheared = composite_parts.stretched(image, 1.0, 0.5)
+    assert np.argwhere(sheared[..., 1] > 0.9).tolist() == [[6, 5]]
+    assert np.argwhere(sheared[..., 0] > 0.9).tolist() == [[4, 6]]
+
+
+def test_clear_composites_by_hand():
+    """A horse of 10 x 20 pixels with its back in row 16, and 6 x 10 pixels of something white above it."""
+    base = np.zeros((32, 32, 4), np.float32)
+    base[16:26, 6:26, -1] = 1
+    thing, cover = np.ones((32, 32, 4), np.float32), np.zeros((32, 32), np.float32)
+    cover[10:16, 10:20] = 1
+    assert composite_parts.is_clear(base, thing, cover, 45)
+    assert not composite_parts.is_clear(base, thing, cover, 61), "60 pixels are seen"
+    assert not composite_parts.is_clear(base, thing * 0.2, cover, 45), "too little contrast"
+    assert not composite_parts.is_clear(base, thing, np.roll(cover, -5, axis=0), 45), "it floats"
+    top = [np.roll(array, -10, axis=0) for array in (base, cover)]
+    assert not composite_parts.is_clear(top[0], thing, top[1], 45), "the upper edge cuts it"
+    lower = [np.roll(array, -9, axis=0) for array in (base, cover)]
+    assert composite_parts.is_clear(lower[0], thing, lower[1], 45)
+    large = np.zeros_like(cover)
+    large[10:21, 6:26] = 1
+    assert not composite_parts.is_clear(base, thing, large, 45), "half the horse is covered"
+    assert not composite_parts.is_clear(base * 0, thing, cover, 45), "there is no horse"
