@@ -67,7 +67,7 @@ function findBack(mask, placement, facesLeft) {  // as pegasus.candidates.find_b
   };
 }
 function wingsOf(bird, {back, joint, headEnd}) {  // the bird's mask above the horse's back and not at its head
-  const share = (x) => Math.min(Math.max(x, 0), 1), length = Math.abs(headEnd - joint[1]);
+  const share = (x) => limit(x, 0, 1), length = Math.abs(headEnd - joint[1]);
   const values = bird.values.map((value, i) => {
     const [y, x] = [Math.floor(i / SIDE), i % SIDE], ahead = Math.sign(headEnd - joint[1]) * (x - joint[1]);
     const above = share(Math.min(back[x], joint[0] + 2) + data.placing.overlap - y);
