@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from classifiers.inference import bundled_classifier
+from classifiers.inference import ReleasedWingClassifier, bundled_classifier, bundled_wing_classifier
 from common import release
 from common.errors import InputError
 from common.files import write_atomically
@@ -177,7 +177,7 @@ class Placing:
 
     parents: Parents
     examples: SearchResult
-    classifier: object
+    classifier: ReleasedWingClassifier
 
     def rows(self, side):
         """Rows of the bank, of the horses for side 0 and of the birds for side 1."""
@@ -224,8 +224,6 @@ def prepare_placing(model, bank):
         parents = prepare_parents(model, bank)
     except InputError:
         return None
-    from classifiers.inference import bundled_wing_classifier
-
     classifier, config = bundled_wing_classifier(), PlacedSearch(NUM_DRAWN_PAIRS, NUM_BEST_PAIRS)
     return Placing(parents, run_search(config, model, classifier, parents, seed=0), classifier)
 

@@ -5,6 +5,7 @@ import os
 import numpy as np
 import pytest
 
+from classifiers.inference import bundled_wing_classifier
 from tests.pegasus.explorer import Explorer
 from tests.support.browsers import open_browser
 
@@ -117,8 +118,6 @@ def assert_placed_picture(page):
 
 def test_dragged_bird_is_drawn_as_a_search_draws_it(placing):
     from selenium.webdriver import ActionChains
-
-    from classifiers.inference import bundled_wing_classifier
 
     rows, (horse, bird) = assert_placed_picture(placing)
     board = placing.browser.find_element("id", "board")
