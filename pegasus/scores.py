@@ -9,7 +9,8 @@ changed     mean difference to the horse decoded without wings, where they are
 outline     difference in colour of the wings and what is around them
 light       difference in lightness of the wings and what is around them: dark wings look like a saddle or a rider
 contrast    the lesser of such differences in colour of the horse and of its head
-slender     minus the wings' thickness beyond that of a wing, which a bird's body has
+slender     how long the wings are for their width, less their thickness beyond that of a wing, which bodies have
+spread      how far the upper half of the wings is from the joint, sideways: a rider sits upright
 background  minus the difference of the two parents around the wings
 size        area of the wings
 joined      pixels of the wings next to the back
@@ -25,25 +26,27 @@ from scipy import ndimage
 
 TERM_WEIGHTS = {
     "horse": 0.15,
-    "wings": 0.5,
+    "wings": 0.8,
     "horse_seen": 2.0,
     "head_seen": 1.0,
     "wings_seen": 2.0,
-    "changed": 1.0,
+    "changed": 1.5,
     "outline": 1.5,
-    "light": 0.7,
+    "light": 0.4,
     "contrast": 1.0,
     "slender": 0.4,
+    "spread": 1.0,
     "background": 1.5,
-    "size": 0.8,
+    "size": 0.6,
     "joined": 0.3,
     "whole": 1.0,
-    "head_free": 1.0,
+    "head_free": 1.5,
     "seam": 0.2,
 }
 LOWEST_LOG_PROBABILITY = -6.0
 MAX_DIFFERENCE, MAX_LIGHT, LARGE_WINGS = 0.7, 0.6, 110
-THICK = 3.0  # pixels from a wing's middle to its edge
+THICK, LONG = 3.0, 2.5  # pixels from a wing's middle to its edge; length of long wings for their width
+WIDE = 8.0  # pixels from the joint to the middle of the upper half of the wings
 SMALLEST_WINGS, MAX_AT_HEAD, MAX_CUT = 45, 0.35, 8  # pixels, share of the bird that can be seen, pixels
 
 
@@ -82,7 +85,6 @@ def picture_terms(composition, pictures, horses):
     beside_horse = grow(composition.horses > 0.3, 2) & ~grow(composition.horses > 0.3, 0) & (wings < 0.1)
     parts = ((body, beside_horse), (head, beside_horse & ahead))
     contrasts = [colour_difference(pictures, *part) for part in parts]
-    thickness = np.array([ndimage.distance_transform_edt(mask).max() for mask in hard])
     rows = np.arange(wings.shape[1])[:, None]
     beside_back = hard & (rows >= composition.back[:, None] - 2)
     return {
@@ -93,7 +95,8 @@ def picture_terms(composition, pictures, horses):
         "outline": np.minimum(colour_difference(pictures, wings, ring), MAX_DIFFERENCE),
         "light": np.clip(light, -MAX_LIGHT, MAX_LIGHT),
         "contrast": np.minimum(np.min(contrasts, axis=0), MAX_DIFFERENCE),
-        "slender": -np.maximum(thickness - THICK, 0),
+        "slender": np.array([measure_slenderness(mask) for mask in hard]),
+        "spread": np.minimum(measure_spread(wings, composition.joint) / WIDE, 1),
         "background": -mean_difference(composition.second, composition.first, ring),
         "size": np.minimum(hard.sum(axis=(1, 2)) / LARGE_WINGS, 1),
         "joined": np.minimum(beside_back.sum(axis=(1, 2)) / 6, 1),
@@ -132,6 +135,28 @@ def is_ahead(composition):
     head_end, joint = composition.head_end[:, None], composition.joint[:, None]
     columns = np.arange(composition.wings.shape[2])
     return (np.abs(columns - head_end) < np.abs(columns - joint))[:, None]
+
+
+def measure_slenderness(mask):
+    """How slender a boolean mask [H, W] is: its length for its width, at most LONG, less THICK's excess.
+
+    Length and width are standard deviations along its principal axes.
+    """
+    if np.sum(mask) < SMALLEST_WINGS:
+        return 0.0
+    narrow, wide = np.linalg.eigvalsh(np.cov(np.nonzero(mask)))
+    thickness = ndimage.distance_transform_edt(mask).max()
+    return min(np.sqrt(wide / max(narrow, 1e-6)), LONG) - max(thickness - THICK, 0)
+
+
+def measure_spread(wings, joint):
+    """Mean distance [B] in columns of the upper half of masks [B, H, W] from the columns `joint` [B]."""
+    rows = np.arange(wings.shape[1])
+    heights = wings.sum(axis=2)  # [B, H]
+    middle = (heights * rows).sum(axis=1) / np.maximum(heights.sum(axis=1), 1e-6)
+    upper = wings * (rows < middle[:, None])[..., None]
+    distances = np.abs(np.arange(wings.shape[2]) - joint[:, None])
+    return (upper * distances[:, None]).sum(axis=(1, 2)) / np.maximum(upper.sum(axis=(1, 2)), 1e-6)
 
 
 def count_cut(wings):

@@ -66,10 +66,21 @@ def test_a_horse_of_the_colour_behind_it_or_behind_its_head():
 
 def test_a_bird_s_body_is_no_wing():
     """Its middle is four pixels from what is around it; the arms of the V are not much thicker than two."""
-    body = np.zeros((32, 32), bool)
-    body[6:13, 12:19] = True
-    assert measure(compose(body))["slender"] == scores.THICK - 4
-    assert GOOD["slender"] == 0
+    body, wing = np.zeros((2, 32, 32), bool)
+    body[6:13, 12:19], wing[1:13, 14:18] = True, True
+    assert measure(compose(body))["slender"] == pytest.approx(1 - (4 - scores.THICK))
+    assert measure(compose(wing))["slender"] == pytest.approx(scores.LONG)  # 12 to 4 is more
+    assert scores.measure_slenderness(wing & False) == 0
+
+
+def test_a_rider_sits_upright():
+    """Above the joint at column 15.5, or swept back by half a pixel per row."""
+    rider, wing = np.zeros((2, 32, 32), bool)
+    rider[2:13, 13:19] = True
+    for row in range(2, 13):
+        wing[row, 15 + (13 - row) : 20 + (13 - row)] = True
+    assert measure(compose(rider))["spread"] == pytest.approx(1.5 / scores.WIDE)
+    assert measure(compose(wing))["spread"] == 1 > GOOD["spread"] > 0.5
 
 
 def test_wings_that_are_not_seen():
