@@ -57,6 +57,7 @@ def paper():
     data.classes = tuple("airplane automobile bird cat deer dog frog horse ship truck".split())
     data.pairing = "shuffled"  # as in the paper, or "across": each image is mixed with one of the other group
     data.groups = (("deer", "horse"), ("airplane", "bird"))  # for "across"; they divide the classes between them
+    data.placed_pairs = 0.0  # share of the pairs that are a horse and a bird placed on it, as a search places them
     data.flip = False  # mirror each image with probability 1/2
     data.hold_out = True  # exclude every tenth training image from training
     data.first, data.second = "horse", "bird"  # classes in the pictures written during training
@@ -120,17 +121,18 @@ def pegasus(config):
     config.data.classes = ("bird", "horse")
     config.data.pairing, config.data.groups = "across", (("horse",), ("bird",))
     config.data.flip = True
-    config.model.latent_width = 8
+    config.data.placed_pairs = 0.25
+    config.model.latent_width, config.model.latent_channels = 8, 32
     config.model.depth, config.model.critic_depth = 32, 8
     config.model.masked_blends = 0.6
     config.model.adversarial_weight, config.model.r1_weight = 0.1, 0.03
-    config.train.discriminator_from_kimg, config.train.adversarial_from_kimg = 110.0, 120.0
+    config.train.discriminator_from_kimg, config.train.adversarial_from_kimg = 90.0, 100.0
     config.train.adversarial_ramp_kimg = 40.0
     config.train.discriminator_learning_rate, config.train.adversarial_learning_rate = 5e-4, 3e-4
-    config.train.total_kimg = 380.0
+    config.train.total_kimg = 400.0
     config.train.learning_rate = config.train.critic_learning_rate = 5e-4
     config.train.ema_rate = 0.999
-    config.train.bank_per_class = (590, 120)
+    config.train.bank_per_class = (80, 20)
 
 
 def small(config):

@@ -57,7 +57,7 @@ def prepare_parents(model, bank, dataset=None):
 
     Args:
         model: acai.inference.ReleasedACAI, which decodes the bank where there is no data set.
-        bank: acai.latent_bank.LatentBank of a model of CIFAR-10.
+        bank: acai.latent_bank.LatentBank of a model of CIFAR-10; None: no animal has a row.
         dataset: common.data.datasets.ImageDataset of CIFAR-10's training images; None: the bank.
 
     Returns:
@@ -74,7 +74,8 @@ def prepare_parents(model, bank, dataset=None):
 
 
 def _prepare(name, table, model, bank, dataset):
-    rows = {int(bank.ids[row]): int(row) for row in bank.rows(name) if int(bank.ids[row]) in table}
+    rows = {int(bank.ids[row]): int(row) for row in bank.rows(name)} if bank else {}
+    rows = {id: row for id, row in rows.items() if id in table}
     if dataset is None:
         ids = list(rows)
         latents = bank.latents[[rows[id] for id in ids]].astype(np.float32)

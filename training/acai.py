@@ -10,7 +10,7 @@ from acai.adversaries.patch_discriminator import PatchDiscriminator
 from acai.adversaries.ramp import LinearRamp
 from acai.autoencoder import Autoencoder
 from acai.inference import ReleasedACAI
-from acai.mixing import MaskedMix, UniformMix
+from acai.mixing import GivenMix, MaskedMix, UniformMix
 from acai.model import ACAI
 from classifiers.inference import bundled_classifier
 from common import release, variables
@@ -21,8 +21,11 @@ from common.images import to_uint8
 from evaluation.training_metrics import BlendMetrics, measure_lines
 from pegasus.labels import parent_ids
 from pictures import acai_training_grid
+from training import placed_pairs
 from training.callbacks import WarnOnDivergence
 from training.schedule import cosine, steps
+
+NUM_PLACED_PAIRS = 4096
 
 
 def callbacks():
@@ -35,9 +38,14 @@ def stream(config, train, step):
     if config.data.source == "lines":
         return lines.batches(config.train.batch_size, config.train.seed, step, config.model.width)
     across = config.data.groups if config.data.pairing == "across" else None
-    return batches.batches(
-        train, config.train.batch_size, config.train.seed, step, config.data.flip, across=across
-    )
+    size, seed = config.train.batch_size, config.train.seed
+    stream = batches.batches(train, size, seed, step, config.data.flip, across=across)
+    if not config.data.placed_pairs:
+        return stream
+    latent_size, count = (config.model.latent_width,) * 2, round(config.data.placed_pairs * size / 2)
+    pairs = placed_pairs.make_pairs(train, NUM_PLACED_PAIRS, latent_size, seed)
+    labels = [train.class_names.index(name) for name in ("horse", "bird")]
+    return placed_pairs.insert(stream, pairs, labels, count, latent_size, seed, step)
 
 
 def build(config, train):
@@ -65,7 +73,7 @@ def build(config, train):
         autoencoder,
         latent_classifier,
         (*critic, *discriminator),
-        MaskedMix(fields.masked_blends) if fields.masked_blends else UniformMix(),
+        make_mixing(config),
         config.train.ema_rate,
         config.train.seed,
     )
@@ -75,6 +83,14 @@ def build(config, train):
         {"critic": critic_rate, "discriminator": config.train.discriminator_learning_rate},
     )
     return model
+
+
+def make_mixing(config):
+    """How the latents of blends are mixed, see `acai.mixing`."""
+    masked = config.model.masked_blends
+    if config.data.placed_pairs:
+        return GivenMix(masked)
+    return MaskedMix(masked) if masked else UniformMix()
 
 
 def make_critic(fields, colours, policy):
