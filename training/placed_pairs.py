@@ -3,12 +3,14 @@
 import numpy as np
 
 from common.data.batches import steps_from, stream_key
+from common.errors import InputError
 from common.images import to_uint8
 from pegasus.candidates import cell_shares, compose, draw_candidate
 from pegasus.parents import prepare_parents
 from pegasus.scores import is_plausible
 
 BATCH_SIZE = 256
+MOST_DRAWS = 50  # for each pair; about half of all draws are plausible
 
 
 def make_pairs(dataset, count, latent_size, seed):
@@ -22,9 +24,17 @@ def make_pairs(dataset, count, latent_size, seed):
 
     Returns:
         (horses uint8 [N, H, W, C], birds uint8 [N, H, W, C], the birds' shares float32 [N, h, w]).
+
+    Raises:
+        InputError: hardly any pair is plausible, as for pictures other than those that were labelled.
     """
     parents, parts, found, k = prepare_parents(None, None, dataset), [], 0, 0
     while found < count:
+        if k > 1000 + MOST_DRAWS * count:
+            raise InputError(
+                "--config.data.placed_pairs needs CIFAR-10's labelled horses and birds. Received: other pictures, "
+                f"with {found} plausible pairs of {k}"
+            )
         drawn = compose(parents, [draw_candidate(parents, seed, k + i) for i in range(BATCH_SIZE)])
         good = is_plausible(drawn)
         shares = cell_shares(drawn.wings[good], latent_size).astype(np.float32)
