@@ -26,14 +26,14 @@ from scipy import ndimage
 
 TERM_WEIGHTS = {
     "horse": 0.15,
-    "wings": 0.8,
-    "horse_seen": 2.0,
+    "wings": 1.0,
+    "horse_seen": 3.0,
     "head_seen": 1.0,
     "wings_seen": 2.0,
     "changed": 1.5,
     "outline": 1.5,
-    "light": 0.4,
-    "contrast": 1.0,
+    "light": 0.8,
+    "contrast": 1.5,
     "slender": 0.4,
     "spread": 1.0,
     "background": 1.5,
