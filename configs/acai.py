@@ -122,7 +122,7 @@ def pegasus(config):
     config.data.pairing, config.data.groups = "across", (("horse",), ("bird",))
     config.data.flip = True
     config.data.placed_pairs = 0.25
-    config.model.latent_width, config.model.latent_channels = 8, 32
+    config.model.latent_width = 8
     config.model.depth, config.model.critic_depth = 32, 8
     config.model.masked_blends = 0.6
     config.model.adversarial_weight, config.model.r1_weight = 0.1, 0.03

@@ -84,7 +84,7 @@ def test_pegasus_pairs_horses_with_birds():
     assert config.data.hold_out and config.model.adversarial_weight > 0 and 0.9 < config.train.ema_rate < 1
     training, model = config.train, config.model
     assert 0 < training.discriminator_from_kimg < training.adversarial_from_kimg < training.total_kimg
-    assert (model.latent_width, model.latent_channels, model.depth) == (8, 32, 32)
+    assert (model.latent_width, model.latent_channels, model.depth) == (8, 16, 32)
     assert 0 < model.masked_blends < 1 and training.start_from == ""
 
 
