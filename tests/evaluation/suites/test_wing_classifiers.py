@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from evaluation.suites import wing_classifiers
+from pegasus import labels
 from pegasus.composites import KINDS, RANGES, Composites
 from tests.support.photographs import labelled_images
 
@@ -43,7 +44,7 @@ def test_a_classifier_that_sees_colours_is_right_about_drawn_images(source):
     assert called["composites: winged horse"] > 0.8
     others = [name for name in called if name != "composites: winged horse"]
     assert all(called[name] == 0 for name in others)
-    assert table["images: rider"]["horse"] == 1 and table["images: rider"]["wings"] == 0
+    assert table["images: horse with rider"]["horse"] == 1 and table["images: horse with rider"]["wings"] == 0
     assert len(table) == 6 + len(KINDS) and len(section.plots) == 2
 
 
@@ -54,6 +55,13 @@ def test_the_same_answer_everywhere_has_an_auroc_of_a_half_and_the_error_of_its_
     assert all(row["called winged horse"].value == 1 for row in section.table)
     wings = np.mean([answers[1] for answers in KINDS.values()])  # as many composites of each kind
     assert values["ece_wings_composites"] == pytest.approx(0.6 - wings, abs=1e-6)
+
+
+def test_control_riders_are_of_both_folds(source):
+    rows = wing_classifiers.control_riders(source.dataset)
+    ids = source.dataset.ids[rows]
+    assert len(ids) == 40 and {labels.fold(id) for id in ids} == {0, 1}
+    assert {labels.horse_riders()[int(id)].use for id in ids} == {"control"}
 
 
 def test_spaced_rows_are_evenly_spaced(monkeypatch):
