@@ -25,7 +25,7 @@ import numpy as np
 from scipy import ndimage
 
 TERM_WEIGHTS = {
-    "horse": 0.15,
+    "horse": 0.4,
     "wings": 1.0,
     "horse_seen": 3.0,
     "head_seen": 1.0,
@@ -34,8 +34,8 @@ TERM_WEIGHTS = {
     "outline": 1.5,
     "light": 0.8,
     "contrast": 1.5,
-    "slender": 0.4,
-    "spread": 1.0,
+    "slender": 0.5,
+    "spread": 1.2,
     "background": 1.5,
     "size": 0.6,
     "joined": 0.3,
