@@ -104,6 +104,8 @@ def wing_classifier(config):
     It is trained on composites (pegasus/composites.py) of the images with even ids and measured on the others.
 
     Command:   python train.py --config=configs/classifier.py:wing_classifier --workdir=runs/wing_classifier
+    Time:      13 minutes on a quarter of 2 busy cores; on a GPU not measured.
+    AUROC:     0.956 for horses and 0.940 for spread wings, on images of the other fold.
     """
     config.family = "wing_classifier"
     config.data.hold_out = False  # the images of the other fold are the hold-out
@@ -126,6 +128,8 @@ def wing_referee(config):
     Its architecture, seed, fold, composites and foregrounds are others than those of wing_classifier.
 
     Command:   python train.py --config=configs/classifier.py:wing_referee --workdir=runs/wing_referee
+    Time:      18 minutes on a tenth to a quarter of 2 busy cores; on a GPU not measured.
+    AUROC:     0.953 for horses and 0.881 for spread wings, on images of the other fold.
     """
     wing_classifier(config)
     config.data.fold = 1
@@ -133,4 +137,6 @@ def wing_referee(config):
     config.model.architecture = "residual"
     config.model.channels = (32, 64, 128, 96)
     config.train.leading_layers = "referee"
+    config.train.total_kimg = 32.0
+    config.train.pictures_every_kimg = 16.0
     config.train.seed = 4
