@@ -23,7 +23,7 @@ from pegasus.search import SearchResult, run_search
 from pegasus.search_config import PlacedSearch
 
 TEMPLATE, PLACING_SCRIPT = Path(__file__).with_name("explore.html"), Path(__file__).with_name("explore_placing.js")
-MAX_LATENT_BYTES = 1_400_000  # base64 makes a third more of them
+MAX_LATENT_BYTES = 1_200_000  # base64 makes a third more of them
 MAX_ROWS_PER_CLASS = 1000
 NUM_DRAWN_PAIRS = 500
 NUM_BEST_PAIRS = 25  # fill the first page of the choice of parents
@@ -218,8 +218,6 @@ def placing_constants():
 
 def prepare_placing(model, bank):
     """The second mode; None for a bank without labelled horses and birds."""
-    if not (release.BUNDLED / "wing_classifier").is_dir():
-        return None
     try:
         parents = prepare_parents(model, bank)
     except InputError:

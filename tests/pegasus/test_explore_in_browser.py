@@ -98,8 +98,6 @@ def test_lines_have_no_classes(browser, tmp_path):
 @pytest.fixture
 def placing(horses):
     """The page in its second mode, at the first example."""
-    if not horses.run("return data.placing"):
-        pytest.skip("the wing classifier is not bundled")
     horses.browser.get("about:blank")
     horses.requests()  # forgets those of other tests
     horses.browser.get(f"file://{horses.path}")
@@ -188,10 +186,14 @@ def spread_fingers(browser, element, begin, end):
 @pytest.mark.slow
 def test_another_pair_is_placed_and_shared_by_link(placing):
     before, _ = placing.settle_placed()
-    placing.browser.find_element("css selector", "#place-mode .second .bank button:nth-child(3)").send_keys("\n")
+    placing.browser.find_element("css selector", "#place-mode .second .bank button[aria-pressed=false]").send_keys(
+        "\n"
+    )
     rows, _ = assert_placed_picture(placing)
     assert rows[0] == before[0] and rows[1] != before[1]
-    placing.browser.find_element("css selector", "#place-mode .first .bank button:nth-child(5)").send_keys("\n")
+    placing.browser.find_element("css selector", "#place-mode .first .bank button[aria-pressed=false]").send_keys(
+        "\n"
+    )
     rows, placements = assert_placed_picture(placing)
     link = placing.browser.find_element("id", "wings-link").get_attribute("href")
     placing.browser.find_element("id", "example").click()
