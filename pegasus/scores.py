@@ -16,6 +16,7 @@ size        area of the wings
 joined      pixels of the wings next to the back
 whole       minus the wings' pixels in the uppermost row and at the sides, where they are cut off
 head_free   minus the area of what is of the bird and beside or above the horse's head
+colours     minus the sum of what is more colourful than at the same place of both parents: coloured fringes
 seam        the patch discriminator's mean logit relative to that of the horse decoded alone; at most 0
 
 Each is limited so that no term can make up for all others. Pictures are [B, H, W, C] in [-1, 1], masks [B, H, W].
@@ -34,18 +35,20 @@ TERM_WEIGHTS = {
     "outline": 1.5,
     "light": 0.8,
     "contrast": 1.5,
-    "slender": 0.5,
+    "slender": 0.7,
     "spread": 1.2,
     "background": 1.5,
     "size": 0.6,
     "joined": 0.3,
     "whole": 1.0,
     "head_free": 1.5,
+    "colours": 2.5,
     "seam": 0.2,
 }
 LOWEST_LOG_PROBABILITY = -6.0
 MAX_DIFFERENCE, MAX_LIGHT, LARGE_WINGS = 0.7, 0.6, 110
 THICK, LONG = 3.0, 2.5  # pixels from a wing's middle to its edge; length of long wings for their width
+COLOURFUL = 0.1  # difference of the highest and the lowest of a pixel's colours
 WIDE = 8.0  # pixels from the joint to the middle of the upper half of the wings
 SMALLEST_WINGS, MAX_AT_HEAD, MAX_CUT = 45, 0.35, 8  # pixels, share of the bird that can be seen, pixels
 
@@ -101,6 +104,7 @@ def picture_terms(composition, pictures, horses):
         "size": np.minimum(hard.sum(axis=(1, 2)) / LARGE_WINGS, 1),
         "joined": np.minimum(beside_back.sum(axis=(1, 2)) / 6, 1),
         "whole": -count_cut(wings) / 4,
+        "colours": -measure_fringes(pictures, composition.first, composition.second) / 50,
         "head_free": -composition.at_head.sum(axis=(1, 2)) / 20,
     }
 
@@ -147,6 +151,12 @@ def measure_slenderness(mask):
     narrow, wide = np.linalg.eigvalsh(np.cov(np.nonzero(mask)))
     thickness = ndimage.distance_transform_edt(mask).max()
     return min(np.sqrt(wide / max(narrow, 1e-6)), LONG) - max(thickness - THICK, 0)
+
+
+def measure_fringes(pictures, *parents):
+    """Sum [B] over pixels of how much more colourful pictures are than both parents, beyond COLOURFUL."""
+    picture, *others = (np.ptp(images, axis=-1) for images in (pictures, *parents))
+    return np.maximum(picture - np.maximum(*others) - COLOURFUL, 0).sum(axis=(1, 2))
 
 
 def measure_spread(wings, joint):

@@ -83,6 +83,15 @@ def test_a_rider_sits_upright():
     assert measure(compose(wing))["spread"] == 1 > GOOD["spread"] > 0.5
 
 
+def test_coloured_fringes():
+    """Ten pixels whose highest and lowest colours differ by 1.7, where those of both parents differ by 0.7."""
+    composition = compose()
+    picture = join(composition)
+    picture[0, 0, :10] = (0.9, -0.8, 0)
+    assert measure(composition, picture)["colours"] == pytest.approx(-10 * (1 - scores.COLOURFUL) / 50, abs=1e-4)
+    assert GOOD["colours"] == 0
+
+
 def test_wings_that_are_not_seen():
     terms = measure(compose(), compose().first)
     assert terms["wings_seen"] < -0.5 and terms["changed"] == 0 and abs(terms["outline"]) < 0.1
