@@ -2,8 +2,8 @@
 
     python evaluate.py                                             blends of the bundled ACAI
     python evaluate.py --source=runs/pegasus --samples=2000        blends of your own run
-    python evaluate.py --suite=search                              the best of 20,000 blends, against controls
-    python evaluate.py --suite=search --mask=soft_top              the search for any two classes
+    python evaluate.py --suite=search                              the bundled winged horses, beside controls
+    python evaluate.py --suite=search --pictures=out/blend         those of your own search
     python evaluate.py --source=runs/acai --suite=probe            what latents tell about classes
     python evaluate.py --source=runs/lines                         the paper's figures for lines; needs no data set
     python evaluate.py --source=runs/dcgan                         samples of a GAN; --suite=blend: class morphs
@@ -12,16 +12,16 @@
     python evaluate.py --suite=viewers --out=DIR                   pictures and decoys for viewers to name
     python evaluate.py --suite=viewers --out=DIR --answers=A,B     how often they have named a winged horse
 
---suite=all runs every suite that fits the model. The same seed gives the same figures. Frechet and kernel
-distances use the features of this project's own classifier unless --features says otherwise, and do not compare
-with published ones. The suites are listed in evaluation/suites/__init__.py.
+--suite=all runs every suite that fits the model, but search and viewers, which need pictures that were kept. The
+same seed gives the same figures. Frechet and kernel distances use the features of this project's own classifier
+unless --features says otherwise, and do not compare with published ones. The suites are listed in
+evaluation/suites/__init__.py.
 """
 
 import os
 
 from absl import flags
 
-import configs.search
 from common import cli
 from common.backend import memory
 from common.errors import InputError
@@ -33,20 +33,21 @@ from evaluation.viewers import tally
 flags.DEFINE_string("source", "pegasus", "name of a bundled model, run directory or release folder")
 flags.DEFINE_enum("suite", None, suites.NAMES, "what to measure; default: the first suite that fits")
 flags.DEFINE_integer("samples", 1000, "number of pictures of each kind", lower_bound=100, upper_bound=20_000)
-configs.search.define(candidates=20_000, lowest_candidates=64)
 flags.DEFINE_string("first", "horse", "class of the first parent")
 flags.DEFINE_string("second", "bird", "class of the second parent")
 flags.DEFINE_string("features", "classifier", "feature network: classifier, inception or a .keras file")
 flags.DEFINE_integer("seed", 0, "seed of the pairs and the intervals", lower_bound=0)
 flags.DEFINE_string("data_dir", None, "where tensorflow-datasets keeps CIFAR-10; default: TFDS_DATA_DIR")
 flags.DEFINE_string("image_folder", None, "folder of a run's own images; default: the one it was trained on")
-_pictures = "viewers: a manifest.json of generate.py or a folder of pictures; default: the source's bundled ones"
+_pictures = (
+    "search, viewers: a manifest.json of generate.py or a folder of pictures; default: the source's bundled ones"
+)
 flags.DEFINE_string("pictures", None, _pictures)
 flags.DEFINE_list("answers", [], "viewers: files of answers to tally, one a viewer")
 flags.DEFINE_list("earlier_answers", [], "viewers: files of earlier rounds; nobody may see a picture again")
 flags.DEFINE_string("out", None, "folder to write to; default: out/evaluate/ and the source's name")
 FLAGS = flags.FLAGS
-FLAGS_OF_SUITES = {"search": configs.search.NAMES, "viewers": ("pictures", "answers", "earlier_answers")}
+SUITES_OF_FLAGS = {"pictures": ("search", "viewers"), "answers": ("viewers",), "earlier_answers": ("viewers",)}
 
 
 def main():
@@ -64,7 +65,7 @@ def main():
         for name in dict.fromkeys(name for suite in chosen for name in suite.classifiers)
     }
     inputs = Inputs(release, classifiers, config)
-    inputs.check(uses_pair=any(suite.uses_pair for suite in chosen))
+    inputs.check(any(suite.uses_pair for suite in chosen), any(suite.needs_images for suite in chosen))
     try:
         os.makedirs(config.out, exist_ok=True)
     except OSError as error:
@@ -94,10 +95,9 @@ def out_folder():
 
 def read_config(suite_names):
     """Reads the EvaluationConfig from the flags; InputError for flags that no suite of `suite_names` uses."""
-    for suite, names in FLAGS_OF_SUITES.items():
-        changed = [name for name in names if FLAGS[name].value != FLAGS[name].default]
-        if changed and suite not in suite_names:
-            raise InputError(f"--{changed[0]} can only be used with --suite={suite}.")
+    for name, users in SUITES_OF_FLAGS.items():
+        if FLAGS[name].value != FLAGS[name].default and not {*users} & {*suite_names}:
+            raise InputError(f"--{name} can only be used with {' or '.join(f'--suite={user}' for user in users)}.")
     if FLAGS.earlier_answers:
         raise InputError("--earlier_answers can only be used with --answers.")
     if FLAGS.pictures and not os.path.exists(FLAGS.pictures):
@@ -107,8 +107,6 @@ def read_config(suite_names):
     return EvaluationConfig(
         first=FLAGS.first,
         second=FLAGS.second,
-        candidates=FLAGS.candidates,
-        mask=FLAGS.mask,
         samples=FLAGS.samples,
         features=FLAGS.features,
         seed=FLAGS.seed,
@@ -126,7 +124,7 @@ def list_facts(inputs, chosen):
     if any(suite.uses_pair for suite in chosen):
         facts |= {"first": config.first, "second": config.second}
     if "search" in names:
-        facts |= {name: FLAGS[name].value for name in configs.search.NAMES}
+        facts["pictures"] = config.pictures or "bundled"
     if inputs.classifiers:
         facts |= {"samples": config.samples, "features": config.features}
         facts |= {name: classifier.digest for name, classifier in inputs.classifiers.items()}

@@ -61,7 +61,7 @@ _placement = "scale=0.8,down=4,right=-2,rotation=15,mirror=true or some of these
 flags.DEFINE_string("first_placement", None, _placement.format("--first_image"))
 flags.DEFINE_string("second_placement", None, _placement.format("--second_image"))
 flags.DEFINE_string("second_mask", None, "a picture file, white where --second_image covers --first_image")
-configs.search.define(candidates=0, lowest_candidates=0)
+configs.search.define()
 flags.DEFINE_integer("keep", 64, "search: number of candidates to keep", lower_bound=1)
 flags.DEFINE_bool("bundle", False, "search: a bare --blend of the source shows the results from now on")
 _data_dir = "search: folder with CIFAR-10, whose images are placed; default: TFDS_DATA_DIR"

@@ -1,4 +1,4 @@
-"""Flags of a search; generate.py --blend and evaluate.py --suite=search share them."""
+"""Flags of a search, generate.py --blend --candidates=N."""
 
 from absl import flags
 
@@ -9,15 +9,10 @@ from pegasus.search_config import MaskSearch, PlacedSearch
 NAMES = ("candidates", "mask")
 
 
-def define(candidates, lowest_candidates):
-    """Defines the flags of NAMES.
-
-    Args:
-        candidates: the default.
-        lowest_candidates: smallest number of candidates allowed; 0 allows no search at all.
-    """
-    drawn = "number of blends that a search draws and scores" + ("" if lowest_candidates else "; 0: no search")
-    flags.DEFINE_integer("candidates", candidates, drawn, lower_bound=lowest_candidates)
+def define():
+    """Defines the flags of NAMES."""
+    drawn = "number of blends that a search draws and scores; 0: no search"
+    flags.DEFINE_integer("candidates", 0, drawn, lower_bound=0)
     kinds = "where the second parent weighs more; a search then needs no labels"
     flags.DEFINE_enum("mask", None, masks.KINDS, kinds)
 

@@ -21,20 +21,17 @@ class EvaluationConfig:
 
     Args:
         first, second: names of the classes to blend.
-        candidates, mask: of the suite "search", see `pegasus.search_config.MaskSearch`.
         samples: pictures of each kind.
         features: name of the feature network, see `evaluation.features`.
         seed: of the pairs and the intervals.
         data_dir: where tensorflow-datasets keeps CIFAR-10; None: its default.
         image_folder: where a run's images are; None: where they were in training.
-        pictures: of the suite "viewers": a manifest or a folder of pictures; None: the bundled ones.
+        pictures: of the suites "search" and "viewers": a manifest or a folder of pictures; None: the bundled ones.
         out: the folder to write to.
     """
 
     first: str
     second: str
-    candidates: int = 20_000
-    mask: str | None = None
     samples: int = 1000
     features: str = "classifier"
     seed: int = 0
@@ -73,8 +70,9 @@ class Release:
 
     @classmethod
     def read_bundled_classifier(cls, name):
-        """Reads a classifier from pretrained/; InputError if it is missing or damaged."""
-        return cls(name, "classifier", *release.read(release.BUNDLED / name, "classifier"))
+        """Reads a classifier or wing classifier from pretrained/; InputError if it is missing or damaged."""
+        family = release.family(release.BUNDLED / name)
+        return cls(name, family, *release.read(release.BUNDLED / name, family))
 
     @property
     def kind(self):
@@ -110,11 +108,12 @@ class Inputs:
     classifiers: dict
     config: EvaluationConfig
 
-    def check(self, uses_pair):
+    def check(self, uses_pair, needs_images=True):
         """Raises InputError for classes, feature networks or data that do not exist.
 
         Args:
             uses_pair: whether a suite blends the classes `config.first` and `config.second`.
+            needs_images: whether a suite needs the data. If not, CIFAR-10 must be found only in a given folder.
         """
         names, pair = self.release.class_names, (self.config.first, self.config.second)
         if uses_pair and (len(set(pair)) < 2 or not set(pair) <= set(names)):
@@ -125,7 +124,8 @@ class Inputs:
         if self.classifiers:
             features.check_name(self.config.features)
         if self.release.data_source == "cifar10":
-            datasets.check_cifar10(self.config.data_dir)
+            if needs_images or self.config.data_dir is not None:
+                datasets.check_cifar10(self.config.data_dir, download=needs_images)
         elif self.release.data_source == "folder" and not os.path.isdir(os.path.expanduser(self._image_folder)):
             raise InputError(
                 f"--image_folder must be the folder of images that {self.release.source} was trained on. "

@@ -1,4 +1,4 @@
-"""Controls of the search for winged horses: the same horses without wings, with something else, or as collages.
+"""Controls of the search for winged horses: the same horses with something else as wings, or as collages.
 
 Each function takes what a `pegasus.search.SearchResult` holds and gives pictures float32 [N, H, W, C] in [-1, 1].
 """
@@ -23,11 +23,6 @@ def decode_with(model, result, second):
     shares = np.array([blend["shares"] for blend in result.blends])
     latents = blend_cells(model.encode(result.composition.first), model.encode(second), shares)
     return np.clip(model.decode(latents), -1, 1)
-
-
-def without_wings(model, result):
-    """The bird's share is 0 everywhere."""
-    return np.clip(model.decode(model.encode(result.composition.first)), -1, 1)
 
 
 def with_dark_blobs(model, result):

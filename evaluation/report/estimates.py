@@ -49,7 +49,8 @@ class Section:
         estimates: list of Estimate with unique names.
         table: rows of a comparison, dicts with the same keys and str, int, float or Estimate as values.
         plots: {caption: uint8 [H, W, 3]}.
-        text: paragraphs, separated by empty lines.
+        text: paragraphs below the figures, separated by empty lines; only on the page.
+        summary: paragraphs above the figures, also in the terminal.
 
     Raises:
         ValueError: if two estimates have the same name, or rows have different keys.
@@ -60,6 +61,7 @@ class Section:
     table: list = ()
     plots: dict = dataclasses.field(default_factory=dict)
     text: str = ""
+    summary: str = ""
 
     def __post_init__(self):
         check_unique(estimate.name for estimate in self.estimates)

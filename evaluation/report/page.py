@@ -63,14 +63,18 @@ def render_html(sections, facts):
 
 
 def _render_section(section):
-    paragraphs = [paragraph.strip() for paragraph in section.text.split("\n\n") if paragraph.strip()]
     rows = [(e.name, float(e.value), format_interval(e), e.count, e.better, e.note) for e in section.estimates]
-    parts = [f"<h2>{escape(section.title)}</h2>", *(f"<p>{escape(paragraph)}</p>" for paragraph in paragraphs)]
+    parts = [f"<h2>{escape(section.title)}</h2>", *_render_paragraphs(section.summary)]
     parts.append(_render_table((*HEADINGS, "better", "note"), rows))
     if section.table:
         headings, *rows = table_cells(section.table)
         parts.append(_render_table(headings, rows))
-    return "\n".join([*parts, *map(_render_picture, section.plots, section.plots.values())])
+    parts += [*_render_paragraphs(section.text), *map(_render_picture, section.plots, section.plots.values())]
+    return "\n".join(parts)
+
+
+def _render_paragraphs(text):
+    return [f"<p>{escape(paragraph.strip())}</p>" for paragraph in text.split("\n\n") if paragraph.strip()]
 
 
 def _render_table(headings, rows):

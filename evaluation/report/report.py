@@ -40,7 +40,10 @@ def terminal_table(sections):
 
     lines = []
     for section in sections:
-        lines += [section.title, align(*HEADINGS) + "  note"] if section.estimates else [section.title]
+        lines.append(section.title)
+        for paragraph in section.summary.split("\n\n"):
+            lines += textwrap.wrap(paragraph, LINE_LENGTH, break_on_hyphens=False)
+        lines += [align(*HEADINGS) + "  note"] if section.estimates else []
         for estimate in section.estimates:
             first, *others = textwrap.wrap(estimate.note, note_width, break_on_hyphens=False) or [""]
             lines.append(f"{align(estimate.name, *_columns(estimate))}  {first}".rstrip())
@@ -97,8 +100,8 @@ def _render_json(sections, facts):
     content = {}
     for section in sections:
         content[section.title] = {"figures": {estimate.name: estimate for estimate in section.estimates}}
-        if section.table:
-            content[section.title]["table"] = section.table
+        parts = {"summary": section.summary, "table": section.table}
+        content[section.title] |= {name: part for name, part in parts.items() if part}
     plain = _to_plain({"facts": facts, "sections": content})
     return json.dumps(plain, indent=2, sort_keys=True, allow_nan=False) + "\n"
 

@@ -13,12 +13,12 @@ a suite fits and what it needs, because evaluate.py checks both before it import
 import dataclasses
 import importlib
 
-from classifiers import SEARCH_CLASSIFIERS
 from common.data.cifar10 import CIFAR10_CLASSES
 from common.errors import InputError
 
 IMAGES = ("cifar10", "folder")
-REFEREE = "referee"  # the bundled classifier that takes no part in training or searches
+REFEREE, WING_REFEREE = "referee", "wing_referee"  # bundled classifiers that no training and no search uses
+REFEREES = (REFEREE, WING_REFEREE)
 SCORING_CLASSIFIERS = (REFEREE, "classifier")
 
 
@@ -34,6 +34,7 @@ class Suite:
         min_classes: minimum number of classes of a model.
         classifiers: bundled classifiers that score the model's pictures. They know no classes but CIFAR-10's.
         uses_pair: whether it blends the classes --first and --second.
+        needs_images: whether it needs the data that the model was trained on.
         in_all: whether --suite=all runs it.
     """
 
@@ -44,6 +45,7 @@ class Suite:
     min_classes: int
     classifiers: tuple = ()
     uses_pair: bool = False
+    needs_images: bool = True
     in_all: bool = True
 
     def fits(self, kind, data_source, class_names):
@@ -64,7 +66,7 @@ SUITES = (  # the first that fits is the default
     Suite("gan", "gan", ("gan", "conditional gan"), IMAGES, 1, SCORING_CLASSIFIERS),
     Suite("blend", "blend", ("acai",), IMAGES, 2, SCORING_CLASSIFIERS, uses_pair=True),
     Suite("blend", "morphs", ("conditional gan",), IMAGES, 2, SCORING_CLASSIFIERS, uses_pair=True),
-    Suite("search", "search", ("acai",), ("cifar10",), 2, (REFEREE, *SEARCH_CLASSIFIERS), uses_pair=True),
+    Suite("search", "search", ("acai",), ("cifar10",), 2, REFEREES, needs_images=False, in_all=False),
     Suite("lines", "lines", ("acai",), ("lines",), 0),
     Suite("probe", "probe", ("acai",), IMAGES, 2),
     Suite("classifier", "classifiers", ("classifier",), IMAGES, 2),

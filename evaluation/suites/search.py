@@ -1,146 +1,190 @@
-"""The suite "search": the blends that a search keeps, beside controls.
+"""The suite "search": are the pictures that a search has kept winged horses, and real, sharp and new?
 
-The search for winged horses is measured beside the same blends without wings, with dark blobs in their place, and
-collages of the same photographs at the pixels.
+It measures a source's bundled pictures, or those of --pictures. The wing referee, which took part in no training
+and no search, says how many of them are winged horses, and how many controls. What needs CIFAR-10 is left out if
+that is not at hand, and what needs placed parents for pictures that have none.
 """
+
+import os
 
 import numpy as np
 
 from acai.inference import ReleasedACAI
-from acai.latent_bank import LatentBank
-from classifiers import SEARCH_CLASSIFIERS
-from classifiers.inference import ClassifierEnsemble
+from classifiers.inference import ReleasedWingClassifier
 from common import images
 from common.data import datasets
+from common.errors import InputError
 from common.metrics import classification, intervals
 from common.metrics.features import high_frequency_energy, kernel_distance
-from configs.search import choose_search
-from evaluation import features
+from evaluation import features, search_pictures, wing_figures
 from evaluation.inputs import CACHE_FOLDER
 from evaluation.picture_estimates import COPIES, Neighbours, jackknife
 from evaluation.report.estimates import Estimate, Section
-from evaluation.suites import REFEREE
-from pegasus import controls, search
-from pegasus.blending import blend_cells
-from pegasus.general import search as general_search
-from pegasus.parents import prepare_parents
-from pegasus.search_config import PlacedSearch
+from evaluation.search_pictures import NO_DATA, PLACED_CONTROLS, SearchPictures
+from evaluation.suites import REFEREE, WING_REFEREE
+from evaluation.suites.viewers import load_pictures, load_plan
+from pegasus.parents import CLASSES
+from pictures import manifest
 
-NUM_RESULTS = 64  # of each search
 TEXT = (
-    "A search keeps 64 candidates by its score. The referee, a classifier that takes no part in it, measures "
-    "how well they are recognised as both classes, which rewards doubt, and their kernel distance to the hold-out "
-    "of both classes in its features. Random: as many random pairs, blended half and half."
+    "The wing referee has two independent outputs: is there a horse, are there spread wings? A picture is called "
+    "a winged horse if both are 0.5 or more; its lesser output is the smaller of the two. Unseen bird: the bird "
+    "is in none of the folds of labels that the wing referee was trained on. It was not trained on the "
+    "photographs either. Controls made by the model have the horses, the places and the shares of the pictures."
+    "\n\n"
+    "Recognised as both is the mean of sqrt(P(first) P(second)) by the referee, a classifier of ten classes. It "
+    "is highest, 0.5, where that classifier is in doubt, so it rewards doubt and is no measure of a winged horse. "
+    "Kernel distances to the hold-out of both classes are in the referee's features, and do not compare with "
+    "those in Inception's. Sharpness is 1 for pictures as sharp as the hold-out."
 )
 
 
 def run(inputs):
-    config, release = inputs.config, inputs.release
-    model, bank = ReleasedACAI(*release.model_arguments), LatentBank.from_arrays(release.bank)
-    classes = config.first, config.second
-    classifiers = inputs.build_classifiers((REFEREE, *SEARCH_CLASSIFIERS))
-    referee, ensemble = classifiers.pop(REFEREE), ClassifierEnsemble(classifiers.values())
-    chosen = choose_search(release.config, classes, config.candidates, NUM_RESULTS, config.mask)
-    return evaluate(
-        referee,
-        features.make_extractor(config.features),
-        *(dataset.select(classes) for dataset in inputs.load_train_and_holdout()),
-        make_pictures(chosen, model, ensemble, bank, classes, config.seed, config.data_dir),
-        f"Best {NUM_RESULTS} of {config.candidates:,} blends of {config.first} and {config.second}",
-        config.seed,
-        CACHE_FOLDER,
-    )
-
-
-def make_pictures(config, model, ensemble, bank, classes, seed, data_dir):
-    """Runs a search.
-
-    Args:
-        config: PlacedSearch or MaskSearch.
-        model, ensemble, bank, classes, seed: see `pegasus.general.search.run_search`.
-        data_dir: folder with CIFAR-10.
-
-    Returns:
-        {name: pictures [NUM_RESULTS, H, W, C]} of the results, first, and the controls.
-    """
-    pictures, rows = {}, [bank.rows(name) for name in classes]
-    if type(config) is PlacedSearch:
-        from classifiers.inference import bundled_wing_classifier
-
-        dataset = datasets.load_cifar10(data_dir, "train", classes, hold_out=False)
-        parents = prepare_parents(model, bank, dataset)
-        result = search.run_search(config, model, bundled_wing_classifier(), parents, seed)
-        pictures["kept"] = decode_results(model, result)
-        pictures["kept, without wings"] = controls.without_wings(model, result)
-        pictures["kept, with dark blobs"] = controls.with_dark_blobs(model, result)
-        pictures["collages of the same photographs"] = controls.collages(result)
+    config, source = inputs.config, inputs.release.source
+    wing_release = inputs.classifiers[WING_REFEREE]
+    fold = wing_release.config["data"]["fold"]
+    path = config.pictures or manifest.find_bundled(source)
+    if path is None:
+        raise InputError(
+            f"--pictures must be given, because {source} has no bundled pictures. Make them with generate.py "
+            f"--blend --candidates=20000 --source={source}"
+        )
+    train, test = load_cifar10(config.data_dir)
+    if os.path.isdir(path) and not os.path.isfile(os.path.join(path, "manifest.json")):
+        shown = SearchPictures(
+            images.to_float(load_pictures(path, source)),
+            photographs=search_pictures.collect_photographs(train, test, 1 - fold, config.seed) if train else {},
+            omitted=[(f"the bird's share at 0, {PLACED_CONTROLS}, unseen birds", "a folder names no parents")],
+        )
+        title = f"{len(shown.pictures)} pictures of a folder"
     else:
-        result = general_search.run_search(config, model, ensemble, bank, rows, classes, seed)
-        pictures["kept"] = decode_results(model, result)
-    random = np.random.default_rng(seed)
-    pairs = [bank.latents[random.choice(x, NUM_RESULTS, replace=False)].astype(np.float32) for x in rows]
-    halves = np.full((NUM_RESULTS, *pairs[0].shape[1:3]), 0.5)
-    pictures["random"] = np.clip(model.decode(blend_cells(*pairs, halves)), -1, 1)
-    return pictures
+        plan, _ = load_plan(path, source)
+        model = ReleasedACAI(*inputs.release.model_arguments)
+        shown = search_pictures.collect(plan, model, train, test, fold, config.seed)
+        title = f"{len(shown.pictures)} of {plan.request.search.candidates:,} blends, kept by a search"
+    referee, real = inputs.build_classifiers([REFEREE])[REFEREE], None
+    if train:
+        extractor = features.make_extractor(config.features)
+        data = (dataset.select(shown.classes) for dataset in inputs.load_train_and_holdout())
+        real = RealImages(referee, extractor, *data, config.seed, CACHE_FOLDER)
+    wing_referee = ReleasedWingClassifier(*wing_release.model_arguments)
+    return evaluate(shown, wing_referee, fold, referee, real, title, config.seed)
 
 
-def decode_results(model, result):
-    """Pictures of a `pegasus.search.SearchResult`."""
-    first, second = result.latents.astype(np.float32).swapaxes(0, 1)
-    shares = np.array([blend["shares"] for blend in result.blends])
-    return np.clip(model.decode(blend_cells(first, second, shares)), -1, 1)
+def load_cifar10(data_dir):
+    """Loads CIFAR-10's horses and birds: (all training images, the test images); (None, None) if not at hand."""
+    try:
+        datasets.check_cifar10(data_dir, download=False)
+    except InputError:
+        return None, None
+    splits = ("train", "test")
+    return tuple(datasets.load_cifar10(data_dir, split, CLASSES, hold_out=False) for split in splits)
 
 
-def evaluate(referee, extractor, train, holdout, pictures, title, seed=0, cache_folder=None):
-    """Measures the results of a search and its controls.
+def evaluate(shown, wing_referee, fold, referee, real=None, title="Search", seed=0):
+    """Measures the pictures of a search and their controls.
 
     Args:
-        referee: classifiers.inference.ReleasedClassifier that measures the results.
-        extractor: function, images [N, H, W, C] -> features [N, d], used to find the nearest training images.
-        train, holdout: common.data.datasets.ImageDataset of both classes.
-        pictures: {name: [N, H, W, C]}; the first are the results.
+        shown: evaluation.search_pictures.SearchPictures.
+        wing_referee: object with `probabilities`, see classifiers.inference.ReleasedWingClassifier.
+        fold: of ids that it was trained on, see `pegasus.labels.fold`.
+        referee: classifiers.inference.ReleasedClassifier of both classes.
+        real: RealImages; None: what needs them is left out.
         title: of the section.
-        seed, cache_folder: see `evaluation.suites.blend.evaluate`.
+        seed: of the intervals.
 
     Returns:
         Section.
     """
-    measure = RefereeMeasurement(referee, extractor, train, holdout, train.class_names, seed, cache_folder)
-    measured = {name: measure(shown) for name, shown in pictures.items()}
-    table = [{"blends": name} | {e.name: e for e in estimates} for name, estimates in measured.items()]
-    return Section(title, next(iter(measured.values())), table, {}, TEXT)
+    estimates, table, summary, omitted = [], [], [], list(shown.omitted)
+    count = len(shown.pictures)
+    if shown.classes == CLASSES:
+        by_name = {f"the {count} pictures": shown.pictures} | shown.made
+        by_name |= {} if shown.collages is None else {"collages": shown.collages}
+        measured = {}
+        for name, pictures in (by_name | shown.photographs).items():
+            probabilities = wing_referee.probabilities(pictures)
+            measured[name] = [wing_figures.measure(name, probabilities, seed)]
+            if pictures is shown.pictures or pictures is shown.collages:
+                measured[name].append(wing_figures.measure_unseen(name, probabilities, shown.bird_ids, fold, seed))
+        table = [figures.row() for rows in measured.values() for figures in rows if figures]
+        kept = measured[f"the {count} pictures"]
+        estimates += [x for figures in kept if figures for x in (figures.winged_horse, figures.lesser_output)]
+        summary += [
+            wing_figures.describe_share(*kept),
+            wing_figures.describe_controls([measured[name][0] for name in shown.made]),
+        ]
+    else:
+        pair = " and ".join(shown.classes)
+        omitted.append(("winged_horse and its controls", f"the classes are {pair}"))
+    estimates.append(estimate_recognisability(referee, shown.pictures, shown.classes, seed))
+    if real is None:
+        omitted.append(("photographs, kernel distance, sharpness and copies", NO_DATA))
+    else:
+        estimates += real.estimate_all(shown.pictures)
+        if shown.collages is not None:
+            estimates.append(real.estimate_kernel_distance("kd_referee_collages", shown.collages))
+        summary.append(describe_copies(estimates, count))
+    summary += [f"Left out: {what}, because {reason}." for what, reason in omitted]
+    return Section(title, estimates, table, text=TEXT, summary="\n\n".join(filter(None, summary)))
 
 
-class RefereeMeasurement:
-    """Function, pictures [N, H, W, C] -> list of Estimates by the referee.
+def estimate_recognisability(referee, pictures, classes, seed):
+    """Estimates how well a classifier of ten classes recognises both classes in pictures, which rewards doubt."""
+    probabilities, _ = referee(pictures)
+    indices = [referee.class_names.index(name) for name in classes]
+    values = classification.recognisability(probabilities, *indices)
+    return Estimate(
+        f"recognisability_referee_{len(values)}",
+        *intervals.bootstrap_mean(values, seed=seed),
+        len(values),
+        note=f"recognised as both {' and '.join(classes)}; rewards doubt",
+    )
+
+
+def describe_copies(estimates, count):
+    """Says how many of `count` pictures are copies, of the Estimates of `RealImages.estimate_all`."""
+    numbers = [round(x.value * x.count) for x in estimates if x.name.startswith("copies_")]
+    if not any(numbers):
+        return f"None of the {count} is nearer to a training image than 99% of the hold-out."
+    return (
+        f"COPIES: {numbers[0]} of {count} by features and {numbers[1]} by pixels are nearer to a training image "
+        "than 99% of the hold-out."
+    )
+
+
+class RealImages:
+    """Measures how near pictures are to real images.
 
     Args:
-        referee, extractor, train, holdout, seed, cache_folder: see `evaluate`.
-        classes: names of the two classes.
+        referee: classifiers.inference.ReleasedClassifier, in whose features kernel distances are.
+        extractor: function, images [N, H, W, C] -> features [N, d], used to find the nearest training images.
+        train, holdout: common.data.datasets.ImageDataset of both classes.
+        seed: of the intervals.
+        cache_folder: where the features of both sets are stored; None: nowhere.
     """
 
-    def __init__(self, referee, extractor, train, holdout, classes, seed, cache_folder):
+    def __init__(self, referee, extractor, train, holdout, seed, cache_folder=None):
         self.referee, self.extractor, self.seed = referee, extractor, seed
-        self.class_indices = [referee.class_names.index(name) for name in classes]
         real = images.to_float(holdout.images)
         self.real_features = referee(real)[1]
         self.neighbours = Neighbours(extractor, images.to_float(train.images), real, cache_folder)
 
-    def __call__(self, pictures):
-        count = len(pictures)
-
-        def estimate_mean(name, values, better=""):
-            return Estimate(f"{name}_{count}", *intervals.bootstrap_mean(values, seed=self.seed), count, better)
-
-        probabilities, features = self.referee(pictures)
-        recognisability = classification.recognisability(probabilities, *self.class_indices)
-        stage = "kernel distance and its interval"
+    def estimate_kernel_distance(self, name, pictures):
+        """Estimates the kernel distance of pictures [N, H, W, C] to the hold-out."""
+        stage, features = "kernel distance and its interval", self.referee(pictures)[1]
         distance = jackknife(kernel_distance, self.real_features, features, seed=self.seed, stage=stage)
+        note = "not comparable with Inception's"
+        return Estimate(f"{name}_{len(pictures)}", *distance, len(pictures), "lower", note)
+
+    def estimate_all(self, pictures):
+        """Returns the Estimates of pictures [N, H, W, C]: kernel distance, sharpness and copies."""
+        count = len(pictures)
         energy = high_frequency_energy(pictures) / self.neighbours.real_energy
+        sharpness = intervals.bootstrap_mean(energy, seed=self.seed)
         estimates = [
-            estimate_mean("recognisability_referee", recognisability, "higher"),
-            Estimate(f"kd_referee_{count}", *distance, count, "lower", "not comparable with Inception's"),
-            estimate_mean("sharpness", energy),
+            self.estimate_kernel_distance("kd_referee", pictures),
+            Estimate(f"sharpness_{count}", *sharpness, count, note="1 is as sharp as real images"),
         ]
         spaces = self.neighbours.distances(pictures, self.extractor(pictures))
         for space, (distances, holdout_distances) in spaces.items():

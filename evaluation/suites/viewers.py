@@ -82,14 +82,30 @@ def load_pictures(path, source):
                 f"--pictures must be a manifest.json or a folder of pictures. Received: {path}, empty"
             )
         return np.stack([images.read_picture(file) for file in files])
-    stored = manifest.read(path / "manifest.json" if os.path.isdir(path) else path)
+    plan, rendering = load_plan(path, source)
+    rendered, _ = rendering.render(plan, rendering.load_model(plan))
+    if "pictures" not in rendered:
+        raise InputError(f"--pictures must be a manifest of pictures. Received: {path}, of strips or diagrams")
+    return images.to_uint8(rendered["pictures"])
+
+
+def load_plan(path, source):
+    """Loads the plan of a manifest.
+
+    Args:
+        path: a manifest.json of generate.py, or a folder with one.
+        source: of the model that made its pictures.
+
+    Returns:
+        (the plan, the module that renders it).
+
+    Raises:
+        InputError: the manifest is damaged or of another model.
+    """
+    stored = manifest.read(os.path.join(path, "manifest.json") if os.path.isdir(path) else path)
     folder = release.resolve(source)
     family = release.family(folder)
     planning, rendering = FAMILIES[family]
     kind = request_class(family, stored.action, folder)
     request = manifest.make_request(kind, stored, {"source": source})
-    plan = planning.make_plan(request, folder, stored)
-    rendered, _ = rendering.render(plan, rendering.load_model(plan))
-    if "pictures" not in rendered:
-        raise InputError(f"--pictures must be a manifest of pictures. Received: {path}, of strips or diagrams")
-    return images.to_uint8(rendered["pictures"])
+    return planning.make_plan(request, folder, stored), rendering

@@ -80,11 +80,11 @@ def test_lines_are_measured_and_reported(runs, tmp_path):
         ("--source={runs}/animals --features=eyes", ["eyes", "inception"]),
         ("--source={runs}/animals --samples=5", ["samples", "100"]),
         ("--source={runs}/animals --features={runs}/classifier --data_dir=/dev/null", ["/dev/null"]),
-        ("--source={runs}/animals --suite=search --mask=left", ["uniform|top", "left"]),
-        ("--source={runs}/animals --mask=top", ["--mask can only be used with --suite=search"]),
+        ("--source={runs}/animals --suite=search --pictures=nowhere", ["--pictures", "nowhere, no such path"]),
+        ("--source={runs}/animals --suite=search --data_dir={runs}", ["downloading is off"]),
         ("--source={runs}/lines --out=/dev/null/out", ["--out", "/dev/null"]),
         ("--source={runs}/animals --answers=a.json", ["--answers can only be used with --suite=viewers"]),
-        ("--source={runs}/animals --pictures={runs}", ["--pictures can only be used with --suite=viewers"]),
+        ("--source={runs}/animals --pictures={runs}", ["with --suite=search or --suite=viewers"]),
         ("--suite=viewers --earlier_answers=a.json", ["--earlier_answers can only be used with --answers"]),
         ("--suite=viewers --pictures=nowhere", ["--pictures", "nowhere, no such path"]),
         ("--suite=viewers --answers=a.json --out=nowhere", ["--out", "nowhere", "key.json"]),
@@ -119,7 +119,7 @@ cli.parse_flags(["evaluate.py", *{arguments!r}])
     [
         ("blend", ["classifier"], "referee/config.json"),
         ("blend", ["classifier", "referee"], "/dev/null"),  # the data, which is checked next
-        ("search", ["classifier", "referee"], "search_classifier_b/config.json"),
+        ("search", ["referee"], "wing_referee/config.json"),
     ],
 )
 def test_the_classifiers_of_a_suite_are_checked_before_tensorflow_is_imported(
@@ -142,12 +142,12 @@ except cli.InputError as error:
     assert missing in error and not tensorflow_imported
 
 
-def test_the_flags_of_a_search_make_its_config():
+def test_the_flags_make_the_config():
     program = """
 import dataclasses
 print(json.dumps(dataclasses.asdict(evaluate.read_config(["search"]))))
 """
-    config = run_with_evaluate(program, "--candidates=70", "--mask=top", "--samples=200", "--seed=3")
+    config = run_with_evaluate(program, "--pictures=tests", "--samples=200", "--seed=3")
     out = os.path.join("out", "evaluate", "pegasus")
-    expected = EvaluationConfig("horse", "bird", 70, "top", samples=200, seed=3, out=out)
+    expected = EvaluationConfig("horse", "bird", samples=200, seed=3, pictures="tests", out=out)
     assert config == dataclasses.asdict(expected)

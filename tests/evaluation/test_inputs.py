@@ -82,6 +82,14 @@ def test_the_pair_must_be_two_classes_of_the_model(folder, pair):
     inputs.check(uses_pair=False)
 
 
+def test_cifar10_may_be_absent_where_no_suite_needs_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "env"))
+    Inputs(make_release(source="cifar10"), {}, CONFIG).check(uses_pair=False, needs_images=False)
+    inputs = Inputs(make_release(source="cifar10"), {}, dataclasses.replace(CONFIG, data_dir=str(tmp_path)))
+    with pytest.raises(InputError, match="downloading is off"):
+        inputs.check(uses_pair=False, needs_images=False)
+
+
 def test_a_missing_folder_is_refused(tmp_path):
     with pytest.raises(InputError, match="--image_folder must be the folder .* runs/a was trained on"):
         make_inputs(tmp_path / "missing").check(uses_pair=False)

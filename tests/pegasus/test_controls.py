@@ -17,10 +17,6 @@ def mean_inside(pictures, masks):
     return np.array([picture[mask > 0.9].mean() for picture, mask in zip(pictures, masks, strict=True)])
 
 
-def test_without_wings_the_horse_alone_is_left(result):
-    np.testing.assert_allclose(controls.without_wings(MODEL, result), result.composition.first, atol=1e-5)
-
-
 def test_dark_blobs_have_the_wings_places(result):
     pictures, wings = controls.with_dark_blobs(MODEL, result), result.composition.wings
     assert mean_inside(pictures, wings).max() < -0.3

@@ -37,6 +37,17 @@ def test_terminal_table_by_hand():
     )
 
 
+def test_the_summary_is_above_the_figures(tmp_path):
+    section = Section("Kept", [Estimate("fd", 1.5)], text="Explained.", summary=f"{'Most are. ' * 15}\n\nLast.")
+    lines = report.terminal_table([section]).split("\n")
+    assert lines[0] == "Kept" and " ".join(lines[1:3]) == " ".join(["Most are."] * 15)
+    assert lines[3] == "Last." and lines[4].endswith("note") and max(map(len, lines)) <= 100
+    metrics, page = write_and_read(tmp_path, [section])
+    assert metrics["sections"]["Kept"]["summary"] == section.summary
+    places = [page.text.index(word) for word in ("Most are.", "Last.", "1.500", "Explained.")]
+    assert places == sorted(places)
+
+
 def test_terminal_columns_are_aligned_across_sections():
     content = [dataclasses.replace(section, table=[]) for section in sections()]
     content += [Section("Long", [Estimate("x" * 40, 1e-9, -1e-9, 12345.6, 20000, note="word " * 60)])]

@@ -12,8 +12,9 @@ from evaluation import suites
     ("name", "model", "expected"),
     [
         (None, ("acai", "cifar10", ("horse", "bird")), ["blend"]),
-        ("all", ("acai", "cifar10", ("horse", "bird")), ["blend", "search", "probe"]),
+        ("all", ("acai", "cifar10", ("horse", "bird")), ["blend", "probe"]),
         ("probe", ("acai", "cifar10", ("horse", "bird")), ["probe"]),
+        ("search", ("acai", "cifar10", ("horse", "bird")), ["search"]),
         (None, ("acai", "lines", ()), ["lines"]),
         ("all", ("acai", "lines", ()), ["lines"]),
         ("all", ("acai", "folder", ("horse", "bird")), ["blend", "probe"]),
