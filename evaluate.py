@@ -126,7 +126,8 @@ def list_facts(inputs, chosen):
     if "search" in names:
         facts["pictures"] = config.pictures or "bundled"
     if inputs.classifiers:
-        facts |= {"samples": config.samples, "features": config.features}
+        facts |= {} if names == ["search"] else {"samples": config.samples}
+        facts["features"] = config.features
         facts |= {name: classifier.digest for name, classifier in inputs.classifiers.items()}
     return facts
 

@@ -121,9 +121,13 @@ def describe_controls(made):
         return ""
     if not broken:
         most = max(figures.winged_horse.value for figures in made)
-        return f"Of each control made by the model, at most {most:.1%} are; the limit is {limit}."
-    named = "; ".join(f"{x.name}: {x.number}, {x.winged_horse.value:.1%}" for x in broken)
-    return f"LIMIT BROKEN: of a control made by the model at most {limit} should be, but more are ({named})."
+        return f"Of each control made by the model, at most {most:.1%} are called so; the limit is {limit}."
+    named = ", ".join(
+        f"{x.name} ({x.number} of {x.winged_horse.count}, {x.winged_horse.value:.1%})" for x in broken
+    )
+    return (
+        f"LIMIT BROKEN: of a control made by the model, at most {limit} should be called so. More are of {named}."
+    )
 
 
 def percent_with_interval(estimate):

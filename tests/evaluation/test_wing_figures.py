@@ -76,7 +76,7 @@ def test_the_verdict_is_one_sentence_with_both_shares():
 def test_controls_may_reach_the_limit():
     made = [measured(1, 20, "a blob"), measured(0, 20, "no wings")]
     assert wing_figures.describe_controls(made) == (
-        "Of each control made by the model, at most 5.0% are; the limit is 5%."
+        "Of each control made by the model, at most 5.0% are called so; the limit is 5%."
     )
     assert wing_figures.describe_controls([]) == ""
 
@@ -84,6 +84,6 @@ def test_controls_may_reach_the_limit():
 def test_controls_above_the_limit_are_named():
     made = [measured(4, 64, "a blob"), measured(3, 64, "no wings"), measured(8, 64, "a folded bird")]
     assert wing_figures.describe_controls(made) == (
-        "LIMIT BROKEN: of a control made by the model at most 5% should be, but more are (a blob: 4, 6.2%; a "
-        "folded bird: 8, 12.5%)."
+        "LIMIT BROKEN: of a control made by the model, at most 5% should be called so. More are of a blob (4 of "
+        "64, 6.2%), a folded bird (8 of 64, 12.5%)."
     )

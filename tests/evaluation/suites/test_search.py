@@ -109,7 +109,7 @@ def test_figures_of_the_pictures(section, real):
 def test_the_verdict_comes_first(section):
     verdict, controls, copies = section.summary.split("\n\n")
     assert verdict.startswith("30 of the 40 pictures, 75.0% (95% interval") and "28 of the 28" in verdict
-    assert controls == "Of each control made by the model, at most 5.0% are; the limit is 5%."
+    assert controls == "Of each control made by the model, at most 5.0% are called so; the limit is 5%."
     assert copies == "None of the 40 is nearer to a training image than 99% of the hold-out."
     assert section.title == "Kept" and section.text.startswith("The wing referee has two independent outputs")
 
@@ -119,7 +119,7 @@ def test_copies_and_broken_limits_are_said_plainly(real):
     pictures[:3] = to_float(TRAIN.images[:3])
     made = {"a blob": pictures_with(3)}
     section = evaluate(SearchPictures(pictures, made=made), CornerClassifier(), 0, HalvesClassifier(), real)
-    assert "LIMIT BROKEN" in section.summary and "(a blob: 3, 7.5%)" in section.summary
+    assert "LIMIT BROKEN" in section.summary and "a blob (3 of 40, 7.5%)" in section.summary
     assert "COPIES: 3 of 40 by features and 3 by pixels are nearer to a training image" in section.summary
     assert "cannot be said" in section.summary.split("\n\n")[0]
 
