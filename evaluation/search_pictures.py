@@ -111,12 +111,11 @@ def read_ids(plan):
     """Returns [[id of the first parent, id of the second], ...] of a search's plan; InputError if it has none."""
     try:
         ids = [[parent["id"] for parent in note["parents"]] for note in plan.notes]
-        numbers = [note["candidate"] for note in plan.notes] + [id for pair in ids for id in pair]
-        if len(numbers) != 3 * len(ids) or min(numbers) < 0 or {*map(type, numbers)} != {int}:
-            raise ValueError("a number that is none")
+        if {len(pair) for pair in ids} != {2} or {type(id) for pair in ids for id in pair} != {int}:
+            raise ValueError("not two integers")
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
-            f"--pictures must be a manifest with the number and two parents' ids of each candidate ({error})."
+            f"--pictures must be a manifest with the ids of both parents of each picture. Received: {error}"
         ) from error
     return ids
 
@@ -131,9 +130,12 @@ def redraw(plan, model, train):
         pegasus.search.SearchResult with the composition of the placed parents; None unless the draws are those
         that the plan has recorded.
     """
+    numbers = [note.get("candidate") for note in plan.notes]
+    if not all(type(number) is int and number >= 0 for number in numbers):
+        return None
     dataset = train if plan.drawn.get("parents") == "images" else None
     parents = prepare_parents(model, plan.bank, dataset)
-    drawn = [draw_candidate(parents, plan.request.seed, note["candidate"]) for note in plan.notes]
+    drawn = [draw_candidate(parents, plan.request.seed, number) for number in numbers]
     composition = compose(parents, drawn)
     shares = cell_shares(composition.wings, plan.parent_latents.shape[2:4])
     blends = [

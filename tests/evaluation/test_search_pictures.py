@@ -95,7 +95,8 @@ def test_other_draws_than_the_manifests_make_no_controls(made):
     other_seed = SimpleNamespace(**vars(plan.request) | {"seed": 4})
     moved = json.loads(json.dumps(plan.drawn))
     moved["blends"][5]["placements"][0]["down"] += 0.01
-    for fields in ({"request": other_seed}, {"drawn": moved}):
+    unnumbered = tuple({"parents": note["parents"]} for note in plan.notes)
+    for fields in ({"request": other_seed}, {"drawn": moved}, {"notes": unnumbered}):
         shown = collect(changed(plan, **fields))
         assert list(shown.made) == ["the bird's share at 0"] and shown.collages is None
         [(what, reason)] = shown.omitted
@@ -134,8 +135,8 @@ def test_what_is_no_search_is_refused(made):
     plan, _ = made
     with pytest.raises(InputError, match="--candidates=N, or a folder"):
         collect(changed(plan, parent_latents=None))
-    for note in ({}, {"candidate": 1, "parents": [{"id": 1}]}, {"candidate": "a", "parents": [{"id": 1}] * 2}):
-        with pytest.raises(InputError, match="the number and two parents' ids"):
+    for note in ({}, {"parents": [{"id": 1}]}, {"parents": [{"id": 1}, {"id": "a"}]}):
+        with pytest.raises(InputError, match="with the ids of both parents of each picture"):
             collect(changed(plan, notes=(note, *plan.notes[1:])))
 
 
