@@ -126,11 +126,11 @@ def pegasus(config):
     config.model.latent_width = 8
     config.model.depth, config.model.critic_depth = 32, 8
     config.model.masked_blends = 0.6
-    config.model.adversarial_weight, config.model.r1_weight = 0.1, 0.03
+    config.model.adversarial_weight, config.model.r1_weight = 0.025, 0.03
     config.train.discriminator_from_kimg, config.train.adversarial_from_kimg = 90.0, 100.0
-    config.train.adversarial_ramp_kimg = 40.0
+    config.train.adversarial_ramp_kimg = 20.0
     config.train.discriminator_learning_rate, config.train.adversarial_learning_rate = 5e-4, 3e-4
-    config.train.total_kimg = 220.0
+    config.train.total_kimg = 170.0
     config.train.learning_rate = config.train.critic_learning_rate = 5e-4
     config.train.batch_size = 16
     config.train.ema_rate = 0.999
