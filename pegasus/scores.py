@@ -26,23 +26,23 @@ import numpy as np
 from scipy import ndimage
 
 TERM_WEIGHTS = {
-    "horse": 0.4,
-    "wings": 1.0,
-    "horse_seen": 3.0,
-    "head_seen": 1.0,
-    "wings_seen": 2.0,
+    "horse": 0.6,
+    "wings": 0.8,
+    "horse_seen": 8.0,
+    "head_seen": 3.0,
+    "wings_seen": 4.0,
     "changed": 1.5,
-    "outline": 1.5,
-    "light": 0.8,
+    "outline": 2.0,
+    "light": 0.2,
     "contrast": 1.5,
-    "slender": 0.7,
+    "slender": 0.25,
     "spread": 1.2,
     "background": 1.5,
     "size": 0.6,
     "joined": 0.3,
     "whole": 1.0,
     "head_free": 1.5,
-    "colours": 2.5,
+    "colours": 4.0,
     "seam": 0.2,
 }
 LOWEST_LOG_PROBABILITY = -6.0
