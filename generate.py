@@ -1,6 +1,6 @@
 """Makes pictures with a bundled model or a run directory; needs no data set.
 
-    python generate.py --blend                                    the bundled ACAI's 64 best horse-birds
+    python generate.py --blend                                    the 64 bundled winged horses
     python generate.py --blend --seed=1                           64 blends of random pairs
     python generate.py --blend --candidates=20000                 the best of many winged horses, by a new search
     python generate.py --blend --candidates=20000 --mask=top      the same for any two classes

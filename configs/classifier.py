@@ -86,7 +86,7 @@ def search_classifier_b(config):
 
 
 def referee(config):
-    """A residual network for evaluation. No search, refinement, loss or ranking may use it.
+    """A residual network for evaluation. No search, loss or ranking may use it.
 
     Command:   python train.py --config=configs/classifier.py:referee --workdir=runs/referee
     Time:      23 minutes on 2 cores (up to 427 images/s); on a GPU not measured.

@@ -89,7 +89,7 @@ def test_lines_are_measured_and_reported(runs, tmp_path):
         ("--suite=viewers --pictures=nowhere", ["--pictures", "nowhere, no such path"]),
         ("--suite=viewers --answers=a.json --out=nowhere", ["--out", "nowhere", "key.json"]),
         ("--source={runs}/classifier --suite=viewers", ["--suite=classifier.", "--suite=viewers"]),
-        ("--sauce=acai", ["sauce"]),
+        ("--sauce=pegasus", ["sauce"]),
     ],
 )
 def test_bad_input_gets_one_line(runs, arguments, phrases):

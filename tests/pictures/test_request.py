@@ -36,7 +36,7 @@ def test_each_action_of_a_family_has_one_class_whose_defaults_are_valid(family):
 def test_requests_cannot_be_changed():
     for kind in (Blend, SampleNoise, Diagram):
         with pytest.raises(dataclasses.FrozenInstanceError):
-            kind().source = "acai"
+            kind().source = "acai_small"
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ for name, words in json.load(sys.stdin).items():
     outcomes[name] = status, out.getvalue(), err.getvalue()
 print(json.dumps(outcomes))
 """
-PROGRESS = ("preparing", "decoding and scoring candidates", "refining latents")  # shown on a slow machine
+PROGRESS = ("preparing", "decoding and scoring candidates")  # shown on a slow machine
 CLASSES = ("bird", "horse")
 
 

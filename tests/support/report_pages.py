@@ -9,7 +9,7 @@ from evaluation.report.page import PAGE_WIDTH
 
 HOSTILE = "</title><script>alert('x')</script>\"><img src=http://evil.example>&amp; \\u0000"
 NOTE = "share nearer to a training image than 99% of the hold-out"
-FACTS = {"source": "acai", "weights": "0123456789abcdef", "seed": 3, "scale": 0.1, "nothing": float("nan")}
+FACTS = {"source": "pegasus", "weights": "0123456789abcdef", "seed": 3, "scale": 0.1, "nothing": float("nan")}
 PICTURE = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
 
 

@@ -21,7 +21,7 @@ def test_page_shows_the_facts_and_every_estimate_once():
     page = render()
     facts, estimates, comparison, lines, models = page.tables
     assert facts == [
-        ["source", "acai"],
+        ["source", "pegasus"],
         ["weights", "0123456789abcdef"],
         ["seed", "3"],
         ["scale", "0.1000"],
@@ -42,7 +42,7 @@ def test_page_shows_the_facts_and_every_estimate_once():
         ["copies_1k", "0.01000", "0.01000"],
     ]
     assert models == [["model", "smoothness", "pairs"], *[["ours", "0.2500", "9"]] * 3]
-    assert page.text.count("Evaluation of acai") == 2  # title and heading
+    assert page.text.count("Evaluation of pegasus") == 2  # title and heading
     assert [page.text.count(title) for title in ("One paragraph.", "Another\none.")] == [1, 1]
     assert len(page.attributes("p")) == 2 and len(page.attributes("h2")) == 2
 
