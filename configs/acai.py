@@ -116,8 +116,9 @@ def pegasus(config):
     0.0115 with batches of 16 and 0.0169 with 64.
 
     Command:   python train.py --config=configs/acai.py:pegasus --workdir=runs/pegasus
-    Time:      on 2 cores and on a GPU not measured yet.
-    Figures:   not measured yet.
+    Time:      15 minutes on 2 cores of a Zen 3 (240 images/s, 100 to 180 with the discriminator, other work beside
+               it); on a GPU not measured.
+    Figures:   held-out squared error 0.0080; sharpness of blends 1.01 on 256 pairs, 0.96 on 1,000.
     """
     config.data.classes = ("bird", "horse")
     config.data.pairing, config.data.groups = "across", (("horse",), ("bird",))
