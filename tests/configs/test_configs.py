@@ -90,7 +90,8 @@ def test_pegasus_pairs_horses_with_birds():
 
 def test_learning_rate_changes_when_the_adversarial_loss_starts():
     config = acai.get_config("pegasus")
-    config.train.adversarial_from_kimg, config.train.adversarial_learning_rate = 0.64, 1e-5  # step 10
+    config.train.batch_size, config.train.adversarial_from_kimg = 64, 0.64  # step 10
+    config.train.adversarial_learning_rate = 1e-5
     schedule = training.acai.rate(config, 1e-3, "constant")
     assert [float(schedule(step)) for step in (0, 9, 10, 11)] == pytest.approx([1e-3, 1e-3, 1e-5, 1e-5])
     config.model.adversarial_weight = 0.0
