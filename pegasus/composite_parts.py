@@ -3,12 +3,18 @@
 import numpy as np
 from scipy import ndimage
 
-from pegasus.foreground import outline, smooth
+from pegasus.foreground import Outline, outline, smooth
 from pegasus.placement import Placement
 
 MAX_COVERED, MIN_CONTRAST = 0.4, 0.3  # share of the horse; difference of the colours in [-1, 1]
 MIN_JOINED = 2.0  # pixels of the wings within three rows of the back
 MAX_CUT = 2.5  # pixels of the wings in the uppermost row
+
+
+def find_outline(mask):
+    """The Outline of a mask [H, W], and of the whole frame where nothing is found."""
+    height, width = mask.shape
+    return outline(mask) or Outline(np.zeros(width, int), 0, width - 1, height - 1)
 
 
 def wiggle(random):
@@ -78,18 +84,28 @@ def is_clear(base, thing, cover, min_visible):
     )
 
 
+def put(base, thing, cover):
+    """Puts a thing over a base, [H, W, C] each; `cover` [H, W] is its share in each pixel."""
+    return base + cover[..., None] * (thing - base)
+
+
+def dyed(random, cover, dark=True):
+    """One smooth colour in the shape of `cover` [H, W]: float32 [H, W, 4], its cover last."""
+    colour = random.uniform(-1, -0.4) + random.normal(scale=0.12, size=3)
+    if not dark:
+        colour = random.uniform(-1, 1, 3)
+    noise = smooth(random.normal(scale=0.08, size=(*cover.shape, 1)))
+    return np.concatenate([np.clip(colour + noise, -1, 1), cover[..., None]], axis=-1).astype(np.float32)
+
+
 def draw_blob(random, row, column, shape):
     """Draws a smooth blob of one colour, mostly dark, near (row, column): float32 [H, W, 4], its cover last."""
     rows, columns = np.mgrid[: shape[0], : shape[1]]
-    high, wide = random.uniform(2, 8), random.uniform(2, 7)
+    high, wide = random.uniform(2, 9), random.uniform(2, 9)
     distance = np.hypot((rows - row + random.uniform(-0.5, 1) * high) / high, (columns - column) / wide)
     distance += 0.6 * ndimage.zoom(random.normal(size=(5, 5)), np.divide(shape, 5), order=1)
-    colour = random.uniform(-1, -0.4) + random.normal(scale=0.12, size=3)
-    if random.random() < 0.35:
-        colour = random.uniform(-1, 1, 3)
-    noise = smooth(random.normal(scale=0.08, size=(*shape, 1)))
     cover = np.clip(2.5 * (1 - distance), 0, 1) * random.uniform(0.8, 1)
-    return np.concatenate([np.clip(colour + noise, -1, 1), cover[..., None]], axis=-1).astype(np.float32)
+    return dyed(random, cover, dark=random.random() < 0.65)
 
 
 def draw_patch(random, image, row, column):

@@ -6,20 +6,23 @@ birds are placed on the backs of labelled horses. The hard negatives have someth
 
 import dataclasses
 import functools
-from collections.abc import Callable
+import typing
 
 import numpy as np
 
 from common.errors import InputError
 from common.images import to_float, to_uint8
 from pegasus import labels
-from pegasus.composite_parts import draw_blob, draw_patch, is_clear, recolour, stretched, wiggle
-from pegasus.foreground import Outline, border_foreground, border_pixels, colour_model_foreground, outline
+from pegasus.composite_parts import draw_blob, draw_patch, dyed, find_outline, is_clear, put, wiggle
+from pegasus.composite_ranges import RANGES as RANGES
+from pegasus.controls import fit_to
+from pegasus.foreground import border_pixels, outline
 from pegasus.placement import Placement, place
 
 OUTPUTS = ("horse", "spread wings")
 KINDS = {  # kind of picture: (whether there is a horse, whether there are spread wings; NaN: not judged)
     "winged horse": (1, 1),
+    "placed horse": (1, 0),
     "horse": (1, 0),
     "horse with rider": (1, 0),
     "horse with blob": (1, 0),
@@ -33,7 +36,7 @@ KINDS = {  # kind of picture: (whether there is a horse, whether there are sprea
     "cross-fade": (np.nan, 0),
 }
 TARGETS = np.array([*KINDS.values()], np.float32)
-SHARES = np.array([25, 8, 10, 9, 13, 4, 11, 3, 7, 3, 5, 2]) / 100  # of the kinds
+SHARES = np.array([24, 16, 6, 9, 10, 13, 3, 8, 2, 4, 1, 3, 1]) / 100  # of the kinds
 CARRIERS = ("automobile", "cat", "frog", "ship", "truck")  # other objects that get wings
 MIN_WINGS, MIN_FOLDED = 45, 20  # pixels of wings and of a folded bird that can be seen outside the horse
 SCALES = (0.4, 2.0)  # of birds
@@ -42,79 +45,37 @@ ATTEMPTS = 20  # draws of one composite; the last is taken as it is
 BLOCK = 256  # composites that are placed at a time
 MOST_PLACED = 250  # images of a group that are placed on or under others: finding their foreground takes time
 WHOLE = {  # kinds that are one image, and the group that it is from
-    "horse with rider": "rider",
+    "horse": "horse",
     "spread-winged bird": "spread",
     "folded bird": "folded",
     "airplane": "airplane",
     "another object": "other",
-    "cross-fade": "horse",  # the other image is drawn later
     "spread wings on another object": "carrier",
 }
 
 
-@dataclasses.dataclass(frozen=True)
-class Ranges:
-    """How composites are drawn. All ranges are (lowest, highest) of a uniform distribution.
+class Scene(typing.NamedTuple):
+    """A horse and wings, placed. Masks are the last channels of images.
 
-    Args:
-        foreground: function of an image that returns the mask of its animal, see `pegasus.foreground`.
-        horse_scale: of the horse's image.
-        feet: row of the horse's feet in an image of 32 rows.
-        horse_rotation: degrees.
-        wings_size: longer side of the bird's outline, in pixels of an image of 32 rows.
-        wings_rotation: degrees.
-        along: point of the back at which the wings are joined: 0 is the horse's front end, 1 its rear.
-        joint: point of the bird that is put there: 0 is the middle of its height, 1 its lowest row.
-        below: rows below the horse's back line that still show the bird.
-        raised: share of the birds with raised wings; the others' are flat to the sides.
-        one_wing: share of the others of which only one half is taken, turned upwards.
-        gain: factor of the wings' contrast.
-        stretch: factor of a bird's width.
-        shear: pixels to the right for each pixel down.
-        recoloured: share of the birds that get another colour, see `pegasus.composite_parts.recolour`.
+    Attributes:
+        horse, wings: float32 [H, W, C + 1].
+        cover: share of the wings in each pixel, [H, W].
+        placement: of the horse.
+        joint: (row, column) of the horse's back at which the wings are.
     """
 
-    foreground: Callable = border_foreground
-    horse_scale: tuple = (0.6, 1.0)
-    feet: tuple = (27.0, 32.0)
-    horse_rotation: tuple = (-6.0, 6.0)
-    wings_size: tuple = (13.0, 27.0)
-    wings_rotation: tuple = (-25.0, 25.0)
-    along: tuple = (0.3, 0.7)
-    joint: tuple = (0.1, 1.0)
-    below: tuple = (0.0, 4.0)
-    raised: float = 0.65
-    one_wing: float = 0.7
-    gain: tuple = (0.8, 1.25)
-    stretch: tuple = (0.75, 1.35)
-    shear: tuple = (-0.25, 0.25)
-    recoloured: float = 0.4
-
-
-RANGES = {
-    "wing_classifier": Ranges(),
-    "wing_referee": Ranges(
-        foreground=colour_model_foreground,
-        horse_scale=(0.65, 1.05),
-        feet=(26.0, 31.0),
-        horse_rotation=(-10.0, 10.0),
-        wings_size=(12.0, 25.0),
-        wings_rotation=(-35.0, 35.0),
-        along=(0.25, 0.65),
-        joint=(-0.1, 0.9),
-        below=(0.0, 6.0),
-        raised=0.6,
-        one_wing=0.6,
-        gain=(0.7, 1.3),
-        stretch=(0.8, 1.25),
-        shear=(-0.35, 0.35),
-        recoloured=0.3,
-    ),
-}
+    horse: np.ndarray
+    wings: np.ndarray
+    cover: np.ndarray
+    placement: Placement
+    joint: tuple
 
 
 class Composites:
     """Composites of the images of one fold. Composite k is a function of (seed, k).
+
+    Each begins as a winged horse. The other kinds on a placed horse have that horse in that place, and something
+    else, or nothing, where its wings are: so a picture's kind is not told by where its horse stands.
 
     Args:
         dataset: `common.data.datasets.ImageDataset` of CIFAR-10's training images.
@@ -132,8 +93,6 @@ class Composites:
 
     def __init__(self, dataset, fold, ranges, seed=0, rider_use="train"):
         self.dataset, self.ranges, self.seed = dataset, ranges, seed
-        height, width = dataset.images.shape[1:3]
-        self._whole_frame = Outline(np.zeros(width, int), 0, width - 1, height - 1)
         self.foreground = functools.cache(lambda row: ranges.foreground(self.image(row)))
         in_fold = np.array([labels.fold(id) == fold for id in dataset.ids])
         names = dataset.class_names
@@ -177,93 +136,133 @@ class Composites:
         Returns:
             (images uint8 [count, H, W, C], kinds int32 [count]).
         """
-        pictures = np.zeros((count, *self.dataset.images.shape[1:]), np.uint8)
-        drawn = np.zeros(count, np.int32)
-        for k in range(count):
-            drawn[k] = np.random.default_rng((self.seed, start + k)).choice(len(KINDS), p=SHARES)
-        drawn = drawn if kinds is None else np.array(kinds, np.int32)
-        for first in range(0, count, BLOCK):
-            rows = np.arange(first, min(first + BLOCK, count))
-            for attempt in range(ATTEMPTS):
-                if not len(rows):
-                    break
-                randoms = [np.random.default_rng((self.seed, start + k, 1 + attempt)) for k in rows]
-                pictures[rows], valid = self._draw_block(randoms, [[*KINDS][kind] for kind in drawn[rows]])
-                rows = rows[~valid]
-        return pictures, drawn
+        numbers = np.arange(start, start + count)
+        if kinds is None:
+            kinds = [np.random.default_rng((self.seed, k)).choice(len(KINDS), p=SHARES) for k in numbers]
+        kinds = np.array(kinds, np.int32)
+        names = [[*KINDS][kind] for kind in kinds]
+        placed = [k for k, name in zip(numbers, names, strict=True) if name not in WHOLE]
+        scenes = dict(zip(placed, self.scenes(placed), strict=True))
+        pictures = [self._draw_one(k, name, scenes.get(k)) for k, name in zip(numbers, names, strict=True)]
+        return to_uint8(np.stack(pictures)), kinds
 
-    def _draw_block(self, randoms, kinds):
-        """Draws one composite with each generator: (images uint8 [N, H, W, C], whether each is clear [N])."""
-        bases = [self._base(random, kind) for random, kind in zip(randoms, kinds, strict=True)]
-        images, placements, faces_left = zip(*bases, strict=True)
-        bases = place(np.stack(images), placements)
-        things = map(self._thing, randoms, kinds, bases, faces_left)
-        images, placements, lowest = zip(*things, strict=True)
-        things = place(np.stack(images), placements, "zero")
-        rows = np.arange(bases.shape[1])[:, None]
-        cover = things[..., -1] * np.clip(np.stack(lowest)[:, None] - rows + 1, 0, 1)
-        pictures = bases[..., :-1] + cover[..., None] * (things[..., :-1] - bases[..., :-1])
-        clear = [
-            kind in WHOLE
-            or kind == "horse"
-            or is_clear(*parts, MIN_WINGS if kind == "winged horse" else MIN_FOLDED)
-            for kind, *parts in zip(kinds, bases, things, cover, strict=True)
-        ]
-        return to_uint8(pictures), np.array(clear)
+    def scenes(self, numbers):
+        """The winged horses that composites of these numbers begin as, a list of `Scene`."""
+        scenes, left = {}, list(numbers)
+        for attempt in range(ATTEMPTS):
+            unclear = []
+            for first in range(0, len(left), BLOCK):
+                block = left[first : first + BLOCK]
+                drawn = self._draw_scenes([np.random.default_rng((self.seed, k, 0, attempt)) for k in block])
+                scenes |= zip(block, drawn, strict=True)
+                unclear += [k for k in block if not is_clear(*scenes[k][:3], MIN_WINGS)]
+            left = unclear
+        return [scenes[k] for k in numbers]
 
-    def _base(self, random, kind):
-        """What is drawn first: (image with its mask as the last channel, Placement, whether the head is left)."""
-        if kind in WHOLE or kind == "horse" and random.random() < 0.5:
-            return self._whole(random, WHOLE.get(kind, "horse")), wiggle(random), False
-        ranges, row = self.ranges, random.choice(self.rows["placed horse"])
-        mirror = bool(random.random() < 0.5)
+    def _draw_scenes(self, randoms):
+        images, placements, faces_left = zip(*map(self._horse, randoms), strict=True)
+        horses = place(np.stack(images), placements)
+        joints = [self._joint(*drawn) for drawn in zip(randoms, horses, faces_left, strict=True)]
+        groups = map(self._wings, randoms)
+        birds = [self._bird(*drawn) for drawn in zip(randoms, groups, joints, strict=True)]
+        images, wing_placements = zip(*birds, strict=True)
+        wings = place(np.stack(images), wing_placements, "zero")
+        covers = [self._above(*drawn) for drawn in zip(randoms, horses, wings, strict=True)]
+        return [Scene(*parts) for parts in zip(horses, wings, covers, placements, joints, strict=True)]
+
+    def _draw_one(self, k, kind, scene):
+        """Draws composite k, float [H, W, C]."""
+        for attempt in range(ATTEMPTS):
+            random = np.random.default_rng((self.seed, k, 1, attempt))
+            base, thing, cover = self._parts(random, kind, scene)
+            judged = kind in ("horse with blob", "horse with folded bird", "horse with patch of sky")
+            if not judged or is_clear(base, thing, cover, MIN_FOLDED):
+                break
+        return put(base, thing, cover)[..., :-1]
+
+    def _parts(self, random, kind, scene):
+        """What a composite is made from: (base [H, W, C + 1], thing [H, W, C + 1], its cover [H, W])."""
+        if kind == "winged horse":
+            return scene[:3]
+        if kind in WHOLE:
+            base = place(self._whole(random, WHOLE[kind])[None], [wiggle(random)])[0]
+        elif kind == "horse with rider":
+            base = self._rider(random)
+        else:
+            base = scene.horse
+        height, width = base.shape[:2]
+        if kind == "spread wings on another object":
+            point = random.uniform(0.3, 0.8) * height, random.uniform(0.3, 0.7) * width
+            image, placement = self._bird(random, self._wings(random), point)
+            thing = place(image[None], [placement], "zero")[0]
+        elif kind == "cross-fade":
+            thing = self._whole(random, random.choice(["spread", "folded"]))
+            thing[..., -1] = random.uniform(0.35, 0.65)
+        elif kind == "horse with blob":
+            as_wings = random.random() < 0.5
+            shape = (height, width)
+            thing = dyed(random, scene.cover) if as_wings else draw_blob(random, *scene.joint, shape)
+        elif kind == "horse with patch of sky":
+            strip = self.image(random.choice(self.rows[random.choice(["folded", "airplane"])]))
+            thing = draw_patch(random, strip, *scene.joint)
+        elif kind == "horse with folded bird":
+            return base, *self._folded(random, scene)
+        else:
+            thing = np.zeros_like(base)
+        return base, thing, thing[..., -1]
+
+    def _rider(self, random):
+        """A horse with its rider: half of them placed as horses are, with their mask as the last channel."""
+        image = self._with_mask(random.choice(self.rows["rider"]))
+        placement = (
+            wiggle(random)
+            if random.random() < 0.5
+            else self.ranges.place_low(random, image, random.random() < 0.5)
+        )
+        return place(image[None], [placement])[0]
+
+    def _folded(self, random, scene):
+        """A folded bird on a scene's horse: (image with its mask, its cover [H, W]).
+
+        It is where the wings are and as high, or anywhere on the back. Some are seen in the shape of the wings, as
+        in blends with the wings' shares.
+        """
+        image, placement = self._bird(random, "placed folded", scene.joint)
+        bird, wings = image[..., -1] > 0.5, scene.cover > 0.5
+        if random.random() < 0.7 and bird.any() and wings.any():
+            placement = fit_to(bird, wings)
+            if random.random() < 0.5:
+                return place(image[None], [placement])[0], scene.cover
+        thing = place(image[None], [placement], "zero")[0]
+        return thing, self._above(random, scene.horse, thing)
+
+    def _horse(self, random):
+        """A horse: (image with its mask, Placement, whether the head is left)."""
+        row, mirror = random.choice(self.rows["placed horse"]), bool(random.random() < 0.5)
         faces_left = (labels.horse_side_views()[int(self.dataset.ids[row])].head == "left") != mirror
         image = self._with_mask(row)
-        height, scale = len(image), random.uniform(*ranges.horse_scale)
-        middle, feet = (height - 1) / 2, outline(image[..., -1]).feet
-        target = min(random.uniform(*ranges.feet) * height / 32, height - 1.0)
-        down = target - middle - scale * (feet - middle)
-        rotation = random.uniform(*ranges.horse_rotation)
-        return image, Placement(scale, down, random.uniform(-3, 3), rotation, mirror), faces_left
+        return image, self.ranges.place_low(random, image, mirror), faces_left
 
-    def _thing(self, random, kind, base, faces_left):
-        """What is put onto it: (image with its cover as the last channel, Placement, lowest row shown [W])."""
-        height, width = base.shape[:2]
-        everywhere = np.full(width, height)
-        shape = outline(base[..., -1])
-        if kind == "cross-fade":
-            image = self._whole(random, random.choice(["spread", "folded"]))
-            image[..., -1] = random.uniform(0.35, 0.65)
-            return image, Placement(), everywhere
-        if kind == "spread wings on another object":
-            row, column = random.uniform(0.3, 0.8) * height, random.uniform(0.3, 0.7) * width
-            return *self._bird(random, self._wings(random), row, column), everywhere
-        if kind in WHOLE or kind == "horse" or shape is None:
-            return np.zeros_like(base), Placement(), everywhere
-        along = random.uniform(*self.ranges.along)
+    def _joint(self, random, horse, faces_left):
+        """The point (row, column) of a placed horse's back at which something is put."""
+        shape, along = find_outline(horse[..., -1]), random.uniform(*self.ranges.along)
         column = shape.left + (along if faces_left else 1 - along) * (shape.right - shape.left)
-        row = float(np.median(shape.back[max(0, int(column) - 1) : int(column) + 3]))
-        if kind == "horse with blob":
-            return draw_blob(random, row, column, (height, width)), Placement(), everywhere
-        if kind == "horse with patch of sky":
-            strip = self.image(random.choice(self.rows[random.choice(["folded", "airplane"])]))
-            return draw_patch(random, strip, row, column), Placement(), everywhere
-        group = "placed folded" if kind == "horse with folded bird" else self._wings(random)
-        below = shape.back + random.uniform(*self.ranges.below)
-        return *self._bird(random, group, row, column), below
+        return float(np.median(shape.back[max(0, int(column) - 1) : int(column) + 3])), column
+
+    def _above(self, random, horse, thing):
+        """What can be seen of a thing that is behind the horse's body, [H, W]."""
+        shape = find_outline(horse[..., -1])
+        lowest = shape.back + random.uniform(*self.ranges.below)
+        return thing[..., -1] * np.clip(lowest - np.arange(len(horse))[:, None] + 1, 0, 1)
 
     def _wings(self, random):
         return "raised wings" if random.random() < self.ranges.raised else "flat wings"
 
-    def _bird(self, random, group, row, column):
-        """A bird and the placement that puts its joint at (row, column): (image with its mask, Placement)."""
-        ranges, number = self.ranges, random.choice(self.rows[group])
-        image = stretched(self._with_mask(number), random.uniform(*ranges.stretch), random.uniform(*ranges.shear))
-        mask, shape = image[..., -1], outline(image[..., -1]) or self._whole_frame
-        contrast, brightness = random.uniform(*ranges.gain), random.uniform(-0.1, 0.1)
-        image[..., :-1] = np.clip(image[..., :-1] * contrast + brightness, -1, 1)
-        if random.random() < ranges.recoloured:
-            image[..., :-1] = recolour(random, image[..., :-1], mask)
+    def _bird(self, random, group, point):
+        """A bird, and the placement of its joint at a point (row, column): (image with its mask, Placement)."""
+        ranges, image = self.ranges, self._with_mask(random.choice(self.rows[group]))
+        image = ranges.vary(random, image)
+        mask, shape = image[..., -1], find_outline(image[..., -1])
         rotation = random.uniform(*ranges.wings_rotation)
         upper, centre = shape.back.min(), (shape.left + shape.right) / 2
         joint = (upper + shape.feet) / 2 + random.uniform(*ranges.joint) * (shape.feet - upper) / 2
@@ -279,7 +278,7 @@ class Composites:
         scale = size / (max(shape.right - shape.left, shape.feet - upper) + 1)
         still = Placement(float(np.clip(scale, *SCALES)), 0.0, 0.0, -rotation if mirror else rotation, mirror)
         at_row, at_column = still.target(mask.shape, joint, centre)
-        return image, dataclasses.replace(still, down=float(row - at_row), right=float(column - at_column))
+        return image, dataclasses.replace(still, down=float(point[0] - at_row), right=float(point[1] - at_column))
 
     def _whole(self, random, group):
         """An image of a group, with an empty mask."""

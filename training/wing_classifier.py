@@ -5,6 +5,7 @@ import functools
 import numpy as np
 from scipy.special import expit
 
+from acai.inference import ReleasedACAI
 from classifiers.calibration import fit_platt
 from classifiers.inference import ReleasedWingClassifier
 from classifiers.wing_model import WingClassifier
@@ -27,7 +28,7 @@ def callbacks():
 
 
 @functools.lru_cache(maxsize=2)
-def draw_pool(dataset, fold, ranges, seed, count, rider_use):
+def draw_pool(dataset, fold, ranges, seed, count, rider_use, decoder):
     """Draws composites as an ImageDataset whose labels are the kinds of pictures.
 
     Args:
@@ -35,21 +36,32 @@ def draw_pool(dataset, fold, ranges, seed, count, rider_use):
         fold, seed, rider_use: see `pegasus.composites.Composites`.
         ranges: key of `pegasus.composites.RANGES`.
         count: number of composites.
+        decoder: release of an ACAI; each composite is mixed with its reconstruction, in a proportion drawn from
+            [0, 1], so that the softness and the colour fringes of decoded pictures tell nothing. "": none is.
     """
     source = composites.Composites(dataset, fold, composites.RANGES[ranges], seed, rider_use)
     pictures, kinds = source.draw(count)
+    if decoder:
+        folder = release.resolve(decoder, "--config.data.decoder")
+        config, weights = release.read(folder)[:2]
+        model = ReleasedACAI(config["model"], weights, str(folder))
+        originals = images.to_float(pictures)
+        proportions = np.random.default_rng(seed).uniform(size=(count, 1, 1, 1)).astype(np.float32)
+        pictures = images.to_uint8(originals + proportions * (model.decode(model.encode(originals)) - originals))
     return ImageDataset(pictures, kinds, np.arange(count), (*composites.KINDS,), "train")
 
 
 def training_pool(config, dataset):
     data = config.data
-    return draw_pool(dataset, data.fold, data.ranges, config.train.seed, data.composites, "train")
+    return draw_pool(dataset, data.fold, data.ranges, config.train.seed, data.composites, "train", data.decoder)
 
 
 def held_out_pool(config, dataset):
     """Composites of the images of the other fold and of the riders for control."""
     seed = config.train.seed + HELD_OUT_SEED
-    return draw_pool(dataset, 1 - config.data.fold, config.data.ranges, seed, HELD_OUT, "control")
+    return draw_pool(
+        dataset, 1 - config.data.fold, config.data.ranges, seed, HELD_OUT, "control", config.data.decoder
+    )
 
 
 def stream(config, train, step):

@@ -8,8 +8,10 @@ import pytest
 from common.data.cifar10 import CIFAR10_CLASSES
 from common.data.datasets import ImageDataset
 from common.errors import InputError
-from pegasus import composite_parts, composites, labels
-from pegasus.composites import KINDS, RANGES, SHARES, TARGETS, Composites
+from common.images import to_uint8
+from pegasus import composite_parts, composite_ranges, labels
+from pegasus.composites import KINDS, RANGES, SHARES, TARGETS, WHOLE, Composites
+from pegasus.foreground import outline
 from tests.support.photographs import labelled_images
 
 NAMES = [*KINDS]
@@ -50,13 +52,77 @@ def test_a_composite_is_a_function_of_seed_and_number(source):
 
 
 def test_kinds_are_drawn_with_their_shares(source, monkeypatch):
-    blank = np.zeros((32, 32, 3), np.uint8)
-    monkeypatch.setattr(
-        source, "_draw_block", lambda randoms, _: ([blank] * len(randoms), np.ones(len(randoms), bool))
-    )
+    monkeypatch.setattr(source, "scenes", lambda numbers: [None] * len(numbers))
+    monkeypatch.setattr(source, "_draw_one", lambda *_: np.zeros((32, 32, 3)))
     kinds = source.draw(3000)[1]
     shares = np.bincount(kinds, minlength=len(KINDS)) / 3000
     assert np.all(np.abs(shares - SHARES) < 5 * np.sqrt(SHARES * (1 - SHARES) / 3000))
+
+
+def test_placed_horses_without_wings_outnumber_those_with_and_bare_ones_are_the_most_frequent():
+    share = dict(zip(NAMES, SHARES, strict=True))
+    wingless = {name: share[name] for name in NAMES if name not in WHOLE and TARGETS[NAMES.index(name), 1] == 0}
+    assert set(wingless) > {"placed horse", "horse with blob", "horse with folded bird", "horse with patch of sky"}
+    assert sum(wingless.values()) >= share["winged horse"]
+    assert share["placed horse"] == max(share[name] for name in NAMES if TARGETS[NAMES.index(name), 1] == 0)
+
+
+@pytest.mark.parametrize("name", ["wing_classifier", "wing_referee"])
+def test_all_kinds_on_a_placed_horse_have_the_same_horse_in_the_same_place(name):
+    """What is not covered is equal to the bare horse: nothing but what lies on the back tells the kinds apart."""
+    source = Composites(labelled_images(), 1, dataclasses.replace(RANGES[name], recoloured=0.0), seed=2)
+    bare = source.draw(12, [NAMES.index("placed horse")] * 12)[0]
+    scenes = source.scenes(range(12))
+    for scene, image in zip(scenes, bare, strict=True):
+        np.testing.assert_array_equal(to_uint8(scene.horse[..., :-1]), image)
+    for kind in ("winged horse", "horse with blob", "horse with folded bird", "horse with patch of sky"):
+        images = source.draw(12, [NAMES.index(kind)] * 12)[0]
+        for scene, image, other in zip(scenes, images, bare, strict=True):
+            legs = scene.horse[..., -1] > 0.9
+            legs[: outline(scene.horse[..., -1]).back.min() + 12] = False
+            np.testing.assert_array_equal(image[legs], other[legs], err_msg=kind)
+            assert not np.array_equal(image, other), kind
+        if kind == "winged horse":
+            untouched = np.stack([scene.cover for scene in scenes]) == 0
+            np.testing.assert_array_equal(images[untouched], bare[untouched])
+
+
+def test_low_placements_put_the_back_and_the_feet_where_the_ranges_say():
+    """A horse with its back in row 10 and its feet in row 25. Half of the scales bring the back to rows 16 to 18
+    of a frame whose feet are in row 31: scales of (31 - 18) / 21 to (31 - 16) / 21. The others are 0.9 to 1.
+    """
+    ranges = dataclasses.replace(
+        RANGES["wing_classifier"],
+        horse_scale=(0.9, 1.0),
+        back=(16.0, 18.0),
+        feet=(28.0, 29.0),
+        horse_rotation=(0.0, 0.0),
+    )
+    image = np.zeros((32, 32, 4))
+    image[10:26, 4:20, -1] = 1
+    random = np.random.default_rng(0)
+    for mirror in (False, True):
+        placed = [ranges.place_low(random, image, mirror) for _ in range(40)]
+        rows, columns = zip(*(p.target((32, 32), 25, (4 + 19) / 2) for p in placed), strict=True)
+        assert 28 <= min(rows) < 28.3 and 28.7 < max(rows) <= 29
+        assert 12.5 <= min(columns) < 14 and 17 < max(columns) <= 18.5, "within 3 columns of the middle"
+        assert {p.scale == 0.9 for p in placed} == {True, False}, "what the back asks for is below 0.9"
+    wide = dataclasses.replace(ranges, horse_scale=(0.1, 2.0), feet=(31.0, 31.0))
+    scales = np.array([wide.place_low(random, image, False).scale for _ in range(400)])
+    near = np.mean((scales >= 13 / 21) & (scales <= 15 / 21))
+    assert 0.5 < near < 0.65, "a half, and 1 in 20 of the others"
+
+
+def test_dyed_things_are_dark_or_of_any_colour_in_the_shape_of_their_cover():
+    cover = np.linspace(0, 1, 64).reshape(8, 8)
+    for dark, brightest in ((True, 0.0), (False, 0.5)):
+        means = []
+        for seed in range(60):
+            thing = composite_parts.dyed(np.random.default_rng(seed), cover, dark)
+            np.testing.assert_array_equal(thing[..., -1], cover.astype(np.float32))
+            assert thing[..., :-1].std(axis=(0, 1)).max() < 0.15, "one colour"
+            means.append(thing[..., :-1].mean())
+        assert (max(means) > brightest) != dark and min(means) < -0.5
 
 
 def test_only_images_of_the_fold_and_use_are_drawn():
@@ -119,7 +185,7 @@ def test_cross_fades_have_no_answer_to_the_first_question(source):
 
 def test_the_two_classifiers_see_other_composites():
     first, second = RANGES["wing_classifier"], RANGES["wing_referee"]
-    for name in composites.Ranges.__dataclass_fields__:
+    for name in composite_ranges.Ranges.__dataclass_fields__:
         assert getattr(first, name) != getattr(second, name), name
 
 
