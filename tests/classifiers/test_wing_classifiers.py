@@ -9,12 +9,17 @@ import tensorflow as tf
 from scipy import ndimage
 from scipy.special import expit
 
+from acai.inference import ReleasedACAI
 from classifiers import augmentation
 from classifiers.calibration import fit_platt
 from classifiers.inference import ReleasedWingClassifier
 from classifiers.model import Classifier
 from classifiers.wing_model import WingClassifier
+from common import release
 from common.errors import InputError
+from common.images import to_float
+from tests.support.photographs import labelled_images
+from training import wing_classifier as wing_training
 
 TARGETS = [(1, 1), (1, 0), (np.nan, 0)]
 SMALL = dict(width=16, channels=(2, 3, 4))
@@ -197,3 +202,21 @@ def test_logits_are_those_of_unmirrored_images_and_differentiable_in_a_function(
 def test_pictures_of_another_width_are_refused():
     with pytest.raises(InputError, match="multiple of 16 pixels.*24 pixels"):
         released()[1].probabilities(np.zeros((1, 24, 24, 3), np.float32))
+
+
+# Composites
+
+
+def test_composites_are_mixed_with_their_reconstructions():
+    """Each lies on the line from the composite to its reconstruction, at a place of its own in [0, 1]."""
+    arguments = labelled_images(), 0, "wing_classifier", 5, 12, "train"
+    plain, mixed = (wing_training.draw_pool(*arguments, decoder) for decoder in ("", "acai_small_1024"))
+    np.testing.assert_array_equal(plain.labels, mixed.labels)
+    config, weights = release.read(release.resolve("acai_small_1024"))[:2]
+    model, originals = ReleasedACAI(config["model"], weights, "a test"), to_float(plain.images)
+    changes = model.decode(model.encode(originals)) - originals
+    unclipped = np.abs(to_float(mixed.images)) < 0.99
+    moved, changes = unclipped * (to_float(mixed.images) - originals), unclipped * changes
+    places = (moved * changes).sum((1, 2, 3)) / np.square(changes).sum((1, 2, 3))
+    assert -0.02 <= places.min() < 0.3 and 0.7 < places.max() <= 1.02
+    np.testing.assert_allclose(moved, places[:, None, None, None] * changes, atol=0.02)
