@@ -6,28 +6,42 @@ Each function takes what a `pegasus.search.SearchResult` holds and gives picture
 import numpy as np
 
 from pegasus.blending import blend_cells
+from pegasus.candidates import cell_shares
 from pegasus.foreground import smooth
 from pegasus.placement import Placement, place
 
 BLOB = -0.75  # colour of a dark blob
 
 
-def decode_with(model, result, second):
-    """Decodes the result's blends with other images in place of the placed birds.
+def decode_with(model, result, second, masks):
+    """Blends the placed horses with other images than the placed birds, by the cells of other masks.
 
     Args:
         model: acai.inference.ReleasedACAI.
         result: pegasus.search.SearchResult with its composition.
         second: float32 [N, H, W, C].
+        masks: what of these shall be seen, float [N, H, W].
     """
-    shares = np.array([blend["shares"] for blend in result.blends])
-    latents = blend_cells(model.encode(result.composition.first), model.encode(second), shares)
-    return np.clip(model.decode(latents), -1, 1)
+    first = result.composition.first
+    latents = [model.encode(images) for images in (first, second)]
+    shares = cell_shares(masks, latents[0].shape[1:3])
+    return np.clip(model.decode(blend_cells(*latents, shares)), -1, 1)
 
 
 def with_dark_blobs(model, result):
-    """A dark, smooth blob of the wings' shape is in their place."""
-    return decode_with(model, result, cover(result.composition, np.full_like(result.composition.first, BLOB)))
+    """A dark, round blob with the area of the wings is in their place: its lower end is theirs."""
+    masks = np.stack([draw_disc(wings > 0.5) for wings in result.composition.wings])
+    second = (1 - masks[..., None]) * result.composition.first + masks[..., None] * BLOB
+    return decode_with(model, result, second, masks)
+
+
+def draw_disc(mask):
+    """A disc float32 [H, W] with soft edges, and with the area, the lower end and the middle column of a mask."""
+    rows, columns = np.nonzero(mask)
+    radius = np.sqrt(len(rows) / np.pi)
+    down, right = np.mgrid[: mask.shape[0], : mask.shape[1]]
+    distance = np.hypot(down - (rows.max() + 0.5 - radius), right - columns.mean())
+    return np.clip(radius + 0.5 - distance, 0, 1).astype(np.float32)
 
 
 def with_folded_birds(model, result, images, masks):
@@ -41,7 +55,8 @@ def with_folded_birds(model, result, images, masks):
     placements = [
         fit_to(mask > 0.5, wings > 0.5) for mask, wings in zip(masks, result.composition.wings, strict=True)
     ]
-    return decode_with(model, result, place(images, placements))
+    placed = place(np.asarray(masks)[..., None], placements, "zero")[..., 0]
+    return decode_with(model, result, place(images, placements), placed)
 
 
 def fit_to(mask, wings):
@@ -54,11 +69,6 @@ def fit_to(mask, wings):
 
 
 def collages(result):
-    """The placed photographs, joined at the pixels."""
-    return cover(result.composition, result.composition.second)
-
-
-def cover(composition, images):
-    """Puts images over the placed horses where the wings are, with soft edges."""
-    shares = np.stack([smooth(wings) for wings in composition.wings])[..., None]
-    return (1 - shares) * composition.first + shares * images
+    """The placed photographs, joined at the pixels with soft edges."""
+    shares = np.stack([smooth(wings) for wings in result.composition.wings])[..., None]
+    return (1 - shares) * result.composition.first + shares * result.composition.second

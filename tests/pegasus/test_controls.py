@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from pegasus import controls, search
+from pegasus.candidates import cell_shares
 from pegasus.search_config import PlacedSearch
 from tests.pegasus.winged_horses import MODEL, LightClassifier, make_parents, paint
 
@@ -19,10 +20,20 @@ def mean_inside(pictures, masks):
 
 def test_dark_blobs_have_the_wings_places(result):
     pictures, wings = controls.with_dark_blobs(MODEL, result), result.composition.wings
-    assert mean_inside(pictures, wings).max() < -0.3
-    shares = np.array([blend["shares"] for blend in result.blends])
-    elsewhere = np.kron(shares == 0, np.ones((4, 4), bool))
+    discs = np.stack([controls.draw_disc(mask > 0.5) for mask in wings])
+    assert mean_inside(pictures, discs).max() < -0.3
+    elsewhere = np.kron(cell_shares(discs, (8, 8)) == 0, np.ones((4, 4), bool))
     np.testing.assert_allclose(pictures[elsewhere], result.composition.first[elsewhere], atol=1e-5)
+
+
+def test_a_disc_has_the_area_the_lower_end_and_the_middle_of_a_mask():
+    mask = np.zeros((32, 32), bool)
+    mask[10:20, 4:20] = True  # 160 pixels: a radius of 7.1
+    disc = controls.draw_disc(mask)
+    assert disc.sum() == pytest.approx(160, rel=0.03)
+    rows, columns = np.nonzero(disc > 0.5)
+    assert rows.max() == 19 and columns.mean() == pytest.approx(11.5)
+    assert np.ptp(rows) == pytest.approx(np.ptp(columns), abs=1)
 
 
 def test_collages_are_the_photographs_at_the_pixels(result):
@@ -43,6 +54,6 @@ def test_folded_birds_are_as_high_as_the_wings_and_on_the_back(result):
         assert placement.scale == pytest.approx((np.ptp(wing_rows) + 1) / 10)
     birds = np.stack([paint(mask, colour=(0.9, -0.9, -0.9))] * 4)
     pictures = controls.with_folded_birds(MODEL, result, birds, np.stack([mask] * 4))
-    strong = np.kron(np.array([blend["shares"] for blend in result.blends]) == 1, np.ones((4, 4), bool))
-    red = pictures[..., 0] - pictures[..., 1] > 1
-    assert np.mean(red[strong]) > 0.3 and np.mean(red[~strong]) < 0.1
+    red = np.sum(pictures[..., 0] - pictures[..., 1] > 1, axis=(1, 2))
+    heights = [np.ptp(np.nonzero(wings > 0.5)[0]) + 1 for wings in result.composition.wings]
+    np.testing.assert_allclose(red, [90 * (height / 10) ** 2 for height in heights], rtol=0.2)
