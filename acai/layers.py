@@ -2,6 +2,8 @@
 
 import keras
 
+from common.backend.convolution import convolve_transposed
+
 SLOPE = 0.2  # of all leaky ReLUs
 
 
@@ -33,7 +35,7 @@ class UpsampleThenConv2D(keras.layers.Layer):
         transposed = keras.ops.transpose(keras.ops.flip(self.kernel, (0, 1)), (0, 1, 3, 2))  # [3, 3, filters, C]
         shifts = [((row, 1 - row), (column, 1 - column), (0, 0), (0, 0)) for row in (0, 1) for column in (0, 1)]
         kernel = sum(keras.ops.pad(transposed, shift) for shift in shifts)  # [4, 4, filters, C]
-        return keras.ops.conv_transpose(inputs, kernel, strides=2, padding="same") + self.bias
+        return convolve_transposed(inputs, kernel, 2) + self.bias
 
     def compute_output_shape(self, shape):
         return (shape[0], 2 * shape[1], 2 * shape[2], self.filters)

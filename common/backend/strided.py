@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from common.backend import compiler, winograd
+from common.backend.convolution import convolve, convolve_transposed
 
 SIZE, STRIDE = 4, 2
 FEW = 16  # channels of the images below which folding pays
@@ -43,7 +44,7 @@ def down(images, kernel):
         return tf.nn.conv2d(squares, fold_kernel(kernel), 1, "VALID")
     if winograd_pays(kernel):
         return winograd.down(images, kernel)
-    return tf.nn.conv2d(images, kernel, STRIDE, "SAME")
+    return convolve(images, kernel, STRIDE)
 
 
 def up(maps, kernel):
@@ -58,7 +59,7 @@ def up(maps, kernel):
         return images[:, 1:-1, 1:-1]
     if winograd_pays(kernel):
         return winograd.up(maps, kernel)
-    return tf.nn.conv2d_transpose(maps, kernel, (count, STRIDE * rows, STRIDE * columns, few), STRIDE)
+    return convolve_transposed(maps, kernel, STRIDE)
 
 
 def winograd_pays(kernel):

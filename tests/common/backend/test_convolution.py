@@ -1,4 +1,4 @@
-"""The convolution with a convolutional kernel gradient, against TensorFlow's and Keras's own."""
+"""Convolutions with kernel gradients by matrix products, against TensorFlow's and Keras's own."""
 
 import keras
 import numpy as np
@@ -8,46 +8,68 @@ import tensorflow as tf
 from common.backend import compiler, convolution
 from tests.support.plain_networks import noise, random_weights
 
-SIZES = {  # inputs and kernel
-    "one group": ((3, 4, 4, 5), (3, 3, 5, 6)),
-    "two groups": ((16, 16, 32, 2), (3, 3, 2, 3)),
-    "not square": ((2, 5, 7, 3), (3, 5, 3, 4)),
-    "1x1": ((2, 3, 3, 3), (1, 1, 3, 2)),
+SIZES = {  # inputs, kernel and stride
+    "3x3": ((3, 4, 4, 5), (3, 3, 5, 6), 1),
+    "neither map nor kernel square": ((2, 5, 7, 3), (3, 5, 3, 4), 1),
+    "1x1": ((2, 3, 3, 3), (1, 1, 3, 2), 1),
+    "4x4 with stride 2": ((2, 4, 6, 3), (4, 4, 3, 5), 2),
+    "9x3 with stride 3": ((2, 6, 3, 2), (9, 3, 2, 3), 3),
 }
 
 
-def draws(name, dtype="float64"):
-    rng = np.random.default_rng(0)
-    return [tf.constant(rng.normal(size=shape), dtype) for shape in SIZES[name]]
+@pytest.fixture
+def products_in_float64(monkeypatch):
+    monkeypatch.setattr(convolution, "MIN_CHANNELS", {"float64": 1})
+    monkeypatch.setattr(compiler, "targets_onednn", lambda: True)
 
 
-def plain(inputs, kernel):
-    return tf.nn.conv2d(inputs, kernel, 1, "SAME")
+def draws(name, transposed=False):
+    """Inputs and a kernel, float64, and the stride."""
+    rng, (shape, kernel_shape, stride) = np.random.default_rng(0), SIZES[name]
+    if transposed:
+        shape = (shape[0], shape[1] // stride, shape[2] // stride, kernel_shape[3])
+    return [tf.constant(rng.normal(size=shape)) for shape in (shape, kernel_shape)], stride
 
 
-def outputs_and_gradients(function, inputs, kernel):
+def plain(inputs, kernel, stride):
+    return tf.nn.conv2d(inputs, kernel, stride, "SAME")
+
+
+def plain_transposed(inputs, kernel, stride):
+    rows, columns = (stride * size for size in inputs.shape[1:3])
+    return tf.nn.conv2d_transpose(inputs, kernel, (inputs.shape[0], rows, columns, kernel.shape[2]), stride)
+
+
+def outputs_and_gradients(function, inputs, kernel, stride):
     with tf.GradientTape() as tape:
         tape.watch([inputs, kernel])
-        outputs = function(inputs, kernel)
+        outputs = function(inputs, kernel, stride)
         loss = tf.reduce_sum(tf.sin(outputs))
     return [outputs, *tape.gradient(loss, [inputs, kernel])]
 
 
-def penalty_gradients(function, inputs, kernel):
+def penalty_gradients(function, inputs, kernel, stride):
     with tf.GradientTape() as tape:
         tape.watch([inputs, kernel])
-        penalty = sum(tf.reduce_sum(g**3) for g in outputs_and_gradients(function, inputs, kernel)[1:])
+        penalty = sum(tf.reduce_sum(g**3) for g in outputs_and_gradients(function, inputs, kernel, stride)[1:])
     return tape.gradient(penalty, [inputs, kernel])
 
 
+@pytest.mark.usefixtures("products_in_float64")
 @pytest.mark.parametrize("compute", [outputs_and_gradients, penalty_gradients])
 @pytest.mark.parametrize("name", SIZES)
-def test_convolve_equals_tensorflow_up_to_second_derivatives(name, compute):
-    pair = draws(name)
-    for value, expected in zip(compute(convolution.convolve, *pair), compute(plain, *pair), strict=True):
-        np.testing.assert_allclose(value, expected, rtol=1e-9, atol=1e-9 * np.abs(expected).max())
+@pytest.mark.parametrize(
+    ("function", "expected"),
+    [(convolution.convolve, plain), (convolution.convolve_transposed, plain_transposed)],
+    ids=["down", "up"],
+)
+def test_convolutions_equal_tensorflow_up_to_second_derivatives(function, expected, name, compute):
+    pair, stride = draws(name, transposed=expected is plain_transposed)
+    for value, right in zip(compute(function, *pair, stride), compute(expected, *pair, stride), strict=True):
+        np.testing.assert_allclose(value, right, rtol=1e-9, atol=1e-9 * np.abs(right).max())
 
 
+@pytest.mark.usefixtures("products_in_float64")
 def test_kernel_gradient_matches_a_hand_computed_case():
     """One input pixel of 2 at row 1, column 0, and one output's gradient of 3 at row 0, column 1."""
     inputs = 2 * tf.reshape(tf.one_hot(3, 9, dtype="float64"), (1, 3, 3, 1))
@@ -61,51 +83,22 @@ def test_kernel_gradient_matches_a_hand_computed_case():
 
 
 @pytest.mark.parametrize(
-    ("shape", "expected"),
+    ("dtype", "channels", "filters", "expected"),
     [
-        ((64, 8, 8), 1),
-        ((128, 8, 8), 2),  # 64 images of 64 positions are 4,096
-        ((32, 16, 16), 2),
-        ((64, 32, 32), 8),  # 8 images at least
-        ((48, 32, 16), 6),
-        ((60, 32, 32), 1),  # not a multiple of 8
-        ((4, 32, 32), 1),
-        ((None, 32, 32), 1),
+        ("float32", 32, 32, True),
+        ("float32", 31, 64, False),
+        ("float32", 64, 31, False),
+        ("bfloat16", 64, 64, True),
+        ("bfloat16", 64, 63, False),
+        ("float16", 512, 512, False),
     ],
 )
-def test_images_are_split_into_equal_groups(shape, expected):
-    assert convolution.num_groups((*shape, 3)) == expected
-
-
-def test_the_longer_side_of_a_map_decides():
-    kernel = (3, 3, 16, 16)
-    assert convolution.convolve_pays((64, 8, 8, 16), kernel)
-    assert not convolution.convolve_pays((64, 4, 9, 16), kernel) and not convolution.convolve_pays(
-        (64, 9, 4, 16), kernel
-    )
-
-
-@pytest.mark.parametrize(
-    ("batch", "width", "channels", "filters", "expected"),
-    [
-        (64, 8, 3, 16, True),
-        (64, 8, 64, 15, False),
-        (None, 4, 64, 16, True),
-        (64, 9, 64, 16, False),
-        (64, 16, 32, 32, True),
-        (64, 9, 32, 32, False),  # 50 images are 4,050 positions: no even groups
-        (64, 32, 31, 64, False),
-        (64, 32, 64, 64, True),
-        (None, 32, 64, 64, False),
-        (64, 33, 64, 64, False),
-        (64, 4, 64, 16, True),
-        (60, 32, 64, 64, False),  # no groups of 8
-        (4, 32, 64, 64, True),
-    ],
-)
-def test_convolve_pays_for_these_shapes(batch, width, channels, filters, expected):
-    kernel = (3, 3, channels, filters)
-    assert convolution.convolve_pays((batch, width, width, channels), kernel) is expected
+def test_products_pay_for_many_channels_without_xla(dtype, channels, filters, expected, monkeypatch):
+    kernel = tf.zeros((3, 3, channels, filters), dtype)
+    monkeypatch.setattr(compiler, "targets_onednn", lambda: True)
+    assert convolution.products_pay(kernel) is expected
+    monkeypatch.setattr(compiler, "targets_onednn", lambda: False)
+    assert not convolution.products_pay(kernel)
 
 
 def operations(layer, inputs, compiled=False):
@@ -121,24 +114,26 @@ def operations(layer, inputs, compiled=False):
     return {operation.type for operation in step.get_concrete_function().graph.get_operations()}
 
 
-def test_layer_uses_convolve_only_in_float32_on_a_cpu_without_xla(monkeypatch):
-    keras_gradient, inputs = "Conv2DBackpropFilter", tf.constant(noise(16, 8, 8, 3))
-    assert keras_gradient not in operations(convolution.Conv2D(16, 3, padding="same"), inputs)
-    assert keras_gradient not in operations(
-        convolution.Conv2D(32, 3, padding="same"), tf.constant(noise(8, 32, 32, 32))
-    )
-    assert keras_gradient in operations(convolution.Conv2D(15, 3, padding="same"), inputs)
-    assert keras_gradient in operations(convolution.Conv2D(16, 3), inputs)
-    assert keras_gradient in operations(convolution.Conv2D(16, 3, strides=2, padding="same"), inputs)
-    assert keras_gradient in operations(convolution.Conv2D(16, 3, padding="same", dtype="mixed_bfloat16"), inputs)
-    assert keras_gradient in operations(convolution.Conv2D(16, 3, padding="same"), inputs, compiled=True)
+def test_layer_uses_products_where_they_pay(monkeypatch):
+    inputs = tf.constant(noise(2, 8, 8, 64))
+
+    def has_products(filters, size=3, padding="same", compiled=False, **options):
+        layer = convolution.Conv2D(filters, size, padding=padding, **options)
+        return "Conv2DBackpropFilter" not in operations(layer, inputs, compiled)
+
+    monkeypatch.setattr(compiler, "has_onednn", lambda: True)
+    assert has_products(32) and has_products(64, dtype="mixed_bfloat16")
+    assert not has_products(31) and not has_products(63, dtype="mixed_bfloat16")
+    assert not has_products(64, dtype="mixed_float16")
+    assert not has_products(32, padding="valid") and not has_products(32, strides=2) and not has_products(32, 4)
+    assert not has_products(32, compiled=True)
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: ["gpu"])
-    assert keras_gradient in operations(convolution.Conv2D(16, 3, padding="same"), inputs)
+    assert not has_products(32)
 
 
 def test_layer_equals_keras_conv2d():
-    layer, keras_layer = (c.Conv2D(16, 3, padding="same") for c in (convolution, keras.layers))
-    inputs = tf.constant(noise(4, 8, 8, 3))
+    layer, keras_layer = (c.Conv2D(32, 3, padding="same") for c in (convolution, keras.layers))
+    inputs = tf.constant(noise(4, 8, 8, 32))
     layer.build(inputs.shape), keras_layer.build(inputs.shape)
     keras_layer.set_weights(random_weights(layer, seed=8))
 
