@@ -7,9 +7,15 @@ After a burn-in it alternates blocks of steps with one large convolution of the 
 images/s, the share of time spent waiting for data, and GFLOP/s compared with the convolution's. A block is one
 step on a CPU and 50 on a GPU, where only reading a result waits for the device. FLOPs are those of the algorithm
 with direct convolutions, so faster ways of computing them increase the GFLOP/s.
+
+--peer="python step_of_another_library.py" also runs that command, once before and once after, and prints the
+ratio. It must print "... N images/s". Under mixed_bfloat16 it gets the flag --bfloat16.
 """
 
+import re
+import shlex
 import statistics
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -40,6 +46,7 @@ flags.DEFINE_bool("augment", True, "use the augmentation of a GAN's variant")
 flags.DEFINE_integer("towers", 0, "parts of ACAI's batch that run side by side; 0: as in training")
 flags.DEFINE_string("precision", "float32", "Keras dtype policy; auto: as in training")
 flags.DEFINE_enum("jit_compile", "auto", compiler.CHOICES, "compile the step with XLA; auto: as in training")
+flags.DEFINE_string("peer", None, "command that times the same step in another library")
 FLAGS = flags.FLAGS
 WIDTH, CHANNELS = 32, 256  # of the large convolution
 CONVOLUTION_SECONDS = 20  # limit with and without XLA, because float16 without XLA is very slow on a CPU
@@ -57,11 +64,12 @@ def main():
     from training import loop
 
     policy = precision.resolve(FLAGS.precision)
+    peer = [run_peer(policy)] if FLAGS.peer else []
     precision.set_tensor_float_32(policy)
     images = noise_images(10_000)
     model, name, flops = acai(policy) if FLAGS.model == "acai" else gan(images, policy)
     parts = towers.resolve(FLAGS.towers, FLAGS.batch) if FLAGS.model == "acai" else 1
-    compiled = compiler.resolve_for(model, FLAGS.jit_compile)
+    compiled, _ = compiler.resolve_for(model, FLAGS.jit_compile)
     step, strategy = loop.compile_step(model, compiled, towers=parts), distribution.make_strategy("default")
     stream = batches.batches(images, FLAGS.batch, seed=0, flip=True)
     stream = iter(distribution.prefetch_to_device(strategy, stream))
@@ -98,6 +106,17 @@ def main():
         f"{reached:.0f} GFLOP/s = {reached / most[True]:.0%} of a large {dtype.name} convolution's "
         f"{most[True]:.0f} with XLA, {reached / most[False]:.0%} of its {most[False]:.0f} without"
     )
+    if peer:
+        peer.append(run_peer(policy))
+        ratio = FLAGS.batch / seconds / statistics.mean(peer)
+        print(f"{ratio:.2f} times the peer's {peer[0]:.1f} before and {peer[1]:.1f} after, {policy}")
+
+
+def run_peer(policy):
+    """Runs the command of --peer with a policy; returns the images per second that it prints."""
+    words = shlex.split(FLAGS.peer) + ["--bfloat16"] * (policy == "mixed_bfloat16")
+    printed = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    return float(re.findall(r"([\d.]+) images/s", printed)[-1])
 
 
 def acai(policy):
@@ -191,7 +210,7 @@ def gan_flops(model):
     """
     generator, _ = network_flops(model.generator)
     discriminator, first = network_flops(model.discriminator)
-    flops = generator + 2 * (3 * discriminator - first) + 4 * discriminator * bool(model.gradient_penalty)
+    flops = generator + 2 * (3 * discriminator - first) + 4 * discriminator * bool(model.penalties)
     return flops + (2 * generator + 2 * discriminator) / model.critic_steps
 
 

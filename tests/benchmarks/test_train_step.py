@@ -36,3 +36,18 @@ def test_it_prints_what_it_measured(words, begins, type_of_convolution):
     found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
     assert found.returncode == 0, found.stderr
     assert found.stdout.startswith(begins) and re.match(LINE.format(type_of_convolution), found.stdout)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("precision", "rate"), [("float32", 2.0), ("mixed_bfloat16", 8.0)])
+def test_it_compares_with_a_peer_of_the_same_precision(precision, rate, tmp_path):
+    """The peer claims 8 images/s if it is asked for bfloat16, else 2."""
+    script = tmp_path / "peer.py"
+    script.write_text('import sys\nprint("3 layers:", 8.0 if "--bfloat16" in sys.argv else 2.0, "images/s")\n')
+    flags = ["--batch=8", "--steps=1", "--depth=2", f"--precision={precision}"]
+    command = [sys.executable, "benchmarks/train_step.py", *flags, f"--peer={sys.executable} {script}"]
+    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
+    measured, compared = found.stdout.splitlines()
+    ours = float(re.search(r"([\d.]+) images/s", measured)[1])
+    assert compared.endswith(f"times the peer's {rate} before and {rate} after, {precision}")
+    assert float(compared.split()[0]) == pytest.approx(ours / rate, abs=0.03)
