@@ -4,7 +4,8 @@ Berthelot, Raffel, Roy and Goodfellow, "Understanding and Improving Interpolatio
 Adversarial Regularizer" (arXiv 1807.07543), appendix B, and the official code. Every function returns a built
 network.
 
-`dtype` is a Keras dtype policy such as "mixed_float16"; the last layer of each network is always float32.
+`dtype` is a Keras dtype policy such as "mixed_float16". The outputs of each network are always float32, and so is
+its last layer. The decoder's last layer is not: rounded to bfloat16, a pixel is off by at most half a grey level.
 """
 
 import math
@@ -54,8 +55,10 @@ def decoder(width, latent_width, latent_channels, depth, colours=3, dtype="float
     layers = [*convolution(deepest, dtype), *convolution(deepest, dtype)]
     for channels in reversed(shallower):
         layers += [*upsampled_convolution(channels, dtype), *convolution(channels, dtype)]
-    layers += [*upsampled_convolution(depth, dtype), linear_convolution(colours)]
-    return sequential(layers, (latent_width, latent_width, latent_channels), name)
+    layers += [*upsampled_convolution(depth, dtype), linear_convolution(colours, dtype)]
+    return sequential(
+        [*layers, keras.layers.Identity(dtype="float32")], (latent_width, latent_width, latent_channels), name
+    )
 
 
 def critic(width, latent_width, latent_channels, depth, colours=3, dtype="float32", name="critic"):
@@ -126,9 +129,8 @@ def convolution(filters, dtype, size=3, strides=1):
     return [Conv2D(filters, size, **options), leaky_relu(dtype)]
 
 
-def linear_convolution(filters):
-    initializer = kernel_initializer()
-    return Conv2D(filters, 3, padding="same", kernel_initializer=initializer, dtype="float32")
+def linear_convolution(filters, dtype="float32"):
+    return Conv2D(filters, 3, padding="same", kernel_initializer=kernel_initializer(), dtype=dtype)
 
 
 def leaky_relu(dtype):

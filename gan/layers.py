@@ -133,10 +133,11 @@ class SpectralDense(SpectralLayer):
 
 
 class BatchNorm(keras.layers.Layer):
-    """Batch normalisation of float32 [B, H, W, C], optionally with a scale and shift per class.
+    """Batch normalisation of [B, H, W, C], optionally with a scale and shift per class.
 
     In training it uses the mean and variance of the batch and, outside of `frozen_batch_stats`, updates the moving
-    ones. Otherwise it uses the moving ones.
+    ones. Otherwise it uses the moving ones. Means, variances, scales and shifts are float32 in every policy, and
+    outputs have the dtype of the inputs.
 
     Args:
         classes: number of classes with their own scale and shift, or 0 (de Vries et al., arXiv 1707.00683; Miyato
@@ -147,16 +148,17 @@ class BatchNorm(keras.layers.Layer):
     """
 
     def __init__(self, classes=0, momentum=0.9, epsilon=1e-5, **options):
-        super().__init__(dtype="float32", **options)
+        super().__init__(autocast=False, **options)  # of class weights; each weight needs it, too
         self.classes, self.momentum, self.epsilon = classes, momentum, epsilon
 
     def build(self, inputs_shape, class_weights_shape=None):
         channels = inputs_shape[-1]
         table = (self.classes, channels) if self.classes else (channels,)
-        self.scale = self.add_weight(table, "ones", name="scale")
-        self.shift = self.add_weight(table, "zeros", name="shift")
-        self.moving_mean = self.add_weight((channels,), "zeros", trainable=False, name="moving_mean")
-        self.moving_variance = self.add_weight((channels,), "ones", trainable=False, name="moving_variance")
+        self.scale = self.add_weight(table, "ones", autocast=False, name="scale")
+        self.shift = self.add_weight(table, "zeros", autocast=False, name="shift")
+        moving = dict(trainable=False, autocast=False)
+        self.moving_mean = self.add_weight((channels,), "zeros", name="moving_mean", **moving)
+        self.moving_variance = self.add_weight((channels,), "ones", name="moving_variance", **moving)
 
     def call(self, inputs, class_weights=None, training=False):
         if not self.classes:
@@ -164,17 +166,22 @@ class BatchNorm(keras.layers.Layer):
         weights = as_class_weights(class_weights, self.classes)
         scale, shift = (ops.matmul(weights, table)[:, None, None] for table in (self.scale, self.shift))
         ones, zeros = ops.ones_like(self.moving_mean), ops.zeros_like(self.moving_mean)
-        return self._normalise(inputs, ones, zeros, training) * scale + shift  # scale, shift: [B, 1, 1, C]
+        outputs = self._normalise(inputs, ones, zeros, training)
+        scale, shift = (ops.cast(each, outputs.dtype) for each in (scale, shift))  # [B, 1, 1, C]
+        return outputs * scale + shift
 
     def _normalise(self, inputs, scale, shift, training):
         # On one device TensorFlow's fused operation is faster. Replicas share the moments of the whole batch, for
         # which there is none.
         if not training:
             factor = scale * ops.rsqrt(self.moving_variance + self.epsilon)
-            return inputs * factor + (shift - self.moving_mean * factor)
+            outputs = ops.cast(inputs, "float32") * factor + (shift - self.moving_mean * factor)
+            return ops.cast(outputs, inputs.dtype)
         if replicas.num_replicas() > 1:
-            mean, variance = replicas.moments(inputs, (0, 1, 2))
-            outputs = tf.nn.batch_normalization(inputs, mean, variance, shift, scale, self.epsilon)
+            values = ops.cast(inputs, "float32")
+            mean, variance = replicas.moments(values, (0, 1, 2))
+            outputs = tf.nn.batch_normalization(values, mean, variance, shift, scale, self.epsilon)
+            outputs = ops.cast(outputs, inputs.dtype)
         else:
             outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(inputs, scale, shift, epsilon=self.epsilon)
         if _update_stats.get():

@@ -5,7 +5,7 @@ and Osindero (arXiv 1411.1784, "concat") and of Miyato and Koyama (arXiv 1802.05
 
 Each function returns a `keras.Model` of noise [B, noise_size] or of images [B, width, width, colours]. With
 classes its input is a list of these and of class weights [B, classes]. `dtype` is a Keras dtype policy such as
-"mixed_float16"; the last layer of each network is always float32.
+"mixed_float16". The outputs of each network are always float32, and so are the discriminators' last layers.
 """
 
 import math
@@ -64,7 +64,7 @@ def dcgan_generator(
     for scale in reversed(range(1, scales)):
         x = upsample(x, channels << (scale - 1), up, dtype, use_bias=False, **options)
         x = normalised_relu(x, class_inputs, dtype)
-    x = upsample(x, colours, up, "float32", **options)
+    x = upsample(x, colours, up, dtype, **options)
     return keras.Model(inputs, layers.Activation("tanh", dtype="float32")(x), name=name)
 
 
@@ -107,7 +107,7 @@ def dcgan_discriminator(
         batch_norm = normalisation == "batch" and scale > 0
         options = dict(strides=2, use_bias=not batch_norm, kernel_initializer=initializer)
         x = convolution(channels << scale, 4, normalisation, dtype, **options)(x)
-        x = BatchNorm()(x) if batch_norm else x
+        x = BatchNorm(dtype=dtype)(x) if batch_norm else x
         x = LeakyReLU(SLOPE, dtype=dtype)(x)
     x = MinibatchDeviation()(x) if minibatch_deviation else x
     flat = layers.Flatten(dtype="float32")(x)
@@ -144,7 +144,7 @@ def residual_generator(
         shortcut = convolution(channels, 1, "none", dtype, use_bias=False)(x)
         shortcut = layers.UpSampling2D(dtype=dtype)(shortcut)
         x = layers.Add(dtype=dtype)([branch, shortcut])
-    x = convolution(colours, 3, "none", "float32")(normalised_relu(x, {}, dtype))
+    x = convolution(colours, 3, "none", dtype)(normalised_relu(x, {}, dtype))
     return keras.Model(inputs, layers.Activation("tanh", dtype="float32")(x), name=name)
 
 
@@ -268,7 +268,7 @@ def upsample(x, filters, up, dtype, **options):
 
 def normalised_relu(x, class_inputs, dtype):
     classes = class_inputs["class_weights"].shape[1] if class_inputs else 0
-    return layers.ReLU(dtype=dtype)(BatchNorm(classes)(x, **class_inputs))
+    return layers.ReLU(dtype=dtype)(BatchNorm(classes, dtype=dtype)(x, **class_inputs))
 
 
 def sum_positions(x):

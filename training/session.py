@@ -81,9 +81,11 @@ def take_steps(config, run, family, model, images, strategy):
         InputError: a loss is not finite, the GPU fails, or the disk or the stored images fail.
     """
     start = distribution.to_int(model.step)
-    compiled = distribution.supports_xla(strategy) and compiler.resolve_for(model, config.train.jit_compile)
-    devices = gpu.describe_devices(strategy)
-    logging.info("training on %s, %s, XLA %s", devices, config.train.precision, "on" if compiled else "off")
+    compiled, reason = False, "not supported with several CPU devices"
+    if distribution.supports_xla(strategy):
+        compiled, reason = compiler.resolve_for(model, config.train.jit_compile)
+    devices, policy = gpu.describe_devices(strategy), config.train.precision
+    logging.info("training on %s, %s, XLA %s (%s)", devices, policy, "on" if compiled else "off", reason)
     try:
         with contextlib.ExitStack() as stack:  # closes every callback even if closing another one fails
             stack.enter_context(disk_cache.explain_read_errors(images[0].images))

@@ -23,9 +23,11 @@ def plan(count, batch_size, strategy="default", jit_compile="auto", precision="a
         jit_compile: one of `common.backend.compiler.CHOICES`.
         precision: one of `common.backend.precision.PRECISIONS`.
     """
-    if strategy != "default" or jit_compile == "on" or precision not in ("auto", "float32"):
+    by_onednn = compiler.has_onednn() and precision in ("auto", "float32")
+    by_onednn = by_onednn or compiler.has_bfloat16() and precision == "mixed_bfloat16"
+    if strategy != "default" or jit_compile == "on" or not by_onednn:
         return 1
-    return (count or towers_per_cores(batch_size)) if compiler.has_onednn() else 1
+    return count or towers_per_cores(batch_size)
 
 
 def towers_per_cores(batch_size):

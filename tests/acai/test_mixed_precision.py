@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from common.backend import compiler
 from common.backend.precision import PRECISIONS, resolve
 from tests.support.acai_models import adversary, build
 
@@ -46,9 +47,11 @@ def set_scales(model, scale):
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
-def test_resolve_on_a_cpu(precision, monkeypatch):
+@pytest.mark.parametrize(("has_bfloat16", "fastest"), [(False, "float32"), (True, "mixed_bfloat16")])
+def test_resolve_on_a_cpu(precision, has_bfloat16, fastest, monkeypatch):
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: [])
-    assert resolve(precision) == ("float32" if precision == "auto" else precision)
+    monkeypatch.setattr(compiler, "has_bfloat16", lambda: has_bfloat16)
+    assert resolve(precision) == (fastest if precision == "auto" else precision)
 
 
 @pytest.mark.parametrize("precision", ["float16", "bfloat16", "AUTO", "", None])
@@ -132,6 +135,16 @@ def test_mixed_bfloat16_agrees_with_float32(float32_losses, compiled):
         assert_near(losses_of(train_step(batch())), expected, TOLERANCE["mixed_bfloat16"])
     assert not any(isinstance(o, keras.optimizers.LossScaleOptimizer) for o in model.optimizers.values())
     assert adversary(model, "critic").one_backward_pass
+
+
+def test_bfloat16_gradients_have_the_direction_of_float32_ones():
+    """Those are the paper's, see test_model.py."""
+    (_, expected), (_, gradients) = (make(p).gradients(batch()) for p in ("float32", "mixed_bfloat16"))
+    assert gradients.keys() == {*NETWORKS}
+    for name in NETWORKS:
+        a, b = (np.concatenate([np.ravel(g) for g in each[name]]) for each in (gradients, expected))
+        assert a @ b > 0.995 * np.linalg.norm(a) * np.linalg.norm(b) > 0, name
+        assert np.linalg.norm(a) == pytest.approx(np.linalg.norm(b), rel=0.03), name
 
 
 def test_mixed_float16_agrees_with_float32(fresh_float16, float32_losses):

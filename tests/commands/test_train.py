@@ -33,7 +33,8 @@ COMMAND = (
     "--config.model.latent_channels=2",
     "--config.model.discriminator_channels=2",
     "--config.train.ema_rate=0.95",
-    "--config.train.precision=auto",  # float32 on a CPU, also after each resume
+    "--config.train.precision=auto",  # the machine's choice, also after each resume
+    "--config.train.jit_compile=off",
     "--config.train.batch_size=8",
     "--config.train.towers=2",  # the default of larger batches on two cores
     f"--config.train.discriminator_from_kimg={DISCRIMINATOR_FROM * 8 / 1000}",
@@ -47,9 +48,14 @@ COMMAND = (
 CLASSES = ("bird", "pony")
 
 
-def command(images, workdir, steps):
-    """Returns the command line that trains on `images` for a number of steps."""
-    flags = (*COMMAND, f"--config.data.image_folder={images}", f"--config.train.total_kimg={steps * 8 / 1000}")
+def command(images, workdir, steps, *more):
+    """Returns the command line that trains on `images` for a number of steps, with more flags."""
+    flags = (
+        *COMMAND,
+        f"--config.data.image_folder={images}",
+        f"--config.train.total_kimg={steps * 8 / 1000}",
+        *more,
+    )
     return [sys.executable, ROOT / "train.py", *flags, f"--workdir={workdir}"]
 
 
@@ -101,13 +107,22 @@ def images(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="module", params=["terminated", pytest.param("killed", marks=pytest.mark.slow)])
+@pytest.fixture(
+    scope="module",
+    params=[
+        ("terminated", "float32"),
+        ("terminated", "mixed_bfloat16"),
+        pytest.param(("killed", "float32"), marks=pytest.mark.slow),
+    ],
+    ids="-".join,
+)
 def runs(request, images, tmp_path_factory):
     """Facts of two runs: one stopped by SIGTERM (in slow tests also by SIGKILL) and resumed, one uninterrupted."""
     folder = tmp_path_factory.mktemp("runs")
     interrupted, uninterrupted = folder / "interrupted", folder / "uninterrupted"
+    how, policy = request.param
     facts = {"interrupted": interrupted, "uninterrupted": uninterrupted}
-    with start(images, interrupted, 10**6) as process:
+    with start(images, interrupted, 10**6, f"--config.train.precision={policy}") as process:
         facts["before_signal"] = wait_for_checkpoint(process, interrupted, 0)
         process.send_signal(signal.SIGTERM)
         facts["stdout"], facts["stderr"] = process.communicate(timeout=TIMEOUT)
@@ -115,15 +130,15 @@ def runs(request, images, tmp_path_factory):
     facts["stopped_at"] = newest_step(interrupted)
     facts["steps_logged_when_stopped"] = logged_steps(interrupted)
     last = max(ADVERSARIAL_FROM, PICTURES_EVERY, facts["stopped_at"]) + 5
-    if request.param == "killed":
-        with start(images, interrupted, 10**6) as process:
+    if how == "killed":
+        with start(images, interrupted, 10**6) as process:  # "auto" keeps the run's precision
             last = wait_for_checkpoint(process, interrupted, last)
             process.kill()
     facts["steps"] = max(newest_step(interrupted), last) // 10 * 10 + 21  # no multiple of any interval
     with open(interrupted / "metrics.jsonl", "a", encoding="utf-8") as file:  # as if it had been killed while
         file.write(json.dumps({"step": facts["steps"] - 1, "loss": 1.0}) + '\n{"step": 12')  # writing a log
     run_to_end(images, interrupted, facts["steps"])
-    run_to_end(images, uninterrupted, facts["steps"])
+    run_to_end(images, uninterrupted, facts["steps"], f"--config.train.precision={policy}")
     return facts
 
 

@@ -156,6 +156,26 @@ def test_batch_norm_by_hand():
     np.testing.assert_array_equal(layer.moving_mean, [1, 2])  # not updated outside of training
 
 
+@pytest.mark.parametrize("classes", [0, 3])
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_batch_norm_has_float32_statistics_under_mixed_policies(policy, training, classes):
+    """From the same rounded inputs only the outputs are rounded, to 2^-8 in bfloat16."""
+    dtype, weights = policy.removeprefix("mixed_"), np.float32([[0.37, 0.63, 0], [0, 0, 1], [1, 0, 0], [0, 1, 0]])
+    x, results = tf.cast(images(), dtype), []
+    for options in ({}, {"dtype": policy}):
+        layer = layers.BatchNorm(classes, **options)
+        layer.build(x.shape, weights.shape if classes else None)
+        layer.shift.assign(np.full(layer.shift.shape, 0.7))
+        inputs = x if options else tf.cast(x, "float32")
+        results.append((layer, layer(inputs, *([weights] if classes else []), training=training)))
+    (full, expected), (mixed, outputs) = results
+    assert outputs.dtype == dtype and {v.dtype for v in mixed.variables} == {"float32"}
+    np.testing.assert_allclose(tf.cast(outputs, "float32"), expected, rtol=2**-6, atol=2**-7)
+    np.testing.assert_allclose(mixed.moving_mean, full.moving_mean, rtol=1e-5)
+    np.testing.assert_allclose(mixed.moving_variance, full.moving_variance, rtol=1e-5)
+
+
 def test_frozen_batch_stats_prevents_updates_of_moving_statistics():
     network = keras.Sequential([keras.Input((3, 3, 2)), layers.BatchNorm()])
     [norm], x = network.layers, images()

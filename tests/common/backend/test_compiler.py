@@ -11,36 +11,46 @@ from common.backend import compiler
 
 @pytest.fixture
 def machine(monkeypatch):
-    """A function that simulates a processor and a number of GPUs."""
+    """A function that simulates a processor, its extensions and a number of GPUs."""
 
-    def pretend(processor, gpus=0):
+    def pretend(processor, gpus=0, flags=("avx2",)):
         monkeypatch.setattr(platform, "machine", lambda: processor)
+        monkeypatch.setattr(compiler, "cpu_flags", lambda: frozenset(flags))
         monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: ["gpu"] * gpus)
 
     return pretend
 
 
+BFLOAT16 = ("avx2", "avx512_bf16")
+
+
 @pytest.mark.parametrize(
-    ("processor", "gpus", "policy", "expected"),
+    ("processor", "gpus", "flags", "policy", "expected", "reason"),
     [
-        ("x86_64", 0, "float32", False),
-        ("AMD64", 0, "float32", False),
-        ("x86_64", 0, "mixed_float16", True),
-        ("x86_64", 0, "mixed_bfloat16", True),
-        ("x86_64", 1, "float32", True),
-        ("x86_64", 2, "mixed_float16", True),
-        ("arm64", 0, "float32", True),
+        ("x86_64", 0, (), "float32", False, "oneDNN is faster"),
+        ("AMD64", 0, (), "float32", False, "oneDNN is faster"),
+        ("x86_64", 0, BFLOAT16, "float32", False, "oneDNN is faster"),
+        ("x86_64", 0, BFLOAT16, "mixed_bfloat16", False, "bfloat16 instructions"),
+        ("x86_64", 0, (), "mixed_bfloat16", True, "no instructions for bfloat16"),
+        ("x86_64", 0, BFLOAT16, "mixed_float16", True, "no instructions for float16"),
+        ("x86_64", 1, (), "float32", True, "GPU"),
+        ("x86_64", 1, BFLOAT16, "mixed_bfloat16", True, "GPU"),
+        ("x86_64", 2, (), "mixed_float16", True, "GPU"),
+        ("arm64", 0, BFLOAT16, "float32", True, "no oneDNN"),
+        ("arm64", 0, BFLOAT16, "mixed_bfloat16", True, "no oneDNN"),
     ],
 )
-def test_auto_depends_on_processor_gpu_and_precision(processor, gpus, policy, expected, machine):
-    machine(processor, gpus)
-    assert compiler.resolve("auto", policy) is expected
+def test_auto_depends_on_processor_gpu_and_precision(processor, gpus, flags, policy, expected, reason, machine):
+    machine(processor, gpus, flags)
+    compiled, why = compiler.resolve("auto", policy)
+    assert compiled is expected and reason in why
 
 
 def test_auto_compiles_what_winograd_speeds_up(machine):
-    machine("x86_64")
-    assert compiler.resolve("auto", "float32", winograd=True) is True
-    assert compiler.resolve("off", "float32", winograd=True) is False
+    machine("x86_64", flags=BFLOAT16)
+    assert compiler.resolve("auto", "float32", winograd=True)[0] is True
+    assert compiler.resolve("auto", "mixed_bfloat16", winograd=True)[0] is False
+    assert compiler.resolve("off", "float32", winograd=True)[0] is False
 
 
 def test_resolve_for_reads_the_models_policy_and_winograd(machine):
@@ -48,9 +58,31 @@ def test_resolve_for_reads_the_models_policy_and_winograd(machine):
     float32, float16 = types.SimpleNamespace(name="float32"), types.SimpleNamespace(name="mixed_float16")
     for policy, winograd, expected in [(float32, False, False), (float32, True, True), (float16, False, True)]:
         model = types.SimpleNamespace(dtype_policy=policy, winograd=winograd)
-        assert compiler.resolve_for(model, "auto") is expected
-        assert compiler.resolve_for(model, "off") is False
-    assert compiler.resolve_for(types.SimpleNamespace(dtype_policy=float32), "auto") is False
+        assert compiler.resolve_for(model, "auto")[0] is expected
+        assert compiler.resolve_for(model, "off")[0] is False
+    assert compiler.resolve_for(types.SimpleNamespace(dtype_policy=float32), "auto")[0] is False
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("processor\t: 0\nflags\t\t: fpu avx512f avx512_bf16 sha\nflags\t: fpu\n", True),
+        ("flags\t\t: fpu avx512f avx512_bf16_like\n", False),
+        ("model name\t: avx512_bf16\n", False),
+        (None, False),
+    ],
+)
+def test_bfloat16_instructions_are_read_from_linux(text, expected, tmp_path, monkeypatch):
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
+    file = tmp_path / "cpuinfo"
+    if text is not None:
+        file.write_text(text)
+    monkeypatch.setattr(compiler, "CPU_INFO", str(file))
+    compiler.cpu_flags.cache_clear()
+    assert compiler.has_bfloat16() is expected
+    monkeypatch.setattr(platform, "machine", lambda: "arm64")
+    assert not compiler.has_bfloat16()
+    compiler.cpu_flags.cache_clear()
 
 
 def test_traced_code_knows_whether_xla_compiles_it_for_a_cpu(machine):
@@ -83,7 +115,8 @@ def test_traced_code_knows_whether_onednn_runs_it(machine):
 def test_explicit_choice_is_kept(choice, expected, machine):
     for gpus in (0, 1):
         machine("x86_64", gpus)
-        assert compiler.resolve(choice, "float32") is compiler.resolve(choice, "mixed_float16") is expected
+        for policy in ("float32", "mixed_float16"):
+            assert compiler.resolve(choice, policy) == (expected, f"jit_compile is {choice}")
 
 
 @pytest.mark.parametrize("choice", [True, "yes", "", None])

@@ -13,7 +13,7 @@ from absl import flags
 import configs.acai
 import train
 import training.acai
-from common.backend import gpu, precision
+from common.backend import compiler, gpu, precision
 from common.distribute import distribution
 from common.errors import InputError
 from training import loop
@@ -221,14 +221,40 @@ def test_first_step_that_fails_on_the_gpu_is_explained(tmp_path, monkeypatch, gp
             train.train(config, run)
 
 
-def test_start_line_names_devices_precision_and_xla(tmp_path, caplog):
+@pytest.mark.parametrize(
+    ("has_bfloat16", "precision", "reason"),
+    [(False, "float32", "oneDNN is faster"), (True, "mixed_bfloat16", "oneDNN uses this processor's bfloat16")],
+)
+def test_start_line_names_devices_precision_and_xla(
+    has_bfloat16, precision, reason, tmp_path, caplog, monkeypatch
+):
+    monkeypatch.setattr(compiler, "has_onednn", lambda: True)
+    monkeypatch.setattr(compiler, "has_bfloat16", lambda: has_bfloat16)
     config = small_config("auto")
+    config.train.jit_compile = "auto"
     with caplog.at_level("INFO", logger="absl"), RunDirectory(str(tmp_path), json.loads(config.to_json())) as run:
         train.train(config, run)
     devices = gpu.describe_devices(distribution.make_strategy("default"))
-    assert f"training on {devices}, float32, XLA off" in caplog.messages
+    [line] = [message for message in caplog.messages if message.startswith("training on")]
+    assert line.startswith(f"training on {devices}, {precision}, XLA off ({reason}")
     stored = json.loads((tmp_path / "config.json").read_text())
-    assert stored["train"]["precision"] == "float32"
+    assert stored["train"]["precision"] == precision
     assert stored["runs_on"] == {"devices": devices, "xla": False}
     released = json.loads((tmp_path / "release" / "config.json").read_text())
-    assert released["train"]["precision"] == "float32" and "runs_on" not in released
+    assert released["train"]["precision"] == precision and "runs_on" not in released
+
+
+@pytest.mark.slow
+def test_bfloat16_run_that_moves_to_another_processor_keeps_its_precision(tmp_path, caplog, monkeypatch):
+    """XLA compiles its further steps, which is said."""
+    monkeypatch.setattr(compiler, "has_onednn", lambda: True)
+    for has_bfloat16, kimg in ((True, 0.02), (False, 0.04)):
+        monkeypatch.setattr(compiler, "has_bfloat16", lambda has_bfloat16=has_bfloat16: has_bfloat16)
+        config = small_config("auto")
+        config.train.update(dict(jit_compile="auto", schedule="constant", total_kimg=kimg))
+        with RunDirectory(str(tmp_path), json.loads(config.to_json())) as run:
+            config.train.precision = run.config["train"]["precision"]
+            train.train(config, run)
+            assert run.config["train"]["precision"] == "mixed_bfloat16"
+            assert run.config["runs_on"]["xla"] is not has_bfloat16
+    assert "the bits of further steps differ from those before: xla False to True" in caplog.messages

@@ -110,6 +110,9 @@ def test_error_in_a_tower_resets_the_context():
         ({"jit_compile": "off", "precision": "float32"}, 2, 2),
         ({"jit_compile": "on"}, 2, 1),
         ({"precision": "mixed_float16"}, 2, 1),
+        ({"precision": "mixed_bfloat16"}, 2, 2),
+        ({"precision": "mixed_bfloat16", "bfloat16": False}, 2, 1),  # XLA would compile it
+        ({"bfloat16": False}, 2, 2),
         ({"strategy": "mirrored"}, 2, 1),
     ],
 )
@@ -117,6 +120,8 @@ def test_plan_gives_one_tower_per_core_where_that_pays(fields, cores, expected, 
     fields = {"count": 0, "batch_size": 64} | fields
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(cores), raising=False)
     monkeypatch.setattr(compiler, "has_onednn", lambda: True)
+    has_bfloat16 = fields.pop("bfloat16", True)
+    monkeypatch.setattr(compiler, "has_bfloat16", lambda: has_bfloat16)
     assert towers.plan(**fields) == expected
 
 
