@@ -103,7 +103,8 @@ def main():
 
         parents = plan.bank, (plan.request.first, plan.request.second)
         path = os.path.join(out, "explore.html")
-        print(explore.write(path, model, *parents, request.source, plan.drawn["weights_digest"]))
+        digest = plan.drawn["weights_digest"]
+        print(explore.write(path, model, *parents, request.source, digest, plan.has_labels))
         return
     if searches:
         plan = acai_search.run_search(plan, model, FLAGS.data_dir, has_images)

@@ -89,6 +89,8 @@ def check(config):
     require("train.bank_per_class", "two positive counts", _is_two_counts)
     require("model.channels", "positive counts, two at least", lambda value: len(value) > 1 and min(value) > 0)
     require("data.ids", "integers", lambda ids: all(isinstance(id, int) for id in ids))
+    if config.family == "wing_classifier":
+        require("data.source", "cifar10, whose horses and birds are labelled", lambda name: name == "cifar10")
     if config.data.source == "folder":
         require("data.image_folder", "a folder", lambda path: os.path.isdir(os.path.expanduser(path)))
     require("model.augment", f"names among {', '.join(AUGMENTATIONS)}", set(AUGMENTATIONS).issuperset)

@@ -2,6 +2,7 @@
 
 from absl import flags
 
+from pegasus import labels
 from pegasus.general import masks
 from pegasus.parents import CLASSES
 from pegasus.search_config import MaskSearch, PlacedSearch
@@ -33,7 +34,7 @@ def choose_search(model_config, classes, candidates, keep, mask=None):
     """
     data = model_config.get("data", {})
     wanted = [name or default for name, default in zip(classes, CLASSES, strict=True)]
-    has_labels = data.get("source") == "cifar10" and {*CLASSES} <= {*data.get("classes", ())}
+    has_labels = labels.apply_to(data) and {*CLASSES} <= {*data.get("classes", ())}
     if mask is None and has_labels and wanted == [*CLASSES]:
         return PlacedSearch(candidates, keep)
     return MaskSearch(candidates, keep, mask)

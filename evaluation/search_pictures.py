@@ -99,7 +99,7 @@ def collect(plan, model, train, test, fold, seed):
     return SearchPictures(
         decode(blend_cells(first, second, shares)),
         classes,
-        [pair[1] for pair in ids] if classes == CLASSES else None,
+        [pair[1] for pair in ids] if classes == CLASSES and plan.has_labels else None,
         made,
         collages,
         {} if train is None or classes != CLASSES else collect_photographs(train, test, 1 - fold, seed),

@@ -87,7 +87,7 @@ class Packer:
         return base64.b64encode(b"".join(self.parts)).decode()
 
 
-def write(path, model, bank, classes, source, weights_digest):
+def write(path, model, bank, classes, source, weights_digest, has_labels):
     """Writes the page to a file and returns the path.
 
     Args:
@@ -97,6 +97,7 @@ def write(path, model, bank, classes, source, weights_digest):
         classes: names of the first parents' class and the second parents'.
         source: what the page calls the model.
         weights_digest: of the model's release.
+        has_labels: whether `pegasus.labels` apply to the bank's ids; without them there is no second mode.
 
     Raises:
         InputError: for a model whose pictures are made by more than the decoder, which is all that the page runs.
@@ -108,7 +109,7 @@ def write(path, model, bank, classes, source, weights_digest):
         )
     classifier = fitting_classifier(model, classes)
     pairs = best_pairs(bank, classes, model, classifier) if classifier else ()
-    placing = prepare_placing(model, bank) if classifier and tuple(classes) == CLASSES else None
+    placing = prepare_placing(model, bank) if classifier and has_labels and tuple(classes) == CLASSES else None
     text = page(source, weights_digest, bank, classes, model.autoencoder, classifier, pairs, placing)
     write_atomically(path, text.encode())
     return path
@@ -217,13 +218,13 @@ def placing_constants():
 
 
 def prepare_placing(model, bank):
-    """The second mode; None for a bank without labelled horses and birds."""
+    """The second mode; None for a bank without labelled horses and birds, or with no plausible example of them."""
+    classifier, config = bundled_wing_classifier(), PlacedSearch(NUM_DRAWN_PAIRS, NUM_BEST_PAIRS)
     try:
         parents = prepare_parents(model, bank)
+        return Placing(parents, run_search(config, model, classifier, parents, seed=0), classifier)
     except InputError:
         return None
-    classifier, config = bundled_wing_classifier(), PlacedSearch(NUM_DRAWN_PAIRS, NUM_BEST_PAIRS)
-    return Placing(parents, run_search(config, model, classifier, parents, seed=0), classifier)
 
 
 def best_pairs(bank, classes, model, classifier):

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from common import progress
+from common.errors import InputError
 from pegasus import scores
 from pegasus.blending import blend_cells
 from pegasus.candidates import Composition, cell_shares, compose, draw_candidate
@@ -88,7 +89,11 @@ def run_search(config, model, wing_classifier, parents, seed):
         seed: of the candidates.
 
     Returns:
-        SearchResult, best first, but that no bird is twice in one row of a grid of GRID_COLUMNS.
+        SearchResult, best first, but that no bird is twice in one row of a grid of GRID_COLUMNS. It has fewer
+        than `config.keep` blends where fewer candidates are plausible.
+
+    Raises:
+        InputError: where none is.
     """
     decoder = Decoder(model, wing_classifier)
     pool_size = max(POOL_SIZE, 8 * config.keep)
@@ -107,6 +112,11 @@ def run_search(config, model, wing_classifier, parents, seed):
         thumbnails = new if thumbnails is None else np.concatenate([thumbnails, new])
         best = np.argsort(-totals, kind="stable")[:pool_size]
         numbers, totals, thumbnails = numbers[best], totals[best], thumbnails[best]
+    if not len(numbers):
+        raise InputError(
+            "--candidates must be more, for a horse with wings large enough, whole and not at its head. "
+            f"Received: {config.candidates} candidates, none of them plausible"
+        )
     candidates = [draw_candidate(parents, seed, k) for k in numbers]
     pairs = [(candidate.horse, candidate.bird) for candidate in candidates]
     chosen = select(totals, thumbnails, pairs, config.keep, MIN_DISTANCE)

@@ -14,6 +14,7 @@ from acai.latent_bank import LatentBank
 from common import files, images, release
 from common.errors import InputError
 from common.release import record_or_verify_digest
+from pegasus import labels
 from pegasus.candidates import cell_shares, wings_above
 from pegasus.foreground import border_foreground
 from pegasus.general import masks
@@ -38,6 +39,7 @@ class ACAIPlan:
         query_images: the user's pictures, placed, float32 [width, width, colours], none or two.
         parent_latents: of a search, float16 [N, 2, h, w, c], or None.
         notes: of a search, see `pegasus.search.SearchResult`; empty without one.
+        has_labels: whether `pegasus.labels` apply to the bank's ids.
     """
 
     request: object
@@ -49,12 +51,17 @@ class ACAIPlan:
     query_images: tuple = ()
     parent_latents: np.ndarray | None = None
     notes: tuple = ()
+    has_labels: bool = False
 
     def with_results(self, result):
-        """The plan for what a pegasus.search.SearchResult has kept."""
+        """The plan for what a pegasus.search.SearchResult has kept, which may be less than was asked for."""
+        count = len(result.notes)
+        search = dataclasses.replace(self.request.search, keep=count)
+        request = dataclasses.replace(self.request, count=count, search=search)
         digest = files.digest(files.pack({"parents": result.latents}))
         drawn = self.drawn | {"blends": result.blends, "parents": result.source, "parents_digest": digest}
-        return dataclasses.replace(self, drawn=drawn, parent_latents=result.latents, notes=tuple(result.notes))
+        notes = tuple(result.notes)
+        return dataclasses.replace(self, request=request, drawn=drawn, parent_latents=result.latents, notes=notes)
 
 
 def make_plan(request, folder, manifest=None):
@@ -93,7 +100,16 @@ def make_plan(request, folder, manifest=None):
         notes, latents = load_results(manifest.path, manifest.pictures, recorded, shape)
         drawn |= {name: recorded[name] for name in ("parents", "parents_digest") if name in recorded}
     return ACAIPlan(
-        request, str(folder), config["model"], weights, bank, drawn, query_images, latents, tuple(notes)
+        request,
+        str(folder),
+        config["model"],
+        weights,
+        bank,
+        drawn,
+        query_images,
+        latents,
+        tuple(notes),
+        labels.apply_to(config.get("data", {})),
     )
 
 

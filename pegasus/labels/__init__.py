@@ -105,6 +105,11 @@ def horse_riders():
     return read(Path(__file__).with_name("horse_riders.csv"), HorseRider)
 
 
+def apply_to(data):
+    """Whether a model was trained on the labelled images: `data` is the section of its release's config."""
+    return data.get("source") == "cifar10"
+
+
 def parent_ids():
     """Returns the ids of possible parents of winged horses, a set: labelled birds and white horses."""
     white = {id for id, label in horse_side_views().items() if label.shade == "white"}

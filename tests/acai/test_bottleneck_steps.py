@@ -241,7 +241,7 @@ def test_the_page_that_runs_the_decoder_alone_refuses_those_that_need_more(name,
     weights = {part: np.asarray(v) for part, v in make(name).release_state().items()}
     model = ReleasedACAI(sizes, weights, "a/run")
     with pytest.raises(InputError, match="--explore needs a model whose decoder alone .* Received: a/run"):
-        explore.write(str(tmp_path / "page.html"), model, None, ("line", "line"), "a/run", "0123")
+        explore.write(str(tmp_path / "page.html"), model, None, ("line", "line"), "a/run", "0123", False)
     assert not list(tmp_path.iterdir())
 
 

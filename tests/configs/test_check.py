@@ -3,7 +3,7 @@
 import pytest
 
 from common.errors import InputError
-from configs import acai, gan
+from configs import acai, classifier, gan
 from configs.check import ARCHITECTURES, AUGMENTATIONS, CHOICES, check
 
 
@@ -113,6 +113,13 @@ def test_only_a_plain_bottleneck_can_start_from_another_model():
     config = acai.get_config("vae")
     config.train.start_from = "pegasus"
     with pytest.raises(InputError, match="--config.model.bottleneck must be plain"):
+        check(config)
+
+
+def test_a_wing_classifier_needs_images_with_labels():
+    config = classifier.get_config("wing_referee")
+    config.data.source = "folder"
+    with pytest.raises(InputError, match="^--config.data.source must be cifar10, whose .* Received: 'folder'"):
         check(config)
 
 

@@ -29,6 +29,7 @@ def make_plan(dataset=DATASET):
     notes = tuple(json.loads(json.dumps(result.notes)))
     request = SimpleNamespace(first="horse", second="bird", seed=3, search=config)
     plan = SimpleNamespace(request=request, bank=bank, drawn=drawn, notes=notes, parent_latents=result.latents)
+    plan.has_labels = True
     return plan, result
 
 
@@ -128,6 +129,7 @@ def test_a_search_with_masks_has_no_placed_controls(made):
         shown = collect(changed(plan, request=request))
         assert list(shown.made) == [f"the {second}'s share at 0"] and shown.collages is None
         assert shown.omitted == [(search_pictures.PLACED_CONTROLS, "this search places no parents")]
+        assert collect(changed(plan, request=request, has_labels=False)).bird_ids is None
         assert len(shown.bird_ids or ()) == ids and len(shown.photographs) == photographs
 
 

@@ -30,7 +30,8 @@ class Explorer:
         self.bank, self.browser = LatentBank(**columns, class_names=plan.bank.class_names), browser
         self.model = ReleasedACAI(plan.model_config, plan.weights, plan.folder)
         classes, digest = (plan.request.first, plan.request.second), plan.drawn["weights_digest"]
-        self.path = explore.write(str(folder / "explore.html"), self.model, self.bank, classes, source, digest)
+        parts = self.model, self.bank, classes, source, digest, plan.has_labels
+        self.path = explore.write(str(folder / "explore.html"), *parts)
         browser.get_log("performance")
         browser.get(f"file://{self.path}#mix=0.5")
         self.settle()

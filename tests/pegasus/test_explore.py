@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,11 +17,12 @@ from acai.autoencoder import Autoencoder
 from acai.latent_bank import LatentBank
 from acai.layers import LinearThenConv2D
 from common.interpolation import slerp
-from pegasus import candidates, explore
+from pegasus import candidates, explore, scores
 from pegasus.foreground import outline
 from pegasus.labels import BirdWings, HorseSideView
 from pegasus.parents import Animals, Parents
 from pegasus.placement import Placement
+from tests.pegasus.winged_horses import MODEL, LightClassifier, make_bank, make_dataset
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE, DIGEST, CLASSES = "</script><b>a&b", "0123456789abcdef", ("horse", "bird")
@@ -226,6 +228,36 @@ def test_javascript_runs_networks_as_keras_does(tiny, network, shape):
     steps = heap.network(network.layers)
     expected = np.asarray(network(inputs[None]))[0]
     np.testing.assert_allclose(outputs_in_javascript(heap, steps, inputs), expected, atol=5e-3 * expected.std())
+
+
+@pytest.fixture
+def written(monkeypatch, tmp_path):
+    """A function that writes the page of drawn horses and birds and returns its `Placing`."""
+    model, placings = SimpleNamespace(**vars(MODEL)), []
+    bottleneck = SimpleNamespace(decodes_plainly=True)
+    model.autoencoder = SimpleNamespace(**vars(MODEL.autoencoder), bottleneck=bottleneck)
+    monkeypatch.setattr(explore, "fitting_classifier", lambda *_: object())
+    monkeypatch.setattr(explore, "best_pairs", lambda *_: [])
+    monkeypatch.setattr(explore, "bundled_wing_classifier", LightClassifier)
+    monkeypatch.setattr(explore, "page", lambda *arguments: placings.append(arguments[-1]) or "")
+
+    def write(has_labels):
+        animals = make_bank(make_dataset(), np.arange(7))
+        explore.write(tmp_path / "page.html", model, animals, CLASSES, SOURCE, DIGEST, has_labels)
+        return placings.pop()
+
+    return write
+
+
+def test_images_of_ones_own_are_not_labelled_by_their_ids(written):
+    """The bank has classes and ids of the tables of labels, but only with CIFAR-10 do they mean anything."""
+    assert set(written(True).parents.horses.rows) == {0, 1}
+    assert written(False) is None
+
+
+def test_without_a_plausible_example_there_is_no_second_mode(written, monkeypatch):
+    monkeypatch.setattr(scores, "SMALLEST_WINGS", 32 * 32)
+    assert written(True) is None
 
 
 def test_the_best_pairs_are_chosen_by_both_probabilities(tiny):

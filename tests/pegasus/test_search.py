@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from common.errors import InputError
 from pegasus import candidates, scores, search
 from pegasus.blending import blend_cells
 from pegasus.placement import Placement, place
@@ -66,6 +67,12 @@ def test_the_best_are_found_whatever_the_batches(result, monkeypatch):
 def test_candidates_that_are_not_worth_decoding_are_left_out(result, monkeypatch):
     monkeypatch.setattr(search.scores, "is_plausible", lambda composition: np.arange(len(composition.wings)) == 5)
     assert [note["candidate"] for note in run_search(keep=1).notes] == [5]
+
+
+def test_a_search_without_a_plausible_candidate_says_so(monkeypatch):
+    monkeypatch.setattr(scores, "SMALLEST_WINGS", 32 * 32)
+    with pytest.raises(InputError, match="^--candidates must be more.* Received: 120 candidates, none of them"):
+        run_search()
 
 
 def test_a_model_without_a_discriminator_has_no_term_of_seams(monkeypatch):

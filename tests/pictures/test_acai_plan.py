@@ -145,6 +145,13 @@ def test_classes_that_the_model_lacks_are_those_of_its_training(tmp_path):
     assert acai_plan.make_plan(Diagram(), tmp_path).drawn["rows"] == []
 
 
+@pytest.mark.parametrize(("source", "has_labels"), [("cifar10", True), ("folder", False), (None, False)])
+def test_only_ids_of_cifar10_have_labels(tmp_path, source, has_labels):
+    data = {"first": "horse", "second": "bird"} | ({"source": source} if source else {})
+    release.write(tmp_path, {"model": SIZES, "data": data}, WEIGHTS, BANK)
+    assert acai_plan.make_plan(Explore(), tmp_path).has_labels == has_labels
+
+
 def test_rows_and_blends_of_a_manifest_are_taken(folder):
     plan = acai_plan.make_plan(Blend(count=2), folder, recorded(rows=[[1, 0], [3, 2]]))
     assert plan.drawn["rows"] == [[1, 0], [3, 2]]

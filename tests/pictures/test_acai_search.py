@@ -41,6 +41,14 @@ def test_pictures_are_the_parents_blended_cell_by_cell(plan):
         assert [parent["class"] for parent in entry["parents"]] == ["horse", "bird"]
 
 
+def test_a_request_is_for_as_many_pictures_as_a_search_has_found(plan, monkeypatch):
+    monkeypatch.setattr(search.scores, "is_plausible", lambda composition: np.arange(len(composition.wings)) < 3)
+    result = search.run_search(CONFIG, MODEL, LightClassifier(), make_parents(), seed=0)
+    fewer = plan.with_results(result)
+    assert (fewer.request.count, fewer.request.search) == (3, PlacedSearch(60, 3))
+    manifest.check_blends(fewer.drawn["blends"], fewer.request.count, (8, 8))
+
+
 def test_a_manifest_holds_all_that_makes_the_pictures_again(plan, tmp_path):
     rendered, entries = render(plan, MODEL)
     path = tmp_path / "manifest.json"
