@@ -15,7 +15,7 @@ CHOICES = {
     "data.source": ("cifar10", "lines", "folder"),
     "data.pairing": ("shuffled", "across"),
     "data.fold": (0, 1),
-    "data.ranges": ("wing_classifier", "wing_referee"),  # pegasus.composites.RANGES
+    "data.ranges": ("wing_classifier", "wing_referee"),  # composites.ranges.RANGES
     "model.width": (32, 64),
     "model.latent_width": (1, 2, 4, 8, 16),
     "model.bottleneck": ("plain", "dropout", "denoising", "vae", "aae", "vqvae"),  # acai.bottlenecks.KINDS

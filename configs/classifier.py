@@ -101,7 +101,7 @@ def referee(config):
 def wing_classifier(config):
     """Two independent outputs for the search: is there a horse, are there spread wings?
 
-    It is trained on composites (pegasus/composites.py) of the images with even ids and measured on the others.
+    It is trained on composites (composites/) of the images with even ids and measured on the others.
 
     Command:   python train.py --config=configs/classifier.py:wing_classifier --workdir=runs/wing_classifier
     Time:      4 minutes on 2 cores (390 images/s) by the referee's; on a GPU not measured.
@@ -111,7 +111,7 @@ def wing_classifier(config):
     config.data.hold_out = False  # the images of the other fold are the hold-out
     config.data.shift = 2
     config.data.fold = 0  # of the images that it is trained on, see pegasus/labels
-    config.data.ranges = "wing_classifier"  # of the composites, see pegasus/composites.py
+    config.data.ranges = "wing_classifier"  # of the composites, see composites/ranges.py
     config.data.composites = 12_000  # number of different ones
     config.data.decoder = "acai_small_1024"  # whose reconstructions are mixed in; "": none
     config.model.channels = (32, 64, 128, 128)

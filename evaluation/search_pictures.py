@@ -8,7 +8,8 @@ from common import progress
 from common.errors import InputError
 from common.images import to_float
 from common.inference import in_batches
-from pegasus import controls, labels
+from evaluation import controls
+from pegasus import labels
 from pegasus.blending import blend_cells
 from pegasus.candidates import cell_shares, compose, draw_candidate
 from pegasus.foreground import border_foreground

@@ -5,10 +5,10 @@ They are figures of the suites "blend" and "lines" on fixed pairs, so that chang
 
 import numpy as np
 
-from acai import line_metrics
 from common import interpolation
 from common.metrics import classification
 from common.metrics.features import high_frequency_energy, kernel_distance
+from evaluation import line_metrics
 
 
 class BlendMetrics:
@@ -48,7 +48,7 @@ class BlendMetrics:
 
 
 def measure_lines(encode, decode):
-    """Computes {"lines_mean_distance", "lines_smoothness"} of 256 pairs, see `acai.line_metrics.line_figures`.
+    """Computes {"lines_mean_distance", "lines_smoothness"} of 256 pairs, see `line_metrics.line_figures`.
 
     The smoothness is left out if no pair of lines turns.
     """

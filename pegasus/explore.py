@@ -54,7 +54,7 @@ class Packer:
 
     def _steps(self, layer):
         name = type(layer).__name__
-        if name == "InputLayer":
+        if name in ("InputLayer", "Identity"):
             return []
         if name == "Conv2D" and layer.strides == (1, 1) and layer.padding == "same":
             return [self._linear("convolve", layer)]

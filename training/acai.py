@@ -20,8 +20,7 @@ from common.data.cifar10 import CIFAR10_CLASSES
 from common.images import to_uint8
 from evaluation.training_metrics import BlendMetrics, measure_lines
 from pegasus.labels import parent_ids
-from pictures import acai_training_grid
-from training import placed_pairs
+from training import acai_grids, placed_pairs
 from training.callbacks import WarnOnDivergence
 from training.schedule import cosine, steps
 
@@ -175,7 +174,7 @@ def blend_metrics(holdout, classes, count=256):
 def render(config, model, datasets):
     """{name: picture} of the first hold-out images of the config's two picture classes."""
     first, second = (picture_images(datasets[1], name) for name in (config.data.first, config.data.second))
-    return acai_training_grid.training_pictures(model.released.encode, model.released.decode, first, second)
+    return acai_grids.training_pictures(model.released.encode, model.released.decode, first, second)
 
 
 def write_release(config, model, datasets, folder):

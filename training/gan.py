@@ -18,7 +18,7 @@ from gan import losses, networks, tricks
 from gan.choices import check_choice
 from gan.inference import ReleasedGAN
 from gan.model import GAN
-from pictures.gan_training_grid import training_pictures
+from training.gan_grids import training_pictures
 from training.loop import Callback
 from training.schedule import steps
 

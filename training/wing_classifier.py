@@ -13,7 +13,8 @@ from common import images, release
 from common.backend import precision
 from common.data import batches
 from common.data.datasets import ImageDataset
-from pegasus import composites
+from composites import drawing
+from composites.ranges import RANGES
 from training import classifier
 from training.callbacks import WarnOnDivergence
 from training.schedule import cosine
@@ -33,13 +34,13 @@ def draw_pool(dataset, fold, ranges, seed, count, rider_use, decoder):
 
     Args:
         dataset: of CIFAR-10's training images.
-        fold, seed, rider_use: see `pegasus.composites.Composites`.
-        ranges: key of `pegasus.composites.RANGES`.
+        fold, seed, rider_use: see `composites.drawing.Composites`.
+        ranges: key of `composites.ranges.RANGES`.
         count: number of composites.
         decoder: release of an ACAI; each composite is mixed with its reconstruction, in a proportion drawn from
             [0, 1], so that the softness and the colour fringes of decoded pictures tell nothing. "": none is.
     """
-    source = composites.Composites(dataset, fold, composites.RANGES[ranges], seed, rider_use)
+    source = drawing.Composites(dataset, fold, RANGES[ranges], seed, rider_use)
     pictures, kinds = source.draw(count)
     if decoder:
         folder = release.resolve(decoder, "--config.data.decoder")
@@ -48,7 +49,7 @@ def draw_pool(dataset, fold, ranges, seed, count, rider_use, decoder):
         originals = images.to_float(pictures)
         proportions = np.random.default_rng(seed).uniform(size=(count, 1, 1, 1)).astype(np.float32)
         pictures = images.to_uint8(originals + proportions * (model.decode(model.encode(originals)) - originals))
-    return ImageDataset(pictures, kinds, np.arange(count), (*composites.KINDS,), "train")
+    return ImageDataset(pictures, kinds, np.arange(count), (*drawing.KINDS,), "train")
 
 
 def training_pool(config, dataset):
@@ -72,7 +73,7 @@ def stream(config, train, step):
 def build(config, train):
     """Builds the configured model with its optimizer."""
     model = WingClassifier(
-        composites.TARGETS,
+        drawing.TARGETS,
         config.train.seed,
         **config.model,
         colours=train.images.shape[-1],
@@ -95,7 +96,7 @@ def held_out_logits(config, model, datasets):
 def evaluate(config, model, datasets):
     """Computes {name: value}: accuracy of each output, and shares of pictures that are called winged horses."""
     logits, kinds = held_out_logits(config, model, datasets)
-    targets = composites.TARGETS[kinds]
+    targets = drawing.TARGETS[kinds]
     hits = np.where(np.isnan(targets), np.nan, (logits > 0) == (targets > 0.5))
     called, winged = (logits > 0).all(axis=1), kinds == 0
     return {
@@ -116,10 +117,10 @@ def render(config, model, datasets):
 def write_release(config, model, datasets, folder):
     """Writes the network, with scales and offsets fitted to the held-out composites, into `folder`."""
     logits, kinds = held_out_logits(config, model, datasets)
-    targets = composites.TARGETS[kinds]
+    targets = drawing.TARGETS[kinds]
     fits = [fit_platt(logits[asked, i], targets[asked, i]) for i, asked in enumerate(np.isfinite(targets).T)]
     settings = config.to_dict()
-    settings["model"] |= {"colours": datasets[0].images.shape[-1], "class_names": composites.OUTPUTS}
+    settings["model"] |= {"colours": datasets[0].images.shape[-1], "class_names": drawing.OUTPUTS}
     settings["model"]["scale"], settings["model"]["offset"] = (list(values) for values in zip(*fits, strict=True))
     release.write(folder, settings, model.release_state())
 

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from acai import line_metrics
 from acai.autoencoder import name_in_paper
 from acai.inference import ReleasedACAI
 from common import images
 from common.metrics import intervals
+from evaluation import line_metrics
 from evaluation.report.estimates import Estimate, Section
 
 PAPER = {  # mean distance and its standard deviation over runs, smoothness and its standard deviation
@@ -38,7 +38,7 @@ def evaluate(model, pairs=256, steps=16, seed=0, name="ACAI"):
 
     Args:
         model: has `encode` and `decode`, e.g. acai.inference.ReleasedACAI.
-        pairs, steps, seed: see acai.line_metrics.interpolate_lines; the paper uses 256 pairs of 16 images.
+        pairs, steps, seed: see evaluation.line_metrics.interpolate_lines; the paper uses 256 pairs of 16 images.
         name: the paper's name of such a model.
 
     Returns:

@@ -7,9 +7,11 @@ from classifiers.inference import ReleasedWingClassifier
 from common import images
 from common.data import datasets
 from common.metrics import classification, intervals
+from composites import drawing
+from composites.ranges import RANGES
 from evaluation.report import plots
 from evaluation.report.estimates import Estimate, Section
-from pegasus import composites, labels
+from pegasus import labels
 
 PER_KIND = 200  # composites
 MOST = 1000  # real images of a group
@@ -27,8 +29,8 @@ def run(inputs):
     classifier = ReleasedWingClassifier(*inputs.release.model_arguments)
     data, seed = inputs.release.config["data"], inputs.config.seed
     dataset = datasets.load_cifar10(inputs.config.data_dir, hold_out=False)
-    ranges = composites.RANGES[data["ranges"]]
-    source = composites.Composites(dataset, 1 - data["fold"], ranges, seed, rider_use="control")
+    ranges = RANGES[data["ranges"]]
+    source = drawing.Composites(dataset, 1 - data["fold"], ranges, seed, rider_use="control")
     return evaluate(classifier, source, seed)
 
 
@@ -37,7 +39,7 @@ def evaluate(classifier, source, seed=0, per_kind=PER_KIND):
 
     Args:
         classifier: object with `probabilities`, see classifiers.inference.ReleasedWingClassifier.
-        source: `pegasus.composites.Composites` of images that it was not trained on.
+        source: `composites.drawing.Composites` of images that it was not trained on.
         seed: of the intervals.
         per_kind: number of composites of each kind.
 
@@ -51,9 +53,9 @@ def evaluate(classifier, source, seed=0, per_kind=PER_KIND):
         name: classifier.probabilities(images.to_float(source.dataset.images[spaced(found)]))
         for name, found in rows.items()
     }
-    kinds = np.repeat(np.arange(len(composites.KINDS)), per_kind)
+    kinds = np.repeat(np.arange(len(drawing.KINDS)), per_kind)
     probabilities = classifier.probabilities(images.to_float(source.draw(len(kinds), kinds)[0]))
-    targets = composites.TARGETS[kinds]
+    targets = drawing.TARGETS[kinds]
 
     no_horse = np.concatenate([real[name][:, 0] for name in ("folded", "airplane", "other")])
     estimates.append(auroc("horse_images", real["horse"][:, 0], no_horse, seed))
@@ -69,7 +71,7 @@ def evaluate(classifier, source, seed=0, per_kind=PER_KIND):
         diagrams[caption] = plots.draw_reliability_diagram(*classification.reliability(two, truth))
 
     groups = {f"images: {name}": values for name, values in real.items()}
-    for index, name in enumerate(composites.KINDS):
+    for index, name in enumerate(drawing.KINDS):
         groups[f"composites: {name}"] = probabilities[kinds == index]
     for name, values in groups.items():
         called = intervals.bootstrap_mean((values >= 0.5).all(axis=1), seed=seed)

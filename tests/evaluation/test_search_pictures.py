@@ -9,8 +9,8 @@ import pytest
 
 from common.errors import InputError
 from common.images import to_float
-from evaluation import search_pictures
-from pegasus import controls, labels, search
+from evaluation import controls, search_pictures
+from pegasus import labels, search
 from pegasus.parents import prepare_parents
 from pegasus.search_config import MaskSearch, PlacedSearch
 from tests.pegasus.winged_horses import BIRD_IDS, MODEL, LightClassifier, make_bank, make_dataset

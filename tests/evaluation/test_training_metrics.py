@@ -5,10 +5,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from acai import line_metrics
 from common import interpolation
 from common.data import lines
-from evaluation import training_metrics
+from evaluation import line_metrics, training_metrics
 from evaluation.suites import blend
 
 CLASSES = ("horse", "bird")

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from composites.colour_model import colour_model_foreground
 from pegasus import foreground
 
 SKY, GROUND, WHITE = (-0.2, 0.2, 0.8), (-0.4, 0.1, -0.5), (0.8, 0.8, 0.7)
@@ -22,7 +23,7 @@ def overlap(found, mask):
     return np.sum((found > 0.5) & mask) / np.sum((found > 0.5) | mask)
 
 
-@pytest.mark.parametrize("method", [foreground.border_foreground, foreground.colour_model_foreground])
+@pytest.mark.parametrize("method", [foreground.border_foreground, colour_model_foreground])
 def test_an_animal_before_sky_and_ground_is_found(method):
     image, mask = picture()
     found = method(image)
@@ -71,13 +72,6 @@ def test_the_central_part_with_its_soft_rim_is_kept():
     expected = mask.copy()
     expected[0] = 0
     np.testing.assert_array_equal(foreground.central_part(mask), expected)
-
-
-def test_log_density_of_a_normal_distribution_by_hand():
-    points = np.array([[-1.0], [1.0], [3.0]])
-    variance = 1 + foreground.MIXTURE_RIDGE  # of the first two, about 0
-    expected = -0.5 * (points[:, 0] ** 2 / variance + np.log(2 * np.pi * variance))
-    np.testing.assert_allclose(foreground.log_normal_density(points, np.array([1, 1, 0])), expected, rtol=1e-5)
 
 
 def test_outline_by_hand():

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from acai import line_metrics
 from common.data import lines
+from evaluation import line_metrics
 from evaluation.suites.lines import evaluate
 
 PAIRS = 12

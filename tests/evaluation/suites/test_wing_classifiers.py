@@ -5,9 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 
+from composites.drawing import KINDS, Composites
+from composites.ranges import RANGES
 from evaluation.suites import wing_classifiers
 from pegasus import labels
-from pegasus.composites import KINDS, RANGES, Composites
 from tests.support.photographs import labelled_images
 
 

@@ -5,10 +5,11 @@ Each function takes what a `pegasus.search.SearchResult` holds and gives picture
 
 import numpy as np
 
+from composites.parts import fit_to
 from pegasus.blending import blend_cells
 from pegasus.candidates import cell_shares
 from pegasus.foreground import smooth
-from pegasus.placement import Placement, place
+from pegasus.placement import place
 
 BLOB = -0.75  # colour of a dark blob
 
@@ -57,15 +58,6 @@ def with_folded_birds(model, result, images, masks):
     ]
     placed = place(np.asarray(masks)[..., None], placements, "zero")[..., 0]
     return decode_with(model, result, place(images, placements), placed)
-
-
-def fit_to(mask, wings):
-    """The Placement that makes a mask [H, W] as high as another, with the same lower end and centre."""
-    (rows, columns), (wing_rows, wing_columns) = np.nonzero(mask), np.nonzero(wings)
-    scale = float(np.clip((np.ptp(wing_rows) + 1) / (np.ptp(rows) + 1), 0.3, 3))
-    still = Placement(scale)
-    row, column = still.target(mask.shape, rows.max(), columns.mean())
-    return Placement(scale, down=float(wing_rows.max() - row), right=float(wing_columns.mean() - column))
 
 
 def collages(result):

@@ -9,8 +9,10 @@ from common.data.cifar10 import CIFAR10_CLASSES
 from common.data.datasets import ImageDataset
 from common.errors import InputError
 from common.images import to_uint8
-from pegasus import composite_parts, composite_ranges, labels
-from pegasus.composites import KINDS, RANGES, SHARES, TARGETS, WHOLE, Composites
+from composites import parts
+from composites.drawing import KINDS, SHARES, TARGETS, WHOLE, Composites
+from composites.ranges import RANGES, Ranges
+from pegasus import labels
 from pegasus.foreground import outline
 from tests.support.photographs import labelled_images
 
@@ -118,7 +120,7 @@ def test_dyed_things_are_dark_or_of_any_colour_in_the_shape_of_their_cover():
     for dark, brightest in ((True, 0.0), (False, 0.5)):
         means = []
         for seed in range(60):
-            thing = composite_parts.dyed(np.random.default_rng(seed), cover, dark)
+            thing = parts.dyed(np.random.default_rng(seed), cover, dark)
             np.testing.assert_array_equal(thing[..., -1], cover.astype(np.float32))
             assert thing[..., :-1].std(axis=(0, 1)).max() < 0.15, "one colour"
             means.append(thing[..., :-1].mean())
@@ -185,7 +187,7 @@ def test_cross_fades_have_no_answer_to_the_first_question(source):
 
 def test_the_two_classifiers_see_other_composites():
     first, second = RANGES["wing_classifier"], RANGES["wing_referee"]
-    for name in composite_ranges.Ranges.__dataclass_fields__:
+    for name in Ranges.__dataclass_fields__:
         assert getattr(first, name) != getattr(second, name), name
 
 
@@ -212,7 +214,7 @@ def test_recolouring_moves_the_mean_of_the_animal_and_keeps_or_inverts_its_shadi
     shades = np.linspace(-0.2, 0.2, 64).reshape(8, 8, 1).repeat(3, axis=-1)
     signs, means = [], []
     for seed in range(60):
-        image = composite_parts.recolour(np.random.default_rng(seed), shades, np.ones((8, 8)))
+        image = parts.recolour(np.random.default_rng(seed), shades, np.ones((8, 8)))
         means.append(image.mean())
         signs.append(np.sign(image[-1, -1, 0] - image[0, 0, 0]))
     assert min(means) < -0.6 and max(means) > 0.7 and np.abs(means).max() < 1
@@ -223,10 +225,10 @@ def test_stretching_and_shearing_move_pixels_about_the_centre():
     """With the centre at (4, 4): column 6 moves to 4 + 1.5 * 2, and row 6 by 0.5 * 2 columns."""
     image = np.zeros((9, 9, 2))
     image[4, 6], image[6, 4] = (1, 0), (0, 1)
-    wide = composite_parts.stretched(image, 1.5, 0.0)
+    wide = parts.stretched(image, 1.5, 0.0)
     assert np.argwhere(wide[..., 0] > 0.9).tolist() == [[4, 7]] and wide[..., 0].sum() == pytest.approx(5 / 3)
     assert np.argwhere(wide[..., 1] > 0.9).tolist() == [[6, 4]]
-    sheared = composite_parts.stretched(image, 1.0, 0.5)
+    sheared = parts.stretched(image, 1.0, 0.5)
     assert np.argwhere(sheared[..., 1] > 0.9).tolist() == [[6, 5]]
     assert np.argwhere(sheared[..., 0] > 0.9).tolist() == [[4, 6]]
 
@@ -237,15 +239,15 @@ def test_clear_composites_by_hand():
     base[16:26, 6:26, -1] = 1
     thing, cover = np.ones((32, 32, 4), np.float32), np.zeros((32, 32), np.float32)
     cover[10:16, 10:20] = 1
-    assert composite_parts.is_clear(base, thing, cover, 45)
-    assert not composite_parts.is_clear(base, thing, cover, 61), "60 pixels are seen"
-    assert not composite_parts.is_clear(base, thing * 0.2, cover, 45), "too little contrast"
-    assert not composite_parts.is_clear(base, thing, np.roll(cover, -5, axis=0), 45), "it floats"
+    assert parts.is_clear(base, thing, cover, 45)
+    assert not parts.is_clear(base, thing, cover, 61), "60 pixels are seen"
+    assert not parts.is_clear(base, thing * 0.2, cover, 45), "too little contrast"
+    assert not parts.is_clear(base, thing, np.roll(cover, -5, axis=0), 45), "it floats"
     top = [np.roll(array, -10, axis=0) for array in (base, cover)]
-    assert not composite_parts.is_clear(top[0], thing, top[1], 45), "the upper edge cuts it"
+    assert not parts.is_clear(top[0], thing, top[1], 45), "the upper edge cuts it"
     lower = [np.roll(array, -9, axis=0) for array in (base, cover)]
-    assert composite_parts.is_clear(lower[0], thing, lower[1], 45)
+    assert parts.is_clear(lower[0], thing, lower[1], 45)
     large = np.zeros_like(cover)
     large[10:21, 6:26] = 1
-    assert not composite_parts.is_clear(base, thing, large, 45), "half the horse is covered"
-    assert not composite_parts.is_clear(base * 0, thing, cover, 45), "there is no horse"
+    assert not parts.is_clear(base, thing, large, 45), "half the horse is covered"
+    assert not parts.is_clear(base * 0, thing, cover, 45), "there is no horse"

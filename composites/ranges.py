@@ -5,8 +5,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from pegasus.composite_parts import find_outline, recolour, stretched
-from pegasus.foreground import border_foreground, colour_model_foreground
+from composites.colour_model import colour_model_foreground
+from composites.parts import find_outline, recolour, stretched
+from pegasus.foreground import border_foreground
 from pegasus.placement import Placement
 
 
@@ -15,7 +16,7 @@ class Ranges:
     """How composites are drawn. All ranges are (lowest, highest) of a uniform distribution.
 
     Args:
-        foreground: function of an image that returns the mask of its animal, see `pegasus.foreground`.
+        foreground: function of an image that returns the mask of its animal.
         horse_scale: of the horse's image.
         back: row of the middle of the horse's back in an image of 32 rows, which half of the scales are made for.
         feet: row of the horse's feet in an image of 32 rows.
@@ -30,7 +31,7 @@ class Ranges:
         gain: factor of the wings' contrast.
         stretch: factor of a bird's width.
         shear: pixels to the right for each pixel down.
-        recoloured: share of the birds that get another colour, see `pegasus.composite_parts.recolour`.
+        recoloured: share of the birds that get another colour, see `composites.parts.recolour`.
     """
 
     foreground: Callable = border_foreground

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from pegasus import controls, search
+from evaluation import controls
+from pegasus import search
 from pegasus.candidates import cell_shares
 from pegasus.search_config import PlacedSearch
 from tests.pegasus.winged_horses import MODEL, LightClassifier, make_parents, paint

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pictures.gan_training_grid import COLUMNS, STRIP_STEPS, morph_inputs, training_pictures
+from training.gan_grids import COLUMNS, STRIP_STEPS, morph_inputs, training_pictures
 
 
 def noise(count):

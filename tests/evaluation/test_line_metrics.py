@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-from acai import line_metrics
-from acai.line_metrics import interpolate_lines, line_figures, match_angles, mean_distance, smoothness
 from common.data import lines
+from evaluation import line_metrics
+from evaluation.line_metrics import interpolate_lines, line_figures, match_angles, mean_distance, smoothness
 
 OFFICIAL = Path(__file__).parents[3] / "shared" / "lines" / "official_lines.npz"
 BANK_STEP = 2 * np.pi / 10_000

@@ -12,10 +12,8 @@ import numpy as np
 
 from common.errors import InputError
 from common.images import to_float, to_uint8
+from composites.parts import draw_blob, draw_patch, dyed, find_outline, fit_to, is_clear, put, wiggle
 from pegasus import labels
-from pegasus.composite_parts import draw_blob, draw_patch, dyed, find_outline, is_clear, put, wiggle
-from pegasus.composite_ranges import RANGES as RANGES
-from pegasus.controls import fit_to
 from pegasus.foreground import border_pixels, outline
 from pegasus.placement import Placement, place
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pictures.acai_training_grid import STRIP_STEPS, training_pictures
+from training.acai_grids import STRIP_STEPS, training_pictures
 
 
 def identity(images):

@@ -25,6 +25,15 @@ def wiggle(random):
     return Placement(scale, *random.uniform(-3, 3, 2).tolist(), rotation)
 
 
+def fit_to(mask, wings):
+    """The Placement that makes a mask [H, W] as high as another, with the same lower end and centre."""
+    (rows, columns), (wing_rows, wing_columns) = np.nonzero(mask), np.nonzero(wings)
+    scale = float(np.clip((np.ptp(wing_rows) + 1) / (np.ptp(rows) + 1), 0.3, 3))
+    still = Placement(scale)
+    row, column = still.target(mask.shape, rows.max(), columns.mean())
+    return Placement(scale, down=float(wing_rows.max() - row), right=float(wing_columns.mean() - column))
+
+
 def stretched(image, stretch, shear):
     """Stretches an image [H, W, C] in width and shears it, about its centre; the edge is repeated.
 

@@ -1,0 +1,1 @@
+"""Pictures with known answers, on which wing classifiers are trained and measured."""
