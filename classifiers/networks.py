@@ -8,6 +8,8 @@ policy.
 import keras
 from keras import layers
 
+from common.backend.convolution import Conv2D
+
 
 def plain(width, channels, classes, colours=3, dtype="float32"):
     """Builds a network of blocks, each of two 3x3 convolutions and one pooling.
@@ -65,7 +67,7 @@ def classifier(images, features, classes, name):
 
 
 def convolution(filters, dtype, strides=1):
-    return layers.Conv2D(filters, 3, strides, "same", use_bias=False, kernel_initializer="he_normal", dtype=dtype)
+    return Conv2D(filters, 3, strides, "same", use_bias=False, kernel_initializer="he_normal", dtype=dtype)
 
 
 def batch_norm(dtype):

@@ -63,7 +63,7 @@ def classifier():
     train.momentum = 0.9
     train.weight_decay = 5e-4
     train.precision = "auto"  # or float32, mixed_bfloat16, mixed_float16
-    train.jit_compile = "on"  # XLA: on, off or auto
+    train.jit_compile = "auto"  # XLA: on, off or auto (where it is faster)
     train.deterministic = False  # True: bit-identical runs on one GPU, but slower; runs on a CPU always are
     train.seed = 0
     train.log_every_kimg = 2.56

@@ -38,7 +38,7 @@ class Up(keras.layers.Conv2DTranspose):
 
 def down(images, kernel):
     """Convolves images [B, 2h, 2w, C] with a kernel [4, 4, C, D]: [B, h, w, D]."""
-    kernel = keras.ops.convert_to_tensor(kernel)  # the variable in the layer's compute dtype
+    kernel = tf.convert_to_tensor(kernel)  # the variable in the layer's compute dtype
     if kernel.shape[2] < FEW:
         squares = tf.nn.space_to_depth(tf.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0))), STRIDE)
         return tf.nn.conv2d(squares, fold_kernel(kernel), 1, "VALID")
@@ -49,7 +49,7 @@ def down(images, kernel):
 
 def up(maps, kernel):
     """Applies the transposed convolution with a kernel [4, 4, C, D] to maps [B, h, w, D]: [B, 2h, 2w, C]."""
-    kernel = keras.ops.convert_to_tensor(kernel)
+    kernel = tf.convert_to_tensor(kernel)
     count, (rows, columns), few = tf.shape(maps)[0], maps.shape[1:3], kernel.shape[2]
     if few < FEW:
         squares = (count, rows + 1, columns + 1, STRIDE**2 * few)

@@ -88,3 +88,22 @@ def test_layers_equal_keras_layers(own, keras_own, width, precision):
     assert value.dtype == expected.dtype == layer.compute_dtype
     np.testing.assert_allclose(tf.cast(value, "float32"), tf.cast(expected, "float32"), atol=tolerance)
     assert tuple(layer.compute_output_shape(inputs.shape)) == tuple(value.shape)
+
+
+@pytest.mark.parametrize(
+    ("own", "plain", "width"),
+    [(strided.Down, keras.layers.Conv2D, 8), (strided.Up, keras.layers.Conv2DTranspose, 4)],
+)
+def test_layers_with_many_channels_have_keras_gradients(own, plain, width):
+    """Where kernel gradients are matrix products, also without a traced function."""
+    own, plain = own(32), plain(32, 4, 2, padding="same")
+    inputs, results = tf.constant(np.random.default_rng(1).normal(size=(2, width, width, 32)), tf.float32), []
+    for layer in (own, plain):
+        layer.build(inputs.shape)
+        layer.set_weights(own.get_weights())
+        with tf.GradientTape() as tape:
+            outputs = layer(inputs)
+            loss = tf.reduce_sum(tf.sin(outputs))
+        results.append([outputs, *tape.gradient(loss, layer.trainable_variables)])
+    for value, expected in zip(*results, strict=True):
+        np.testing.assert_allclose(value, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
