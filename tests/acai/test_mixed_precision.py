@@ -5,8 +5,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from acai import networks
+from common import release
 from common.backend import compiler
 from common.backend.precision import PRECISIONS, resolve
+from common.images import to_uint8
+from common.variables import weights_by_name
 from tests.support.acai_models import adversary, build
 
 NETWORKS = ("autoencoder", "critic", "classifier", "discriminator")
@@ -145,6 +149,18 @@ def test_bfloat16_gradients_have_the_direction_of_float32_ones():
         a, b = (np.concatenate([np.ravel(g) for g in each[name]]) for each in (gradients, expected))
         assert a @ b > 0.995 * np.linalg.norm(a) * np.linalg.norm(b) > 0, name
         assert np.linalg.norm(a) == pytest.approx(np.linalg.norm(b), rel=0.03), name
+
+
+def test_pictures_of_the_bundled_decoder_differ_by_two_grey_levels_at_most_in_bfloat16():
+    """Searches and generate.py decode in float32."""
+    config, weights, bank, _ = release.read(release.resolve("pegasus"), "acai")
+    decoders = [networks.decoder(32, 8, 16, 32, dtype=dtype) for dtype in ("float32", "mixed_bfloat16")]
+    for decoder in decoders:
+        for name, variable in weights_by_name("decoder", decoder).items():
+            variable.assign(weights[name])
+    latents = tf.cast(bank["latents"][::40], tf.float32)
+    exact, rounded = (to_uint8(decoder(latents).numpy()).astype(int) for decoder in decoders)
+    assert 0 < np.abs(exact - rounded).max() <= 2 and exact.std() > 30
 
 
 def test_mixed_float16_agrees_with_float32(fresh_float16, float32_losses):
