@@ -14,6 +14,7 @@ from common.backend import memory, towers
 from common.data.cifar10 import check_cifar10
 from common.distribute import cluster
 from common.errors import InputError
+from configs import tuple_flags
 from configs.check import check
 from training.run_directory import RunDirectory
 from training.schedule import kimg, steps
@@ -27,6 +28,7 @@ FLAGS = flags.FLAGS
 
 def define_config():
     """Defines --config, which reads the config file and its overridden fields, so that errors are reported."""
+    tuple_flags.register()
     text = "the config file; a colon precedes the variant"
     config_flags.DEFINE_config_file("config", "configs/acai.py", text, lock_config=True)
 

@@ -3,12 +3,14 @@
 Images of models are float32 in [-1, 1]; files and grids hold uint8 in [0, 255]. One grey level is 1 / 127.5.
 """
 
+import contextlib
 import io
 import logging
 import os
 import stat
 import threading
 import warnings
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -16,6 +18,7 @@ from PIL import Image
 from common.cli import silence_stderr
 from common.errors import InputError
 from common.files import write_atomically
+from common.picture_metadata import is_known, without_metadata
 
 MAX_PIXELS = 50_000_000  # a file with more is refused by its header
 MAX_BYTES = 256_000_000  # file size; some decoders read the whole file first
@@ -23,7 +26,12 @@ RESAMPLING = {"bicubic": Image.Resampling.BICUBIC, "nearest": Image.Resampling.N
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM")  # none that runs programs (EPS) or nests others
 TOO_LARGE = f"have at most {MAX_PIXELS:,} pixels"
 STDERR_LOCK = threading.Lock()  # file descriptor 2 is shared by all threads
-ORIENTATION, TILE_WIDTH, TILE_LENGTH = 274, 322, 323  # EXIF and TIFF tags
+BITS, PHOTOMETRIC, ORIENTATION, TILE_WIDTH, TILE_LENGTH = 258, 262, 274, 322, 323  # EXIF and TIFF tags
+KEY_LEVELS = {  # of a PNG's transparent level or colour among the levels to which Pillow converts the picture
+    "L;2": lambda level: 85 * level,
+    "L;4": lambda level: 17 * level,
+    "RGB;16B": lambda colour: tuple(level >> 8 for level in colour),
+}
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -135,9 +143,9 @@ def write_png(path, image):
 def read_picture(path, width=32, channels=3):
     """Reads a picture and fits it to a model: upright, cropped to its central square, resized (Lanczos).
 
-    Reads PNG, JPEG, GIF, BMP, WebP, TIFF and PPM in RGB, RGBA, grey with or without alpha, palette, 16-bit grey
-    and CMYK. Applies the EXIF orientation, composites transparent parts over white, and reads the first frame of
-    an animation. MAX_PIXELS and MAX_BYTES bound the memory.
+    Reads PNG, JPEG, GIF, BMP, WebP, TIFF and PPM in all modes that Pillow reads with at most 16 bits per channel.
+    Applies the EXIF orientation, composites transparent parts over white, and reads the first frame of an
+    animation. Ignores colour profiles and damaged metadata. MAX_PIXELS and MAX_BYTES bound the memory.
 
     Args:
         path: of the file.
@@ -157,17 +165,8 @@ def read_picture(path, width=32, channels=3):
     try:
         _check_file(path)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # sizes are checked below, and metadata is not needed
-            with Image.open(path, formats=FORMATS) as picture:
-                tags = getattr(picture, "tag_v2", {})  # a tile of a TIFF can be larger than the picture
-                for size in (picture.size, (tags.get(TILE_WIDTH, 0), tags.get(TILE_LENGTH, 0))):
-                    if size[0] * size[1] > MAX_PIXELS:
-                        raise _refusal(path, f"{size[0]:,} x {size[1]:,}", TOO_LARGE)
-                if picture.format == "TIFF":  # libtiff prints every defect to stderr, from C
-                    with STDERR_LOCK, silence_stderr():
-                        picture.load()
-                picture.load()
-                square = _square(picture, width)
+            warnings.simplefilter("ignore")  # sizes are checked, and metadata is not needed
+            square = _decode(path, width)
     except InputError:
         raise
     except Image.DecompressionBombError:
@@ -209,15 +208,39 @@ def _check_file(path):
         raise _refusal(path, f"{size:,} bytes", f"have at most {MAX_BYTES:,} bytes")
 
 
-def _square(picture, width):
-    """Returns a loaded picture as an upright RGB, RGBA or L picture of width x width."""
-    if picture.mode.startswith("I") or picture.mode == "F":
-        lowest, highest = picture.getextrema()
-        if picture.mode == "F" or lowest < 0 or highest > 65535:
-            raise ValueError("more than 16 bits per channel")
-        full = picture.convert("F")  # 16-bit grey
-    else:
-        full = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
+def _decode(path, width):
+    """Returns `_square` of a file; where Pillow fails, of the file without metadata, which may be the reason."""
+    try:
+        return _square(path, path, width)
+    except (InputError, Image.DecompressionBombError):
+        raise
+    except Exception as error:
+        content = Path(path).read_bytes()
+        with contextlib.suppress(Exception):  # then the pixels are the reason
+            return _square(io.BytesIO(without_metadata(content)), path, width)
+        if isinstance(error, Image.UnidentifiedImageError) and is_known(content):
+            raise ValueError("unreadable header or depth") from None
+        raise
+
+
+def _square(file, path, width):
+    """Returns the picture in a file as an upright RGB, RGBA or L picture of width x width; errors name `path`."""
+    with Image.open(file, formats=FORMATS) as picture:
+        tags = getattr(picture, "tag_v2", {})  # a tile of a TIFF can be larger than the picture
+        for size in (picture.size, (tags.get(TILE_WIDTH, 0), tags.get(TILE_LENGTH, 0))):
+            if size[0] * size[1] > MAX_PIXELS:
+                raise _refusal(path, f"{size[0]:,} x {size[1]:,}", TOO_LARGE)
+        raw_mode = picture.tile[0].args if picture.format == "PNG" else None  # how the samples are stored
+        if picture.format == "PNG" and picture.tile[0].extents != (0, 0, *picture.size):
+            raise ValueError("an animation with a damaged first frame")
+        if picture.format == "TIFF":  # libtiff prints every defect to stderr, from C
+            with STDERR_LOCK, silence_stderr():
+                picture.load()
+        picture.load()
+        full = _full_size(picture, raw_mode, path)
+        turn = None
+        with contextlib.suppress(Exception):  # damaged EXIF
+            turn = UPRIGHT.get(picture.getexif().get(ORIENTATION))
     # Flips and rotations keep a centred box in place, so they are applied to the small picture.
     side = min(full.size)
     left, top = (full.width - side) / 2, (full.height - side) / 2
@@ -226,5 +249,28 @@ def _square(picture, width):
         small = Image.fromarray(np.rint(np.clip(np.asarray(small) / 257, 0, 255)).astype(np.uint8))
     elif small.mode == "RGBA":
         small = Image.alpha_composite(Image.new("RGBA", small.size, "white"), small)
-    turn = UPRIGHT.get(picture.getexif().get(ORIENTATION))
     return small if turn is None else small.transpose(turn)
+
+
+def _full_size(picture, raw_mode, path):
+    """Returns a loaded picture as RGB, RGBA or, for 16-bit grey, F with levels in [0, 65535]."""
+    key = picture.info.get("transparency")  # of a PNG: the grey level or colour that is transparent, as stored
+    if picture.mode == "F" or picture.mode.startswith("I"):
+        levels = np.asarray(picture)
+        lowest, highest = levels.min(), levels.max()
+        if picture.mode == "F" or lowest < 0 or highest > 65535:
+            received = f"{levels.dtype} from {lowest} to {highest}"
+            raise _refusal(path, received, "have at most 16 bits per channel, without sign")
+        tags = getattr(picture, "tag_v2", {})
+        levels = levels * np.float32(65535 / 4095 if tags.get(BITS) == (12,) else 1)
+        if tags.get(PHOTOMETRIC) == 0:  # 0 is white
+            levels = 65535 - levels
+        if key is None:
+            return Image.fromarray(levels)
+        channels = [np.rint(levels / 257), np.where(levels == key, 0, 255)]
+        return Image.merge("LA", [Image.fromarray(c.astype(np.uint8)) for c in channels]).convert("RGBA")
+    if key is not None and raw_mode in KEY_LEVELS:
+        picture.info["transparency"] = KEY_LEVELS[raw_mode](key)
+    if picture.mode == "La":  # Pillow converts it to LA only
+        picture = picture.convert("LA")
+    return picture.convert("RGBA" if picture.has_transparency_data else "RGB")

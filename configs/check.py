@@ -86,8 +86,8 @@ def check(config):
     require("train.schedule_floor", "in [0, 1]", lambda share: 0 <= share <= 1)
     if config.model.get("bottleneck") == "dropout":
         require("model.bottleneck_strength", "below 1 for dropout", lambda share: share < 1)
-    require("train.bank_per_class", "two positive counts", _is_two_counts)
-    require("model.channels", "positive counts, two at least", lambda value: len(value) > 1 and min(value) > 0)
+    require("train.bank_per_class", "two positive counts", lambda value: len(value) == 2 and _are_counts(value))
+    require("model.channels", "positive counts, two at least", lambda value: len(value) > 1 and _are_counts(value))
     require("data.ids", "integers", lambda ids: all(isinstance(id, int) for id in ids))
     if config.family == "wing_classifier":
         require("data.source", "cifar10, whose horses and birds are labelled", lambda name: name == "cifar10")
@@ -137,5 +137,5 @@ def check_gan(config, require):
             require(name, "one of data.classes", lambda name: name in config.data.classes)
 
 
-def _is_two_counts(value):
-    return len(value) == 2 and all(isinstance(count, int) and count > 0 for count in value)
+def _are_counts(value):
+    return all(isinstance(count, int) and count > 0 for count in value)

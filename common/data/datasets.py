@@ -14,10 +14,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from absl import logging
 
 from common.backend import memory
-from common.data import lines
+from common.data import folders, lines
 from common.data.cifar10 import CIFAR10_CLASSES, check_cifar10, read_cifar10
 from common.data.disk_cache import StoredImages, load_or_build
 from common.errors import InputError
@@ -27,7 +26,6 @@ from common.images import read_picture
 HOLD_OUT_EVERY = 10  # images of a class
 MAX_HOLDOUT = 1000  # images per class: measuring more would take longer than training
 DECODED_AHEAD = 1024  # files of a folder that are decoded at a time
-NAMED_FILES = 10  # skipped files that a warning names
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -161,8 +159,9 @@ def load_cifar10(data_dir=None, split="train", classes=CIFAR10_CLASSES, hold_out
 def load_folder(folder, split="train", width=32, hold_out=True, memory_limit=math.inf, cache=None):
     """Loads the user's own images from a folder that has one sub-folder per class, named after it.
 
-    Classes are sorted, and so are the files of a class, including those in sub-folders. A warning names and counts
-    unreadable files and files outside any class, which are skipped. Hidden files are ignored.
+    Classes are sorted, and so are the files of a class, including those in sub-folders and in folders to which
+    links lead. A warning names and counts unreadable files and files outside any class, which are skipped. Hidden
+    files and what operating systems leave are ignored.
 
     Args:
         folder: path.
@@ -182,26 +181,15 @@ def load_folder(folder, split="train", width=32, hold_out=True, memory_limit=mat
     """
     _check_choice("split", split, ("train", "holdout"))
     folder = Path(os.path.expanduser(folder))
-    required = f"image_folder must be a folder with one sub-folder of images per class. Received: {folder}"
-    if not os.path.isdir(folder):
-        raise InputError(f"{required}, which is not a folder. Check the path.")
-
-    def visible(paths):
-        return sorted(p for p in paths if not any(n.startswith(".") for n in p.relative_to(folder).parts))
+    files, skipped = folders.list_classes(folder)
+    labels = np.repeat(np.arange(len(files), dtype=np.int32), [len(paths) for paths in files.values()])
+    paths = list(itertools.chain.from_iterable(files.values()))
 
     def read(path):
         try:
             return read_picture(path, width)
         except InputError:
             return None
-
-    entries = visible(folder.glob("*"))
-    class_folders = [p for p in entries if p.is_dir()]
-    if not class_folders:
-        raise InputError(f"{required}, which has no sub-folder. Move the images into one folder per class.")
-    files = [[p for p in visible(class_folder.rglob("*")) if not p.is_dir()] for class_folder in class_folders]
-    labels = np.repeat(np.arange(len(files), dtype=np.int32), [len(paths) for paths in files])
-    paths = list(itertools.chain.from_iterable(files))
 
     def decode():
         with ThreadPoolExecutor() as pool:
@@ -217,18 +205,14 @@ def load_folder(folder, split="train", width=32, hold_out=True, memory_limit=mat
         images = [picture for picture in images if picture is not None]
     counts = np.bincount(labels[readable], minlength=len(files))
     if not counts.all():
-        name = class_folders[counts.argmin()].name
-        raise InputError(f"{required}, where {name} has no readable image. Remove it.")
+        raise InputError(
+            "image_folder must be a folder with one sub-folder of images per class. Received: "
+            f"{folder}, where {[*files][counts.argmin()]} has no readable image. Remove it."
+        )
     images = np.stack(images) if isinstance(images, list) else images
-    skipped = [p for p in entries if not p.is_dir()]
     skipped += [path for path, whole in zip(paths, readable, strict=True) if not whole]
-    if skipped:
-        names = ", ".join(str(p.relative_to(folder)) for p in skipped[:NAMED_FILES])
-        more = f" and {len(skipped) - NAMED_FILES} more" if len(skipped) > NAMED_FILES else ""
-        reason = "unreadable, or outside a class folder"
-        logging.warning("%s: skipped %d files (%s): %s%s", folder, len(skipped), reason, names, more)
-    class_names = tuple(p.name for p in class_folders)
-    dataset = ImageDataset(images, labels[readable], np.arange(len(images)), class_names, "train")
+    folders.warn_of(folder, "skipped {} files (unreadable, or outside a class folder)", skipped)
+    dataset = ImageDataset(images, labels[readable], np.arange(len(images)), tuple(files), "train")
     return _select_split(dataset, split, hold_out)
 
 
@@ -278,6 +262,6 @@ def _check_choice(name, value, choices):
 def check_classes(classes, valid=CIFAR10_CLASSES):
     """Returns `classes` as a tuple; raises InputError unless they are one or more different names from `valid`."""
     classes = tuple(classes)
-    if not classes or len(set(classes)) < len(classes) or not set(classes) <= set(valid):
+    if not classes or not all(name in valid and classes.count(name) == 1 for name in classes):
         raise InputError(f"classes must be different names from {', '.join(valid)}. Received: {classes}.")
     return classes

@@ -11,6 +11,7 @@ import numpy as np
 
 from common import images, release
 from common.data import datasets
+from common.data.folders import is_ignored
 from common.errors import InputError
 from evaluation.report.estimates import Section
 from evaluation.viewers.rounds import write_round
@@ -76,7 +77,7 @@ def load_pictures(path, source):
     """
     path = Path(path)
     if os.path.isdir(path) and not os.path.isfile(path / "manifest.json"):
-        files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
+        files = sorted(file for file in path.iterdir() if file.is_file() and not is_ignored(file.name))
         if not files:
             raise InputError(
                 f"--pictures must be a manifest.json or a folder of pictures. Received: {path}, empty"

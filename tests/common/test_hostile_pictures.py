@@ -129,11 +129,9 @@ def peak_megabytes(path, limit=None):
     return int(result.stdout), result.stderr
 
 
-@pytest.mark.parametrize("name", [name for name in REFUSED if "bomb" in name])
-def test_huge_pictures_are_refused_in_little_memory(tmp_path, name):
-    if name not in ("png international text bomb", "gif frame bomb", "tiff bomb", "webp bomb"):
-        pytest.skip("one of each kind is tested, because each needs a process")
-    (tmp_path / "bomb").write_bytes(REFUSED[name])
+@pytest.mark.parametrize("name", ["png international text bomb", "gif frame bomb", "tiff bomb", "webp bomb"])
+def test_bombs_take_little_memory(tmp_path, name):
+    (tmp_path / "bomb").write_bytes((REFUSED | READABLE)[name])
     assert peak_megabytes(tmp_path / "bomb")[0] < 64
 
 

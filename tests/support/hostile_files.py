@@ -62,15 +62,34 @@ def bmp_of_size(width, height):
     return whole[:18] + struct.pack("<ii", width, height) + whole[26:]
 
 
-def tiff(**changes):
-    """Makes a grey TIFF of 4x4 pixels; `t256=(type, count, value)` changes the tag 256, and so on."""
+def tiff(pixels=bytes(16), order="<", following=0, **changes):
+    """Makes an uncompressed TIFF, by default of 4x4 black grey pixels.
+
+    Args:
+        pixels: bytes of all samples.
+        order: "<" or ">", the order of the bytes of its numbers.
+        following: offset of a further page; 0: none.
+        changes: `t256=(type, count, value)` sets the tag 256, and so on; `value` is of 16 bits if the type is 3,
+            else of 32, or a list of `count` values of 16 bits.
+    """
     tags = {256: (4, 1, 4), 257: (4, 1, 4), 258: (3, 1, 8), 259: (3, 1, 1), 262: (3, 1, 1)}
-    tags |= {273: (4, 1, 8), 277: (3, 1, 1), 278: (4, 1, 4), 279: (4, 1, 16)}
-    tags |= {int(name[1:]): value for name, value in changes.items() if name[0] == "t"}
-    body = b"".join(struct.pack("<HHII", tag, *value) for tag, value in sorted(tags.items()))
-    after = changes.get("following", 0)
-    directory = struct.pack("<H", len(tags)) + body + struct.pack("<I", after)
-    return struct.pack("<2sHI", b"II", 42, 24) + bytes(16) + directory
+    tags |= {273: (4, 1, 8), 277: (3, 1, 1), 278: (4, 1, 4), 279: (4, 1, len(pixels))}
+    tags |= {int(name[1:]): value for name, value in changes.items()}
+    pixels += bytes(len(pixels) % 2)
+    behind = 8 + len(pixels) + 2 + 12 * len(tags) + 4  # of the directory: lists
+    entries = lists = b""
+    for tag, (kind, count, value) in sorted(tags.items()):
+        if isinstance(value, list):
+            field = struct.pack(f"{order}{count}H", *value)
+        else:
+            field = struct.pack(f"{order}H" if kind == 3 else f"{order}I", value)
+        if len(field) > 4:
+            lists, field = lists + field, struct.pack(f"{order}I", behind + len(lists))
+        field = field.ljust(4, b"\0")
+        entries += struct.pack(f"{order}HHI", tag, kind, count) + field
+    directory = struct.pack(f"{order}H", len(tags)) + entries + struct.pack(f"{order}I", following)
+    start = {"<": b"II", ">": b"MM"}[order] + struct.pack(f"{order}HI", 42, 8 + len(pixels))
+    return start + pixels + directory + lists
 
 
 def webp_of_size(width, height):
@@ -118,8 +137,6 @@ REFUSED = {
     "png of a wrong checksum": encode(quarters(), "PNG")[:29] + b"\0\0\0\0" + encode(quarters(), "PNG")[33:],
     "png of a chunk beyond the file": encode(quarters(), "PNG")[:33] + struct.pack(">I", 2**31 - 1) + b"IDAT",
     "png bomb": png(60_000, 60_000, 1, 0, b""),
-    "png text bomb": png_with(b"zTXt", b"k\0\0" + zeros),
-    "png international text bomb": png_with(b"iTXt", b"k\0\1\0\0\0" + zeros),
     "jpeg bomb": jpeg_of_size(65_500, 65_500),
     "jpeg of no size": jpeg_of_size(0, 0),
     "gif bomb": gif_of_size(65_535, 65_535),
@@ -167,6 +184,8 @@ READABLE = {  # pictures of `quarters`
     "png with an orientation that is none": png_with(
         b"eXIf", b"II*\0\x08\0\0\0\1\0\x12\1\3\0\1\0\0\0\x63\0\0\0\0\0\0\0"
     ),
+    "png text bomb": png_with(b"zTXt", b"k\0\0" + zeros),
+    "png international text bomb": png_with(b"iTXt", b"k\0\1\0\0\0" + zeros),
     "png with an unknown chunk": png_with(b"quXx", b"\0" * 1000),
     "progressive jpeg": encode(quarters(), "JPEG", quality=100, subsampling=0, progressive=True),
     "tiff with deflate": encode(quarters(), "TIFF", compression="tiff_adobe_deflate"),
