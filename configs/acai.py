@@ -104,6 +104,7 @@ def paper():
     train.save_every_kimg = 32.0
     train.release_every_kimg = 64.0
     train.keep_checkpoints = 3
+    train.max_minutes = 0.0  # saves and stops this long after the start of the command; 0: no limit
     train.bank_per_class = (250, 50)  # latents released with the weights: of training images, of the hold-out
     return config
 

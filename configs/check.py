@@ -44,7 +44,7 @@ MINIMUM = {
     "train.pictures_every_kimg train.save_every_kimg train.release_every_kimg train.discriminator_from_kimg "
     "train.adversarial_from_kimg train.adversarial_ramp_kimg train.adversarial_learning_rate train.weight_decay "
     "train.seed data.shift model.gradient_penalty model.weight_clip model.instance_noise model.replay_images "
-    "train.instance_noise_kimg",
+    "train.instance_noise_kimg train.max_minutes",
 }
 SHARES = "train.ema_rate train.momentum train.warmup model.label_smoothing train.beta_1 train.beta_2"  # in [0, 1)
 

@@ -71,6 +71,7 @@ def classifier():
     train.save_every_kimg = 22.5
     train.release_every_kimg = 0.0  # 0: at the end only
     train.keep_checkpoints = 3
+    train.max_minutes = 0.0  # saves and stops this long after the start of the command; 0: no limit
     return config
 
 

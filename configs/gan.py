@@ -88,6 +88,7 @@ def base():
     train.save_every_kimg = 32.0
     train.release_every_kimg = 64.0
     train.keep_checkpoints = 3
+    train.max_minutes = 0.0  # saves and stops this long after the start of the command; 0: no limit
     return config
 
 

@@ -1,6 +1,8 @@
 """Callbacks that write scalars, pictures, checkpoints and releases, show progress, and warn of rising losses."""
 
+import contextlib
 import json
+import math
 import os
 import sys
 import time
@@ -14,7 +16,7 @@ from training.loop import Callback
 
 
 class ScalarWriter(Callback):
-    """Writes scalars to metrics.jsonl and, with pictures and the config, to TensorBoard.
+    """Writes finite scalars to metrics.jsonl and, with pictures and the config, to TensorBoard.
 
     Checkpoints are written only after `flush`, so that a resumed run has every line up to its checkpoint.
 
@@ -33,8 +35,9 @@ class ScalarWriter(Callback):
                 tf.summary.text("config", "    " + config_text.replace("\n", "\n    "), step=0)
 
     def on_scalars(self, step, scalars):
+        scalars = {name: value for name, value in scalars.items() if math.isfinite(value)}
         record = {"step": step, "kimg": step * self.batch_size / 1000, **scalars}
-        self.file.write(json.dumps(record) + "\n")
+        self.file.write(json.dumps(record, allow_nan=False) + "\n")
         with self.events.as_default():
             for name, value in scalars.items():
                 tf.summary.scalar(name, value, step)
@@ -80,7 +83,8 @@ class Progress(Callback):
         if self.bar.disable and (is_last or now - self.last_line > self.SECONDS_BETWEEN_LINES):
             minutes = (self.total - step) * self.batch_size / rate / 60
             line = f"{kimg:.1f}/{self.total * self.batch_size / 1000:.0f} kimg, {minutes:.0f} min left, {text}"
-            print(line, file=sys.stderr, flush=True)
+            with contextlib.suppress(OSError):  # nobody reads it any more, as after a lost connection
+                print(line, file=sys.stderr, flush=True)
             self.last_line = now
 
     def close(self):
@@ -127,6 +131,8 @@ class PictureWriter(Callback):
 
 class CheckpointWriter(Callback):
     """Saves the model's state, after writing all logs up to this step to the disk."""
+
+    saves = True
 
     def __init__(self, run, model, scalars, every_steps):
         self.run, self.model, self.scalars, self.every_steps = run, model, scalars, every_steps

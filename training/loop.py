@@ -1,8 +1,9 @@
-"""The training loop: compiled steps, callbacks, and stopping at a signal.
+"""The training loop: compiled steps, callbacks, and stopping at a signal or in time.
 
 Keras's `fit` is not used because it cannot average scalar logs over several machines.
 """
 
+import contextlib
 import functools
 import math
 import signal
@@ -13,6 +14,8 @@ from absl import logging
 
 from common.backend import compiler
 from common.distribute import distribution, replicas
+
+TIME_IS_UP = "train.max_minutes"
 
 
 class NonFiniteError(ArithmeticError):
@@ -27,6 +30,7 @@ class Callback:
     """Base class of callbacks. Steps are counted from 1: step k is the k-th completed step."""
 
     every_steps = 0  # interval of `on_interval`; 0: only at the end
+    saves = False  # whether `on_interval` saves what a resumed training needs
 
     def on_scalars(self, step, scalars):
         """Called after each logging interval with {name: mean over its steps}, including "images_per_second"."""
@@ -48,10 +52,12 @@ def train(
     jit_compile=True,
     strategy=None,
     towers=1,
+    deadline=math.inf,
 ):
     """Trains a model from its current step to `total_steps`.
 
-    SIGTERM and Ctrl-C end the training after the current step, with the callbacks of a last step.
+    The signals of `StopSignal` and the time limit end the training after the current step, with the callbacks of a
+    last step. Those that save are then called first, because a batch queue may not wait for the others.
 
     Args:
         model: has `step`, a variable, `static_arguments(step)`, which returns the keyword arguments for which the
@@ -66,9 +72,10 @@ def train(
         strategy: tf.distribute.Strategy, see `common.distribute.distribution`; None: one device. With several
             machines each runs this loop, and a signal to one stops all at the next logging interval.
         towers: number of parts of a batch that a CPU works on side by side, see `common.backend.towers`.
+        deadline: value of `time.monotonic()` at which to have ended, see `TimeLimit`.
 
     Returns:
-        The signal that stopped the training early, or None.
+        What stopped the training early, the name of a signal or TIME_IS_UP, or None.
 
     Raises:
         NonFiniteError: a loss is not finite. It is raised before any callback sees the step, so that no
@@ -79,14 +86,19 @@ def train(
     train_step = compile_step(model, jit_compile, strategy, towers)
     exchange_signal = distribution.signal_exchange(strategy)
     iterator = iter(distribution.prefetch_to_device(strategy, batches))
-    unchecked, window, clock = [], [], Stopwatch()
+    unchecked, window, clock, limit = [], [], Stopwatch(), TimeLimit(deadline)
     with StopSignal() as stop:
-        for step in range(distribution.to_int(model.step) + 1, total_steps + 1):
-            unchecked.append((step, *train_step(next(iterator), **model.static_arguments(step - 1))))
+        first = distribution.to_int(model.step) + 1
+        for step in range(first, total_steps + 1):
+            with limit.timing("step" if step > first else "first step"):
+                unchecked.append((step, *train_step(next(iterator), **model.static_arguments(step - 1))))
             logging_due = step % log_every_steps == 0
-            stop_signal = exchange_signal(stop.received, logging_due)
-            is_last = step == total_steps or stop_signal is not None
-            due = [c for c in callbacks if c.every_steps and step % c.every_steps == 0 or is_last]
+            due = [c for c in callbacks if c.every_steps and step % c.every_steps == 0]
+            stopped_by = stop.received or (TIME_IS_UP if limit.is_near(["step", *due, *callbacks]) else None)
+            stopped_by = exchange_signal(stopped_by, logging_due)
+            is_last = step == total_steps or stopped_by is not None
+            if is_last:
+                due = sorted(callbacks, key=lambda c: stopped_by is not None and not c.saves)
             logging_due = logging_due or is_last
             if due or logging_due:
                 window += read_finite(unchecked)
@@ -99,10 +111,11 @@ def train(
                 for callback in callbacks:
                     callback.on_scalars(step, scalars)
             for callback in due:
-                callback.on_interval(step)
+                with limit.timing(callback):
+                    callback.on_interval(step)
             clock.start()
             if is_last:
-                return stop_signal if step < total_steps else None
+                return stopped_by if step < total_steps else None
     return None
 
 
@@ -189,24 +202,56 @@ class Stopwatch:
         return seconds
 
 
-class StopSignal:
-    """Context in which the first SIGTERM or Ctrl-C only sets `received` to the signal; a second one kills."""
+class TimeLimit:
+    """Tells when to stop so that what a last step brings still ends before the deadline.
 
-    SIGNALS = signal.SIGTERM, signal.SIGINT
+    Args:
+        deadline: value of `time.monotonic()`.
+    """
+
+    def __init__(self, deadline):
+        self.deadline, self.seconds = deadline, {}
+
+    @contextlib.contextmanager
+    def timing(self, work):
+        """Measures how long `work`, any key, takes: the seconds in this context."""
+        started = time.monotonic()
+        yield
+        self.seconds[work] = time.monotonic() - started
+
+    def is_near(self, ahead):
+        """Whether it would be too late after `ahead`, a list of what was measured.
+
+        All take as long as the last time; what was never measured takes no time.
+        """
+        return time.monotonic() + sum(self.seconds.get(work, 0) for work in ahead) > self.deadline
+
+
+class StopSignal:
+    """Context in which signals only set `received`, to the name of the first. Ignored ones stay ignored.
+
+    Repeated signals do nothing more, because a closing terminal or a batch queue sends several; but a Ctrl-C after
+    another signal interrupts.
+    """
+
+    NAMES = (
+        *("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"),  # Ctrl-C; kill; a lost terminal on Unix and on Windows
+        *("SIGUSR1", "SIGUSR2", "SIGXCPU"),  # announce the end of a job: Slurm, Grid Engine, a limit of CPU time
+    )
 
     def __enter__(self):
-        self.received, self.previous = None, {number: signal.getsignal(number) for number in self.SIGNALS}
-        for number in self.SIGNALS:
+        numbers = [getattr(signal, name) for name in self.NAMES if hasattr(signal, name)]
+        previous = {number: signal.getsignal(number) for number in numbers}
+        self.received, self.previous = None, {n: h for n, h in previous.items() if h not in (signal.SIG_IGN, None)}
+        for number in self.previous:
             signal.signal(number, self._receive)
         return self
 
     def _receive(self, number, _):
-        self.received = signal.Signals(number)
-        self._restore()
+        if self.received and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.received = self.received or signal.Signals(number).name
 
     def __exit__(self, *_):
-        self._restore()
-
-    def _restore(self):
         for number, handler in self.previous.items():
             signal.signal(number, handler)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 
 from absl import logging
 
@@ -19,6 +20,7 @@ MAY_CHANGE = (  # fields that a resumed run may change, with all that end in MAY
     "train.deterministic",
     "train.towers",
     "train.start_from",
+    "train.max_minutes",
 )
 MAY_CHANGE_ENDINGS = ("_every_kimg", "_from_kimg", "keep_checkpoints")
 PRECISION = "train.precision"
@@ -40,12 +42,14 @@ class RunDirectory:
         path: as given.
         config: as given, except that a precision of "auto" is replaced by that of the existing run.
         checkpoints: training.checkpoints.Checkpoints in `checkpoints/`.
+        started: `time.monotonic()` when it was opened, from which train.max_minutes counts.
 
     Raises:
         InputError: the folder is not writable, contains another run or other files, or is in use by a training.
     """
 
     def __init__(self, path, config, keep_checkpoints=3):
+        self.started = time.monotonic()
         self.path, self.lock, self.config = path, None, json.loads(json.dumps(config))
         try:
             self._check_is_a_run()

@@ -3,6 +3,7 @@
 import contextlib
 import importlib
 import json
+import math
 
 import keras
 from absl import logging
@@ -75,7 +76,7 @@ def shared_settings(config):
 
 
 def take_steps(config, run, family, model, images, strategy):
-    """Runs the remaining steps with their callbacks; a signal ends them early, after a checkpoint.
+    """Runs the remaining steps with callbacks; a signal or the time limit ends them early, with a checkpoint.
 
     Raises:
         InputError: a loss is not finite, the GPU fails, or the disk or the stored images fail.
@@ -98,7 +99,8 @@ def take_steps(config, run, family, model, images, strategy):
                 observers = make_callbacks(config, run, family, model, images, start)
             for observer in observers:
                 stack.callback(observer.close)
-            stop_signal = loop.train(
+            minutes = config.train.max_minutes
+            stopped_by = loop.train(
                 model,
                 family.stream(config, images[0], start),
                 steps(config, config.train.total_kimg),
@@ -108,6 +110,7 @@ def take_steps(config, run, family, model, images, strategy):
                 compiled,
                 strategy,
                 towers.resolve(config.train.get("towers", 1), config.train.batch_size),
+                run.started + 60 * minutes if run and minutes else math.inf,  # the chief's limit holds for all
             )
     except loop.NonFiniteError as error:
         overflow = ", or with --config.train.precision=mixed_bfloat16: float16 overflows beyond 65,504"
@@ -123,8 +126,8 @@ def take_steps(config, run, family, model, images, strategy):
             f"--workdir must be a writable folder with free space. Received: {run.path} ({error}). What was saved "
             "is kept; the same command resumes from there."
         ) from error
-    if stop_signal:
-        print(f"stopped by {stop_signal.name}; saved: the same command goes on from there")
+    if stopped_by:
+        print(f"stopped by {stopped_by}; saved: the same command goes on from there")
 
 
 def make_callbacks(config, run, family, model, images, start):

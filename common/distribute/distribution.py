@@ -8,7 +8,6 @@ directory.
 import contextlib
 import faulthandler
 import os
-import signal
 import sys
 import zlib
 
@@ -18,6 +17,7 @@ from common.data import batches
 from common.distribute import replicas
 from common.errors import InputError, one_line
 
+ANOTHER_MACHINE = "another machine"
 WAIT_SECONDS = 600  # for all workers to start
 LOST_WORKER_ERRORS = (  # TensorFlow's errors after another worker ended
     tf.errors.UnavailableError,
@@ -155,10 +155,11 @@ def broadcast_choice(strategy, choices, own):
 
 
 def signal_exchange(strategy):
-    """Returns a function that tells whether this or any other machine has received a signal.
+    """Returns a function that tells whether this or any other machine has received a signal, and which.
 
-    Its arguments are the signal received here, or None, and whether to exchange it now. On several machines all
-    must exchange at the same steps; in between it returns None.
+    Its arguments are the name of the signal received here, or None, and whether to exchange it now. On several
+    machines all must exchange at the same steps; in between it returns None. It returns ANOTHER_MACHINE where only
+    another machine has received one.
     """
 
     @tf.function
@@ -171,7 +172,7 @@ def signal_exchange(strategy):
         if not due:
             return None
         any_received = mean(tf.constant(float(received is not None))) > 0
-        return received or (signal.SIGTERM if any_received else None)
+        return received or (ANOTHER_MACHINE if any_received else None)
 
     return exchange
 

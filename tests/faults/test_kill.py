@@ -1,4 +1,4 @@
-"""SIGKILL at any time: a killed writer of files, and a repeatedly killed train.py."""
+"""SIGKILL at any time: a killed writer of files, and a train.py that is killed or stopped again and again."""
 
 import contextlib
 import json
@@ -119,27 +119,38 @@ def kill_at_a_call(workdir, call, tmp_path):
     assert process.returncode == -signal.SIGKILL, stderr
 
 
-def kill_at_a_moment(workdir, seconds):
-    """SIGKILL from outside, `seconds` after the first new checkpoint; negative: as long after the start."""
+def kill_at_a_moment(workdir, seconds, number=signal.SIGKILL):
+    """A signal from outside, `seconds` after the first new checkpoint; negative: as long after the start.
+
+    Returns the step at which other signals than SIGKILL have stopped and saved the training.
+    """
     process, before, begun = start(workdir), newest_step(workdir), time.monotonic()
     while seconds >= 0 and newest_step(workdir) <= before:
         assert process.poll() is None, process.communicate()[1]
         assert time.monotonic() < begun + PATIENCE
         time.sleep(0.005)
     time.sleep(abs(seconds))
-    process.kill()
-    process.communicate()
-    assert process.returncode == -signal.SIGKILL, "it ended before it was killed"
+    process.send_signal(number)
+    stdout, stderr = process.communicate(timeout=PATIENCE)
+    if number == signal.SIGKILL:
+        assert process.returncode == -signal.SIGKILL, "it ended before it was killed"
+        return None
+    assert process.returncode == 0 and f"stopped by {number.name}; saved" in stdout, stderr
+    return newest_step(workdir)
 
 
 @pytest.mark.slow
-def test_run_killed_25_times_is_bit_identical(tmp_path):
+def test_run_killed_or_stopped_25_times_is_bit_identical(tmp_path):
     draw = random.Random(0)
     straight, killed = tmp_path / "straight", tmp_path / "killed"
     finish(straight)
-    moments = []
+    moments, stops = [], set()
     for number in range(KILLS):
-        if number % 2 or number == 0:
+        if number % 5 == 2:
+            moments.append(draw.uniform(0, 0.4))
+            stop_signal = signal.SIGTERM if number % 2 else signal.SIGHUP
+            stops.add(kill_at_a_moment(killed, moments[-1], stop_signal))
+        elif number % 2 or number == 0:
             moments.append(draw.uniform(-8, 0) if number in (0, 7) else draw.uniform(0, 0.4))
             kill_at_a_moment(killed, moments[-1])
         else:
@@ -154,15 +165,18 @@ def test_run_killed_25_times_is_bit_identical(tmp_path):
     assert step == other == STEPS and arrays.keys() == expected.keys()
     for name, array in arrays.items():
         assert array.tobytes() == expected[name].tobytes(), name
-    for name in ("checkpoints", "pictures", "release"):
+    assert stops and max(stops) < STEPS - 15  # their checkpoints are not among the newest three
+    for name in ("checkpoints", "release"):
         assert sorted(os.listdir(killed / name)) == sorted(os.listdir(straight / name))
+    assert {*os.listdir(straight / "pictures")} <= {*os.listdir(killed / "pictures")}
     assert (killed / "release" / "weights.npz").read_bytes() == (straight / "release" / "weights.npz").read_bytes()
     others = {"checkpoints", "pictures", "release", "config.json", "metrics.jsonl", ".lock"}
     surplus = {path.name for path in killed.iterdir()} - others
     assert all(name.startswith("events.out.tfevents") for name in surplus) and len(surplus) <= KILLS + 1
     logged = [json.loads(line)["step"] for line in (killed / "metrics.jsonl").read_text().splitlines()]
-    assert logged == list(range(3, STEPS + 1, 3))
+    assert logged == sorted({*range(3, STEPS + 1, 3), *stops})  # the step of a stop is logged as well
     found = count_events(killed)
     assert set(found.values()) == {1}, [key for key, count in found.items() if count > 1]
     assert [step for tag, step in sorted(found) if tag == "critic_loss"] == logged
-    assert found.keys() == count_events(straight).keys()
+    expected = count_events(straight).keys()
+    assert expected <= found.keys() and {step for _, step in found.keys() - expected} <= stops

@@ -1,8 +1,11 @@
 """Callbacks: their files, read by other readers, and their warnings."""
 
+import errno
+import io
 import json
 import logging
 import os
+import sys
 import time
 
 import numpy as np
@@ -66,6 +69,20 @@ def test_scalars_are_written_to_metrics_and_tensorboard(run):
 def open_lines(run):
     with open(run.file("metrics.jsonl"), encoding="utf-8") as file:
         return [json.loads(line) for line in file]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [float("nan"), float("inf"), -float("inf"), np.float32("nan"), np.float64("-inf"), np.float32(1e38) * 10],
+)
+def test_values_that_are_not_finite_are_left_out(run, value):
+    """Such as the diversity of samples, relative to that of images, where all images are the same."""
+    writer = callbacks.ScalarWriter(run, 1)
+    writer.on_scalars(1, {"sample_diversity": value, "loss": 0.5})
+    writer.close()
+    with open(run.file("metrics.jsonl"), encoding="utf-8") as file:
+        assert json.loads(file.read(), parse_constant=pytest.fail) == {"step": 1, "kimg": 0.001, "loss": 0.5}
+    assert scalars_of(read_events(run.path)) == {("loss", 1): 0.5}
 
 
 def test_resumed_run_appends_scalars(run):
@@ -198,6 +215,25 @@ def test_progress_prints_lines_without_a_terminal(capsys, monkeypatch):
     first = printed[0][1]
     assert first.startswith("6.4/64 kimg, 10 min left, 100 images/s")  # 900 steps of 64 at 100 a second: 576 s
     assert "critic_loss 0.05123" in first and "loss_scale" not in first
+
+
+@pytest.mark.parametrize("is_terminal", [False, True])
+@pytest.mark.parametrize("kind", [errno.EIO, errno.EPIPE])
+def test_progress_that_nobody_reads_does_not_end_a_training(monkeypatch, is_terminal, kind):
+    """A lost terminal gives EIO, a closed pipe EPIPE."""
+
+    class Lost(io.StringIO):
+        def isatty(self):
+            return is_terminal
+
+        def write(self, text):
+            raise OSError(kind, os.strerror(kind))
+
+    monkeypatch.setattr(sys, "stderr", Lost())
+    progress = callbacks.Progress(0, 1000, 64)
+    for step in (500, 1000):
+        progress.on_scalars(step, {"loss": 0.5, "images_per_second": 640.0})
+    progress.close()
 
 
 def test_progress_shows_a_bar_on_a_terminal(capsys, monkeypatch):

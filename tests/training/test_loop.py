@@ -1,8 +1,6 @@
-"""The training loop with a model that only counts steps: callbacks, logs and ways to end."""
+"""The training loop with a model that only counts steps: callbacks and logs."""
 
 import math
-import os
-import signal
 import time
 
 import numpy as np
@@ -10,47 +8,8 @@ import pytest
 
 tf = pytest.importorskip("tensorflow")
 from common.backend import compiler  # noqa: E402
+from tests.support.counting import Counter, Recorder, numbers, train  # noqa: E402
 from training import loop  # noqa: E402
-
-
-class Counter(tf.Module):
-    """Logs {"loss": number + 1000 * late, "steps": number of this step}; step k reads batch k - 1."""
-
-    def __init__(self, step=0, late_from=10**9):
-        super().__init__()
-        self.step = tf.Variable(step, dtype=tf.int64)
-        self.late_from = late_from
-
-    def static_arguments(self, step):
-        return {"late": step >= self.late_from}
-
-    def train_step(self, batch, late):
-        self.step.assign_add(1)
-        logs = {"loss": tf.cast(batch["number"], tf.float32) + (1000.0 if late else 0.0)}
-        return logs | ({"late_loss": tf.constant(2.0)} if late else {}) | {"steps": self.step}
-
-
-class Recorder(loop.Callback):
-    def __init__(self, events, name="", every_steps=0, act=None):
-        self.events, self.name, self.every_steps, self.act = events, name, every_steps, act
-
-    def on_scalars(self, step, scalars):
-        self.events.append(("scalars" + self.name, step, dict(scalars)))
-
-    def on_interval(self, step):
-        self.events.append(("interval" + self.name, step))
-        if self.act:
-            self.act(step)
-
-
-def numbers(start=0, values=None):
-    """Batch k holds the number k, or the k-th of `values`."""
-    return tf.data.Dataset.from_tensor_slices({"number": [float(v) for v in values or range(start, start + 1000)]})
-
-
-def train(model, callbacks, total=6, log_every=2, batches=None, **options):
-    batches = numbers(int(model.step)) if batches is None else batches
-    return loop.train(model, batches, total, 5, log_every, callbacks, jit_compile=False, **options)
 
 
 def test_callbacks_are_called_in_order_at_their_steps():
@@ -139,66 +98,6 @@ def test_non_finite_loss_is_raised_before_a_checkpoint_between_logs():
         train(Counter(), [Recorder(events, "", 2)], 8, log_every=100, batches=numbers(values=[0, 1, math.nan, 3]))
     assert error.value.step == 3
     assert events == [("interval", 2)]
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_sigterm_stops_after_the_step_with_all_callbacks(number):
-    """Sent while step 3's callbacks run: the step under way next is finished, logged and saved."""
-    events, model = [], Counter()
-    before = [signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)]
-    send = Recorder(events, " send", 3, act=lambda step: step == 3 and os.kill(os.getpid(), number))
-    stopped_by = train(model, [send, Recorder(events, " save")], total=100, log_every=50)
-    assert stopped_by is number
-    step = int(model.step)
-    assert step == 4
-    assert [event[:2] for event in events] == [
-        ("interval send", 3),
-        *(("scalars send", step), ("scalars save", step)),
-        *(("interval send", step), ("interval save", step)),
-    ]
-    assert events[1][2]["loss"] == 1.5  # the mean of 0 to 3
-    assert [signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)] == before
-
-
-def test_signal_at_the_last_step_is_not_reported():
-    def send(step):
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    class SendsWhileTraining(Counter):
-        def static_arguments(self, step):
-            if step == 2:
-                send(step)
-            return super().static_arguments(step)
-
-    model = SendsWhileTraining()
-    assert train(model, [], total=3) is None and int(model.step) == 3
-
-
-def test_second_signal_kills():
-    """Ctrl-C twice: whoever waits for a slow last step or save can still leave."""
-
-    def twice(step):
-        os.kill(os.getpid(), signal.SIGINT)
-        os.kill(os.getpid(), signal.SIGINT)
-
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where pytest runs behind an `&`
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            train(Counter(), [Recorder([], "", 1, act=twice)])
-        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def test_signal_handlers_are_restored_after_an_error():
-    before = signal.getsignal(signal.SIGTERM)
-
-    def fail(step):
-        raise RuntimeError("no disk")
-
-    with pytest.raises(RuntimeError, match="no disk"):
-        train(Counter(), [Recorder([], "", 1, act=fail)])
-    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_step_runs_in_the_strategy():
