@@ -36,7 +36,7 @@ flags.DEFINE_integer("samples", 1000, "number of pictures of each kind", lower_b
 flags.DEFINE_string("first", "horse", "class of the first parent")
 flags.DEFINE_string("second", "bird", "class of the second parent")
 flags.DEFINE_string("features", "classifier", "feature network: classifier, inception or a .keras file")
-flags.DEFINE_integer("seed", 0, "seed of the pairs and the intervals", lower_bound=0)
+flags.DEFINE_integer("seed", 0, "seed of the pairs and the intervals", lower_bound=0, upper_bound=2**32 - 1)
 flags.DEFINE_string("data_dir", None, "where tensorflow-datasets keeps CIFAR-10; default: TFDS_DATA_DIR")
 flags.DEFINE_string("image_folder", None, "folder of a run's own images; default: the one it was trained on")
 _pictures = (

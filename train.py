@@ -11,6 +11,7 @@ from ml_collections import config_flags
 
 from common import cli, release
 from common.backend import memory, towers
+from common.data import folders
 from common.data.cifar10 import check_cifar10
 from common.distribute import cluster
 from common.errors import InputError
@@ -46,6 +47,8 @@ def main():
         return
     with RunDirectory(FLAGS.workdir, json.loads(config.to_json()), config.train.keep_checkpoints) as run:
         config.train.precision = run.config["train"]["precision"]
+        if config.data.source == "folder":
+            run.check_classes(folders.list_class_names(config.data.image_folder))
         train(config, run)
 
 

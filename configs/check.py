@@ -4,7 +4,7 @@ import math
 import os
 
 from common import release
-from common.backend import compiler
+from common.backend import compiler, memory
 from common.backend.precision import PRECISIONS
 from common.data import batches, datasets
 from common.distribute import cluster
@@ -46,6 +46,17 @@ MINIMUM = {
     "train.seed data.shift model.gradient_penalty model.weight_clip model.instance_noise model.replay_images "
     "train.instance_noise_kimg train.max_minutes",
 }
+LARGEST_FLOAT32 = 3.4e38  # TensorFlow makes infinity of larger numbers
+MAX_STEPS = 10**9 - 1  # names of checkpoints have nine digits
+MAX_CHANNELS = 2**14  # a kernel of 3x3 then takes 10 GB, and so do both moments of Adam
+MAXIMUM = {
+    2**32 - 1: "train.seed",  # numpy's
+    2**31 - 1: "train.keep_checkpoints model.critic_steps",
+    2**20: "model.codebook_size",
+    MAX_CHANNELS: "model.depth model.critic_depth model.latent_channels model.discriminator_channels "
+    "model.generator_channels model.noise_size",
+}
+BYTES_PER_VALUE = {"train.batch_size": 4, "model.replay_images": 4, "data.composites": 1}  # of images in memory
 SHARES = "train.ema_rate train.momentum train.warmup model.label_smoothing train.beta_1 train.beta_2"  # in [0, 1)
 
 
@@ -64,9 +75,12 @@ def check(config):
 
     for name, values in (CHOICES | {"model.architecture": ARCHITECTURES.get(config.family, ())}).items():
         require(name, f"one of {', '.join(map(str, values))}", values.__contains__)
+    limits = maximum_of_fields(config)
     for minimum, names in MINIMUM.items():
         for name in names.split():
+            high, why = limits.get(name, limits["kimg"] if name.endswith("_kimg") else (LARGEST_FLOAT32, ""))
             require(name, f"finite and at least {minimum}", lambda value, low=minimum: low <= value < math.inf)
+            require(name, f"at most {high}{why}", lambda value, high=high: value <= high)
     for name in SHARES.split():
         require(name, "at least 0 and below 1", lambda value: 0 <= value < 1)
     if config.train.get("strategy", "default") != "default":
@@ -88,7 +102,11 @@ def check(config):
         require("model.bottleneck_strength", "below 1 for dropout", lambda share: share < 1)
     require("train.bank_per_class", "two positive counts", lambda value: len(value) == 2 and _are_counts(value))
     require("model.channels", "positive counts, two at least", lambda value: len(value) > 1 and _are_counts(value))
+    require("train.bank_per_class", "below 2**31", lambda counts: max(counts) < 2**31)
+    require("model.channels", f"at most {MAX_CHANNELS} each", lambda value: max(value) <= MAX_CHANNELS)
+    require("data.shift", "at most the width of an image", lambda shift: shift <= config.model.width)
     require("data.ids", "integers", lambda ids: all(isinstance(id, int) for id in ids))
+    require("data.ids", "in [0, 2**63)", lambda ids: all(0 <= id < 2**63 for id in ids))
     if config.family == "wing_classifier":
         require("data.source", "cifar10, whose horses and birds are labelled", lambda name: name == "cifar10")
     if config.data.source == "folder":
@@ -113,6 +131,15 @@ def check(config):
         require("data.placed_pairs", placed, lambda share: paired and groups == [["horse"], ["bird"]])
     if config.family == "gan":
         check_gan(config, require)
+
+
+def maximum_of_fields(config):
+    """Returns {field, or "kimg" for all that end so: (largest value, its reason)}."""
+    limits = {name: (maximum, "") for maximum, names in MAXIMUM.items() for name in names.split()}
+    limits["kimg"] = MAX_STEPS * config.train.batch_size / 1000, f", which are {MAX_STEPS:,} steps"
+    for name, size in BYTES_PER_VALUE.items():
+        limits[name] = memory.total_bytes() // (3 * config.model.width**2 * size), ", which fill the memory"
+    return limits
 
 
 def check_gan(config, require):

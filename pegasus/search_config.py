@@ -6,6 +6,8 @@ from common.errors import InputError
 from common.validation import check_choice, check_integer
 from pegasus.general import masks
 
+MAX_CANDIDATES = 10**9  # months of work
+
 
 @dataclasses.dataclass(frozen=True)
 class PlacedSearch:
@@ -23,7 +25,7 @@ class PlacedSearch:
     keep: int = 64
 
     def __post_init__(self):
-        check_integer("candidates", self.candidates, 1)
+        check_integer("candidates", self.candidates, 1, MAX_CANDIDATES)
         check_integer("keep", self.keep, 1)
         if self.candidates < self.keep:
             raise InputError(

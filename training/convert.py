@@ -19,27 +19,19 @@ from common.errors import InputError
 from common.files import write_atomically
 from common.variables import names_by_number
 from training.checkpoints import Checkpoints
-
-RENAMED = {  # fields of configs
-    "codes": "codebook_size",
-    "realism_weight": "adversarial_weight",
-    "realism_penalty": "r1_weight",
-    "realism_from_kimg": "adversarial_from_kimg",
-    "realism_ramp_kimg": "adversarial_ramp_kimg",
-    "realism_learning_rate": "adversarial_learning_rate",
-}
-GONE = (  # fields of losses that no longer exist
-    *("realism_loss", "realism_augment", "realism_by_class", "reconstruction", "feature_weight"),
-    *("recognition_weight", "recognition_from_kimg", "recognition_ramp_kimg"),
-)
+from training.earlier_configs import GONE, GONE_OF_DISCRIMINATORS, NEUTRAL, RENAMED
 
 
 def new_config(config):
-    """The config with the new names of fields, and with the defaults of the fields that are new."""
+    """The config with the new names of fields, neutral values of new ones, and without those that are gone."""
     defaults = importlib.import_module(f"configs.{config['family']}").get_config().to_dict()
     for section in ("data", "model", "train"):
-        fields = {RENAMED.get(name, name): v for name, v in config[section].items() if name not in GONE}
-        config = config | {section: defaults[section] | fields}
+        prefix = f"{section}."
+        fields = {RENAMED.get(prefix + name, prefix + name): value for name, value in config[section].items()}
+        gone = {*GONE, *GONE_OF_DISCRIMINATORS}
+        fields = {name.removeprefix(prefix): value for name, value in fields.items() if name not in gone}
+        new = {name: NEUTRAL[prefix + name] for name in defaults[section] if prefix + name in NEUTRAL}
+        config = config | {section: defaults[section] | new | fields}
     return config
 
 

@@ -4,12 +4,14 @@ import json
 import os
 import time
 
+import numpy as np
 from absl import logging
 
 from common import lock
 from common.errors import InputError
-from common.files import UNFINISHED, remove_unfinished, write_atomically
+from common.files import UNFINISHED, digest, remove_unfinished, write_atomically
 from training.checkpoints import NAME, Checkpoints
+from training.earlier_configs import in_current_fields
 
 MAY_CHANGE = (  # fields that a resumed run may change, with all that end in MAY_CHANGE_ENDINGS
     "train.total_kimg",
@@ -24,6 +26,8 @@ MAY_CHANGE = (  # fields that a resumed run may change, with all that end in MAY
 )
 MAY_CHANGE_ENDINGS = ("_every_kimg", "_from_kimg", "keep_checkpoints")
 PRECISION = "train.precision"
+RECORDED = ("runs_on", "images")  # sections of config.json that a training adds
+NUM_IN_FINGERPRINT = 4096
 SCHEDULES = ("train.schedule", "train.critic_schedule")  # of learning rates; "cosine" ones depend on total_kimg
 
 
@@ -96,6 +100,33 @@ class RunDirectory:
         train = self.config["train"] | {"precision": precision}
         self._write_config(self.config | {"train": train, "runs_on": runs_on})
 
+    def check_classes(self, class_names):
+        """Raises InputError if the run was trained on images of other classes, or of these in another order."""
+        before, now = self.config.get("images", {}).get("class_names"), list(class_names)
+        if before not in (None, now):
+            raise InputError(
+                f"The images must be of the classes of the run to resume, {self.path}: {', '.join(before)}. "
+                f"Received: {', '.join(now)}; pass another --workdir for a new run."
+            )
+
+    def record_images(self, facts):
+        """Writes what the images are to config.json.
+
+        Args:
+            facts: of `describe_images`. A change since the last start of the run gives a warning.
+
+        Raises:
+            InputError: they are of other classes than before.
+        """
+        self.check_classes(facts["class_names"])
+        before = self.config.get("images", facts)
+        if before != facts:
+            numbers = before["counts"].items() - facts["counts"].items()
+            changed = [f"{number} of {name} are {facts['counts'][name]} now" for name, number in sorted(numbers)]
+            reason = ", ".join(changed[:10]) or "other pixels or another order"
+            logging.warning("the images are not those on which the run was trained before: %s", reason)
+        self._write_config(self.config | {"images": facts})
+
     def rewind(self, step):
         """Removes logs after `step`, so that a resumed run logs each step once."""
         if os.path.exists(self.file("metrics.jsonl")):
@@ -131,7 +162,8 @@ class RunDirectory:
         if self.config is None:
             self._write_config(given)
             return
-        before, now = flatten(self.config), flatten(given)
+        now = flatten(given)
+        before = in_current_fields(flatten(self.config), now.keys())
         if now.get(PRECISION) == "auto" and before.get(PRECISION):
             given["train"]["precision"] = now[PRECISION] = before[PRECISION]
         changed = [
@@ -146,8 +178,7 @@ class RunDirectory:
                 f"The config must be that of the run to resume, {self.path}. Received: {name}={now.get(name)!r} "
                 f"where it has {before.get(name)!r}{why}; pass another --workdir for a new run."
             )
-        runs_on = {"runs_on": self.config["runs_on"]} if "runs_on" in self.config else {}
-        self._write_config(given | runs_on)
+        self._write_config(given | {name: self.config[name] for name in RECORDED if name in self.config})
 
     def _stored_config(self):
         """Returns the content of config.json, or None if it is missing or the run has no step yet."""
@@ -167,13 +198,33 @@ class RunDirectory:
         return stored
 
 
+def describe_images(dataset):
+    """Describes what must stay the same when a run resumes.
+
+    Args:
+        dataset: `common.data.datasets.ImageDataset` of the training set.
+
+    Returns:
+        {"class_names": list, "counts": {class: images}, "channels": int, "fingerprint": str of 16 digits}. The
+        fingerprint is that of the pixels and labels of at most NUM_IN_FINGERPRINT images, evenly spaced.
+    """
+    rows = np.unique(np.linspace(0, len(dataset) - 1, NUM_IN_FINGERPRINT).astype(int))
+    names, counts = dataset.class_names, np.bincount(dataset.labels, minlength=len(dataset.class_names))
+    return {
+        "class_names": list(names),
+        "counts": dict(zip(names, counts.tolist(), strict=True)),
+        "channels": dataset.images.shape[-1],
+        "fingerprint": digest(dataset.images[rows].tobytes() + dataset.labels[rows].tobytes()),
+    }
+
+
 def may_change(name, flat):
     """Whether a resumed run may change the field `name` of its flat config {"a.b": value}."""
     if name == "train.total_kimg":  # a classifier's rate always depends on it
         return "train.warmup" not in flat and "cosine" not in [flat.get(schedule) for schedule in SCHEDULES]
     if name == PRECISION:  # earlier versions did not record what "auto" meant
         return flat.get(name) == "auto"
-    return name.startswith("runs_on.") or name in MAY_CHANGE or name.endswith(MAY_CHANGE_ENDINGS)
+    return name.split(".")[0] in RECORDED or name in MAY_CHANGE or name.endswith(MAY_CHANGE_ENDINGS)
 
 
 def has_checkpoints(folder):

@@ -9,11 +9,12 @@ import keras
 from absl import logging
 
 from common import variables
-from common.backend import compiler, gpu, precision, towers
+from common.backend import compiler, gpu, memory, precision, towers
 from common.data import datasets, disk_cache
 from common.distribute import distribution
 from common.errors import InputError
 from training import callbacks, loop
+from training.run_directory import describe_images
 from training.schedule import kimg, steps
 
 
@@ -25,18 +26,30 @@ def train(config, run, arrays=None, data_dir=None):
         run: RunDirectory; None on workers other than the chief.
         arrays: {name: array}, the checkpoint to resume from; None: a new run.
         data_dir: see `common.data.cifar10.check_cifar10`.
+
+    Raises:
+        InputError: the images are of other classes than those of the run, the memory does not suffice, or as
+            `take_steps`.
     """
+    with memory.explain_exhaustion():
+        _train(config, run, arrays, data_dir)
+
+
+def _train(config, run, arrays, data_dir):
     gpu.warn_about_gpus()
     strategy = distribution.make_strategy(config.train.get("strategy", "default"))
     distribution.check_batch_size(strategy, config.train.batch_size)
     family = importlib.import_module(f"training.{config.family}")  # how to build, evaluate and show its models
     keras.utils.set_random_seed(config.train.seed)
     images = load_images(config, data_dir)
+    if run and config.data.source != "lines":  # which are rendered
+        run.record_images(describe_images(images[0]))
     with distribution.explain_lost_workers(strategy):
         policy = precision.resolve(config.train.precision)
         config.train.precision = distribution.broadcast_choice(strategy, precision.PRECISIONS, policy)
         precision.set_tensor_float_32(config.train.precision)
-        distribution.check_identical(strategy, f"{shared_settings(config)} {len(images[0])}")
+        names = images[0].class_names
+        distribution.check_identical(strategy, f"{shared_settings(config)} {names} {len(images[0])}")
         with strategy.scope():
             model = family.build(config, images[0])
         if arrays:

@@ -32,7 +32,7 @@ def plan(count, batch_size, strategy="default", jit_compile="auto", precision="a
 
 def towers_per_cores(batch_size):
     """One tower per core if the batch can be divided so, else 1."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return cores if batch_size % (2 * cores) == 0 and batch_size >= MIN_IMAGES * cores else 1
 
 

@@ -63,7 +63,8 @@ class StoredImages:
         try:
             with open(self.path, "rb", buffering=0) as file:
                 for image, row in zip(images, chosen.ravel().tolist(), strict=True):
-                    content = os.pread(file.fileno(), HEADER + self.size, row * record)
+                    file.seek(row * record)  # Windows has no os.pread
+                    content = file.read(HEADER + self.size)
                     if len(content) < HEADER + self.size or struct.unpack_from("<Q", content)[0] != self.size:
                         raise OSError(errno.EIO, f"record {row} is damaged")
                     image[...] = np.frombuffer(content, np.uint8, offset=HEADER).reshape(image.shape)

@@ -24,6 +24,12 @@ def is_ignored(name):
     return name.startswith(".") or name.lower() in LEFT_BY_SYSTEMS or name.lower().endswith(":zone.identifier")
 
 
+def list_class_names(folder):
+    """Lists the names of the classes of a folder, a path, sorted, without looking into them."""
+    paths = Path(os.path.expanduser(folder)).iterdir()
+    return sorted(path.name for path in paths if path.is_dir() and not is_ignored(path.name))
+
+
 def list_classes(folder):
     """Lists the files of each class, and warns of folders that are left out or named like splits.
 

@@ -73,7 +73,7 @@ def open_lines(run):
 
 @pytest.mark.parametrize(
     "value",
-    [float("nan"), float("inf"), -float("inf"), np.float32("nan"), np.float64("-inf"), np.float32(1e38) * 10],
+    [float("nan"), float("inf"), -float("inf"), np.float32("nan"), np.float64("-inf"), -np.float32("inf")],
 )
 def test_values_that_are_not_finite_are_left_out(run, value):
     """Such as the diversity of samples, relative to that of images, where all images are the same."""

@@ -1,0 +1,116 @@
+"""What the images of a run were is kept with it: other classes are refused, other pictures give a warning."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from common.data.disk_cache import load_or_build
+from common.errors import InputError
+from tests.support.folders import numbered
+from training.run_directory import NUM_IN_FINGERPRINT, RunDirectory, describe_images
+
+CONFIG = {"family": "acai", "data": {"image_folder": "a"}, "train": {"seed": 0}}
+IMAGES = numbered([0, 1, 1, 0, 1], ("aardvark", "zebra"))
+
+
+def changed(**fields):
+    return dataclasses.replace(IMAGES, **fields)
+
+
+@pytest.fixture
+def run(tmp_path):
+    with RunDirectory(str(tmp_path / "run"), CONFIG) as run:
+        run.record_images(describe_images(IMAGES))
+        run.checkpoints.save(1, {})
+    return run
+
+
+def resume(run, images, config=CONFIG):
+    with RunDirectory(run.path, config) as again:
+        again.record_images(describe_images(images))
+    return json.loads(Path(again.file("config.json")).read_text())
+
+
+def test_config_json_says_what_the_images_were(run):
+    facts = json.loads(Path(run.file("config.json")).read_text())["images"]
+    assert len(facts.pop("fingerprint")) == 16
+    assert facts == {"class_names": ["aardvark", "zebra"], "counts": {"aardvark": 2, "zebra": 3}, "channels": 1}
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("cat", "dog"),
+        ("aardvark", "dog"),
+        ("zebra", "aardvark"),  # labels would swap
+        ("Aardvark", "zebra"),
+        ("aardvark", "yak", "zebra"),
+        ("aardvark",),
+        ("aardvark", "zebra "),
+    ],
+)
+def test_images_of_other_classes_are_refused(run, names):
+    before = Path(run.file("config.json")).read_text()
+    with pytest.raises(InputError, match="aardvark, zebra. Received: .*--workdir") as error:
+        resume(run, changed(class_names=names, labels=np.minimum(IMAGES.labels, len(names) - 1)))
+    assert ", ".join(names) in str(error.value) and "\n" not in str(error.value)
+    assert Path(run.file("config.json")).read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (changed(labels=np.int32([0, 1, 1, 1, 1])), "2 of aardvark are 1 now, 3 of zebra are 4 now"),
+        (numbered([0, 1, 1, 0, 1, 1], ("aardvark", "zebra")), "3 of zebra are 4 now"),
+        (changed(images=IMAGES.images + np.uint8(1)), "other pixels or another order"),
+        (changed(images=IMAGES.images[::-1]), "other pixels or another order"),
+        (changed(labels=IMAGES.labels[::-1]), "other pixels or another order"),
+    ],
+)
+def test_other_images_of_the_same_classes_give_a_warning(run, images, message, caplog):
+    assert resume(run, images)["images"] == describe_images(images)
+    assert caplog.messages == [f"the images are not those on which the run was trained before: {message}"]
+    caplog.clear()
+    resume(run, images)
+    assert not caplog.messages
+
+
+def test_the_same_images_from_another_folder_give_no_warning(run, caplog):
+    moved = CONFIG | {"data": {"image_folder": "b"}}
+    assert resume(run, IMAGES, moved)["data"]["image_folder"] == "b"
+    assert not caplog.messages
+
+
+def test_run_that_did_not_keep_its_images_resumes(tmp_path, caplog):
+    """As those of earlier versions."""
+    with RunDirectory(str(tmp_path), CONFIG) as run:
+        run.checkpoints.save(1, {})
+    assert resume(run, IMAGES)["images"] == describe_images(IMAGES)
+    assert not caplog.messages
+
+
+def test_run_without_a_checkpoint_may_begin_with_other_images(tmp_path):
+    with RunDirectory(str(tmp_path), CONFIG) as run:
+        run.record_images(describe_images(IMAGES))
+    other = changed(class_names=("cat", "dog"))
+    assert resume(run, other)["images"] == describe_images(other)
+
+
+def test_images_on_disk_have_the_same_fingerprint(tmp_path):
+    pytest.importorskip("tensorflow")
+    stored, _ = load_or_build(tmp_path, "key", lambda: IMAGES.images, 5, IMAGES.images.shape[1:])
+    assert describe_images(changed(images=stored)) == describe_images(IMAGES)
+
+
+def test_fingerprint_of_many_images_reads_some_and_sees_each_that_is_added_or_removed():
+    count = 3 * NUM_IN_FINGERPRINT
+    many = numbered(np.zeros(count), ("a",))
+    many = dataclasses.replace(many, images=np.random.default_rng(0).integers(0, 256, (count, 1, 1, 1), np.uint8))
+    seen = {describe_images(many)["fingerprint"]}
+    for row in (0, 5000, count - 1):
+        without = np.delete(np.arange(count), row)
+        seen.add(describe_images(dataclasses.replace(many._keep(without)))["fingerprint"])
+    assert len(seen) == 4
