@@ -82,6 +82,13 @@ INVALID_FLAGS = [
     ([PAPER, ACROSS, "--config.train.batch_size=7"], ["batch_size", "even", "7"]),
     ([LINES, "--config.train.batch_size=0"], ["batch_size", "1", "0"]),
     ([LINES, "--config.train.seed=-4"], ["seed", "-4"]),
+    ([LINES, "--config.train.seed=4294967296"], ["seed", "at most 4294967295"]),
+    ([LINES, "--config.train.total_kimg=1e300"], ["total_kimg", "at most"]),
+    ([LINES, "--config.train.total_kimg=1e12"], ["total_kimg", "999,999,999 steps"]),
+    ([LINES, "--config.train.batch_size=1000000000000"], ["batch_size", "fill the memory"]),
+    ([LINES, "--config.model.depth=1000000000"], ["model.depth", "at most 16384"]),
+    ([LINES, "--config.train.learning_rate=1e300"], ["learning_rate", "at most 3.4e"]),
+    ([LINES, "--config.train.max_minutes=-1"], ["max_minutes", "-1"]),
     ([LINES, "--config.train.total_kimg=-1"], ["total_kimg", "-1"]),
     ([LINES, "--config.train.log_every_kimg=0"], ["log_every_kimg", "0"]),
     ([LINES, "--config.train.save_every_kimg=nan"], ["save_every_kimg", "nan"]),
@@ -195,6 +202,25 @@ def test_different_config_in_the_same_workdir_is_refused(train, old_run):
         result = train(LINES, f"--workdir={old_run}", f"--config.train.total_kimg={total}")
         assert_refused(result, old_run, f"train.total_kimg={total}.0 where it has 1056.0", "learning rate depends")
     assert contents(old_run) == before
+
+
+@pytest.mark.parametrize(
+    "classes",
+    [("cat", "dog"), ("aardvark", "dog"), ("Aardvark", "zebra"), ("aardvark", "yak", "zebra"), ("zebra",)],
+)
+def test_images_of_other_classes_than_those_of_the_run_are_refused(train, old_run, tmp_path, classes):
+    config = get_config("lines")
+    config.data.source, config.data.image_folder = "folder", "moved since"
+    facts = {"class_names": ["aardvark", "zebra"], "counts": {"aardvark": 9, "zebra": 9}}
+    stored = json.loads(config.to_json()) | {"images": facts | {"channels": 3, "fingerprint": "0123456789abcdef"}}
+    (old_run / "config.json").write_text(json.dumps(stored))
+    for name in (*classes, ".hidden"):
+        (tmp_path / "images" / name).mkdir(parents=True)
+    before = contents(old_run / "checkpoints")
+    folder = f"--config.data.image_folder={tmp_path}/images"
+    result = train(LINES, f"--workdir={old_run}", "--config.data.source=folder", folder)
+    assert_refused(result, "aardvark, zebra", f"Received: {', '.join(classes)};", "--workdir")
+    assert contents(old_run / "checkpoints") == before
 
 
 def test_run_with_only_damaged_checkpoints_is_refused(train, old_run):
