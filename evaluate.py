@@ -25,27 +25,34 @@ from absl import flags
 from common import cli
 from common.backend import memory
 from common.errors import InputError
+from common.files import make_folder
 from evaluation import suites
 from evaluation.inputs import EvaluationConfig, Inputs, Release
 from evaluation.report import report
 from evaluation.viewers import tally
 
-flags.DEFINE_string("source", "pegasus", "name of a bundled model, run directory or release folder")
+flags.DEFINE(cli.PathParser(), "source", "pegasus", "name of a bundled model, run directory or release folder")
 flags.DEFINE_enum("suite", None, suites.NAMES, "what to measure; default: the first suite that fits")
 flags.DEFINE_integer("samples", 1000, "number of pictures of each kind", lower_bound=100, upper_bound=20_000)
 flags.DEFINE_string("first", "horse", "class of the first parent")
 flags.DEFINE_string("second", "bird", "class of the second parent")
-flags.DEFINE_string("features", "classifier", "feature network: classifier, inception or a .keras file")
+flags.DEFINE(cli.PathParser(), "features", "classifier", "feature network: classifier, inception or a .keras file")
 flags.DEFINE_integer("seed", 0, "seed of the pairs and the intervals", lower_bound=0, upper_bound=2**32 - 1)
-flags.DEFINE_string("data_dir", None, "where tensorflow-datasets keeps CIFAR-10; default: TFDS_DATA_DIR")
-flags.DEFINE_string("image_folder", None, "folder of a run's own images; default: the one it was trained on")
+flags.DEFINE(
+    cli.PathParser(), "data_dir", None, "where tensorflow-datasets keeps CIFAR-10; default: TFDS_DATA_DIR"
+)
+flags.DEFINE(
+    cli.PathParser(), "image_folder", None, "folder of a run's own images; default: the one it was trained on"
+)
 _pictures = (
     "search, viewers: a manifest.json of generate.py or a folder of pictures; default: the source's bundled ones"
 )
-flags.DEFINE_string("pictures", None, _pictures)
-flags.DEFINE_list("answers", [], "viewers: files of answers to tally, one a viewer")
-flags.DEFINE_list("earlier_answers", [], "viewers: files of earlier rounds; nobody may see a picture again")
-flags.DEFINE_string("out", None, "folder to write to; default: out/evaluate/ and the source's name")
+flags.DEFINE(cli.PathParser(), "pictures", None, _pictures)
+flags.DEFINE(cli.PathListParser(), "answers", [], "viewers: files of answers to tally, one a viewer")
+flags.DEFINE(
+    cli.PathListParser(), "earlier_answers", [], "viewers: files of earlier rounds; nobody may see a picture again"
+)
+flags.DEFINE(cli.PathParser(), "out", None, "folder to write to; default: out/evaluate/ and the source's name")
 FLAGS = flags.FLAGS
 SUITES_OF_FLAGS = {"pictures": ("search", "viewers"), "answers": ("viewers",), "earlier_answers": ("viewers",)}
 
@@ -66,26 +73,21 @@ def main():
     }
     inputs = Inputs(release, classifiers, config)
     inputs.check(any(suite.uses_pair for suite in chosen), any(suite.needs_images for suite in chosen))
-    try:
-        os.makedirs(config.out, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"--out must be a folder to write to. Received: {config.out} ({error.strerror})"
-        ) from error
+    make_folder(config.out)
 
     memory.keep_freed_memory()
     cli.import_tensorflow()
     sections = [suite.run(inputs) for suite in chosen]
-    print(report.terminal_table(sections))
-    print(*report.write(config.out, sections, list_facts(inputs, chosen)), sep="\n")
+    paths = report.write(config.out, sections, list_facts(inputs, chosen))
+    print(report.terminal_table(sections), *paths, sep="\n")
 
 
 def tally_answers():
     """Prints and writes a tally of viewers' answers; needs neither the model nor the data."""
     out = out_folder()
     sections, facts = tally.tally_files(out, FLAGS.answers, FLAGS.earlier_answers)
-    print(report.terminal_table(sections[:-1]))  # the last has every answer
-    print(*report.write(out, sections, facts), sep="\n")
+    paths = report.write(out, sections, facts)
+    print(report.terminal_table(sections[:-1]), *paths, sep="\n")  # the last section has every answer
 
 
 def out_folder():

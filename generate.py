@@ -26,6 +26,7 @@ from absl import flags
 import configs.search
 from common import cli, release
 from common.errors import InputError
+from common.files import make_folder
 from common.images import RESAMPLING
 from pictures import acai_plan, acai_render, acai_search, gallery, gan_plan, gan_render, manifest
 from pictures.request import Blend, Sample, from_flags, request_class
@@ -41,7 +42,9 @@ ACTIONS = {
 }
 for _name, _text in ACTIONS.items():
     flags.DEFINE_bool(_name, False, _text)
-flags.DEFINE_string("source", Blend.source, "a bundled model's name, a run directory or a release folder")
+flags.DEFINE(
+    cli.PathParser(), "source", Blend.source, "a bundled model's name, a run directory or a release folder"
+)
 flags.DEFINE_string(
     "first", None, "class of the first parent; default: horse, or each class in turn for a GAN's noise"
 )
@@ -55,21 +58,23 @@ flags.DEFINE_enum("layout", "strip", LAYOUTS, _layouts)
 _bandwidth = "of --sample, in standard deviations of the latents"
 flags.DEFINE_float("bandwidth", Sample.bandwidth, _bandwidth, lower_bound=0, upper_bound=1000)
 flags.DEFINE_integer("seed", 0, "picture k depends on the seed and k, not on --count", lower_bound=0)
-flags.DEFINE_string("first_image", None, "a picture file as the first parent")
-flags.DEFINE_string("second_image", None, "a picture file as the second parent")
+flags.DEFINE(cli.PathParser(), "first_image", None, "a picture file as the first parent")
+flags.DEFINE(cli.PathParser(), "second_image", None, "a picture file as the second parent")
 _placement = "scale=0.8,down=4,right=-2,rotation=15,mirror=true or some of these: where {} is placed"
 flags.DEFINE_string("first_placement", None, _placement.format("--first_image"))
 flags.DEFINE_string("second_placement", None, _placement.format("--second_image"))
-flags.DEFINE_string("second_mask", None, "a picture file, white where --second_image covers --first_image")
+flags.DEFINE(
+    cli.PathParser(), "second_mask", None, "a picture file, white where --second_image covers --first_image"
+)
 configs.search.define()
 flags.DEFINE_integer("keep", 64, "search: number of candidates to keep", lower_bound=1)
 flags.DEFINE_bool("bundle", False, "search: a bare --blend of the source shows the results from now on")
 _data_dir = "search: folder with CIFAR-10, whose images are placed; default: TFDS_DATA_DIR"
-flags.DEFINE_string("data_dir", None, _data_dir)
-flags.DEFINE_string("out", None, "the folder to write to; default: out/ and the action")
+flags.DEFINE(cli.PathParser(), "data_dir", None, _data_dir)
+flags.DEFINE(cli.PathParser(), "out", None, "the folder to write to; default: out/ and the action")
 flags.DEFINE_integer("scale", Blend.scale, "factor of enlargement", lower_bound=1, upper_bound=32)
 flags.DEFINE_enum("resample", Blend.resample, RESAMPLING, "how pictures are enlarged; nearest: squares")
-flags.DEFINE_string("from_manifest", None, "a manifest.json, whose pictures are made again")
+flags.DEFINE(cli.PathParser(), "from_manifest", None, "a manifest.json, whose pictures are made again")
 FLAGS = flags.FLAGS
 SEARCH_FLAGS = {"keep", *configs.search.NAMES}
 REQUEST_FLAGS = {*CHECKS, *SEARCH_FLAGS} - {"search"}
@@ -89,7 +94,7 @@ def main():
     plan = planning.make_plan(request, folder, stored)
     searches = getattr(request, "search", None) is not None and "blends" not in plan.drawn
     has_images = searches and acai_search.check_search(plan, FLAGS.data_dir)
-    out = gallery.make_folder(FLAGS.out or os.path.join("out", action))
+    out = make_folder(FLAGS.out or os.path.join("out", action))
 
     cli.import_tensorflow()
     if action == "diagram":

@@ -5,9 +5,11 @@ To watch: tensorboard --logdir runs
 """
 
 import json
+import os
+from pathlib import Path
 
 from absl import flags, logging
-from ml_collections import config_flags
+from ml_collections.config_flags import config_flags
 
 from common import cli, release
 from common.backend import memory, towers
@@ -15,29 +17,47 @@ from common.data import folders
 from common.data.cifar10 import check_cifar10
 from common.distribute import cluster
 from common.errors import InputError
+from common.files import expand_path
 from configs import tuple_flags
 from configs.check import check
 from training.run_directory import RunDirectory
 from training.schedule import kimg, steps
 
-flags.DEFINE_string("workdir", None, "the run directory, which gets checkpoints, logs and pictures")
-flags.DEFINE_string(
-    "data_dir", None, "where tensorflow-datasets keeps CIFAR-10; else TFDS_DATA_DIR, else its default"
-)
+_workdir = "the run directory, which gets checkpoints, logs and pictures"
+flags.DEFINE(cli.PathParser(), "workdir", None, _workdir)
+_data_dir = "where tensorflow-datasets keeps CIFAR-10; else TFDS_DATA_DIR, else its default"
+flags.DEFINE(cli.PathParser(), "data_dir", None, _data_dir)
 FLAGS = flags.FLAGS
+ROOT = Path(__file__).parent
+PATH_FIELDS = ("data.image_folder", "data.cache_folder", "train.start_from", "train.leading_layers")
+
+
+class ConfigParser(config_flags.ConfigFileFlagParser):
+    """Parses --config, a path in the working folder or in this project, perhaps with a colon and a variant."""
+
+    def parse(self, path):
+        name, colon, variant = expand_path(path, "--config").partition(":")
+        if not os.path.exists(name) and (ROOT / name).is_file():
+            name = os.path.relpath(ROOT / name)  # an absolute one can have a colon
+        return super().parse(f"{name}{colon}{variant}")
 
 
 def define_config():
     """Defines --config, which reads the config file and its overridden fields, so that errors are reported."""
     tuple_flags.register()
     text = "the config file; a colon precedes the variant"
-    config_flags.DEFINE_config_file("config", "configs/acai.py", text, lock_config=True)
+    default = os.path.relpath(ROOT / "configs" / "acai.py")
+    config_flags.DEFINE_config_file("config", default, text, lock_config=True)
+    FLAGS["config"].parser = ConfigParser("config", lock_config=True)
 
 
 def main():
     config = FLAGS.config
     if not FLAGS.workdir or FLAGS.workdir.startswith("-"):  # absl would take a following flag as the value
         raise InputError(f"--workdir must be given, e.g. --workdir=runs/acai. Received: {FLAGS.workdir or 'none'}")
+    for section, field in (name.split(".") for name in PATH_FIELDS):
+        if isinstance(path := config[section].get(field), str):
+            config[section][field] = expand_path(path, f"--config.{section}.{field}")
     check(config)
     if config.data.source == "cifar10":
         check_cifar10(FLAGS.data_dir)

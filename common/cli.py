@@ -2,42 +2,109 @@
 
 import contextlib
 import errno
+import io
 import os
+import re
 import sys
 import tempfile
+import traceback
 
-from absl import flags
+from absl import flags, logging
 
 from common.backend import compiler
 from common.errors import InputError, one_line
+from common.files import expand_path
 
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM)
+LIBRARY_VARIABLES = re.compile("(TF|TF2|XLA|KERAS|ONEDNN|DNNL|AUTOGRAPH|NVIDIA_TF32)_")
+KEPT_VARIABLES = re.compile(  # they decide where to run, how much memory to take and what to log
+    "(TF_(CONFIG|CPP|CUDA|DUMP|FORCE_GPU|GPU|GRPC|NUM|PER_DEVICE)|XLA_PJRT_GPU|ONEDNN_VERBOSE|KERAS_HOME"
+    "|TF_(CLI|DATA_DIR|IN|INPUT|LOG|PLUGIN|VAR|WORKSPACE))(_|$)"  # Terraform's
+)
+KEPT_XLA_FLAGS = ("--xla_gpu_cuda_data_dir=", "--xla_dump_")
+
+
+class PathParser(flags.ArgumentParser):
+    """Parses a flag for a path, see `common.files.expand_path`."""
+
+    def parse(self, argument):
+        return expand_path(argument, "The value")
+
+
+class PathListParser(flags.ListParser):
+    """Parses a flag for paths with commas between them."""
+
+    def parse(self, argument):
+        return [expand_path(path, "The value") for path in super().parse(argument)]
 
 
 def run(main, define=None):
     """Parses the command line, calls `main()` and exits: status 0, or 2 after one line on stderr.
+
+    A stream that is closed or cannot be written to does not end `main`. Afterwards lost output gives status 2,
+    unless its reader has exited, as in `| head`.
 
     Args:
         main: function without arguments that reads `flags.FLAGS`. It should check flags and paths before it
             imports TensorFlow, so that errors are reported quickly.
         define: function that defines flags whose definition can fail, such as --config.
     """
+    if sys.getfilesystemencoding() != "utf-8" and os.environ.get("PYTHONUTF8") != "1":
+        os.environ["PYTHONUTF8"] = "1"  # paths are UTF-8 to TensorFlow, whatever the locale
+        os.execv(sys.executable, sys.orig_argv)
+    output = _open_streams()
+    status, message = 0, None
     try:
         parse_flags(sys.argv, define)
         main()
     except InputError as error:
-        print(f"error: {one_line(error)}", file=sys.stderr)
-        sys.exit(2)
+        status, message = 2, f"error: {one_line(error)}"
     except KeyboardInterrupt:
-        print("stopped by Ctrl-C", file=sys.stderr)
-        sys.exit(130)
-    except BrokenPipeError:  # the reader of our output has exited, as in `| head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status, message = 130, "stopped by Ctrl-C"
     except OSError as error:  # such as a full or read-only disk
         if error.errno not in DISK_ERRORS:
             raise
-        print(f"error: The disk must be writable with free space. Received: {one_line(error)}", file=sys.stderr)
-        sys.exit(2)
+        status = 2
+        message = f"error: The disk must be writable with free space. Received: {one_line(error)}"
+    sys.stdout.flush()
+    if output.error and not message:
+        status = 2
+        message = f"error: stdout must be writable. Received: {output.error.strerror}; all else was done"
+    if message:
+        print(message, file=sys.stderr)
+    if status:
+        sys.exit(status)
+
+
+class _Output(io.FileIO):
+    """Standard output or error that keeps the error of a failed write, instead of raising it."""
+
+    error = None
+
+    def write(self, data):
+        try:
+            return super().write(data)
+        except OSError as error:
+            if not isinstance(error, BrokenPipeError):
+                self.error = error
+            return len(data)
+
+
+def _open_streams():
+    """Replaces stdout and stderr by ones that raise no error and opens closed ones; returns stdout's _Output."""
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:  # takes the number of a closed stream
+        pass
+    os.close(number)
+    outputs = {}
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        stream = getattr(sys, name)
+        outputs[name] = _Output(number, "w", closefd=False)
+        if stream is getattr(sys, f"__{name}__"):  # otherwise a caller has replaced it
+            options = {"line_buffering": outputs[name].isatty() or name == "stderr", "errors": "backslashreplace"}
+            encoding = stream.encoding if stream else "utf-8"
+            buffered = io.BufferedWriter(outputs[name])
+            setattr(sys, name, io.TextIOWrapper(buffered, encoding, **options))
+    return outputs["stdout"]
 
 
 def parse_flags(argv, define=None):
@@ -65,6 +132,8 @@ def parse_flags(argv, define=None):
             "--config must be a file of configs/, and the name after it, as in --config.train.seed, one of its "
             f"fields. Received: {one_line(error)}"
         ) from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"A flag file or config must be text in UTF-8. Received: {one_line(error)}") from error
     except Exception as error:  # a config file is Python code that can raise anything
         raise InputError(one_line(error)) from error
     if len(rest) > 1:
@@ -75,25 +144,24 @@ def import_tensorflow(strategy="default", one_core=False, deterministic=False):
     """Imports TensorFlow and Keras and initializes the devices, without their start-up messages on stderr.
 
     If TF_CPP_MIN_LOG_LEVEL is set, all messages are shown. GPU memory is allocated on demand, so that a second
-    command can share the GPU. Products of float32 are not rounded to TF32.
+    command can share the GPU. Products of float32 are not rounded to TF32. Settings of the user's Keras and
+    environment variables that change results have no effect.
 
     Args:
         strategy: one of `common.distribute.cluster.STRATEGIES`. "default" uses the first GPU only. "multi_worker"
             leaves the devices uninitialized, because TensorFlow can join a cluster only before.
         one_core: run each operation on one core if there is no GPU, see `common.backend.towers`.
         deterministic: give the same bits in every run on the same GPU, at a cost of speed.
+
+    Raises:
+        InputError: Keras cannot read the user's keras.json.
     """
     multi_worker = strategy == "multi_worker"
-    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
-    if deterministic:  # disables autotuning, which can choose different algorithms in each run
-        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_gpu_deterministic_ops=true".strip()
-    if compiler.has_onednn():  # by default TensorFlow uses it with AVX-512 only
-        os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    set_variables(deterministic)
     quiet = contextlib.nullcontext() if "TF_CPP_MIN_LOG_LEVEL" in os.environ else _hold_stderr()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3" if multi_worker else "2")
     with quiet, _hide_module("sklearn"):  # Keras would import it for a second, for wrappers that are not used here
-        import keras  # noqa: F401
+        _import_keras()
         import tensorflow as tf
 
         if one_core and not compiler.has_gpu():
@@ -105,6 +173,47 @@ def import_tensorflow(strategy="default", one_core=False, deterministic=False):
             tf.config.set_visible_devices(tf.config.list_physical_devices("GPU")[:1], "GPU")
         if not multi_worker:
             tf.config.list_logical_devices()
+
+
+def set_variables(deterministic=False):
+    """Sets environment variables of TensorFlow and Keras; removes those that change results, with a warning."""
+    ours = {"KERAS_BACKEND": "tensorflow"}
+    if compiler.has_onednn():  # by default TensorFlow uses it with AVX-512 only
+        ours["TF_ENABLE_ONEDNN_OPTS"] = "1"
+    ignored = []
+    xla_flags = [flag for flag in os.environ.get("XLA_FLAGS", "").split() if flag.startswith(KEPT_XLA_FLAGS)]
+    kept = {"XLA_FLAGS": " ".join(xla_flags)} if xla_flags else {}
+    for name in [name for name in os.environ if LIBRARY_VARIABLES.match(name) and not KEPT_VARIABLES.match(name)]:
+        if os.environ.pop(name) != (ours | kept).get(name):
+            ignored.append(name)
+    if ignored:
+        logging.warning("ignoring environment variables that can change results: %s", ", ".join(sorted(ignored)))
+    if deterministic:  # disables autotuning, which can choose different algorithms in each run
+        kept["XLA_FLAGS"] = " ".join([*xla_flags, "--xla_gpu_deterministic_ops=true"])
+    os.environ.update(ours | kept)
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+    if home := os.environ.pop("KERAS_HOME", None):
+        os.environ["KERAS_HOME"] = expand_path(home, "KERAS_HOME")
+
+
+def _import_keras():
+    """Imports Keras with its own default settings instead of those of the user's keras.json."""
+    try:
+        import keras
+    except Exception as error:
+        modules = [frame.f_globals for frame, _ in traceback.walk_tb(error.__traceback__)]
+        for module in modules:
+            if module["__name__"] == "keras.src.backend.config" and "_config_path" in module:
+                path = module["_config_path"]
+                raise InputError(
+                    f"keras.json must be a file that Keras can read. Received: {path} ({one_line(error)}); "
+                    "correct or delete it"
+                ) from error
+        raise
+    keras.config.set_floatx("float32")
+    keras.config.set_dtype_policy("float32")
+    keras.config.set_epsilon(1e-7)
+    keras.config.set_image_data_format("channels_last")
 
 
 @contextlib.contextmanager
@@ -138,7 +247,11 @@ def _hold_stderr():
     """Buffers what the process writes to file descriptor 2; prints it only if an exception is raised."""
     sys.stderr.flush()
     saved = os.dup(2)
-    with tempfile.TemporaryFile() as held:
+    try:
+        file = tempfile.TemporaryFile()
+    except OSError:  # no temporary folder is writable
+        file = open(os.devnull, "w+b")
+    with file as held:
         os.dup2(held.fileno(), 2)
         try:
             yield

@@ -1,9 +1,11 @@
-"""Atomic writing of files, arrays in .npz files, and digests that reveal damage."""
+"""Paths of the user's, atomic writing of files, arrays in .npz files, and digests that reveal damage."""
 
 import contextlib
 import hashlib
 import io
 import os
+import re
+import tempfile
 import zipfile
 
 import numpy as np
@@ -12,6 +14,48 @@ from common.errors import InputError, one_line
 
 FORMAT = 1  # of .npz files; newer ones are refused
 UNFINISHED = ".unfinished-"  # prefix of the names of files that are being written
+SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")  # not a Windows drive
+
+
+def expand_path(path, name):
+    """Expands `~` in a path of the user's.
+
+    Args:
+        path: str.
+        name: of the flag or field that holds it, for the error.
+
+    Raises:
+        InputError: the path is a URL, begins with the `~` of an unknown user, or cannot be encoded as UTF-8, which
+            TensorFlow needs.
+    """
+    expanded, reason = os.path.expanduser(path), None
+    if SCHEME.match(path):
+        reason = "a URL; copy it here first"
+    elif expanded.startswith("~"):
+        reason = "which names no user of this machine; a folder of that name is ./~"
+    elif "\0" in path or any("\ud800" <= letter <= "\udfff" for letter in path):
+        reason = "with a character that is not UTF-8 or is NUL"
+    if reason:
+        raise InputError(f"{name} must be a path on this machine. Received: {path}, {reason}")
+    return expanded
+
+
+def make_folder(path, flag="--out"):
+    """Makes the folder of a flag and returns its path; InputError if it cannot be made or written to."""
+    try:
+        os.makedirs(path, exist_ok=True)
+        tempfile.TemporaryFile(dir=path).close()
+    except OSError as error:
+        raise InputError(
+            f"{flag} must be a folder that can be written to. Received: {path} ({error.strerror})"
+        ) from error
+    return path
+
+
+def cache_folder():
+    """Returns the path of this project's folder in the user's cache folder, XDG_CACHE_HOME or ~/.cache."""
+    bases = os.environ.get("XDG_CACHE_HOME", ""), os.path.expanduser("~/.cache"), os.path.abspath(".cache")
+    return os.path.join(next(filter(os.path.isabs, bases)), "pegasus-acai")
 
 
 def pack(arrays):
@@ -73,11 +117,12 @@ def write_atomically(path, data):
         with contextlib.suppress(OSError):
             os.remove(temporary)
         raise
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)  # makes the rename durable
-    finally:
-        os.close(handle)
+    with contextlib.suppress(PermissionError):  # Windows opens no folders
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)  # makes the rename durable
+        finally:
+            os.close(handle)
 
 
 def remove_unfinished(folder):

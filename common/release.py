@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from common.errors import InputError
-from common.files import digest, pack, unpack, write_atomically
+from common.files import digest, expand_path, pack, unpack, write_atomically
 
 FILES = ("config.json", "bank.npz", "weights.npz")  # only ACAI has a bank
 BUNDLED = Path(__file__).resolve().parent.parent / "pretrained"
@@ -29,6 +29,7 @@ def resolve(source, flag="--source"):
     Raises:
         InputError: there is no such release; the message lists the bundled models.
     """
+    source = expand_path(source, flag)
     for folder in (Path(source) / "release", Path(source), BUNDLED / source):
         if os.path.isfile(folder / "weights.npz"):
             return folder

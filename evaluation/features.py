@@ -20,7 +20,7 @@ import numpy as np
 
 from common import progress, release
 from common.errors import InputError, one_line
-from common.files import digest, pack, unpack, write_atomically
+from common.files import cache_folder, digest, pack, unpack, write_atomically
 
 INCEPTION_WEIGHTS = "inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5"
 INCEPTION_WIDTH = 299  # pixels
@@ -111,22 +111,20 @@ def load_or_extract(extractor, images, folder):
     Args:
         extractor: Extractor.
         images: see `Extractor.__call__`.
-        folder: created if it does not exist.
-
-    Raises:
-        OSError: if the folder cannot be created or written to.
+        folder: relative to the user's cache folder, or absolute. If it cannot be written to, nothing is stored.
     """
     images = np.asarray(images)
     content = f"{images.dtype.str} {images.shape} {digest(images.ravel())}"
     name = f"{extractor.name}-{extractor.digest}-{digest(content.encode())}.npz"
-    path = os.path.join(folder, name)
+    path = os.path.join(cache_folder(), folder, name)
     with contextlib.suppress(Exception):  # zipfile and numpy raise many types for a damaged file
         stored = unpack(Path(path).read_bytes(), path)
         if stored["written_as"] == name:
             return stored["features"]
-    os.makedirs(folder, exist_ok=True)
     features = extractor(images)
-    write_atomically(path, pack({"features": features, "written_as": name}))
+    with contextlib.suppress(OSError):
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        write_atomically(path, pack({"features": features, "written_as": name}))
     return features
 
 

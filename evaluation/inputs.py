@@ -12,7 +12,7 @@ from common.errors import InputError
 from evaluation import features
 
 MIN_HOLDOUT = 20  # images, for the intervals of distances
-CACHE_FOLDER = os.path.join("out", "features")  # features of the images are stored here
+CACHE_FOLDER = "features"  # in the user's cache folder; features of the images are stored there
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import tempfile
 
 import numpy as np
 
@@ -15,18 +14,6 @@ from pictures import manifest
 OUR_FILES = re.compile(
     r"manifest\.npz|(grid|parents|strips|best|(blend|interpolate|reconstruct|sample|strip|diagram)-\d{3,6})\.png"
 )
-
-
-def make_folder(path):
-    """Makes the folder of --out; InputError where it cannot be made or written to."""
-    try:
-        os.makedirs(path, exist_ok=True)
-        tempfile.TemporaryFile(dir=path).close()
-    except OSError as error:
-        raise InputError(
-            f"--out must be a folder that can be written to. Received: {path} ({error.strerror})"
-        ) from error
-    return path
 
 
 def write(out, request, drawn, rendered, entries):

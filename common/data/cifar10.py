@@ -10,6 +10,7 @@ import numpy as np
 from absl import logging
 
 from common.errors import InputError
+from common.files import expand_path
 
 CIFAR10_CLASSES = tuple("airplane automobile bird cat deer dog frog horse ship truck".split())
 ARCHIVE = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"  # what TFDS downloads
@@ -30,7 +31,7 @@ def check_cifar10(data_dir=None, download=True):
         InputError: the folder is a file, or the data is damaged, or absent and cannot be downloaded.
     """
     folder = data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
-    folder = Path(os.path.expanduser(folder))
+    folder = Path(expand_path(folder, "The data folder"))
     if os.path.exists(folder) and not os.path.isdir(folder):
         raise InputError(f"The data folder must be a folder. Received a file: {folder}. Pass another --data_dir.")
     names = [path.name for path in folder.glob("cifar10/*")]

@@ -20,7 +20,7 @@ from common.data import folders, lines
 from common.data.cifar10 import CIFAR10_CLASSES, check_cifar10, read_cifar10
 from common.data.disk_cache import StoredImages, load_or_build
 from common.errors import InputError
-from common.files import digest
+from common.files import cache_folder, digest
 from common.images import read_picture
 
 HOLD_OUT_EVERY = 10  # images of a class
@@ -112,7 +112,7 @@ def load(
     if source == "lines":
         return _line_images("train", 0, width), _line_images("holdout", 0.5, width)
     memory_limit = memory.total_bytes() / 4 if memory_limit is None else memory_limit
-    cache = cache or os.path.join(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "pegasus-acai")
+    cache = cache or cache_folder()
     if source == "folder":
         dataset = load_folder(image_folder, width=width, hold_out=False, memory_limit=memory_limit, cache=cache)
     else:

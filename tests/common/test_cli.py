@@ -20,6 +20,10 @@ class config:
     set_visible_devices = lambda devices, kind: print("visible", devices, kind)
     list_logical_devices = lambda: print("started")
 """
+KERAS = """
+class config:
+    set_floatx = set_dtype_policy = set_epsilon = set_image_data_format = lambda value: None
+"""
 ROOT = Path(__file__).parents[2]
 
 
@@ -48,7 +52,7 @@ def test_closed_pipe_is_not_an_error():
 @pytest.mark.parametrize(("level", "heard"), [(None, ""), ("0", "chatter\n")])
 def test_start_up_messages_of_tensorflow_are_hidden(tmp_path, level, heard):
     """Messages are hidden, including those of C++ code, unless the environment asks for them."""
-    (tmp_path / "keras.py").write_text("")
+    (tmp_path / "keras.py").write_text(KERAS)
     (tmp_path / "tensorflow.py").write_text("import os\nos.write(2, b'chatter\\n')\nfrom t import config\n")
     (tmp_path / "t.py").write_text(STAND_IN.format(gpus=[]))
     environment = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
@@ -63,7 +67,9 @@ def test_start_up_messages_of_tensorflow_are_hidden(tmp_path, level, heard):
 def test_only_the_import_of_keras_does_not_find_scikit_learn(tmp_path):
     (tmp_path / "sklearn.py").write_text("")
     (tmp_path / "tensorflow.py").write_text(STAND_IN.format(gpus=[]))
-    (tmp_path / "keras.py").write_text("try:\n    import sklearn\nexcept ImportError:\n    print('not result')\n")
+    (tmp_path / "keras.py").write_text(
+        f"{KERAS}\ntry:\n    import sklearn\nexcept ImportError:\n    print('not result')\n"
+    )
     text = "command.import_tensorflow()\nimport sklearn\nprint(sklearn.__name__)"
     result = program(text, os.environ | {"PYTHONPATH": str(tmp_path)})
     assert result.stderr == ""
@@ -72,11 +78,11 @@ def test_only_the_import_of_keras_does_not_find_scikit_learn(tmp_path):
 
 @pytest.mark.parametrize(
     ("processor", "value", "expected"),
-    [("x86_64", None, "1"), ("AMD64", None, "1"), ("x86_64", "0", "0"), ("arm64", None, "None")],
+    [("x86_64", None, "1"), ("AMD64", None, "1"), ("x86_64", "0", "1"), ("arm64", None, "None")],
 )
 def test_onednn_is_on_where_tensorflow_has_it(tmp_path, processor, value, expected):
-    """By default TensorFlow uses it with AVX-512 only. The environment can turn it off."""
-    (tmp_path / "keras.py").write_text("")
+    """By default TensorFlow uses it with AVX-512 only. The environment cannot turn it off."""
+    (tmp_path / "keras.py").write_text(KERAS)
     variable = "import os\nprint(os.environ.get('TF_ENABLE_ONEDNN_OPTS'))\n"
     (tmp_path / "tensorflow.py").write_text(variable + STAND_IN.format(gpus=[]))
     environment = {k: v for k, v in os.environ.items() if k != "TF_ENABLE_ONEDNN_OPTS"}
@@ -99,7 +105,7 @@ def test_onednn_is_on_where_tensorflow_has_it(tmp_path, processor, value, expect
     ],
 )
 def test_device_settings_are_made_before_initialization(tmp_path, options, gpus, expected):
-    (tmp_path / "keras.py").write_text("")
+    (tmp_path / "keras.py").write_text(KERAS)
     (tmp_path / "tensorflow.py").write_text(STAND_IN.format(gpus=[f"gpu{i}" for i in range(gpus)]))
     result = program(f"command.import_tensorflow({options})", os.environ | {"PYTHONPATH": str(tmp_path)})
     assert (result.stdout.splitlines(), result.stderr) == (expected, "")
@@ -111,12 +117,16 @@ def test_device_settings_are_made_before_initialization(tmp_path, options, gpus,
         ({}, "", "true None"),
         ({"TF_FORCE_GPU_ALLOW_GROWTH": "false"}, "", "false None"),
         ({}, "deterministic=True", "true --xla_gpu_deterministic_ops=true"),
-        ({"XLA_FLAGS": "--a=1"}, "deterministic=True", "true --a=1 --xla_gpu_deterministic_ops=true"),
+        (
+            {"XLA_FLAGS": "--xla_cpu_enable_fast_math=true --xla_gpu_cuda_data_dir=/cuda"},
+            "deterministic=True",
+            "true --xla_gpu_cuda_data_dir=/cuda --xla_gpu_deterministic_ops=true",
+        ),
     ],
 )
 def test_environment_is_set_before_tensorflow_is_imported(tmp_path, environment, options, expected):
     """GPU memory is allocated on demand, unless the environment says otherwise."""
-    (tmp_path / "keras.py").write_text("")
+    (tmp_path / "keras.py").write_text(KERAS)
     variables = "import os\nprint(os.environ['TF_FORCE_GPU_ALLOW_GROWTH'], os.environ.get('XLA_FLAGS'))\n"
     (tmp_path / "tensorflow.py").write_text(variables + STAND_IN.format(gpus=[]))
     others = {k: v for k, v in os.environ.items() if k not in ("TF_FORCE_GPU_ALLOW_GROWTH", "XLA_FLAGS")}

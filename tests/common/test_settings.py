@@ -1,0 +1,135 @@
+"""common.cli.import_tensorflow: settings of the user's Keras and TensorFlow have no effect on results."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from common import cli
+
+ROOT = Path(__file__).parents[2]
+PRINT = """
+from common import cli
+def main():
+    cli.import_tensorflow()
+    import keras
+    c = keras.config
+    policy = c.dtype_policy().name, keras.layers.Dense(1).compute_dtype
+    print(c.backend(), c.floatx(), c.epsilon(), c.image_data_format(), *policy)
+import sys
+sys.argv[1:] = []
+cli.run(main)
+"""
+
+
+def import_keras(folder, text, **variables):
+    """Imports the real Keras with a keras.json."""
+    (folder / "keras.json").write_text(text)
+    environment = os.environ | {"KERAS_HOME": str(folder)} | variables
+    options = dict(cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600)
+    return subprocess.run([sys.executable, "-c", PRINT], **options)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[1]",
+        "null",
+        '{"floatx": "bfloat16"}',
+        '{"floatx": ["float32"]}',
+        '{"epsilon": 1}',
+        '{"image_data_format": "first"}',
+        "[" * 100_000,
+    ],
+)
+def test_files_that_keras_cannot_read_are_named(tmp_path, text):
+    """Keras reads its file before it imports TensorFlow."""
+    result = import_keras(tmp_path, text)
+    assert (result.returncode, result.stdout) == (2, ""), result.stderr
+    line = result.stderr.splitlines()[-1]
+    assert line.startswith(
+        f"error: keras.json must be a file that Keras can read. Received: {tmp_path}/keras.json ("
+    )
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("settings", "variables"),
+    [
+        ({"floatx": "float16"}, {}),
+        ({"floatx": "float64", "image_data_format": "channels_first"}, {}),
+        ({"backend": "torch"}, {}),
+        ({"epsilon": 0.5}, {"KERAS_BACKEND": "torch"}),
+        ({}, {"KERAS_BACKEND": "", "KERAS_MAX_EPOCHS": "many"}),
+    ],
+)
+def test_settings_of_the_users_keras_have_no_effect(tmp_path, settings, variables):
+    result = import_keras(tmp_path, json.dumps(settings), **variables)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout == "tensorflow float32 1e-07 channels_last float32 float32\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("KERAS_BACKEND", "torch"),
+        ("TF_ENABLE_ONEDNN_OPTS", "0"),
+        ("TF_XLA_FLAGS", "--tf_xla_auto_jit=2"),
+        ("XLA_FLAGS", "--xla_cpu_enable_fast_math=true"),
+        ("ONEDNN_MAX_CPU_ISA", "AVX2"),
+        ("DNNL_MAX_CPU_ISA", "AVX2"),
+        ("TF_SET_ONEDNN_FPMATH_MODE", "BF16"),
+        ("TF_AUTO_MIXED_PRECISION_GRAPH_REWRITE_LEVEL", "2"),
+        ("TF2_BEHAVIOR", "0"),
+        ("TF_USE_LEGACY_KERAS", "1"),
+        ("NVIDIA_TF32_OVERRIDE", "1"),
+        ("AUTOGRAPH_STRICT_CONVERSION", "1"),
+    ],
+)
+def test_variables_that_change_results_are_ignored_with_a_warning(monkeypatch, caplog, name, value):
+    environment = {"PATH": "/bin", "TFDS_DATA_DIR": "/data"}
+    monkeypatch.setattr(os, "environ", environment | {name: value})
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    cli.set_variables()
+    ours = {"KERAS_BACKEND": "tensorflow", "TF_ENABLE_ONEDNN_OPTS": "1", "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
+    assert os.environ == environment | ours
+    assert [record.getMessage().rpartition(": ")[2] for record in caplog.records] == [name]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("TF_CONFIG", "{}"),
+        ("TF_CPP_MIN_LOG_LEVEL", "0"),
+        ("TF_FORCE_GPU_ALLOW_GROWTH", "false"),
+        ("TF_GPU_ALLOCATOR", "cuda_malloc_async"),
+        ("TF_NUM_INTRAOP_THREADS", "1"),
+        ("XLA_FLAGS", "--xla_gpu_cuda_data_dir=/cuda"),
+        ("TF_ENABLE_ONEDNN_OPTS", "1"),
+        ("TF_VAR_name", "of Terraform"),
+        ("CUDA_VISIBLE_DEVICES", "1"),
+        ("KERAS_HOME", "/keras"),
+    ],
+)
+def test_variables_that_do_not_are_kept(monkeypatch, caplog, name, value):
+    monkeypatch.setattr(os, "environ", {name: value})
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    cli.set_variables()
+    assert os.environ[name] == value and not caplog.records
+
+
+def test_home_of_keras_is_a_path(monkeypatch):
+    """Keras itself would make a folder named ~, or write into the working folder if it is empty."""
+    monkeypatch.setattr(os, "environ", {"HOME": "/home/me", "KERAS_HOME": "~/keras"})
+    cli.set_variables()
+    assert os.environ["KERAS_HOME"] == "/home/me/keras"
+    os.environ["KERAS_HOME"] = ""
+    cli.set_variables()
+    assert "KERAS_HOME" not in os.environ
+    os.environ["KERAS_HOME"] = "gs://keras"
+    with pytest.raises(cli.InputError, match="KERAS_HOME must be a path on this machine"):
+        cli.set_variables()
