@@ -177,7 +177,7 @@ def import_tensorflow(strategy="default", one_core=False, deterministic=False):
 
 def set_variables(deterministic=False):
     """Sets environment variables of TensorFlow and Keras; removes those that change results, with a warning."""
-    ours = {"KERAS_BACKEND": "tensorflow"}
+    ours = {"KERAS_BACKEND": "tensorflow", "TF2_BEHAVIOR": "1"}  # TensorFlow sets the latter, too
     if compiler.has_onednn():  # by default TensorFlow uses it with AVX-512 only
         ours["TF_ENABLE_ONEDNN_OPTS"] = "1"
     ignored = []

@@ -21,14 +21,15 @@ def expand_path(path, name):
     """Expands `~` in a path of the user's.
 
     Args:
-        path: str.
+        path: str or Path.
         name: of the flag or field that holds it, for the error.
 
     Raises:
         InputError: the path is a URL, begins with the `~` of an unknown user, or cannot be encoded as UTF-8, which
             TensorFlow needs.
     """
-    expanded, reason = os.path.expanduser(path), None
+    path, reason = os.fspath(path), None
+    expanded = os.path.expanduser(path)
     if SCHEME.match(path):
         reason = "a URL; copy it here first"
     elif expanded.startswith("~"):

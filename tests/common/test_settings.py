@@ -95,8 +95,8 @@ def test_variables_that_change_results_are_ignored_with_a_warning(monkeypatch, c
     monkeypatch.setattr(os, "environ", environment | {name: value})
     monkeypatch.setattr("platform.machine", lambda: "x86_64")
     cli.set_variables()
-    ours = {"KERAS_BACKEND": "tensorflow", "TF_ENABLE_ONEDNN_OPTS": "1", "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
-    assert os.environ == environment | ours
+    ours = {"KERAS_BACKEND": "tensorflow", "TF2_BEHAVIOR": "1", "TF_ENABLE_ONEDNN_OPTS": "1"}
+    assert os.environ == environment | ours | {"TF_FORCE_GPU_ALLOW_GROWTH": "true"}
     assert [record.getMessage().rpartition(": ")[2] for record in caplog.records] == [name]
 
 
