@@ -98,7 +98,7 @@ def main():
 
     cli.import_tensorflow()
     if action == "diagram":
-        from pictures import architecture
+        from training import architecture
 
         print(architecture.write(os.path.join(out, "architecture.png"), plan.model_config, request.source))
         return

@@ -27,8 +27,7 @@ from common.variables import (
     weights_by_name,
 )
 
-MIX, CORRUPTION, LATENTS, BOTTLENECK_NETWORK = range(4)  # random streams; adversaries have 4 to 6
-MASKS = 7
+MIX, CORRUPTION, LATENTS, BOTTLENECK_NETWORK, MASKS = 0, 1, 2, 3, 7  # random streams
 
 
 class ACAI(keras.Model):
@@ -71,7 +70,7 @@ class ACAI(keras.Model):
         self.mixing, self.ema_rate, self.seed = mixing or UniformMix(), ema_rate, seed
         trained = {"autoencoder": [self.encoder, self.decoder], "classifier": [latent_classifier]}
         trained |= {name: [network] for name, network in autoencoder.bottleneck.trained_networks.items()}
-        trained |= {a.name: [a.network] for a in self.adversaries if a.network}
+        trained |= {a.name: [a.network] for a in self.adversaries}
         self.trained_networks = trained
         if ema_rate:
             self.released = autoencoder.frozen_copy("ema_")
@@ -132,8 +131,8 @@ class ACAI(keras.Model):
             reconstruction_loss = bottleneck.reconstruction_loss(images, decoded[0])  # equation 2, term 1
             regulariser, regulariser_logs = bottleneck.code_loss(encoded)
             loss = reconstruction_loss + regulariser
-        results = [self._adversary_gradients(a, Pictures(images, labels, mix, *pictures)) for a in active]
-        gradients = {a.name: r.network for a, r in zip(active, results, strict=True) if a.network}  # equation 1
+        results = [self._adversary_gradients(a, Pictures(images, mix, *pictures)) for a in active]
+        gradients = {a.name: r.network for a, r in zip(active, results, strict=True)}  # equation 1
         targets = [  # equation 2: the first term, and the gradients that adversaries returned at the pictures
             (loss, self._loss_scale("autoencoder")),
             (pictures[0], sum_or_none(r.reconstructions for r in results)),
@@ -193,9 +192,8 @@ class ACAI(keras.Model):
         return {name: self.trained_networks[name][0] for name in names} | self.released.networks
 
     def _adversary_gradients(self, adversary, pictures):
-        seed = self._random_seed(adversary.random_stream)
         scales = LossScales(self._loss_scale(adversary.name), self._loss_scale("autoencoder"))
-        return adversary.gradients(pictures, self.step, seed, scales)
+        return adversary.gradients(pictures, self.step, scales)
 
     def _bottleneck_gradients(self, encoded):
         """Logs and {name: gradients} of networks that the bottleneck trains beside the autoencoder."""
@@ -221,11 +219,8 @@ class ACAI(keras.Model):
         return [*zip(self.released.weights, self.autoencoder.weights, strict=True)] if self.ema_rate else []
 
     def _loss_scale(self, name):
-        """The optimizer's loss scale; the autoencoder's for an adversary without a network.
-
-        The scales change together, but an optimizer that joins late still has its initial one.
-        """
-        return loss_scale(self.optimizers.get(name, self.optimizers["autoencoder"]))
+        """An optimizer's loss scale. All change together, but an optimizer that joins late has its initial one."""
+        return loss_scale(self.optimizers[name])
 
     def _random_seed(self, stream):
         return tf.stack([self.seed + (stream << 32), tf.cast(self.step, tf.int64)])

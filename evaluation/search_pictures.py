@@ -11,10 +11,10 @@ from common.inference import in_batches
 from evaluation import controls
 from pegasus import labels
 from pegasus.blending import blend_cells
-from pegasus.candidates import cell_shares, compose, draw_candidate
+from pegasus.candidates import compose, draw_candidate
 from pegasus.foreground import border_foreground
 from pegasus.parents import AREAS, CLASSES, is_usable, prepare_parents
-from pegasus.search import SearchResult
+from pegasus.search import SearchResult, describe_blends
 from pegasus.search_config import MaskSearch
 
 MIN_PICTURES = 20  # for the interval of a kernel distance
@@ -138,11 +138,7 @@ def redraw(plan, model, train):
     parents = prepare_parents(model, plan.bank, dataset)
     drawn = [draw_candidate(parents, plan.request.seed, number) for number in numbers]
     composition = compose(parents, drawn)
-    shares = cell_shares(composition.wings, plan.parent_latents.shape[2:4])
-    blends = [
-        {"placements": [dataclasses.asdict(x) for x in candidate.placements], "shares": shares[k].tolist()}
-        for k, candidate in enumerate(drawn)
-    ]
+    blends = describe_blends(drawn, composition, plan.parent_latents.shape[2:4])
     ids = [[parents.horses.labels[c.horse].id, parents.birds.labels[c.bird].id] for c in drawn]
     if ids != read_ids(plan) or blends != plan.drawn["blends"]:
         return None

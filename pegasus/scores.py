@@ -113,17 +113,15 @@ def network_terms(probabilities, picture_logits, horse_logits):
     """The terms of the networks, for B pictures.
 
     Args:
-        probabilities: of a horse and of spread wings, [B, 2]; None: without these terms.
+        probabilities: of a horse and of spread wings, [B, 2].
         picture_logits, horse_logits: mean logits [B] of the patch discriminator for the blends and for the horses
             decoded alone; None: without this term.
 
     Returns:
         {term: float [B]}.
     """
-    terms = {}
-    if probabilities is not None:
-        logs = np.maximum(np.log(np.maximum(probabilities, 1e-9)), LOWEST_LOG_PROBABILITY)
-        terms |= {"horse": logs[:, 0], "wings": logs[:, 1]}
+    logs = np.maximum(np.log(np.maximum(probabilities, 1e-9)), LOWEST_LOG_PROBABILITY)
+    terms = {"horse": logs[:, 0], "wings": logs[:, 1]}
     if picture_logits is not None:
         terms["seam"] = np.minimum(picture_logits - horse_logits, 0)
     return terms

@@ -1,23 +1,17 @@
-"""The search for winged horses: candidates are placed, blended, decoded and scored, and the best are selected.
-
-Only what is needed of the best candidates so far is stored, so memory does not grow with their number.
-"""
+"""The search for winged horses: candidates are placed, blended, decoded and scored, and the best are selected."""
 
 import dataclasses
 
 import numpy as np
 import tensorflow as tf
 
-from common import progress
 from common.errors import InputError
 from pegasus import scores
 from pegasus.blending import blend_cells
 from pegasus.candidates import Composition, cell_shares, compose, draw_candidate
 from pegasus.parents import CLASSES
-from pegasus.selection import arrange, select
+from pegasus.selection import arrange, find_best, make_notes, select
 
-POOL_SIZE = 2000  # best candidates, of which some are selected
-BATCH_SIZE = 256  # candidates
 THUMBNAIL = 4  # pixels of a picture in one of its description
 MIN_DISTANCE = 0.2  # root mean square difference of two thumbnails; closer candidates are duplicates
 GRID_COLUMNS = 8
@@ -96,27 +90,22 @@ def run_search(config, model, wing_classifier, parents, seed):
         InputError: where none is.
     """
     decoder = Decoder(model, wing_classifier)
-    pool_size = max(POOL_SIZE, 8 * config.keep)
-    numbers, totals, thumbnails = np.empty(0, int), np.empty(0), None
-    starts = range(0, config.candidates, BATCH_SIZE)
-    for start in progress.track(starts, "placing, decoding and scoring candidates"):
-        batch = np.arange(start, min(start + BATCH_SIZE, config.candidates))
-        composition = compose(parents, [draw_candidate(parents, seed, k) for k in batch])
+
+    def score(numbers):
+        composition = compose(parents, [draw_candidate(parents, seed, k) for k in numbers])
         plausible = np.flatnonzero(scores.is_plausible(composition))
         if not len(plausible):
-            continue
+            return None
         pictures, terms = decoder(Composition(*(part[plausible] for part in composition)))
-        numbers = np.append(numbers, batch[plausible])
-        totals = np.append(totals, scores.weighted_sum(terms))
-        new = make_thumbnails(pictures)
-        thumbnails = new if thumbnails is None else np.concatenate([thumbnails, new])
-        best = np.argsort(-totals, kind="stable")[:pool_size]
-        numbers, totals, thumbnails = numbers[best], totals[best], thumbnails[best]
-    if not len(numbers):
+        return numbers[plausible], scores.weighted_sum(terms), make_thumbnails(pictures)
+
+    best = find_best(config, score)
+    if best is None:
         raise InputError(
             "--candidates must be more, for a horse with wings large enough, whole and not at its head. "
             f"Received: {config.candidates} candidates, none of them plausible"
         )
+    numbers, totals, thumbnails = best
     candidates = [draw_candidate(parents, seed, k) for k in numbers]
     pairs = [(candidate.horse, candidate.bird) for candidate in candidates]
     chosen = select(totals, thumbnails, pairs, config.keep, MIN_DISTANCE)
@@ -134,23 +123,23 @@ def describe(decoder, parents, candidates, numbers):
     """The SearchResult of N candidates, numbers [N]."""
     composition = compose(parents, candidates)
     _, terms = decoder(composition)
-    totals = scores.weighted_sum(terms)
     latents = np.stack([decoder.encode(side) for side in (composition.first, composition.second)], axis=1)
-    shares = cell_shares(composition.wings, decoder.size)
-    blends, notes = [], []
-    for k, candidate in enumerate(candidates):
-        placements = [dataclasses.asdict(placement) for placement in candidate.placements]
-        blends.append({"placements": placements, "shares": shares[k].tolist()})
-        sides = ((parents.horses, candidate.horse), (parents.birds, candidate.bird))
-        notes.append(
-            {
-                "candidate": int(numbers[k]),
-                "score": round(float(totals[k]), 4),
-                "terms": {name: round(float(values[k]), 4) for name, values in terms.items()},
-                "parents": [
-                    {"row": int(group.rows[i]), "class": name, "id": group.labels[i].id}
-                    for name, (group, i) in zip(CLASSES, sides, strict=True)
-                ],
-            }
-        )
+    described = [
+        [
+            {"row": int(group.rows[i]), "class": name, "id": group.labels[i].id}
+            for name, group, i in zip(CLASSES, (parents.horses, parents.birds), candidate[:2], strict=True)
+        ]
+        for candidate in candidates
+    ]
+    notes = make_notes(numbers, scores.weighted_sum(terms), terms, described)
+    blends = describe_blends(candidates, composition, decoder.size)
     return SearchResult(latents.astype(np.float16), blends, notes, parents.source, composition)
+
+
+def describe_blends(candidates, composition, size):
+    """The `blends` of a SearchResult of N candidates, as they are composed for latents of a size (h, w)."""
+    shares = cell_shares(composition.wings, size).tolist()
+    return [
+        {"placements": [dataclasses.asdict(placement) for placement in candidate.placements], "shares": cells}
+        for candidate, cells in zip(candidates, shares, strict=True)
+    ]

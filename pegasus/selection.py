@@ -4,10 +4,45 @@ import collections
 
 import numpy as np
 
+from common import progress
+
+BATCH_SIZE = 256  # candidates
+POOL_SIZE = 2000  # best candidates, of which some are selected
 MAX_USES = 2  # of one parent
 
 
-def select(scores, descriptions, parents, keep, min_distance, max_uses=MAX_USES):
+def find_best(config, score):
+    """Finds the best of all candidates. It stores only the best so far, so memory does not grow with their number.
+
+    Args:
+        config: pegasus.search_config.PlacedSearch.
+        score: function, numbers of candidates [n] -> (numbers [m], scores [m], descriptions [m, d]) of those that
+            may be selected; None where none may.
+
+    Returns:
+        The same of the best, best first; None where there is none.
+    """
+    pool = None
+    for start in progress.track(range(0, config.candidates, BATCH_SIZE), "decoding and scoring candidates"):
+        found = score(np.arange(start, min(start + BATCH_SIZE, config.candidates)))
+        if found is not None:
+            pool = found if pool is None else [np.concatenate(parts) for parts in zip(pool, found, strict=True)]
+            best = np.argsort(-pool[1], kind="stable")[: max(POOL_SIZE, 8 * config.keep)]
+            pool = [part[best] for part in pool]
+    return pool
+
+
+def make_notes(numbers, scores, terms, parents):
+    """What a manifest says of N selected candidates: [{"candidate", "score", "terms", "parents"}, ...]."""
+    notes = []
+    for k, number in enumerate(numbers):
+        rounded = {name: round(float(values[k]), 4) for name, values in terms.items()}
+        note = {"candidate": int(number), "score": round(float(scores[k]), 4), "terms": rounded}
+        notes.append(note | {"parents": parents[k]})
+    return notes
+
+
+def select(scores, descriptions, parents, keep, min_distance):
     """Selects `keep` of N candidates, best first.
 
     A candidate is skipped if a better one has the same parents or is too similar, or if a parent is used up. If
@@ -19,7 +54,6 @@ def select(scores, descriptions, parents, keep, min_distance, max_uses=MAX_USES)
         parents: N pairs (first, second) of integers.
         keep: number of candidates to select.
         min_distance: least distance between two selected candidates.
-        max_uses: how often a parent may be selected.
 
     Returns:
         List of min(keep, N) indices.
@@ -30,7 +64,7 @@ def select(scores, descriptions, parents, keep, min_distance, max_uses=MAX_USES)
         pair = tuple(parents[i])
         if len(selected) == keep:
             break
-        if pair in pairs or max(uses[side] for side in enumerate(pair)) >= max_uses:
+        if pair in pairs or max(uses[side] for side in enumerate(pair)) >= MAX_USES:
             continue
         if selected and np.linalg.norm(descriptions[selected] - descriptions[i], axis=1).min() < min_distance:
             continue

@@ -12,7 +12,7 @@ from common.inference import in_batches
 from pegasus.blending import blend_cells
 from pictures import latents
 from pictures.acai_plan import class_rows
-from pictures.render import decode_pairs
+from pictures.render import decode_diagrams, decode_pairs
 
 
 def load_model(plan):
@@ -33,7 +33,10 @@ def render(plan, model):
     """
     request, drawn = plan.request, plan.drawn
     if getattr(request, "layout", "strip") != "strip":
-        rendered = {"diagrams": decode_diagrams(request, model, plan.bank, drawn["rows"])}
+        points = plan.bank.latents[np.array(drawn["rows"])].astype(np.float32)
+        rendered = decode_diagrams(
+            lambda latents: in_batches(model.decode, latents), points, request, request.path
+        )
     elif "blends" in drawn:
         rendered = decode_blends(plan, model)
     else:
@@ -117,20 +120,3 @@ def nearest_latents(code, bank, parents):
     distances = np.sum(np.square(bank.latents.astype(np.float32) - code), axis=(1, 2, 3))
     distances[[row for row in parents if row >= 0]] = np.inf
     return bank.latents[np.argmin(distances)].astype(np.float32)
-
-
-def decode_diagrams(request, model, bank, rows):
-    """J-diagrams or MINE grids (White 2016, arXiv 1609.04468), images [N, strip, strip, H, W, C].
-
-    A J-diagram has three images of the bank in its corners and the fourth by analogy. A MINE grid has an image and
-    its nearest neighbours at every second place.
-    """
-    side, gap = request.anchors()
-    codes = bank.latents[np.array(rows)].astype(np.float32)  # [N, 3 or side * side, h, w, c]
-    if request.layout == "j":
-        anchors = interpolation.analogy_corners(*np.moveaxis(codes, 1, 0))
-    else:
-        anchors = codes.reshape(-1, side, side, *codes.shape[2:])
-    cells = interpolation.interpolate_grid(anchors, gap, request.path)
-    pictures = in_batches(model.decode, cells.reshape(-1, *cells.shape[3:]))
-    return pictures.reshape(*cells.shape[:3], *pictures.shape[1:])

@@ -1,15 +1,16 @@
 """Generating the pictures of a GAN's plans. A `model` is a gan.inference.ReleasedGAN.
 
 Sample and blend k are made from noise k, strip k from noises 2k and 2k + 1, J-diagram k from 3k to 3k + 2, and
-MINE grid k from as many as it has anchors.
+MINE grid k from as many as it has anchors, in their order: there are no latents of images with neighbours. The
+fourth corner of a J-diagram has a larger norm than a noise, by sqrt(3) as a rule.
 """
 
 import numpy as np
 
 from common.errors import InputError
 from common.inference import BATCH_SIZE
-from common.interpolation import analogy_corners, interpolate_grid, lerp, slerp
-from pictures.render import decode_pairs
+from common.interpolation import lerp, slerp
+from pictures.render import decode_diagrams, decode_pairs
 
 
 def load_model(plan):
@@ -49,7 +50,7 @@ def render(plan, model):
         morph = lambda shares: morph_classes(model, noise[:, 0], *classes, shares)  # noqa: E731
         return decode_pairs(morph, request.mix, request.strip), entries
     if request.layout != "strip":
-        return {"diagrams": generate_diagrams(request, model, noise, labels)}, entries
+        return decode_diagrams(lambda points: sample_each(model, points, labels), noise, request, "slerp"), entries
     first, second = noise[:, 0], noise[:, 1]
     path = lambda shares: [model.sample(slerp(first, second, share), labels) for share in shares]  # noqa: E731
     return decode_pairs(path, None, request.strip), entries
@@ -66,25 +67,6 @@ def morph_classes(model, noise, first, second, shares):
     return [model.sample(noise, np.repeat(each, len(noise), axis=0)) for each in weights]
 
 
-def generate_diagrams(request, model, noise, labels):
-    """J-diagrams or MINE grids (White 2016, arXiv 1609.04468), images [N, strip, strip, H, W, C].
-
-    A J-diagram has three noises in its corners and the fourth by analogy, whose norm is larger than a noise's, by
-    sqrt(3) as a rule. A MINE grid has a noise at every second place, in the order of their numbers: a GAN has no
-    latents of images among which to find neighbours.
-
-    Args:
-        request: pictures.request.InterpolateNoise.
-        model: see the module.
-        noise: [N, 3 or anchors, z].
-        labels: int [N] or None.
-    """
-    side, gap = request.anchors()
-    if request.layout == "j":
-        anchors = analogy_corners(*np.moveaxis(noise, 1, 0))
-    else:
-        anchors = noise.reshape(len(noise), side, side, -1)
-    cells = interpolate_grid(anchors, gap, "slerp")
-    flat = cells.reshape(-1, cells.shape[-1])
-    pictures = model.sample(flat, None if labels is None else np.repeat(labels, len(flat) // len(noise)))
-    return pictures.reshape(*cells.shape[:3], *pictures.shape[1:])
+def sample_each(model, noise, labels):
+    """Images [M, H, W, C] of noise [M, z], M / N for each of N labels, which are int [N] or None."""
+    return model.sample(noise, None if labels is None else np.repeat(labels, len(noise) // len(labels)))

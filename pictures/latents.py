@@ -16,24 +16,13 @@ def kernel_density_sample(bank, count, bandwidth, seed):
 
     Args:
         bank: latents [N, ...], N >= 1.
-        count: number of draws, >= 0.
+        count: number of draws.
         bandwidth: width of a kernel in standard deviations of the bank, >= 0; 0 gives latents of the bank.
         seed: integer >= 0.
 
     Returns:
         Latents [count, ...].
-
-    Raises:
-        ValueError: an empty bank, or a negative count, bandwidth or seed.
     """
-    bank = np.asarray(bank)
-    if bank.ndim < 2 or len(bank) == 0:
-        raise ValueError(f"bank must be latents [N, ...] with N >= 1. Received: shape {bank.shape}")
-    if count < 0 or seed < 0 or not 0 <= bandwidth < np.inf:
-        raise ValueError(
-            "count, bandwidth and seed must be finite numbers >= 0. "
-            f"Received: count={count}, bandwidth={bandwidth}, seed={seed}"
-        )
     width = bandwidth * bank.std(axis=0, dtype=np.float64)
     drawn = np.empty((count, *bank.shape[1:]), np.result_type(bank.dtype, np.float32))
     for k in range(count):
@@ -57,13 +46,8 @@ def nearest_neighbour_grid(latents, row, side):
 
     Returns:
         Rows of `latents`, int [side, side].
-
-    Raises:
-        ValueError: for too few latents.
     """
     flat = np.asarray(latents, np.float64).reshape(len(latents), -1)
-    if len(flat) < side * side:
-        raise ValueError(f"latents must be at least {side * side}. Received: {len(flat)}")
     squared = np.sum(np.square(flat - flat[row]), axis=1)
     squared[row] = -1  # first, even before equal latents
     nearest = np.argsort(squared, kind="stable")[: side * side]

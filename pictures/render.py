@@ -1,6 +1,8 @@
-"""Decoding the path between two endpoints, whatever the family of the model."""
+"""Decoding what lies between latents or noises, whatever the family of the model."""
 
 import numpy as np
+
+from common.interpolation import analogy_corners, interpolate_grid
 
 
 def decode_pairs(decode_at, mix, strip):
@@ -29,3 +31,28 @@ def decode_pairs(decode_at, mix, strip):
     if mix is not None:
         decoded["pictures"] = decoded["pictures"][:, 0]
     return decoded
+
+
+def decode_diagrams(decode, points, request, path):
+    """Decodes J-diagrams or MINE grids (White 2016, arXiv 1609.04468).
+
+    A J-diagram has three points in its corners and the fourth by analogy. A MINE grid has a point at every second
+    place.
+
+    Args:
+        decode: function, points [M, ...] -> images [M, H, W, C].
+        points: latents or noises [N, `request.endpoints_per_picture()`, ...].
+        request: pictures.request.InterpolateNoise with a layout of diagrams.
+        path: "slerp" or "lerp".
+
+    Returns:
+        {"diagrams": [N, strip, strip, H, W, C]}.
+    """
+    side, gap = request.anchors()
+    if request.layout == "j":
+        anchors = analogy_corners(*np.moveaxis(points, 1, 0))
+    else:
+        anchors = points.reshape(len(points), side, side, *points.shape[2:])
+    cells = interpolate_grid(anchors, gap, path)
+    pictures = decode(cells.reshape(-1, *cells.shape[3:]))
+    return {"diagrams": pictures.reshape(*cells.shape[:3], *pictures.shape[1:])}

@@ -14,14 +14,12 @@ class Pictures(NamedTuple):
 
     Attributes:
         images: float32 [B, H, W, C] in [-1, 1].
-        labels: int32 [B], their classes.
         mix: float32 [B], each image's share in its blend. The rest is the share of image B - 1 - i.
         reconstructions: float32 [B, H, W, C].
         blends: float32 [B, H, W, C].
     """
 
     images: tf.Tensor
-    labels: tf.Tensor
     mix: tf.Tensor
     reconstructions: tf.Tensor
     blends: tf.Tensor
@@ -45,7 +43,7 @@ class AdversaryGradients(NamedTuple):
     Attributes:
         logs: {name: float32 []}.
         autoencoder_loss: float32 [], the adversary's weighted term in the autoencoder's loss.
-        network: list of gradients of its network's trainable weights. Empty without a network.
+        network: list of gradients of its network's trainable weights.
         reconstructions: gradient of `autoencoder_loss` at the reconstructions, or None.
         blends: gradient of `autoencoder_loss` at the blends.
     """
@@ -62,27 +60,24 @@ class Adversary:
 
     Attributes:
         name: of its network and optimizer in checkpoints and releases.
-        network: the Keras model that it trains, or None.
+        network: the Keras model that it trains.
         beta_1: of the network's Adam.
-        random_stream: number of its random stream, unique among the adversaries and in `acai.model`.
     """
 
     name = None
     network = None
     beta_1 = 0.9
-    random_stream = None
 
     def is_active(self, step):
         """Whether the adversary takes part in a step, an int that counts from 0."""
         return True
 
-    def gradients(self, pictures, step, seed, scales):
+    def gradients(self, pictures, step, scales):
         """Losses and their gradients at the current weights.
 
         Args:
             pictures: Pictures.
             step: int64 [], the training step.
-            seed: int64 [2], for stateless random numbers.
             scales: LossScales.
 
         Returns:

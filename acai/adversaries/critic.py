@@ -16,27 +16,27 @@ class Critic(Adversary):
         network: `acai.networks.critic`.
         mix_weight: lambda, the weight of the regulariser in the autoencoder's loss, above 0.
         regularisation: gamma, the share of the image in the pictures that the critic learns to score as unmixed.
-        one_backward_pass: compute the blends' gradients of both losses in one backward pass. Always off in
-            float16: rescaling would magnify values that have already underflowed.
+
+    Attributes:
+        one_backward_pass: whether one backward pass gives the blends' gradients of both losses. Not in float16:
+            rescaling would magnify values that have already underflowed.
 
     Raises:
         ValueError: for negative weights.
     """
 
     name = "critic"
-    random_stream = 6  # reserved: the critic draws no random numbers
 
-    def __init__(self, network, mix_weight=0.5, regularisation=0.2, one_backward_pass=True):
+    def __init__(self, network, mix_weight=0.5, regularisation=0.2):
         if min(mix_weight, regularisation) < 0:
             raise ValueError(
                 f"mix_weight and regularisation must be at least 0. Received: {mix_weight=}, {regularisation=}."
             )
         self.network, self.mix_weight, self.regularisation = network, mix_weight, regularisation
-        in_float16 = any(layer.compute_dtype == "float16" for layer in network.layers)
-        self.one_backward_pass = one_backward_pass and not in_float16
+        self.one_backward_pass = not any(layer.compute_dtype == "float16" for layer in network.layers)
 
-    def gradients(self, pictures, step, seed, scales):
-        images, _, mix, reconstructions, blends = pictures
+    def gradients(self, pictures, step, scales):
+        images, mix, reconstructions, blends = pictures
         weights = self.network.trainable_variables
         softened = losses.soften(images, reconstructions, self.regularisation)
         with tf.GradientTape(persistent=True) as tape:

@@ -25,7 +25,6 @@ class PatchDiscriminator(Adversary):
 
     name = "discriminator"
     beta_1 = 0.5
-    random_stream = 4  # reserved: the discriminator draws no random numbers
 
     def __init__(self, network, weight, gradient_penalty=0.0, from_step=0):
         self.network, self.weight = network, weight
@@ -34,7 +33,7 @@ class PatchDiscriminator(Adversary):
     def is_active(self, step):
         return step >= self.from_step
 
-    def gradients(self, pictures, step, seed, scales):
+    def gradients(self, pictures, step, scales):
         count = tf.shape(pictures.images)[0]
         seen = [pictures.reconstructions, pictures.blends]
         with tf.GradientTape(persistent=True) as tape:

@@ -8,13 +8,12 @@ the mean of these. It is highest where classifiers are in doubt between the clas
 import numpy as np
 import tensorflow as tf
 
-from common import progress
 from common.inference import in_batches
 from pegasus.blending import blend_cells
 from pegasus.general import masks
 from pegasus.general.candidates import draw_candidate, parent_latents, prepare_parents
-from pegasus.search import BATCH_SIZE, POOL_SIZE, SearchResult
-from pegasus.selection import select
+from pegasus.search import SearchResult
+from pegasus.selection import find_best, make_notes, select
 
 TYPICALITY_WEIGHT = 0.5
 SHRINKAGE = 0.1  # share of the features' covariance that is replaced by the identity times the mean variance
@@ -80,27 +79,21 @@ def run_search(config, model, ensemble, bank, rows, classes, seed):
     scorer = Scorer(model, ensemble, classes, np.concatenate([latents[:, 0] for latents in parents.latents]))
     kinds = (config.mask,) if config.mask else masks.KINDS
 
-    def score(numbers):
+    def blend(numbers):
         candidates = [draw_candidate(parents, seed, k, kinds) for k in numbers]
         latents, shares = parent_latents(parents, candidates), np.stack([c.shares for c in candidates])
-        terms, features = scorer(blend_cells(latents[:, 0], latents[:, 1], shares))
-        return sum(terms.values()), terms, features, candidates
+        return candidates, latents, blend_cells(latents[:, 0], latents[:, 1], shares)
 
-    numbers, totals = np.empty(0, int), np.empty(0)
-    for start in progress.track(range(0, config.candidates, BATCH_SIZE), "decoding and scoring candidates"):
-        batch = np.arange(start, min(start + BATCH_SIZE, config.candidates))
-        numbers, totals = np.append(numbers, batch), np.append(totals, score(batch)[0])
-        best = np.argsort(-totals, kind="stable")[: max(POOL_SIZE, 8 * config.keep)]
-        numbers, totals = numbers[best], totals[best]
-    totals, terms, features, pool = score(numbers)
-    selected = select(totals, features, [candidate.pair for candidate in pool], config.keep, MIN_DISTANCE)
-    blends, notes = [], []
-    for i in selected:
-        candidate, rounded = pool[i], {name: round(float(values[i]), 4) for name, values in terms.items()}
-        blend = candidate._asdict() | {"shares": candidate.shares.tolist(), "mirrored": list(candidate.mirrored)}
-        blends.append({name: blend[name] for name in ("mirrored", "mask", "shares")})
-        described = [bank.describe(int(parents.rows[side][candidate.pair[side]])) for side in (0, 1)]
-        note = {"candidate": int(numbers[i]), "score": round(float(totals[i]), 4)}
-        notes.append(note | {"terms": rounded, "parents": described})
-    latents = parent_latents(parents, [pool[i] for i in selected]).astype(np.float16)
-    return SearchResult(latents, blends, notes, "latents")
+    def score(numbers):
+        terms, features = scorer(blend(numbers)[2])
+        return numbers, sum(terms.values()), features
+
+    numbers, totals, features = find_best(config, score)
+    pairs = [draw_candidate(parents, seed, k, kinds).pair for k in numbers]
+    numbers = numbers[select(totals, features, pairs, config.keep, MIN_DISTANCE)]
+    candidates, latents, blended = blend(numbers)
+    terms, _ = scorer(blended)
+    described = [[bank.describe(int(parents.rows[side][c.pair[side]])) for side in (0, 1)] for c in candidates]
+    blends = [{"mirrored": list(c.mirrored), "mask": c.mask, "shares": c.shares.tolist()} for c in candidates]
+    notes = make_notes(numbers, sum(terms.values()), terms, described)
+    return SearchResult(latents.astype(np.float16), blends, notes, "latents")

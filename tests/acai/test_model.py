@@ -102,7 +102,8 @@ def draw_given_masks(data, latent_size, seeds):
     ],
 )
 def test_step_equals_the_plain_step(shares, one_backward_pass, compiler, monkeypatch):
-    model = make(one_backward_pass=one_backward_pass)
+    model = make()
+    adversary(model, "critic").one_backward_pass = one_backward_pass
     monkeypatch.setattr(tf.random, "stateless_uniform", lambda shape, seed, *_, **__: tf.constant(MIXES)[seed[1]])
     if shares == "masked":
         monkeypatch.setattr(model.mixing, "draw", draw_given_masks)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from common.errors import InputError
-from pegasus import candidates, scores, search
+from pegasus import candidates, scores, search, selection
 from pegasus.blending import blend_cells
 from pegasus.placement import Placement, place
 from pegasus.search_config import PlacedSearch
@@ -56,8 +56,8 @@ def test_results_are_described_so_that_they_can_be_made_again(result):
 
 
 def test_the_best_are_found_whatever_the_batches(result, monkeypatch):
-    monkeypatch.setattr(search, "BATCH_SIZE", 17)
-    monkeypatch.setattr(search, "POOL_SIZE", 50)
+    monkeypatch.setattr(selection, "BATCH_SIZE", 17)
+    monkeypatch.setattr(selection, "POOL_SIZE", 50)
     assert [note["candidate"] for note in run_search().notes] == [note["candidate"] for note in result.notes]
     best = run_search(keep=1).notes[0]
     assert best["candidate"] == result.notes[0]["candidate"]

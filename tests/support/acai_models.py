@@ -23,7 +23,6 @@ DEFAULTS = dict(
     critic_depth=None,
     mix_weight=0.5,  # 0: no critic
     regularisation=0.2,
-    one_backward_pass=True,
     adversarial_weight=0.0,  # 0: no patch discriminator
     adversarial_from_step=0,
     discriminator_channels=2,
@@ -44,7 +43,7 @@ def build(**options):
     adversaries = []
     if o.mix_weight:
         critic = networks.critic(o.width, *latents, o.critic_depth or o.depth, o.colours, o.precision)
-        adversaries.append(Critic(critic, o.mix_weight, o.regularisation, o.one_backward_pass))
+        adversaries.append(Critic(critic, o.mix_weight, o.regularisation))
     latent_classifier = networks.classifier(*latents, o.classes)
     if o.adversarial_weight:
         network = networks.patch_discriminator(o.width, o.discriminator_channels, o.colours, o.precision)

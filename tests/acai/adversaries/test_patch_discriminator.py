@@ -10,18 +10,15 @@ from acai.adversaries import LossScales, Pictures
 from acai.adversaries.patch_discriminator import PatchDiscriminator
 from acai.adversaries.ramp import LinearRamp
 
-SEED = tf.constant([0, 0], tf.int64)
-
 
 def noise(*shape, seed=0):
     return tf.constant(np.random.default_rng(seed).uniform(-1, 1, shape), tf.float32)
 
 
 def call(discriminator, step=5, scales=(1.0, 1.0)):
-    """AdversaryGradients of two images, the first of class 1 and the second of class 0."""
-    labels, mix = tf.constant([1, 0], tf.int32), tf.constant([0.25, 0.1])
-    pictures = Pictures(noise(2, 8, 8, 3), labels, mix, *tf.split(noise(4, 8, 8, 3, seed=1), 2))
-    return discriminator.gradients(pictures, step, SEED, LossScales(*scales))
+    """AdversaryGradients of two images."""
+    pictures = Pictures(noise(2, 8, 8, 3), tf.constant([0.25, 0.1]), *tf.split(noise(4, 8, 8, 3, seed=1), 2))
+    return discriminator.gradients(pictures, step, LossScales(*scales))
 
 
 def at_pictures(result):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from common.interpolation import slerp
+from pegasus import selection
 from pegasus.general import candidates, search
 from pegasus.search_config import MaskSearch
 from tests.support.searches import CLASSES, MODEL, HalvesClassifier, decode, encode, make_bank
@@ -59,8 +60,8 @@ def test_scores_are_those_of_the_blends(result):
 
 
 def test_the_best_candidates_are_found_whatever_the_batches(result, monkeypatch):
-    monkeypatch.setattr(search, "BATCH_SIZE", 32)
-    monkeypatch.setattr(search, "POOL_SIZE", 100)
+    monkeypatch.setattr(selection, "BATCH_SIZE", 32)
+    monkeypatch.setattr(selection, "POOL_SIZE", 100)
     again = run_search(300)
     assert [note["candidate"] for note in again.notes] == [note["candidate"] for note in result.notes]
     numbers = [note["candidate"] for note in run_search(300, keep=1).notes]

@@ -5,7 +5,7 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from pictures import architecture
+from training import architecture
 
 SIZES = dict(width=32, colours=3, latent_width=8, latent_channels=5, depth=4, critic_depth=2)
 SIZES |= dict(mix_weight=0.5, regularisation=0.25, adversarial_weight=0.125, discriminator_channels=6)
