@@ -1,5 +1,7 @@
 """Candidates for winged horses: drawn from seed and number, wings above the back and not at the head."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -32,6 +34,13 @@ def test_a_candidate_depends_on_the_seed_and_its_number_alone(drawn):
     assert {c.placements[side].mirror for c in drawn for side in (0, 1)} == {False, True}
 
 
+def test_of_some_horses_the_one_with_the_background_of_the_bird_is_taken():
+    behind = np.float32([SKY, np.add(SKY, 0.5)])
+    horses = dataclasses.replace(PARENTS.horses, behind=behind)
+    parents = dataclasses.replace(PARENTS, horses=horses)
+    assert {candidates.draw_candidate(parents, 4, k).horse for k in range(20)} == {0}
+
+
 def test_the_back_of_a_placed_horse_by_hand():
     """The horse's back is row 13, its head end column 4 and its rear column 25."""
     outline = PARENTS.horses.outlines[0]
@@ -51,6 +60,8 @@ def test_horses_are_placed_low_with_room_above(drawn, composition):
         assert low - 0.1 <= candidate.joint[0] <= high + 1.1
         rows = np.flatnonzero((mask > 0.5).any(axis=1))
         assert 24 <= rows.max() <= 31
+        columns = np.flatnonzero((mask > 0.5).any(axis=0))
+        assert abs((columns.min() + columns.max()) / 2 - 15.5) <= 2.5
         seen = candidate.back < 90  # the back line lies on the placed mask's upper edge
         difference = np.argmax(mask > 0.5, axis=0)[seen] - candidate.back[seen]
         assert np.median(np.abs(difference)) <= 1
@@ -83,8 +94,6 @@ def test_a_composition_holds_the_placed_images(drawn, composition):
 
 
 def test_dark_birds_and_those_with_flat_wings_are_drawn_less_often():
-    import dataclasses
-
     kinds = [("raised_both", "white"), ("raised_both", "dark"), ("spread", "mixed")]
     labels = [
         dataclasses.replace(label, wings=wings, shade=shade)

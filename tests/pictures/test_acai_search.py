@@ -58,6 +58,10 @@ def test_a_manifest_holds_all_that_makes_the_pictures_again(plan, tmp_path):
     assert notes == list(plan.notes)
     np.testing.assert_array_equal(latents, plan.parent_latents)
     manifest.check_blends(drawn["blends"], 4, (8, 8))
+    for share in (-0.001, 1.001):
+        drawn["blends"][3]["shares"][7][7] = share
+        with pytest.raises(InputError, match=r"4 blends with shares of shape \(8, 8\) in \[0, 1\]"):
+            manifest.check_blends(drawn["blends"], 4, (8, 8))
     with pytest.raises(InputError, match="must be those of the manifest"):
         manifest.load_results(path, entries, drawn | {"parents_digest": "0"}, (4, 8, 8, 48))
     with pytest.raises(InputError, match=r"must be of shape \(4, 2, 8, 8, 16\)"):
