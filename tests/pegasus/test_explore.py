@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 
+import keras
 import numpy as np
 import pytest
 
@@ -51,6 +52,7 @@ def bank(latents, classes=("bird", "horse")):
 
 @pytest.fixture(scope="module")
 def tiny():
+    keras.utils.set_random_seed(0)
     codes = np.random.default_rng(0).normal(size=(13, 2, 2, 3))
     return bank(codes), Autoencoder(8, 2, 3, 2)
 
@@ -227,7 +229,7 @@ def test_javascript_runs_networks_as_keras_does(tiny, network, shape):
     heap, inputs = explore.Packer(), np.random.default_rng(1).uniform(-1, 1, shape).astype(np.float32)
     steps = heap.network(network.layers)
     expected = np.asarray(network(inputs[None]))[0]
-    np.testing.assert_allclose(outputs_in_javascript(heap, steps, inputs), expected, atol=5e-3 * expected.std())
+    np.testing.assert_allclose(outputs_in_javascript(heap, steps, inputs), expected, atol=1e-2 * expected.std())
 
 
 @pytest.fixture
