@@ -118,7 +118,7 @@ def write_atomically(path, data):
         with contextlib.suppress(OSError):
             os.remove(temporary)
         raise
-    with contextlib.suppress(PermissionError):  # Windows opens no folders
+    with contextlib.suppress(OSError):  # Windows opens no folders, and some file systems cannot do this
         handle = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(handle)  # makes the rename durable

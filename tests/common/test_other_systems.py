@@ -1,6 +1,7 @@
 """What Linux has and macOS or Windows lacks is hidden: nothing needs it."""
 
 import ctypes
+import errno
 import json
 import os
 import signal
@@ -16,6 +17,7 @@ from common import lock, release
 from common.backend import memory, towers
 from common.data.disk_cache import FOOTER, HEADER, StoredImages
 from common.errors import InputError
+from common.files import write_atomically
 from common.lock import FolderLock
 from configs.acai import get_config
 from training.checkpoints import Checkpoints
@@ -93,6 +95,25 @@ def test_memory_is_measured_without_sysconf(monkeypatch):
     expected = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     monkeypatch.delattr(os, "sysconf")
     assert 2**28 < memory.total_bytes() <= expected
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("open", errno.EACCES), ("open", errno.EISDIR), ("fsync", errno.EINVAL), ("fsync", errno.EBADF)],
+)
+def test_files_are_written_where_folders_cannot_be_flushed(tmp_path, monkeypatch, name, kind):
+    """Windows opens no folders; some network file systems refuse to flush them."""
+    function = getattr(os, name)
+
+    def refuse(target, *arguments):
+        if os.path.isdir(target):
+            raise OSError(kind, os.strerror(kind))
+        return function(target, *arguments)
+
+    monkeypatch.setattr(os, name, refuse)
+    write_atomically(tmp_path / "a", b"old")
+    write_atomically(tmp_path / "a", b"new")
+    assert os.listdir(tmp_path) == ["a"] and (tmp_path / "a").read_bytes() == b"new"
 
 
 HIDDEN = """

@@ -32,7 +32,7 @@ def test_other_searches_need_no_labels(config, classes, mask):
 @pytest.mark.parametrize(
     ("kind", "fields", "message"),
     [
-        (PlacedSearch, (0, 1), "--candidates must be an integer of at least 1. Received: 0"),
+        (PlacedSearch, (0, 1), "--candidates must be an integer from 1 to 1000000000. Received: 0"),
         (PlacedSearch, (10, 0), "--keep must be an integer of at least 1. Received: 0"),
         (PlacedSearch, (10, 11), "--candidates must be at least --keep. Received: --candidates=10, --keep=11"),
         (MaskSearch, (10, 10, "left"), "--mask must be one of uniform, .*. Received: left"),

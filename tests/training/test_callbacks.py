@@ -217,8 +217,7 @@ def test_progress_prints_lines_without_a_terminal(capsys, monkeypatch):
     assert "critic_loss 0.05123" in first and "loss_scale" not in first
 
 
-@pytest.mark.parametrize("is_terminal", [False, True])
-@pytest.mark.parametrize("kind", [errno.EIO, errno.EPIPE])
+@pytest.mark.parametrize(("is_terminal", "kind"), [(True, errno.EIO), (False, errno.EIO), (False, errno.EPIPE)])
 def test_progress_that_nobody_reads_does_not_end_a_training(monkeypatch, is_terminal, kind):
     """A lost terminal gives EIO, a closed pipe EPIPE."""
 
