@@ -159,3 +159,16 @@ def test_a_damaged_or_foreign_file_is_ignored_and_rewritten(tmp_path, damage):
             features.load_or_extract(make_extractor(sizes=sizes), make_pictures(), tmp_path), expected
         )
     assert sum(sizes) == 7, "once: the file is whole again"
+
+
+def test_a_cache_that_cannot_be_written_is_no_error(tmp_path):
+    (tmp_path / "file").write_text("a file")
+    images = make_pictures()
+    found = features.load_or_extract(make_extractor(), images, tmp_path / "file" / "below")
+    np.testing.assert_array_equal(found, make_extractor()(images))
+
+
+def test_the_cache_is_in_the_users_cache_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    features.load_or_extract(make_extractor(), make_pictures(), "features")
+    assert len(list((tmp_path / "pegasus-acai" / "features").iterdir())) == 1
