@@ -8,7 +8,7 @@ import pytest
 
 tf = pytest.importorskip("tensorflow")
 from common.backend import compiler  # noqa: E402
-from tests.support.counting import Counter, Recorder, numbers, train  # noqa: E402
+from tests.training.counting import Counter, Recorder, numbers, train  # noqa: E402
 from training import loop  # noqa: E402
 
 

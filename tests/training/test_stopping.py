@@ -8,7 +8,7 @@ import time
 import pytest
 
 pytest.importorskip("tensorflow")
-from tests.support.counting import Counter, Recorder, train  # noqa: E402
+from tests.training.counting import Counter, Recorder, train  # noqa: E402
 from training import loop  # noqa: E402
 
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU")
