@@ -158,6 +158,10 @@ def import_tensorflow(strategy="default", one_core=False, deterministic=False):
     """
     multi_worker = strategy == "multi_worker"
     set_variables(deterministic)
+    try:
+        tempfile.gettempdir()
+    except OSError:  # none is writable, but absl.testing needs a name when TensorFlow imports it
+        tempfile.tempdir = os.sep
     quiet = contextlib.nullcontext() if "TF_CPP_MIN_LOG_LEVEL" in os.environ else _hold_stderr()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3" if multi_worker else "2")
     with quiet, _hide_module("sklearn"):  # Keras would import it for a second, for wrappers that are not used here
@@ -202,8 +206,8 @@ def _import_keras():
         import keras
     except Exception as error:
         modules = [frame.f_globals for frame, _ in traceback.walk_tb(error.__traceback__)]
-        for module in modules:
-            if module["__name__"] == "keras.src.backend.config" and "_config_path" in module:
+        for module in modules if modules[-1]["__name__"].startswith(("keras.src.backend.config", "json")) else ():
+            if "_config_path" in module:
                 path = module["_config_path"]
                 raise InputError(
                     f"keras.json must be a file that Keras can read. Received: {path} ({one_line(error)}); "
