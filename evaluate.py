@@ -1,21 +1,18 @@
 """Measures a bundled model or a run: figures with 95% intervals in the terminal, metrics.json and report.html.
 
-    python evaluate.py                                             blends of the bundled ACAI
-    python evaluate.py --source=runs/pegasus --samples=2000        blends of your own run
     python evaluate.py --suite=search                              the bundled winged horses, beside controls
-    python evaluate.py --suite=search --pictures=out/blend         those of your own search
+    python evaluate.py --source=runs/mine                          your own run, by the first suite that fits it
+    python evaluate.py --source=runs/mine --suite=all              by every suite that fits it
+    python evaluate.py                                             blends of the bundled ACAI
+    python evaluate.py --suite=search --pictures=out/blend         the pictures of your own search
     python evaluate.py --source=runs/acai --suite=probe            what latents tell about classes
-    python evaluate.py --source=runs/lines                         the paper's figures for lines; needs no data set
-    python evaluate.py --source=runs/dcgan                         samples of a GAN; --suite=blend: class morphs
-    python evaluate.py --source=classifier                         accuracy and calibration of a classifier
-    python evaluate.py --source=runs/mine --image_folder=DIR       a run on your own images, if they have moved
+    python evaluate.py --source=acai_lines                         the paper's figures for lines; needs no data set
     python evaluate.py --suite=viewers --out=DIR                   pictures and decoys for viewers to name
     python evaluate.py --suite=viewers --out=DIR --answers=A,B     how often they have named a winged horse
 
---suite=all runs every suite that fits the model, but search and viewers, which need pictures that were kept. The
-same seed gives the same figures. Frechet and kernel distances use the features of this project's own classifier
-unless --features says otherwise, and do not compare with published ones. The suites are listed in
-evaluation/suites/__init__.py.
+--suite=all leaves out search and viewers, which need pictures that were kept. The same seed gives the same
+figures. Frechet and kernel distances use the features of this project's own classifier unless --features says
+otherwise, and do not compare with published ones. The suites are listed in evaluation/suites/__init__.py.
 """
 
 import os
@@ -54,6 +51,13 @@ flags.DEFINE(
 )
 flags.DEFINE(cli.PathParser(), "out", None, "folder to write to; default: out/evaluate/ and the source's name")
 FLAGS = flags.FLAGS
+SECTIONS = {  # of --help
+    "What to measure": ("source", "suite", "pictures"),
+    "Pairs and pictures": ("first", "second", "samples", "seed", "features"),
+    "Data": ("data_dir", "image_folder"),
+    "Answers of viewers": ("answers", "earlier_answers"),
+    "Output": ("out",),
+}
 SUITES_OF_FLAGS = {"pictures": ("search", "viewers"), "answers": ("viewers",), "earlier_answers": ("viewers",)}
 
 
@@ -135,4 +139,4 @@ def list_facts(inputs, chosen):
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, sections=SECTIONS)

@@ -11,6 +11,7 @@ import traceback
 
 from absl import flags, logging
 
+from common import flag_help
 from common.backend import compiler
 from common.errors import InputError, one_line
 from common.files import expand_path
@@ -38,7 +39,7 @@ class PathListParser(flags.ListParser):
         return [expand_path(path, "The value") for path in super().parse(argument)]
 
 
-def run(main, define=None):
+def run(main, define=None, sections=None):
     """Parses the command line, calls `main()` and exits: status 0, or 2 after one line on stderr.
 
     A stream that is closed or cannot be written to does not end `main`. Afterwards lost output gives status 2,
@@ -48,6 +49,7 @@ def run(main, define=None):
         main: function without arguments that reads `flags.FLAGS`. It should check flags and paths before it
             imports TensorFlow, so that errors are reported quickly.
         define: function that defines flags whose definition can fail, such as --config.
+        sections: {title: names of flags} for --help; None: all flags of the program's own file.
     """
     if sys.getfilesystemencoding() != "utf-8" and os.environ.get("PYTHONUTF8") != "1":
         os.environ["PYTHONUTF8"] = "1"  # paths are UTF-8 to TensorFlow, whatever the locale
@@ -55,7 +57,7 @@ def run(main, define=None):
     output = _open_streams()
     status, message = 0, None
     try:
-        parse_flags(sys.argv, define)
+        parse_flags(sys.argv, define, sections)
         main()
     except InputError as error:
         status, message = 2, f"error: {one_line(error)}"
@@ -107,12 +109,12 @@ def _open_streams():
     return outputs["stdout"]
 
 
-def parse_flags(argv, define=None):
+def parse_flags(argv, define=None, sections=None):
     """Parses `argv` into `flags.FLAGS`. `--help` prints the program's own flags and exits with status 0.
 
     Args:
         argv: the program's name and its flags.
-        define: see `run`. A config file is read when its flag is defined.
+        define, sections: see `run`. A config file is read when its flag is defined.
 
     Raises:
         InputError: for any error that absl, ml_collections or a config file reports.
@@ -122,7 +124,8 @@ def parse_flags(argv, define=None):
             define()
         if any(word.lstrip("-") in ("help", "h", "helpfull", "helpshort") for word in argv[1:] if word[:1] == "-"):
             flags.FLAGS.mark_as_parsed()
-            print(sys.modules["__main__"].__doc__.strip(), "\n\nFlags:", flags.FLAGS.main_module_help(), sep="\n")
+            text = flag_help.format_sections(sections) if sections else f"Flags:{flags.FLAGS.main_module_help()}"
+            print(sys.modules["__main__"].__doc__.strip(), text, sep="\n\n")
             sys.exit(0)
         rest = flags.FLAGS(argv)
         for value in flags.FLAGS.flag_values_dict().values():

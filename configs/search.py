@@ -1,21 +1,8 @@
-"""Flags of a search, generate.py --blend --candidates=N."""
-
-from absl import flags
+"""Which search generate.py --blend --candidates=N makes."""
 
 from pegasus import labels
-from pegasus.general import masks
 from pegasus.parents import CLASSES
 from pegasus.search_config import MaskSearch, PlacedSearch
-
-NAMES = ("candidates", "mask")
-
-
-def define():
-    """Defines the flags of NAMES."""
-    drawn = "number of blends that a search draws and scores; 0: no search"
-    flags.DEFINE_integer("candidates", 0, drawn, lower_bound=0)
-    kinds = "where the second parent weighs more; a search then needs no labels"
-    flags.DEFINE_enum("mask", None, masks.KINDS, kinds)
 
 
 def choose_search(model_config, classes, candidates, keep, mask=None):

@@ -11,7 +11,7 @@ from pegasus.search_config import PlacedSearch
 from pictures.request_checks import CHECKS
 
 MAX_PIXEL_CELLS = 2**17  # bounds the number of pictures times their squared enlargement
-DEFAULT_DIAGRAMS = 4
+DEFAULT_STRIPS, DEFAULT_DIAGRAMS = 8, 4
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -170,6 +170,7 @@ class InterpolateNoise(PictureRequest):
     """
 
     action = "interpolate"
+    count: int = DEFAULT_STRIPS
     first: str | None = None
     strip: int = 9
     layout: str = "strip"

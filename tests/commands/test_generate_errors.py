@@ -263,17 +263,3 @@ def test_scores_that_are_no_numbers_are_refused(results, k):
 def test_the_command_itself_refuses_in_one_line(folder):
     made = start(folder, str(ROOT / "generate.py"), "--blend", "--source=run", "--out", "--seed=1")
     assert_refusal((made.returncode, made.stdout, made.stderr), "--out=VALUE", "--seed=1")
-
-
-def test_help_shows_examples_and_flags_on_short_lines(folder):
-    made = start(folder, str(ROOT / "generate.py"), "--help")
-    assert (made.returncode, made.stderr) == (0, "")
-    for word in (
-        "--blend",
-        "--mix",
-        "share of the second parent",
-        "--from_manifest",
-        "python generate.py --blend",
-    ):
-        assert word in made.stdout
-    assert max(map(len, made.stdout.splitlines())) <= 120

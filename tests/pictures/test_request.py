@@ -111,7 +111,7 @@ def test_actions_that_a_model_cannot_do_are_refused(family, action, words):
 
 def test_flags_set_the_fields_and_defaults_the_rest():
     assert from_flags(Blend, {"seed": 3, "mix": 0.25}) == Blend(seed=3, mix=0.25)
-    assert from_flags(Interpolate, {}).count == 64 and from_flags(Interpolate, {}).strip == 9
+    assert from_flags(Interpolate, {}).count == 8 and from_flags(Interpolate, {}).strip == 9
     assert from_flags(Interpolate, {"layout": "j"}).count == 4
     assert from_flags(InterpolateNoise, {"layout": "mine", "count": 64}).count == 64
     assert from_flags(Blend, IMAGES | {"count": 9}).count == 1  # the two make one picture
