@@ -4,7 +4,7 @@
     python generate.py --explore                                  an HTML page to place wings and mix images in
     python generate.py --blend --first_image=a.png --second_image=b.png    two pictures of your own
     python generate.py --blend --source=runs/mine                 64 blends by a model that you have trained
-    python generate.py --sample --source=runs/dcgan --count=16    from a GAN
+    python generate.py --sample --source=runs/dcgan --count=16    from a GAN; --candidates=20000: the best
     python generate.py --interpolate --path=lerp                  strips between pairs
     python generate.py --blend --strip=9                          each picture with the steps between its parents
     python generate.py --blend --candidates=20000                 the best of many winged horses, by a new search
@@ -24,7 +24,7 @@ from common import cli, release
 from common.errors import InputError
 from common.files import make_folder
 from configs.search import choose_search
-from pictures import acai_plan, acai_render, acai_search, gallery, gan_plan, gan_render, manifest
+from pictures import acai_plan, acai_render, acai_search, gallery, gan_plan, gan_render, gan_search, manifest
 from pictures.flags import ACTIONS
 from pictures.request import from_flags, request_class
 from pictures.request_checks import CHECKS
@@ -36,7 +36,7 @@ REQUEST_FLAGS = {*CHECKS, *SEARCH_FLAGS} - {"search"}
 SHOWING = {"source", "scale", "resample", "out"}
 BESIDE_MANIFEST = {*SHOWING, "from_manifest", "first_image", "second_image", "second_mask"}
 BESIDE_BUNDLED = {*SHOWING, "blend", "strip"}  # with these alone --blend shows the bundled search
-FAMILIES = {"acai": (acai_plan, acai_render), "gan": (gan_plan, gan_render)}
+FAMILIES = {"acai": (acai_plan, acai_render, acai_search), "gan": (gan_plan, gan_render, gan_search)}
 
 
 def main():
@@ -45,10 +45,10 @@ def main():
     family = release.family(folder)
     kind = request_class(family, action, folder)
     request = manifest.make_request(kind, stored, values) if stored else from_flags(kind, values)
-    planning, rendering = FAMILIES[family]
+    planning, rendering, searching = FAMILIES[family]
     plan = planning.make_plan(request, folder, stored)
-    searches = getattr(request, "search", None) is not None and "blends" not in plan.drawn
-    has_images = searches and acai_search.check_search(plan, FLAGS.data_dir)
+    searches = plan.needs_search
+    has_images = searches and searching.check_search(plan, FLAGS.data_dir)
     out = make_folder(FLAGS.out or os.path.join("out", action))
 
     cli.import_tensorflow()
@@ -67,7 +67,7 @@ def main():
         print(explore.write(path, model, *parents, request.source, digest, plan.has_labels))
         return
     if searches:
-        plan = acai_search.run_search(plan, model, FLAGS.data_dir, has_images)
+        plan = searching.run_search(plan, model, FLAGS.data_dir, has_images)
     paths = gallery.write(out, plan.request, plan.drawn, *rendering.render(plan, model))
     if FLAGS.bundle:
         paths += manifest.copy_to_release(paths[-1], folder)

@@ -2,7 +2,7 @@
 
 from pegasus import labels
 from pegasus.parents import CLASSES
-from pegasus.search_config import MaskSearch, PlacedSearch
+from pegasus.search_config import MaskSearch, Search
 
 
 def choose_search(model_config, classes, candidates, keep, mask=None):
@@ -14,7 +14,7 @@ def choose_search(model_config, classes, candidates, keep, mask=None):
         candidates, keep, mask: see `MaskSearch`; with a mask no labels are used.
 
     Returns:
-        PlacedSearch or MaskSearch.
+        Search or MaskSearch.
 
     Raises:
         InputError: for a value that is out of range.
@@ -23,5 +23,5 @@ def choose_search(model_config, classes, candidates, keep, mask=None):
     wanted = [name or default for name, default in zip(classes, CLASSES, strict=True)]
     has_labels = labels.apply_to(data) and {*CLASSES} <= {*data.get("classes", ())}
     if mask is None and has_labels and wanted == [*CLASSES]:
-        return PlacedSearch(candidates, keep)
+        return Search(candidates, keep)
     return MaskSearch(candidates, keep, mask)

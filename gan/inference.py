@@ -28,14 +28,14 @@ class ReleasedGAN:
         generator_weights = {name: value for name, value in weights.items() if name.startswith("generator/")}
         restore(weights_by_name("generator", self.generator), generator_weights, source)
 
-    def draw_noise(self, seed, count, start=0):
-        """Draws noise float32 [count, noise_size] of the images `start` and following.
+    def draw_noise(self, seed, count):
+        """Draws the first `count` noises of a seed, float32 [count, noise_size]."""
+        return self.noise_of(seed, range(count))
 
-        The noise of image k is a function of the seed and k.
-        """
-        rows = range(start, start + count)
-        generators = [np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(k,))) for k in rows]
-        noise = np.array([g.standard_normal(self.noise_size) for g in generators]).reshape(count, self.noise_size)
+    def noise_of(self, seed, numbers):
+        """The noises float32 [N, noise_size] of a seed and N numbers; each is a function of both."""
+        generators = [np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(int(k),))) for k in numbers]
+        noise = np.array([g.standard_normal(self.noise_size) for g in generators]).reshape(-1, self.noise_size)
         if self.spherical_noise:
             noise /= np.sqrt(np.mean(np.square(noise), axis=1, keepdims=True))
         return noise.astype(np.float32)

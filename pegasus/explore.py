@@ -20,7 +20,7 @@ from common.interpolation import slerp
 from pegasus import candidates, placement
 from pegasus.parents import CLASSES, Parents, prepare_parents
 from pegasus.search import SearchResult, run_search
-from pegasus.search_config import PlacedSearch
+from pegasus.search_config import Search
 
 TEMPLATE, PLACING_SCRIPT = Path(__file__).with_name("explore.html"), Path(__file__).with_name("explore_placing.js")
 MAX_LATENT_BYTES = 1_200_000  # base64 makes a third more of them
@@ -219,7 +219,7 @@ def placing_constants():
 
 def prepare_placing(model, bank):
     """The second mode; None for a bank without labelled horses and birds, or with no plausible example of them."""
-    classifier, config = bundled_wing_classifier(), PlacedSearch(NUM_DRAWN_PAIRS, NUM_BEST_PAIRS)
+    classifier, config = bundled_wing_classifier(), Search(NUM_DRAWN_PAIRS, NUM_BEST_PAIRS)
     try:
         parents = prepare_parents(model, bank)
         return Placing(parents, run_search(config, model, classifier, parents, seed=0), classifier)

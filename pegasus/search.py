@@ -10,10 +10,8 @@ from pegasus import scores
 from pegasus.blending import blend_cells
 from pegasus.candidates import Composition, cell_shares, compose, draw_candidate
 from pegasus.parents import CLASSES
-from pegasus.selection import arrange, find_best, make_notes, select
+from pegasus.selection import MIN_DIFFERENCE, arrange, find_best, make_notes, make_thumbnails, select
 
-THUMBNAIL = 4  # pixels of a picture in one of its description
-MIN_DISTANCE = 0.2  # root mean square difference of two thumbnails; closer candidates are duplicates
 GRID_COLUMNS = 8
 
 
@@ -76,7 +74,7 @@ def run_search(config, model, wing_classifier, parents, seed):
     """Draws candidates and selects the best.
 
     Args:
-        config: pegasus.search_config.PlacedSearch.
+        config: pegasus.search_config.Search.
         model: acai.inference.ReleasedACAI.
         wing_classifier: classifiers.inference.ReleasedWingClassifier.
         parents: pegasus.parents.Parents.
@@ -108,15 +106,9 @@ def run_search(config, model, wing_classifier, parents, seed):
     numbers, totals, thumbnails = best
     candidates = [draw_candidate(parents, seed, k) for k in numbers]
     pairs = [(candidate.horse, candidate.bird) for candidate in candidates]
-    chosen = select(totals, thumbnails, pairs, config.keep, MIN_DISTANCE)
+    chosen = select(totals, thumbnails, pairs, config.keep, MIN_DIFFERENCE)
     chosen = arrange(chosen, [candidates[i].bird for i in chosen], GRID_COLUMNS)
     return describe(decoder, parents, [candidates[i] for i in chosen], numbers[chosen])
-
-
-def make_thumbnails(pictures):
-    """Pictures [N, H, W, C], shrunk and flattened to [N, d]; the distance of two is a root mean square."""
-    small = tf.nn.avg_pool2d(pictures, THUMBNAIL, THUMBNAIL, "VALID").numpy().reshape(len(pictures), -1)
-    return small / np.sqrt(small.shape[1])
 
 
 def describe(decoder, parents, candidates, numbers):

@@ -10,12 +10,12 @@ MAX_CANDIDATES = 10**9  # months of work
 
 
 @dataclasses.dataclass(frozen=True)
-class PlacedSearch:
-    """A search for winged horses, see `pegasus.search`.
+class Search:
+    """A search for winged horses: of placed parents, see `pegasus.search`, or of a GAN, see `pictures.gan_search`.
 
     Args:
-        candidates: number of blends to draw and score.
-        keep: number of blends to keep, at most `candidates`.
+        candidates: number of pictures to draw and score.
+        keep: number of pictures to keep, at most `candidates`.
 
     Raises:
         InputError: for a value out of range.
@@ -35,11 +35,11 @@ class PlacedSearch:
 
 
 @dataclasses.dataclass(frozen=True)
-class MaskSearch(PlacedSearch):
+class MaskSearch(Search):
     """A search for blends of any two classes with masks, see `pegasus.general.search`.
 
     Args:
-        candidates, keep: see `PlacedSearch`.
+        candidates, keep: see `Search`.
         mask: kind of mask, of `pegasus.general.masks.KINDS`; None draws from all kinds.
     """
 

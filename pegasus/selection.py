@@ -9,13 +9,15 @@ from common import progress
 BATCH_SIZE = 256  # candidates
 POOL_SIZE = 2000  # best candidates, of which some are selected
 MAX_USES = 2  # of one parent
+THUMBNAIL = 4  # pixels of a picture in one of its thumbnail
+MIN_DIFFERENCE = 0.2  # root mean square difference of two thumbnails; closer candidates are duplicates
 
 
 def find_best(config, score):
     """Finds the best of all candidates. It stores only the best so far, so memory does not grow with their number.
 
     Args:
-        config: pegasus.search_config.PlacedSearch.
+        config: pegasus.search_config.Search.
         score: function, numbers of candidates [n] -> (numbers [m], scores [m], descriptions [m, d]) of those that
             may be selected; None where none may.
 
@@ -32,13 +34,27 @@ def find_best(config, score):
     return pool
 
 
-def make_notes(numbers, scores, terms, parents):
-    """What a manifest says of N selected candidates: [{"candidate", "score", "terms", "parents"}, ...]."""
+def make_thumbnails(pictures):
+    """Pictures [N, H, W, C], shrunk and flattened to [N, d]; the distance of two is a root mean square."""
+    rows, columns = (size // THUMBNAIL for size in pictures.shape[1:3])
+    whole = pictures[:, : rows * THUMBNAIL, : columns * THUMBNAIL]
+    small = whole.reshape(len(pictures), rows, THUMBNAIL, columns, THUMBNAIL, -1).mean(axis=(2, 4))
+    return small.reshape(len(pictures), -1) / np.sqrt(small[0].size)
+
+
+def make_notes(numbers, scores, terms, parents=None):
+    """What a manifest says of N selected candidates: [{"candidate", "score", "terms", "parents"}, ...].
+
+    Args:
+        numbers, scores: [N].
+        terms: {name: [N]} of the scores.
+        parents: list of N lists; None where candidates have none.
+    """
     notes = []
     for k, number in enumerate(numbers):
         rounded = {name: round(float(values[k]), 4) for name, values in terms.items()}
         note = {"candidate": int(number), "score": round(float(scores[k]), 4), "terms": rounded}
-        notes.append(note | {"parents": parents[k]})
+        notes.append(note | ({} if parents is None else {"parents": parents[k]}))
     return notes
 
 

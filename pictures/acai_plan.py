@@ -53,6 +53,11 @@ class ACAIPlan:
     notes: tuple = ()
     has_labels: bool = False
 
+    @property
+    def needs_search(self):
+        """Whether the request has a search that is still to run."""
+        return getattr(self.request, "search", None) is not None and "blends" not in self.drawn
+
     def with_results(self, result):
         """The plan for what a pegasus.search.SearchResult has kept, which may be less than was asked for."""
         count = len(result.notes)

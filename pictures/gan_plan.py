@@ -1,7 +1,8 @@
 """Plans for pictures of a GAN: what a request will be generated from.
 
-Everything that can be refused is refused here, before TensorFlow is imported. Noises follow from the request's
-seed, so that "drawn" in the manifest holds "weights_digest" alone.
+Everything that can be refused is refused here, before TensorFlow is imported. A noise is a function of the
+request's seed and its number, so that "drawn" in the manifest holds "weights_digest" alone, and of a search
+"noises", the numbers of those that it has kept.
 """
 
 import dataclasses
@@ -11,6 +12,9 @@ import numpy as np
 from common import release
 from common.errors import InputError
 from common.release import record_or_verify_digest
+from pegasus import labels
+from pegasus.manifest import read_notes
+from pegasus.parents import CLASSES
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -24,6 +28,8 @@ class GANPlan:
         weights: {name: float16 array}.
         drawn: see the module.
         class_names: empty where the model is not conditional.
+        has_labels: whether the model was trained on CIFAR-10's horses and birds.
+        notes: of a search, [{"candidate", "score", "terms"}, ...]; empty without one.
     """
 
     request: object
@@ -32,6 +38,18 @@ class GANPlan:
     weights: dict
     drawn: dict
     class_names: tuple
+    has_labels: bool = False
+    notes: tuple = ()
+
+    @property
+    def needs_search(self):
+        """Whether the request has a search that is still to run."""
+        return getattr(self.request, "search", None) is not None and "noises" not in self.drawn
+
+    def with_results(self, noises, notes):
+        """The plan for the noises, a list of numbers, that a search has kept, with notes of each."""
+        drawn = self.drawn | {"noises": noises}
+        return dataclasses.replace(self, drawn=drawn, notes=tuple(notes))
 
 
 def make_plan(request, folder, manifest=None):
@@ -64,7 +82,21 @@ def make_plan(request, folder, manifest=None):
     )
     for flag in ("first", "second"):
         check_class(flag, getattr(request, flag, None), names, folder)
-    return GANPlan(request, str(folder), sizes, weights, drawn, names)
+    data, notes = config.get("data", {}), ()
+    has_labels = labels.apply_to(data) and {*CLASSES} <= {*data.get("classes", ())}
+    if manifest and getattr(request, "search", None) and "noises" in manifest.drawn:
+        drawn["noises"] = check_noises(manifest.drawn["noises"], request)
+        notes = read_notes(manifest.path, manifest.pictures, request.count)
+    return GANPlan(request, str(folder), sizes, weights, drawn, names, has_labels, tuple(notes))
+
+
+def check_noises(noises, request):
+    """Returns the numbers of the noises that a manifest's search has kept; InputError where they do not fit."""
+    candidates, count = request.search.candidates, request.count
+    fits = isinstance(noises, list) and len(noises) == count
+    if not fits or not all(type(noise) is int and 0 <= noise < candidates for noise in noises):
+        raise InputError(f"The manifest's noises must be {count} integers from 0 to {candidates - 1}.")
+    return noises
 
 
 def check_class(flag, name, known, folder):

@@ -1,8 +1,8 @@
 """Generating the pictures of a GAN's plans. A `model` is a gan.inference.ReleasedGAN.
 
-Sample and blend k are made from noise k, strip k from noises 2k and 2k + 1, J-diagram k from 3k to 3k + 2, and
-MINE grid k from as many as it has anchors, in their order: there are no latents of images with neighbours. The
-fourth corner of a J-diagram has a larger norm than a noise, by sqrt(3) as a rule.
+Sample and blend k are made from noise k, except a search's samples; strip k from noises 2k and 2k + 1, J-diagram
+k from 3k to 3k + 2, and MINE grid k from as many as it has anchors, in their order: there are no latents of images
+with neighbours. The fourth corner of a J-diagram has a larger norm than a noise, by sqrt(3) as a rule.
 """
 
 import numpy as np
@@ -32,17 +32,14 @@ def render(plan, model):
     request, class_names = plan.request, plan.class_names
     count = request.count
     per_picture = request.endpoints_per_picture() if request.action == "interpolate" else 1
+    if request.action == "sample":
+        return render_samples(plan, model)
     noise = model.draw_noise(request.seed, count * per_picture).reshape(count, per_picture, -1)
     numbers = np.arange(count * per_picture).reshape(count, per_picture)
     entries = [{"noise": row} for row in numbers.tolist()]
-    labels = None
-    if class_names:
-        chosen = request.first
-        labels = np.array([class_names.index(chosen) if chosen else k % len(class_names) for k in range(count)])
-        for entry, label in zip(entries, labels, strict=True):
-            entry["class"] = class_names[label]
-    if request.action == "sample":
-        return {"pictures": model.sample(noise[:, 0], labels)}, entries
+    labels = choose_labels(request, class_names, np.arange(count))
+    for entry, label in zip(entries, labels if class_names else (), strict=False):
+        entry["class"] = class_names[label]
     if request.action == "blend":
         for entry in entries:
             entry["second_class"] = request.second
@@ -54,6 +51,28 @@ def render(plan, model):
     first, second = noise[:, 0], noise[:, 1]
     path = lambda shares: [model.sample(slerp(first, second, share), labels) for share in shares]  # noqa: E731
     return decode_pairs(path, None, request.strip), entries
+
+
+def render_samples(plan, model):
+    """The pictures and entries of `render` for samples."""
+    request, names = plan.request, plan.class_names
+    noises = np.array(plan.drawn.get("noises", range(request.count)))
+    labels = choose_labels(request, names, noises)
+    entries = [{"noise": [int(k)]} for k in noises]
+    if names:
+        entries = [entry | {"class": names[label]} for entry, label in zip(entries, labels, strict=True)]
+    if plan.notes:
+        entries = [entry | note for entry, note in zip(entries, plan.notes, strict=True)]
+    return {"pictures": model.sample(model.noise_of(request.seed, noises), labels)}, entries
+
+
+def choose_labels(request, class_names, numbers):
+    """Labels int [N] of N pictures: the request's class, or each in turn by `numbers`; None without classes."""
+    if not class_names:
+        return None
+    if request.first:
+        return np.full(len(numbers), class_names.index(request.first))
+    return numbers % len(class_names)
 
 
 def morph_classes(model, noise, first, second, shares):

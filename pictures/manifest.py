@@ -15,7 +15,7 @@ from pathlib import Path
 from common import release
 from common.errors import InputError
 from common.files import write_atomically
-from pegasus.search_config import MaskSearch, PlacedSearch
+from pegasus.search_config import MaskSearch, Search
 
 BUNDLED = "pegasus.json"  # in a release's folder: the manifest of a search, shown by a bare --blend
 
@@ -92,7 +92,7 @@ def make_request(kind, manifest, changes):
         raise InputError(f"--{kind.action} of this model cannot be combined with --{unknown[0]}.")
     if isinstance(fields.get("search"), dict):
         try:
-            search = MaskSearch if "mask" in fields["search"] else PlacedSearch
+            search = MaskSearch if "mask" in fields["search"] else Search
             fields = fields | {"search": search(**fields["search"])}
         except TypeError as error:
             raise InputError(

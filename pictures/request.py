@@ -7,8 +7,8 @@ import dataclasses
 import typing
 
 from common.errors import InputError
-from pegasus.search_config import PlacedSearch
-from pictures.request_checks import CHECKS
+from pegasus.search_config import Search
+from pictures.request_checks import CHECKS, check_count
 
 MAX_PIXEL_CELLS = 2**17  # bounds the number of pictures times their squared enlargement
 DEFAULT_STRIPS, DEFAULT_DIAGRAMS = 8, 4
@@ -103,7 +103,7 @@ class Blend(PairRequest):
     first_placement: str | None = None
     second_placement: str | None = None
     second_mask: str | None = None
-    search: PlacedSearch | None = None
+    search: Search | None = None
 
     def __post_init__(self):
         super().__post_init__()
@@ -130,8 +130,7 @@ class Blend(PairRequest):
             raise InputError(f"{flag} cannot be combined with --mix={self.mix}: a search draws its own mixes.")
         if self.search and self.mask:
             raise InputError("The mask of a search must be a field of the search. Received: one of the request")
-        if self.search and self.count != self.search.keep:
-            raise InputError(f"{flag} cannot be combined with --count={self.count}: use --keep.")
+        check_count(self)
         if not 0 < self.mix < 1:
             raise InputError(f"--mix must be above 0 and below 1 with --mask. Received: {self.mix}")
 
@@ -219,10 +218,16 @@ class SampleNoise(PictureRequest):
 
     Args:
         first: class of all pictures; None: each class in turn.
+        search: what to keep of many candidates, the most like winged horses; None: no search.
     """
 
     action = "sample"
     first: str | None = None
+    search: Search | None = None
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_count(self)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

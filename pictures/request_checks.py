@@ -7,21 +7,27 @@ from common.images import RESAMPLING
 from common.validation import check_choice, check_integer, check_number, check_text
 from pegasus.general import masks
 from pegasus.placement import parse_placement
-from pegasus.search_config import PlacedSearch
+from pegasus.search_config import Search
 
 PATHS = ("slerp", "lerp", "pixel")  # pixel: cross-fade of the two reconstructions
 LAYOUTS = ("strip", "j", "mine")  # j: White's J-diagram; mine: White's MINE grid
 
 
 def check_search(name, value):
-    if not isinstance(value, PlacedSearch | None):
-        raise InputError(f"{name} must be a PlacedSearch, a MaskSearch or None. Received: {value}")
+    if not isinstance(value, Search | None):
+        raise InputError(f"{name} must be a Search, a MaskSearch or None. Received: {value}")
 
 
 def check_placement(name, value):
     """Raises InputError unless the value is None or a text that `parse_placement` understands."""
     check_text(name, value, optional=True)
     parse_placement(name, value or "")
+
+
+def check_count(request):
+    """Raises InputError where a request has a search that keeps another number of pictures."""
+    if request.search and request.count != request.search.keep:
+        raise InputError(f"--candidates cannot be combined with --count={request.count}: use --keep.")
 
 
 optional_text = functools.partial(check_text, optional=True)

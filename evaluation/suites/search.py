@@ -47,16 +47,17 @@ def run(inputs):
     if path is None:
         raise InputError(
             f"--pictures must be given, because {source} has no bundled pictures. Make them with generate.py "
-            f"--blend --candidates=20000 --source={source}"
+            f"--{'blend' if inputs.release.family == 'acai' else 'sample'} --candidates=20000 --source={source}"
         )
     train, test = load_cifar10(config.data_dir)
-    if os.path.isdir(path) and not os.path.isfile(os.path.join(path, "manifest.json")):
+    is_folder = os.path.isdir(path) and not os.path.isfile(os.path.join(path, "manifest.json"))
+    if is_folder or inputs.release.family == "gan":
         shown = SearchPictures(
             images.to_float(load_pictures(path, source)),
             photographs=search_pictures.collect_photographs(train, test, 1 - fold, config.seed) if train else {},
-            omitted=[(f"the bird's share at 0, {PLACED_CONTROLS}, unseen birds", "a folder names no parents")],
+            omitted=[(f"the bird's share at 0, {PLACED_CONTROLS}, unseen birds", "no parents are known")],
         )
-        title = f"{len(shown.pictures)} pictures of a folder"
+        title = f"{len(shown.pictures)} pictures"
     else:
         plan, _ = load_plan(path, source)
         model = ReleasedACAI(*inputs.release.model_arguments)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from common import release
-from tests.support.generated_pictures import GeneratedPictures, assert_shows, tiny_gan
+from tests.support.generated_pictures import CLASSES, GeneratedPictures, assert_shows, tiny_gan
 
 RUNS = {
     "sample": "--sample --source=cgan --count=5 --scale=1",
@@ -15,6 +15,15 @@ RUNS = {
     "strips": "--interpolate --source=cgan --count=2 --strip=4 --scale=1",
     "j": "--interpolate --layout=j --source=cgan --count=1 --strip=3 --scale=1",
     "j_again": "--from_manifest=j/manifest.json",
+    "search": "--sample --source=wide --candidates=12 --keep=3 --seed=2 --scale=1",
+    "search_again": "--from_manifest=search/manifest.json",
+}
+REFUSED = {
+    "narrow": ("--sample --source=cgan --candidates=12 --keep=3", "a multiple of 32"),
+    "other": ("--sample --source=lines --candidates=12 --keep=3", "a model of CIFAR-10's horses and birds"),
+    "mask": ("--sample --source=wide --candidates=12 --keep=3 --mask=top", "no --mask"),
+    "images": ("--sample --source=wide --candidates=12 --keep=3 --data_dir=here", "--data_dir cannot be used"),
+    "blend": ("--blend --source=wide --candidates=12 --keep=3", "cannot be combined with --candidates=12"),
 }
 
 
@@ -27,8 +36,12 @@ def tiny():
 def made(tiny, tmp_path_factory):
     """The pictures of all RUNS."""
     folder = tmp_path_factory.mktemp("generate_gan")
-    release.write(folder / "cgan", {"family": "gan", "model": tiny[2]}, tiny[1])
-    return GeneratedPictures(folder, RUNS)
+    data = {"source": "cifar10", "classes": list(CLASSES)}
+    release.write(folder / "cgan", {"family": "gan", "model": tiny[2], "data": data}, tiny[1])
+    _, weights, sizes = tiny_gan(width=32)
+    release.write(folder / "wide", {"family": "gan", "model": sizes, "data": data}, weights)
+    release.write(folder / "lines", {"family": "gan", "model": sizes, "data": {"source": "lines"}}, weights)
+    return GeneratedPictures(folder, RUNS | {name: line for name, (line, _) in REFUSED.items()})
 
 
 @pytest.mark.parametrize("run", RUNS)
@@ -80,3 +93,32 @@ def test_the_fourth_corner_of_a_j_diagram_is_an_analogy(made, tiny):
     assert_shows(made.pixels("j", "diagram-000.png")[16:, 16:], corner)
     made.assert_same_files("j", "j_again")
     assert made.manifest("j")["request"] == made.manifest("j_again")["request"]
+
+
+def test_a_search_keeps_the_noise_with_the_highest_score_first(made):
+    """All scores by hand: 0.6 log P(horse) + 0.8 log P(wings)."""
+    from classifiers.inference import bundled_wing_classifier
+
+    model, *_ = tiny_gan(width=32)
+    pictures = model.sample(model.draw_noise(2, 12), np.arange(12) % 2)
+    logs = np.log(bundled_wing_classifier().probabilities(pictures))
+    expected = np.sort(logs @ [0.6, 0.8])[::-1]
+    entries, drawn = (made.manifest("search")[name] for name in ("pictures", "drawn"))
+    numbers = [entry["noise"][0] for entry in entries]
+    assert drawn["noises"] == numbers == [entry["candidate"] for entry in entries]
+    assert [entry["class"] for entry in entries] == [CLASSES[k % 2] for k in numbers]
+    scores = logs[numbers] @ [0.6, 0.8]
+    np.testing.assert_allclose([entry["score"] for entry in entries], scores, atol=2e-4)
+    assert scores[0] == pytest.approx(expected[0], abs=1e-4)
+    assert_shows(made.singles("search"), pictures[numbers])
+
+
+def test_the_manifest_of_a_search_makes_its_pictures_again(made):
+    np.testing.assert_array_equal(made.singles("search_again"), made.singles("search"))
+    assert made.manifest("search_again")["pictures"] == made.manifest("search")["pictures"]
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_search_that_does_not_fit_is_refused(made, name):
+    status, _, stderr = made.outcomes[name]
+    assert status == 2 and REFUSED[name][1] in stderr and stderr.count("\n") == 1

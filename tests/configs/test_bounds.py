@@ -6,7 +6,7 @@ from common.backend import memory
 from common.errors import InputError
 from configs import acai, classifier, gan
 from configs.check import LARGEST_FLOAT32, MAX_STEPS, check
-from pegasus.search_config import MAX_CANDIDATES, PlacedSearch
+from pegasus.search_config import MAX_CANDIDATES, Search
 
 CONFIGS = {"acai": acai, "gan": gan, "classifier": classifier}
 
@@ -105,6 +105,6 @@ def test_tuples_have_bounds_too(variant, name, value):
 
 
 def test_candidates_of_a_search_have_a_bound():
-    PlacedSearch(MAX_CANDIDATES)
+    Search(MAX_CANDIDATES)
     with pytest.raises(InputError, match=f"--candidates must be an integer from 1 to {MAX_CANDIDATES}"):
-        PlacedSearch(MAX_CANDIDATES + 1)
+        Search(MAX_CANDIDATES + 1)

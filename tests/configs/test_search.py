@@ -4,14 +4,14 @@ import pytest
 
 from common.errors import InputError
 from configs.search import choose_search
-from pegasus.search_config import MaskSearch, PlacedSearch
+from pegasus.search_config import MaskSearch, Search
 
 CIFAR10 = {"data": {"source": "cifar10", "classes": ["bird", "horse", "ship"]}}
 
 
 @pytest.mark.parametrize("classes", [(None, None), ("horse", None), ("horse", "bird")])
 def test_horses_and_birds_of_cifar10_are_placed(classes):
-    assert choose_search(CIFAR10, classes, 100, 64) == PlacedSearch(100, 64)
+    assert choose_search(CIFAR10, classes, 100, 64) == Search(100, 64)
 
 
 @pytest.mark.parametrize(
@@ -32,9 +32,9 @@ def test_other_searches_need_no_labels(config, classes, mask):
 @pytest.mark.parametrize(
     ("kind", "fields", "message"),
     [
-        (PlacedSearch, (0, 1), "--candidates must be an integer from 1 to 1000000000. Received: 0"),
-        (PlacedSearch, (10, 0), "--keep must be an integer of at least 1. Received: 0"),
-        (PlacedSearch, (10, 11), "--candidates must be at least --keep. Received: --candidates=10, --keep=11"),
+        (Search, (0, 1), "--candidates must be an integer from 1 to 1000000000. Received: 0"),
+        (Search, (10, 0), "--keep must be an integer of at least 1. Received: 0"),
+        (Search, (10, 11), "--candidates must be at least --keep. Received: --candidates=10, --keep=11"),
         (MaskSearch, (10, 10, "left"), "--mask must be one of uniform, .*. Received: left"),
     ],
 )

@@ -6,13 +6,13 @@ import pytest
 from evaluation import controls
 from pegasus import search
 from pegasus.candidates import cell_shares
-from pegasus.search_config import PlacedSearch
+from pegasus.search_config import Search
 from tests.pegasus.winged_horses import MODEL, LightClassifier, make_parents, paint
 
 
 @pytest.fixture(scope="module")
 def result():
-    return search.run_search(PlacedSearch(60, 4), MODEL, LightClassifier(), make_parents(), seed=1)
+    return search.run_search(Search(60, 4), MODEL, LightClassifier(), make_parents(), seed=1)
 
 
 def mean_inside(pictures, masks):

@@ -12,7 +12,7 @@ from common.images import to_float
 from evaluation import controls, search_pictures
 from pegasus import labels, search
 from pegasus.parents import prepare_parents
-from pegasus.search_config import MaskSearch, PlacedSearch
+from pegasus.search_config import MaskSearch, Search
 from tests.pegasus.winged_horses import BIRD_IDS, MODEL, LightClassifier, make_bank, make_dataset
 
 DATASET, COUNT = make_dataset(), 20
@@ -23,7 +23,7 @@ FOLD = 0  # of the referee: all birds of the data set have odd ids
 def make_plan(dataset=DATASET):
     """A plan of a search's manifest, as it is read from JSON, and the search's result."""
     bank = make_bank(DATASET, np.arange(7))
-    parents, config = prepare_parents(MODEL, bank, dataset), PlacedSearch(60, COUNT)
+    parents, config = prepare_parents(MODEL, bank, dataset), Search(60, COUNT)
     result = search.run_search(config, MODEL, LightClassifier(), parents, seed=3)
     drawn = json.loads(json.dumps({"blends": result.blends, "parents": result.source}))
     notes = tuple(json.loads(json.dumps(result.notes)))

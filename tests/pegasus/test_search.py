@@ -9,14 +9,14 @@ from common.errors import InputError
 from pegasus import candidates, scores, search, selection
 from pegasus.blending import blend_cells
 from pegasus.placement import Placement, place
-from pegasus.search_config import PlacedSearch
+from pegasus.search_config import Search
 from tests.pegasus.winged_horses import MODEL, LightClassifier, make_parents
 
 PARENTS = make_parents()
 
 
 def run_search(count=120, keep=6):
-    return search.run_search(PlacedSearch(count, keep), MODEL, LightClassifier(), PARENTS, seed=3)
+    return search.run_search(Search(count, keep), MODEL, LightClassifier(), PARENTS, seed=3)
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +83,7 @@ def test_a_model_without_a_discriminator_has_no_term_of_seams(monkeypatch):
 def test_the_distance_of_thumbnails_is_a_root_mean_square():
     pictures = np.zeros((2, 32, 32, 3), np.float32)
     pictures[1] = 0.3
-    thumbnails = search.make_thumbnails(pictures)
+    thumbnails = selection.make_thumbnails(pictures)
     assert thumbnails.shape == (2, 8 * 8 * 3)
     assert np.linalg.norm(thumbnails[0] - thumbnails[1]) == pytest.approx(0.3)
 

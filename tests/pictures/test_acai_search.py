@@ -9,13 +9,13 @@ from common import files
 from common.errors import InputError
 from pegasus import manifest, search
 from pegasus.blending import blend_cells
-from pegasus.search_config import PlacedSearch
+from pegasus.search_config import Search
 from pictures.acai_plan import ACAIPlan
 from pictures.acai_render import render
 from pictures.request import Blend
 from tests.pegasus.winged_horses import MODEL, LightClassifier, make_bank, make_dataset, make_parents
 
-CONFIG = PlacedSearch(60, 4)
+CONFIG = Search(60, 4)
 BANK = make_bank(make_dataset(), [0, 1, 3, 4, 6])
 
 
@@ -45,7 +45,7 @@ def test_a_request_is_for_as_many_pictures_as_a_search_has_found(plan, monkeypat
     monkeypatch.setattr(search.scores, "is_plausible", lambda composition: np.arange(len(composition.wings)) < 3)
     result = search.run_search(CONFIG, MODEL, LightClassifier(), make_parents(), seed=0)
     fewer = plan.with_results(result)
-    assert (fewer.request.count, fewer.request.search) == (3, PlacedSearch(60, 3))
+    assert (fewer.request.count, fewer.request.search) == (3, Search(60, 3))
     manifest.check_blends(fewer.drawn["blends"], fewer.request.count, (8, 8))
 
 

@@ -5,6 +5,7 @@ import pytest
 
 from common import release
 from common.errors import InputError
+from pegasus.search_config import Search
 from pictures.gan_plan import make_plan
 from pictures.manifest import Manifest
 from pictures.request import BlendClasses, SampleNoise
@@ -63,3 +64,14 @@ def test_a_release_that_lacks_a_size_is_refused(tmp_path, name):
     release.write(tmp_path, {"family": "gan", "model": {n: sizes[n] for n in sizes if n != name}}, WEIGHTS)
     with pytest.raises(InputError, match="--source must be a"):
         make_plan(SampleNoise(), tmp_path)
+
+
+@pytest.mark.parametrize("noises", [[3], [3, 20], [3, True], [3, -1], "34", None], ids=str)
+def test_noises_of_a_manifest_must_be_those_of_its_candidates(tmp_path, noises):
+    request = SampleNoise(count=2, search=Search(20, 2))
+    notes = [{"score": 1.0}, {"score": 0.5}]
+    manifest = Manifest("here.json", "sample", {}, {"noises": [3, 19]}, notes)
+    stored = plan(tmp_path, request, manifest=manifest)
+    assert stored.drawn["noises"] == [3, 19] and stored.notes == tuple(notes) and not stored.needs_search
+    with pytest.raises(InputError, match="2 integers from 0 to 19"):
+        plan(tmp_path, request, manifest=Manifest("here.json", "sample", {}, {"noises": noises}, notes))

@@ -15,9 +15,12 @@ class ShowingGenerator:
 
     classes = 3
 
-    def draw_noise(self, seed, count, start=0):
+    def draw_noise(self, seed, count):
+        return self.noise_of(seed, range(count))
+
+    def noise_of(self, seed, numbers):
         """Number n of a seed is (seed, n, n^2, 1)."""
-        numbers = np.arange(start, start + count, dtype=np.float32)
+        numbers = np.asarray(numbers, np.float32)
         return np.stack([np.full_like(numbers, seed), numbers, numbers**2, np.ones_like(numbers)], axis=1)
 
     def sample(self, noise, class_weights=None):

@@ -6,11 +6,11 @@ import pytest
 
 from common import release
 from common.errors import InputError
-from pegasus.search_config import MaskSearch, PlacedSearch
+from pegasus.search_config import MaskSearch, Search
 from pictures import manifest
 from pictures.request import REQUESTS, Blend, Sample
 
-SEARCHES = (PlacedSearch(70, keep=8), MaskSearch(70, 8, "top"), MaskSearch(70, 8))
+SEARCHES = (Search(70, keep=8), MaskSearch(70, 8, "top"), MaskSearch(70, 8))
 PLACED = dict(first_placement="scale=0.5", second_placement="mirror=true,down=-3", second_mask="mask.png")
 
 
@@ -59,7 +59,7 @@ def test_requests_of_other_fields_are_refused(tmp_path, changes, words):
 
 def test_a_search_of_other_fields_is_refused(tmp_path):
     fields = json.loads(manifest.as_text(Blend(search=SEARCHES[0], count=8), {}, [], []))["request"]
-    for search, words in (({"wings": 1}, "the fields of PlacedSearch"), ([3], "must be a PlacedSearch")):
+    for search, words in (({"wings": 1}, "the fields of Search"), ([3], "must be a Search")):
         with pytest.raises(InputError, match=words):
             manifest.make_request(Blend, stored(tmp_path, Blend(), request=fields | {"search": search}), {})
 

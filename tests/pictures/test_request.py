@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from common.errors import InputError
-from pegasus.search_config import MaskSearch, PlacedSearch
+from pegasus.search_config import MaskSearch, Search
 from pictures.request import (
     REQUESTS,
     Blend,
@@ -22,7 +22,7 @@ from pictures.request import (
 )
 
 IMAGES = dict(first_image="a.png", second_image="b.png")
-SEARCH = PlacedSearch(99, keep=64)
+SEARCH = Search(99, keep=64)
 
 
 @pytest.mark.parametrize("family", REQUESTS)
@@ -62,7 +62,7 @@ def test_requests_cannot_be_changed():
         (Interpolate, dict(layout="circle"), "--layout must be one of strip, j, mine"),
         (Blend, dict(mask="left"), "--mask must be one of uniform, top"),
         (Blend, dict(first=3), "--first must be a string"),
-        (Blend, dict(search=3), "search must be a PlacedSearch"),
+        (Blend, dict(search=3), "search must be a Search"),
         (Blend, dict(resample="cubic"), "--resample must be one of bicubic, nearest. Received: cubic"),
         (Blend, dict(first_placement="size=2"), "--first_placement must be names and values such as scale=0.8"),
         (Blend, dict(second_placement="scale=0"), "--scale must be a finite number"),
@@ -83,6 +83,7 @@ def test_requests_cannot_be_changed():
         (Blend, dict(search=SEARCH, path="lerp"), "--candidates cannot be combined with --path=lerp"),
         (Blend, dict(search=SEARCH, mix=0.4), "--candidates cannot be combined with --mix=0.4"),
         (Blend, dict(search=SEARCH, count=9), "--candidates cannot be combined with --count=9: use --keep"),
+        (SampleNoise, dict(search=SEARCH, count=9), "--candidates cannot be combined with --count=9: use --keep"),
         (Blend, dict(search=MaskSearch(99), mask="top"), "mask of a search must be a field of the search"),
     ],
 )

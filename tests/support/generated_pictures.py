@@ -127,13 +127,13 @@ def write_tiny_acai(folder, tiny):
     release.write(folder, config, model.release_state(), arrays)
 
 
-def tiny_gan():
+def tiny_gan(width=8):
     """(conditional gan.inference.ReleasedGAN, its weights, its config's "model"): weights are exact in float16."""
     from common.variables import variables_by_name
     from gan.inference import ReleasedGAN
     from gan.networks import build_generator
 
-    sizes = dict(architecture="dcgan", width=8, colours=3, noise_size=6, generator_channels=2, up="transposed")
+    sizes = dict(architecture="dcgan", width=width, colours=3, noise_size=6, generator_channels=2, up="transposed")
     sizes |= dict(classes=2, condition="projection")
     weights = variables_by_name("generator", build_generator(sizes))
     random = np.random.default_rng(4)

@@ -35,7 +35,9 @@ def test_chosen_suites_fit_the_model(name, model, expected):
 
 
 def test_a_suite_that_does_not_fit_is_refused_with_those_that_do():
-    with pytest.raises(InputError, match="--suite=gan or --suite=blend or --suite=viewers. Received: --suite=p"):
+    with pytest.raises(
+        InputError, match="--suite=gan or --suite=blend or --suite=search or --suite=viewers. Received"
+    ):
         suites.choose_suites("probe", "runs/a", "conditional gan", "cifar10", ("horse", "bird"))
 
 
