@@ -109,6 +109,18 @@ def read_config(folder):
     return _content(folder, "config.json", _parse_config)[0]
 
 
+def describe_training(config):
+    """Describes how far a release was trained, e.g. "14.8 of 600 kimg".
+
+    The answer for earlier releases, which do not hold it, is "not recorded".
+
+    Args:
+        config: of the release. Its "trained_kimg" is what was trained, "total_kimg" what its training is for.
+    """
+    trained = config.get("trained_kimg")
+    return "not recorded" if trained is None else f"{trained:.1f} of {config['train']['total_kimg']:g} kimg"
+
+
 def _parse_config(data, _):
     config = json.loads(data)
     if not isinstance(config, dict):

@@ -22,7 +22,7 @@ from evaluation.training_metrics import BlendMetrics, measure_lines
 from pegasus.labels import parent_ids
 from training import acai_grids, placed_pairs
 from training.callbacks import WarnOnDivergence
-from training.schedule import cosine, steps
+from training.schedule import cosine, release_settings, steps
 
 NUM_PLACED_PAIRS = 4096
 
@@ -181,7 +181,7 @@ def write_release(config, model, datasets, folder):
     """Writes the released networks and a bank of latents, those of a search's parents included, into `folder`."""
     always = parent_ids() if config.data.source == "cifar10" else ()
     bank = latent_bank.build_bank(model.released.encode, datasets, config.train.bank_per_class, always=always)
-    settings = config.to_dict()
+    settings = release_settings(config, model)
     settings["model"]["colours"] = datasets[0].images.shape[-1]
     if config.data.source == "folder":
         settings["data"]["classes"] = datasets[0].class_names

@@ -10,7 +10,7 @@ from common import images, release
 from common.backend import precision
 from common.data import batches
 from training.callbacks import WarnOnDivergence
-from training.schedule import cosine
+from training.schedule import cosine, release_settings
 
 
 def callbacks():
@@ -56,7 +56,7 @@ def render(config, model, datasets):
 
 def write_release(config, model, datasets, folder):
     """Writes the network, and its temperature fitted to the hold-out, into `folder`."""
-    settings = config.to_dict()
+    settings = release_settings(config, model)
     settings["model"] |= {"colours": datasets[0].images.shape[-1], "class_names": datasets[0].class_names}
     settings["model"]["temperature"] = fit_temperature(holdout_logits(model, datasets), datasets[1].labels)
     release.write(folder, settings, model.release_state())

@@ -20,7 +20,7 @@ from gan.inference import ReleasedGAN
 from gan.model import GAN
 from training.gan_grids import training_pictures
 from training.loop import Callback
-from training.schedule import steps
+from training.schedule import release_settings, steps
 
 
 def callbacks():
@@ -195,7 +195,8 @@ def render(config, model, datasets):
 
 def write_release(config, model, datasets, folder):
     """Writes the released generator into `folder`."""
-    release.write(folder, config.to_dict() | {"model": model_config(config, datasets[0])}, model.release_state())
+    settings = release_settings(config, model) | {"model": model_config(config, datasets[0])}
+    release.write(folder, settings, model.release_state())
 
 
 def golden_outputs(config, weights, _, count=8):

@@ -11,6 +11,18 @@ def kimg(config, step):
     return step * config.train.batch_size / 1000
 
 
+def release_settings(config, model):
+    """Returns the settings of a release, a nested dict: its config, and what was trained as "trained_kimg".
+
+    Args:
+        config: of the training.
+        model: with `step`, the number of steps taken.
+    """
+    from common.distribute import distribution
+
+    return config.to_dict() | {"trained_kimg": kimg(config, distribution.to_int(model.step))}
+
+
 def cosine(config, learning_rate, warmup=0.0, floor=0.0):
     """Returns a Keras schedule: linear warmup, then cosine decay to `floor * learning_rate` at `total_kimg`.
 

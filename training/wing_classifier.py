@@ -17,7 +17,7 @@ from composites import drawing
 from composites.ranges import RANGES
 from training import classifier
 from training.callbacks import WarnOnDivergence
-from training.schedule import cosine
+from training.schedule import cosine, release_settings
 
 HELD_OUT = 1200  # composites of the other fold that are measured
 HELD_OUT_SEED = 1000  # added to the seed
@@ -119,7 +119,7 @@ def write_release(config, model, datasets, folder):
     logits, kinds = held_out_logits(config, model, datasets)
     targets = drawing.TARGETS[kinds]
     fits = [fit_platt(logits[asked, i], targets[asked, i]) for i, asked in enumerate(np.isfinite(targets).T)]
-    settings = config.to_dict()
+    settings = release_settings(config, model)
     settings["model"] |= {"colours": datasets[0].images.shape[-1], "class_names": drawing.OUTPUTS}
     settings["model"]["scale"], settings["model"]["offset"] = (list(values) for values in zip(*fits, strict=True))
     release.write(folder, settings, model.release_state())

@@ -117,3 +117,10 @@ def test_release_of_a_classifier_has_no_bank_and_is_not_read_as_an_acai(tmp_path
     assert weights.keys() == WEIGHTS.keys() and bank == {}
     with pytest.raises(InputError, match="must be of the family acai. Received: .* of the family classifier"):
         release.read(tmp_path)
+
+
+def test_training_is_described_by_what_was_trained():
+    """A run that was stopped at 14.8 kimg was not trained for the 600 of its config."""
+    config = {"train": {"total_kimg": 600.0}}
+    assert release.describe_training(config | {"trained_kimg": 14.784}) == "14.8 of 600 kimg"
+    assert release.describe_training(config) == "not recorded"  # an earlier release

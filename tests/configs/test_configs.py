@@ -13,6 +13,7 @@ import train
 import training.acai
 import training.session
 import training.wing_classifier
+from common import release
 from configs import acai, classifier, gan
 from tests.support.photographs import labelled_images
 from training.schedule import cosine
@@ -242,6 +243,7 @@ def test_each_config_trains_one_step(module, variant, tmp_path, monkeypatch, sma
     shown = {acai: {"blends", "reconstructions", "strips"}, classifier: {"mistakes"}, gan: {"samples"}}
     conditional = module is gan and config.model.conditional
     assert pictures == shown[module] | ({"morphs"} if conditional else set())
+    assert release.read_config(tmp_path / "run" / "release")["trained_kimg"] == 0.004
     files = set(os.listdir(tmp_path / "run" / "release"))
     assert files == {"config.json", "weights.npz"} | ({"bank.npz"} if module is acai else set())
 
