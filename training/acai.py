@@ -27,9 +27,9 @@ from training.schedule import cosine, release_settings, steps
 NUM_PLACED_PAIRS = 4096
 
 
-def callbacks():
+def callbacks(batch_size):
     """Returns the callbacks of this family: a warning when the training diverges."""
-    return [WarnOnDivergence(("reconstruction_loss", "critic_loss"))]
+    return [WarnOnDivergence(("reconstruction_loss", "critic_loss"), batch_size)]
 
 
 def stream(config, train, step):

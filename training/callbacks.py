@@ -1,4 +1,7 @@
-"""Callbacks that write scalars, pictures, checkpoints and releases, show progress, and warn of rising losses."""
+"""Callbacks that write scalars, pictures, checkpoints and releases, show progress, and warn of rising losses.
+
+TensorBoard's horizontal axis is in images. It shows 14,800 of them as 14.8k, which is 14.8 kimg.
+"""
 
 import contextlib
 import json
@@ -13,6 +16,7 @@ from tqdm import tqdm
 
 from common.images import write_png
 from training.loop import Callback
+from training.metric_descriptions import DESCRIPTIONS
 
 
 class ScalarWriter(Callback):
@@ -40,11 +44,11 @@ class ScalarWriter(Callback):
         self.file.write(json.dumps(record, allow_nan=False) + "\n")
         with self.events.as_default():
             for name, value in scalars.items():
-                tf.summary.scalar(name, value, step)
+                tf.summary.scalar(name, value, step * self.batch_size, DESCRIPTIONS.get(name))
 
     def write_picture(self, step, name, picture):
         with self.events.as_default():
-            tf.summary.image(name, picture[None], step)
+            tf.summary.image(name, picture[None], step * self.batch_size)
 
     def flush(self):
         """Writes everything to the disk."""
@@ -153,10 +157,15 @@ class WarnOnDivergence(Callback):
     """Warns when a loss rises above `factor` times its minimum so far, and each time that ratio doubles.
 
     In published reimplementations of ACAI, the critic or the autoencoder diverged at about epoch 20.
+
+    Args:
+        names: of the losses.
+        batch_size: images per step.
+        factor: see above.
     """
 
-    def __init__(self, names, factor=4.0):
-        self.names, self.factor = names, factor
+    def __init__(self, names, batch_size, factor=4.0):
+        self.names, self.batch_size, self.factor = names, batch_size, factor
         self.lowest, self.warned = {}, {}
 
     def on_scalars(self, step, scalars):
@@ -167,7 +176,7 @@ class WarnOnDivergence(Callback):
             if value > limit * lowest:
                 self.warned[name] = 2 * value / lowest
                 logging.warning(
-                    "step %d: %s is %.3g, %.1f times its minimum (%.3g): training may be diverging; a lower "
+                    "%.1f kimg: %s is %.3g, %.1f times its minimum (%.3g): training may be diverging; a lower "
                     "learning rate or mix weight prevents it",
-                    *(step, name, value, value / lowest, lowest),
+                    *(step * self.batch_size / 1000, name, value, value / lowest, lowest),
                 )

@@ -23,9 +23,9 @@ from training.loop import Callback
 from training.schedule import release_settings, steps
 
 
-def callbacks():
+def callbacks(batch_size):
     """Returns the callbacks of this family: a warning of a collapse, which the losses of a GAN do not show."""
-    return [WarnOnCollapse()]
+    return [WarnOnCollapse(batch_size)]
 
 
 def stream(config, train, step):
@@ -210,12 +210,15 @@ class WarnOnCollapse(Callback):
 
     It warns once until the condition ends. It reads the scalars "sample_diversity", "real_accuracy" and
     "fake_accuracy" where they are logged: critics have no accuracy.
+
+    Args:
+        batch_size: images per step.
     """
 
     MIN_DIVERSITY = 0.1  # relative to the real images
 
-    def __init__(self):
-        self.warned = {}
+    def __init__(self, batch_size):
+        self.batch_size, self.warned = batch_size, {}
 
     def on_scalars(self, step, scalars):
         if "sample_diversity" in scalars:
@@ -231,8 +234,8 @@ class WarnOnCollapse(Callback):
     def _warn(self, step, kind, condition, message):
         if condition and not self.warned.get(kind):
             logging.warning(
-                "step %d: %s; a lower --config.train.discriminator_learning_rate, augmentation or another "
+                "%.1f kimg: %s; a lower --config.train.discriminator_learning_rate, augmentation or another "
                 "--config.train.seed may help",
-                *(step, message),
+                *(step * self.batch_size / 1000, message),
             )
         self.warned[kind] = condition

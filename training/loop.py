@@ -19,11 +19,11 @@ TIME_IS_UP = "train.max_minutes"
 
 
 class NonFiniteError(ArithmeticError):
-    """Raised when a loss is NaN or infinite. Attributes: `step`, `name`."""
+    """Raised when a loss is NaN or infinite. Attributes: `step`, `name`, `value`."""
 
     def __init__(self, step, name, value):
         super().__init__(f"{name} is {value} at step {step}")
-        self.step, self.name = step, name
+        self.step, self.name, self.value = step, name, value
 
 
 class Callback:

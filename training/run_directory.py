@@ -1,8 +1,10 @@
 """Run directories: config.json, checkpoints/, metrics.jsonl, TensorBoard events, pictures/, release/."""
 
+import contextlib
 import json
 import os
 import time
+from pathlib import Path
 
 import numpy as np
 from absl import logging
@@ -10,6 +12,7 @@ from absl import logging
 from common import lock
 from common.errors import InputError
 from common.files import UNFINISHED, digest, remove_unfinished, write_atomically
+from training import rewind
 from training.checkpoints import NAME, Checkpoints
 from training.earlier_configs import in_current_fields
 
@@ -34,7 +37,8 @@ SCHEDULES = ("train.schedule", "train.critic_schedule")  # of learning rates; "c
 class RunDirectory:
     """The folder of a training run. It is locked against other trainings until `close`, or as a context.
 
-    Incomplete files of a killed training are removed.
+    Incomplete files of a killed training are removed. An error within the context and before `record`, as by a
+    check of the images, leaves the folder as it was, or none.
 
     Args:
         path: str; the folder is created if missing.
@@ -55,15 +59,20 @@ class RunDirectory:
     def __init__(self, path, config, keep_checkpoints=3):
         self.started = time.monotonic()
         self.path, self.lock, self.config = path, None, json.loads(json.dumps(config))
+        self.recorded, self.replaced, self.new_files = False, None, []  # for `withdraw`
+        folders = self.file("checkpoints"), path, *Path(path).parents
+        self.new_folders = [folder for folder in folders if not os.path.lexists(folder)]
+        had_lock = os.path.lexists(self.file(lock.NAME))
         try:
             self._check_is_a_run()
             os.makedirs(path, exist_ok=True)
             self.lock = lock.FolderLock(path)
+            self.new_files += [] if had_lock else [lock.NAME]
             remove_unfinished(path)
             self._check_config()
             self.checkpoints = Checkpoints(self.file("checkpoints"), keep_checkpoints)
         except BaseException as error:
-            self.close()
+            self.withdraw()
             if not isinstance(error, OSError):
                 raise
             raise InputError(
@@ -73,7 +82,9 @@ class RunDirectory:
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, error, *_):
+        if error and not self.recorded:
+            self.withdraw()
         self.close()
 
     def close(self):
@@ -81,12 +92,24 @@ class RunDirectory:
         if self.lock:
             self.lock.release()
 
+    def withdraw(self):
+        """Restores config.json as it was, removes what this object has made, and releases the lock."""
+        if self.replaced:
+            write_atomically(self.file("config.json"), self.replaced)
+        for name in self.new_files:
+            with contextlib.suppress(OSError):
+                os.remove(self.file(name))
+        for folder in self.new_folders:
+            with contextlib.suppress(OSError):  # it has files of others, or was never made
+                os.rmdir(folder)
+        self.close()
+
     def file(self, *names):
         """Returns the path of a file in the folder."""
         return os.path.join(self.path, *names)
 
     def record(self, precision, runs_on):
-        """Writes the resolved precision and a description of the machine to config.json.
+        """Writes the resolved precision and a description of the machine to config.json: the first step is near.
 
         Args:
             precision: Keras dtype policy, which a resumed run keeps.
@@ -97,6 +120,7 @@ class RunDirectory:
         changed = [f"{n} {before[n]} to {now}" for n, now in runs_on.items() if n in before and before[n] != now]
         if changed:
             logging.warning("the bits of further steps differ from those before: %s", ", ".join(changed))
+        self.recorded = True
         train = self.config["train"] | {"precision": precision}
         self._write_config(self.config | {"train": train, "runs_on": runs_on})
 
@@ -127,15 +151,18 @@ class RunDirectory:
             logging.warning("the images are not those on which the run was trained before: %s", reason)
         self._write_config(self.config | {"images": facts})
 
-    def rewind(self, step):
-        """Removes logs after `step`, so that a resumed run logs each step once."""
+    def rewind(self, step, batch_size):
+        """Removes logs after `step`, so that a resumed run logs each step once.
+
+        Args:
+            step: number of the last step.
+            batch_size: images per step; TensorBoard's events are numbered by images.
+        """
         if os.path.exists(self.file("metrics.jsonl")):
-            with open(self.file("metrics.jsonl"), encoding="utf-8", errors="replace") as file:
-                lines = [line for line in file if _step_of(line) <= step]
-            write_atomically(self.file("metrics.jsonl"), "".join(lines).encode())
+            rewind.rewind_metrics(self.file("metrics.jsonl"), step)
         for name in sorted(os.listdir(self.path)):
             if name.startswith("events.out.tfevents"):
-                rewind_events(self.file(name), step)
+                rewind.rewind_events(self.file(name), step * batch_size)
 
     def _check_is_a_run(self):
         """Raises InputError for a folder with other files; changes nothing."""
@@ -152,8 +179,14 @@ class RunDirectory:
     def _write_config(self, config):
         """Sets `config` and writes config.json unless it is up to date."""
         text = json.dumps(config, indent=2, sort_keys=True) + "\n"
-        if config != self.config or not os.path.exists(self.file("config.json")):
-            write_atomically(self.file("config.json"), text.encode())
+        path = self.file("config.json")
+        if not os.path.exists(path):
+            self.new_files.append("config.json")
+            write_atomically(path, text.encode())
+        elif config != self.config:
+            if self.replaced is None and "config.json" not in self.new_files:
+                self.replaced = Path(path).read_bytes()
+            write_atomically(path, text.encode())
         self.config = json.loads(text)
 
     def _check_config(self):
@@ -238,37 +271,3 @@ def flatten(tree, prefix=""):
     for name, value in tree.items():
         flat |= flatten(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
     return flat
-
-
-def rewind_events(path, step):
-    """Rewrites a TensorBoard event file without events after `step` and without an incomplete last event.
-
-    A file without steps up to `step` is removed.
-    """
-    import tensorflow as tf
-
-    with open(path, "rb") as file:
-        content = file.read()
-    kept, last_step, start = [], 0, 0
-    try:
-        for record in tf.data.TFRecordDataset(path).as_numpy_iterator():
-            event_step, end = tf.compat.v1.Event.FromString(record).step, start + 16 + len(record)
-            if event_step <= step:
-                kept.append(content[start:end])  # includes its length and two checksums
-                last_step = max(last_step, event_step)
-            start = end
-    except tf.errors.DataLossError:
-        pass  # the incomplete last event of a killed run
-    kept = b"".join(kept)
-    if not last_step:
-        os.remove(path)
-    elif kept != content:
-        write_atomically(path, kept)
-        logging.info("removed events after step %d from %s", step, path)
-
-
-def _step_of(line):
-    try:
-        return int(json.loads(line)["step"])
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return float("inf")  # the incomplete last line of a killed run

@@ -95,6 +95,7 @@ def take_steps(config, run, family, model, images, strategy):
         InputError: a loss is not finite, the GPU fails, or the disk or the stored images fail.
     """
     start = distribution.to_int(model.step)
+    stream = family.stream(config, images[0], start)
     compiled, reason = False, "not supported with several CPU devices"
     if distribution.supports_xla(strategy):
         compiled, reason = compiler.resolve_for(model, config.train.jit_compile)
@@ -108,14 +109,14 @@ def take_steps(config, run, family, model, images, strategy):
             observers = []
             if run:
                 run.record(config.train.precision, {"devices": devices, "xla": compiled})
-                run.rewind(start)
+                run.rewind(start, config.train.batch_size)
                 observers = make_callbacks(config, run, family, model, images, start)
             for observer in observers:
                 stack.callback(observer.close)
             minutes = config.train.max_minutes
             stopped_by = loop.train(
                 model,
-                family.stream(config, images[0], start),
+                stream,
                 steps(config, config.train.total_kimg),
                 config.train.batch_size,
                 steps(config, config.train.log_every_kimg),
@@ -126,9 +127,10 @@ def take_steps(config, run, family, model, images, strategy):
                 run.started + 60 * minutes if run and minutes else math.inf,  # the chief's limit holds for all
             )
     except loop.NonFiniteError as error:
+        found = f"{error.name} is {error.value} at {kimg(config, error.step):.4g} kimg"
         overflow = ", or with --config.train.precision=mixed_bfloat16: float16 overflows beyond 65,504"
         raise InputError(
-            f"{error}; the checkpoints before it are kept. Start a new --workdir with a lower "
+            f"{found}; the checkpoints before it are kept. Start a new --workdir with a lower "
             "--config.train.learning_rate or another --config.train.seed"
             f"{overflow if config.train.precision == 'mixed_float16' else ''}"
         ) from error
@@ -158,7 +160,7 @@ def make_callbacks(config, run, family, model, images, start):
         callbacks.Validation(lambda: family.evaluate(config, model, images), interval("pictures"), start),
         scalars,
         callbacks.Progress(start, steps(config, config.train.total_kimg), batch_size),
-        *family.callbacks(),
+        *family.callbacks(batch_size),
         callbacks.PictureWriter(run, scalars, lambda: family.render(config, model, images), interval("pictures")),
         callbacks.ReleaseWriter(write_release, interval("release")),
         callbacks.CheckpointWriter(run, model, scalars, interval("save")),

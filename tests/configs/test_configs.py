@@ -16,6 +16,7 @@ import training.wing_classifier
 from common import release
 from configs import acai, classifier, gan
 from tests.support.photographs import labelled_images
+from training.metric_descriptions import DESCRIPTIONS
 from training.schedule import cosine
 
 VARIANTS = [
@@ -236,6 +237,7 @@ def test_each_config_trains_one_step(module, variant, tmp_path, monkeypatch, sma
     logs = json.loads(line)
     assert logs["step"] == 1 and logs["kimg"] == 0.004
     assert all(math.isfinite(value) for value in logs.values())
+    assert logs.keys() - {"step", "kimg"} <= DESCRIPTIONS.keys()
     check_losses(config, logs)
     (checkpoint,) = os.listdir(tmp_path / "run" / "checkpoints")
     assert checkpoint.startswith("000000001-")

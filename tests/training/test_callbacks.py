@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -57,13 +58,26 @@ def test_scalars_are_written_to_metrics_and_tensorboard(run):
     ]
     events = read_events(run.path)
     assert scalars_of(events) == {
-        **{("critic_loss", 50): 0.25, ("images_per_second", 50): 100.0},
-        **{("critic_loss", 100): 0.125, ("images_per_second", 100): 200.0},
+        **{("critic_loss", 3200): 0.25, ("images_per_second", 3200): 100.0},  # 50 steps of 64 images
+        **{("critic_loss", 6400): 0.125, ("images_per_second", 6400): 200.0},
     }
     (config,) = events["config", 0]
     text = config.string_val[0].decode()
     assert "\n    seed: 0" in "\n" + text and text.startswith("    depth: 16")  # a code block in Markdown
     writer.close()
+
+
+def test_metrics_are_described_in_tensorboard(run):
+    """Critics guess at a ratio of 1; a name without a description, as of a user's new metric, gets none."""
+    writer = callbacks.ScalarWriter(run, 1)
+    writer.on_scalars(1, {"critic_error_ratio": 0.5, "new": 1.0})
+    writer.close()
+    from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
+
+    (path,) = Path(run.path).glob("*tfevents*")
+    values = [value for event in EventFileLoader(str(path)).Load() for value in event.summary.value]
+    texts = {value.tag: value.metadata.summary_description for value in values}
+    assert "1 is guessing" in texts["critic_error_ratio"] and texts["new"] == ""
 
 
 def open_lines(run):
@@ -159,7 +173,7 @@ def test_validation_steps_do_not_depend_on_where_a_run_was_stopped():
 
 def warnings_of(caplog, losses, name="critic_loss", **options):
     """[(step, message)] of the warnings while the loss `name` takes these values; the other one is fixed."""
-    callback = callbacks.WarnOnDivergence(("reconstruction_loss", "critic_loss"), **options)
+    callback = callbacks.WarnOnDivergence(("reconstruction_loss", "critic_loss"), 64, **options)
     warnings = []
     for step, loss in enumerate(losses, 1):
         caplog.clear()
@@ -178,7 +192,7 @@ def test_rising_loss_is_reported_with_its_values(caplog, name):
         9,
         10,
     ]  # above 4 times; then above twice the last ratio: 9, 19, 40
-    assert "step 5" in warnings[0][1] and name in warnings[0][1]
+    assert warnings[0][1].startswith("0.3 kimg: ") and name in warnings[0][1]
     assert "0.45" in warnings[0][1] and "4.5 times" in warnings[0][1] and "(0.1)" in warnings[0][1]
 
 

@@ -220,15 +220,15 @@ def warnings_of(callback, records, caplog):
 def test_collapse_is_reported_once_until_it_ends(caplog):
     records = [{"sample_diversity": value} for value in (0.5, 0.1, 0.099, 0.01, 0.2, 0.05)]
     records.insert(4, {"other": 1.0})  # between two measurements
-    messages = warnings_of(training.gan.WarnOnCollapse(), records, caplog)
-    assert [line.partition(":")[0] for line in messages] == ["step 3", "step 7"]
+    messages = warnings_of(training.gan.WarnOnCollapse(1000), records, caplog)
+    assert [line.partition(":")[0] for line in messages] == ["3.0 kimg", "7.0 kimg"]
     assert "0.099 of the real" in messages[0] and "collapsed" in messages[0]
 
 
 def test_a_discriminator_without_errors_is_reported_once_until_it_ends(caplog):
     accuracies = ((1.0, 0.99), (0.99, 1.0), (1.0, 1.0), (1.0, 1.0), (0.5, 0.5), (1.0, 1.0))
     records = [{"real_accuracy": real, "fake_accuracy": fake} for real, fake in accuracies]
-    messages = warnings_of(training.gan.WarnOnCollapse(), records, caplog)
-    assert [line.partition(":")[0] for line in messages] == ["step 3", "step 6"]
+    messages = warnings_of(training.gan.WarnOnCollapse(1000), records, caplog)
+    assert [line.partition(":")[0] for line in messages] == ["3.0 kimg", "6.0 kimg"]
     assert "discriminator" in messages[0]
-    assert warnings_of(training.gan.WarnOnCollapse(), [{"discriminator_loss": 0.0}] * 3, caplog) == []
+    assert warnings_of(training.gan.WarnOnCollapse(1000), [{"discriminator_loss": 0.0}] * 3, caplog) == []

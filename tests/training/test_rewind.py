@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from training import run_directory
+from training import rewind
 from training.run_directory import RunDirectory
 
 
@@ -26,30 +26,30 @@ def write_metrics(run, text):
 def test_rewind_removes_metrics_after_a_step(run):
     lines = [f'{{"step": {step}, "loss": {step / 10}}}\n' for step in (5, 10, 15, 20)]
     write_metrics(run, "".join(lines))
-    run.rewind(20)
+    run.rewind(20, 1)
     assert Path(run.file("metrics.jsonl")).read_text() == "".join(lines)
-    run.rewind(14)
+    run.rewind(14, 1)
     assert Path(run.file("metrics.jsonl")).read_text() == "".join(lines[:2])
-    run.rewind(0)
+    run.rewind(0, 1)
     assert Path(run.file("metrics.jsonl")).read_text() == ""
 
 
 @pytest.mark.parametrize("torn", ['{"step": 10, "lo', '{"step"', "{", '{"st', '{"step": 1'])
 def test_rewind_removes_an_incomplete_last_line(run, torn):
     write_metrics(run, '{"step": 5}\n' + torn)
-    run.rewind(10)
+    run.rewind(10, 1)
     assert Path(run.file("metrics.jsonl")).read_text() == '{"step": 5}\n'
 
 
 def test_rewind_of_a_run_without_logs_does_nothing(run):
-    run.rewind(3)
+    run.rewind(3, 1)
     assert sorted(os.listdir(run.path)) == [".lock", "checkpoints", "config.json"]
 
 
 @pytest.mark.parametrize("line", ["7", "[7]", '{"step": "x"}', '{"step": null}', "[" * 100_000, '"\xff"', "\0"])
 def test_rewind_removes_damaged_lines(run, line):
     Path(run.file("metrics.jsonl")).write_bytes(b'{"step": 5}\n' + line.encode("latin-1") + b'\n{"step": 6}\n')
-    run.rewind(6)
+    run.rewind(6, 1)
     assert Path(run.file("metrics.jsonl")).read_text() == '{"step": 5}\n{"step": 6}\n'
 
 
@@ -82,11 +82,18 @@ def read_events(run):
 def test_rewind_removes_events_after_a_step(run):
     write_events(run, [5, 10, 15, 20])
     content = Path(run.file(NAME)).read_bytes()
-    run.rewind(20)
+    run.rewind(20, 1)
     assert Path(run.file(NAME)).read_bytes() == content  # not written again if nothing is removed
-    run.rewind(10)
+    run.rewind(10, 1)
     assert read_events(run) == [(5, 0.625), (10, 1.25)]
     assert sorted(os.listdir(run.path)) == [".lock", "checkpoints", "config.json", NAME]
+
+
+def test_rewind_counts_events_in_images(run):
+    """Batches of 4: step 2 is 8 images."""
+    write_events(run, [4, 8, 12])
+    run.rewind(2, 4)
+    assert read_events(run) == [(4, 0.5), (8, 1.0)]
 
 
 @pytest.mark.parametrize("left", [1, 8, 12, 20, -1])
@@ -95,7 +102,7 @@ def test_rewind_removes_an_incomplete_last_event(run, left):
     start = write_events(run, [5])
     end = write_events(run, [5, 10])
     os.truncate(run.file(NAME), (end if left < 0 else start) + left)
-    run.rewind(10)
+    run.rewind(10, 1)
     assert read_events(run) == [(5, 0.625)]
     assert os.path.getsize(run.file(NAME)) == start
 
@@ -104,13 +111,13 @@ def test_rewind_removes_an_incomplete_last_event(run, left):
 def test_rewind_deletes_an_event_file_without_steps(run, steps):
     """Otherwise a training that is killed repeatedly before its first checkpoint would leave many files."""
     Path(run.file(NAME)).touch() if steps is None else write_events(run, steps)
-    run.rewind(10)
+    run.rewind(10, 1)
     assert sorted(os.listdir(run.path)) == [".lock", "checkpoints", "config.json"]
 
 
 def test_rewind_to_step_0_deletes_the_event_file(run):
     write_events(run, [0, 5])  # the event of step 0 is the config, which is written again
-    run.rewind(0)
+    run.rewind(0, 1)
     assert sorted(os.listdir(run.path)) == [".lock", "checkpoints", "config.json"]
 
 
@@ -123,6 +130,6 @@ def test_kill_while_rewinding_leaves_no_file_that_tensorboard_reads(run, monkeyp
 
     monkeypatch.setattr(os, "replace", kill)
     with pytest.raises(KeyboardInterrupt):
-        run_directory.rewind_events(run.file(NAME), 5)
+        rewind.rewind_events(run.file(NAME), 5)
     assert [name for name in os.listdir(run.path) if "tfevents" in name] == [NAME]
     assert read_events(run) == [(5, 0.625), (10, 1.25)]

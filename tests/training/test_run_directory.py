@@ -20,6 +20,9 @@ CONFIG = {
 }
 
 
+FACTS = {"class_names": ["bird", "horse"], "counts": {"bird": 9, "horse": 9}, "channels": 3, "fingerprint": "0"}
+
+
 def changed(**fields):
     """CONFIG with "section__field" changed."""
     config = json.loads(json.dumps(CONFIG))
@@ -216,3 +219,55 @@ def test_folders_with_other_files_are_refused(tmp_path):
 def test_flatten_joins_names_with_dots():
     tree = {"a": {"b": 1, "c": {"d": [2]}}, "e": None, "f": {}}
     assert run_directory.flatten(tree) == {"a.b": 1, "a.c.d": [2], "e": None}
+
+
+# Errors before the first step
+
+
+def snapshot(folder):
+    """{path: bytes, or None for a folder} of all that is in `folder`."""
+    return {path: path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
+
+
+def fail(*_):
+    raise InputError("no image")
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_an_error_before_the_first_step_leaves_no_folder(tmp_path, exists):
+    path = tmp_path / "a" / "run"
+    if exists:
+        path.mkdir(parents=True)
+    before = snapshot(tmp_path)
+    with pytest.raises(InputError, match="no image"), RunDirectory(str(path), CONFIG) as run:
+        assert (path / "config.json").is_file()
+        run.record_images(FACTS)
+        fail()
+    assert snapshot(tmp_path) == before
+
+
+def test_an_error_before_the_first_step_leaves_a_run_as_it_was(run, tmp_path):
+    before = snapshot(tmp_path)
+    for error in (InputError, KeyboardInterrupt):
+        with pytest.raises(error), RunDirectory(run.path, changed(train__total_kimg=99.0)) as again:
+            again.record_images(FACTS)
+            assert snapshot(tmp_path) != before
+            raise error("no image")
+        assert snapshot(tmp_path) == before
+    RunDirectory(run.path, CONFIG).close()  # its lock was released
+
+
+def test_an_error_in_a_step_keeps_what_was_written(tmp_path):
+    with pytest.raises(InputError), RunDirectory(str(tmp_path), CONFIG) as run:
+        run.record("float32", {"xla": False})
+        fail()
+    assert json.loads((tmp_path / "config.json").read_text())["runs_on"] == {"xla": False}
+
+
+def test_a_folder_in_use_keeps_its_lock(tmp_path):
+    path = str(tmp_path / "run")
+    with RunDirectory(path, CONFIG):
+        before = snapshot(tmp_path)
+        with pytest.raises(InputError, match="in use"):
+            RunDirectory(path, CONFIG)
+        assert snapshot(tmp_path) == before
