@@ -16,6 +16,7 @@ pictures that an older manifest.json there lists.
 """
 
 import os
+import sys
 
 from absl import flags
 
@@ -24,7 +25,17 @@ from common import cli, release
 from common.errors import InputError
 from common.files import make_folder
 from configs.search import choose_search
-from pictures import acai_plan, acai_render, acai_search, gallery, gan_plan, gan_render, gan_search, manifest
+from pictures import (
+    acai_plan,
+    acai_render,
+    acai_search,
+    folders,
+    gallery,
+    gan_plan,
+    gan_render,
+    gan_search,
+    manifest,
+)
 from pictures.flags import ACTIONS
 from pictures.request import from_flags, request_class
 from pictures.request_checks import CHECKS
@@ -49,7 +60,9 @@ def main():
     plan = planning.make_plan(request, folder, stored)
     searches = plan.needs_search
     has_images = searches and searching.check_search(plan, FLAGS.data_dir)
-    out = make_folder(FLAGS.out or os.path.join("out", action))
+    out = make_folder(FLAGS.out or folders.default_folder(request, again=FLAGS.from_manifest is not None))
+    if note := folders.describe_replaced(out, plan.request):
+        print(note, file=sys.stderr)
 
     cli.import_tensorflow()
     if action == "diagram":

@@ -71,7 +71,7 @@ def to_float(images):
 
 
 def grid(images, columns=8, scale=1, resample="nearest"):
-    """Arranges images in a grid, row by row, without borders. Empty cells of the last row are black.
+    """Arranges images in a grid, row by row, without borders. Empty cells of the last row are white.
 
     Args:
         images: uint8 [N, H, W, C], N >= 1.
@@ -92,7 +92,7 @@ def grid(images, columns=8, scale=1, resample="nearest"):
     images = np.stack([enlarge(image, scale, resample) for image in images])
     count, height, width, channels = images.shape
     rows = -(-count // columns)
-    cells = np.zeros((rows * columns, height, width, channels), np.uint8)
+    cells = np.full((rows * columns, height, width, channels), 255, np.uint8)
     cells[:count] = images
     cells = cells.reshape(rows, columns, height, width, channels).swapaxes(1, 2)  # [rows, H, columns, W, C]
     return cells.reshape(rows * height, columns * width, channels)

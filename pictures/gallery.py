@@ -55,9 +55,9 @@ def _write(out, request, drawn, rendered, entries):
         save(name, images.grid(cells.reshape(-1, *cells.shape[-3:]), columns, scale, resample))
 
     if "pictures" in pictures:
-        save_grid("grid.png", pictures["pictures"], 8)
+        save_grid("grid.png", pictures["pictures"], choose_columns(len(pictures["pictures"])))
     if "parents" in pictures:
-        save_grid("parents.png", pictures["parents"], 8)
+        save_grid("parents.png", pictures["parents"], 2 * choose_columns(len(pictures["parents"]), 4))
     if "strips" in pictures:
         save_grid("strips.png", pictures["strips"], request.strip)
     if "best" in pictures:
@@ -87,6 +87,14 @@ def _write(out, request, drawn, rendered, entries):
         if os.path.isfile(os.path.join(out, name)):
             os.remove(os.path.join(out, name))
     return [os.path.join(out, name) for name in (*overviews, "manifest.json")]
+
+
+def choose_columns(count, most=8):
+    """Chooses the number of columns, above `most` / 2 and at most `most`, that leaves the fewest empty cells.
+
+    A grid of at most `most` pictures is one row.
+    """
+    return min(range(min(count, most), most // 2, -1), key=lambda columns: -count % columns, default=count)
 
 
 def enlarge_best(pictures, scale, resample):

@@ -1,9 +1,11 @@
 """The manifest.json beside pictures: the request, what was drawn for it, and the files.
 
-    {"request": {"action", ...}, "drawn": {"weights_digest", "rows", ...}, "pictures": [...], "files": [...]}
+    {"about": {...}, "request": {"action", ...}, "drawn": {"weights_digest", "rows", ...}, "pictures": [...],
+     "files": [...]}
 
-"drawn" holds all that the pictures depend on beside the request: digests of what they were made from and, of an
-ACAI, the rows of the latent bank and the blends. The same manifest gives the same pictures.
+"about" tells readers what names in it mean. "drawn" holds all that the pictures depend on beside the request:
+digests of what they were made from and, of an ACAI, the rows of the latent bank and the blends. The same manifest
+gives the same pictures.
 """
 
 import contextlib
@@ -17,6 +19,23 @@ from common.errors import InputError
 from common.files import write_atomically
 from pegasus.search_config import MaskSearch, Search
 
+LINE_LENGTH = 110  # characters of a manifest's lines
+ABOUT = {  # what the names in a manifest mean
+    "seed": "picture k depends on the seed and k",
+    "search": "how many blends were drawn and scored, and how many of them were kept",
+    "weights_digest": "of the model's weights; a model with others does not make these pictures again",
+    "rows": "for each picture the rows of its parents in the model's bank of latents, bank.npz",
+    "blends": "how the parents of each picture were blended, in the order of the pictures",
+    "shares": "the second parent's share of each cell of the latents, row by row, from 0 to 1",
+    "mirrored": "for each parent 1 if it was mirrored, else 0",
+    "mask": "where the second parent weighs more",
+    "placements": "where the parents were placed: enlarged, turned (degrees), mirrored, then moved (pixels)",
+    "candidate": "number of the drawn blend, from 0",
+    "terms": "what the score is the sum of; higher is better",
+    "critic_score": "the critic's estimate of how much the picture is a blend: 0 for none, 0.5 at most",
+    "mix": "the second parent's share of the picture, from 0 to 1",
+    "id": "number of the image in CIFAR-10's training images, or among the files of a folder",
+}
 BUNDLED = "pegasus.json"  # in a release's folder: the manifest of a search, shown by a bare --blend
 
 
@@ -67,7 +86,38 @@ def find_bundled(source):
 def as_text(request, drawn, pictures, files):
     """The manifest as the text of a JSON file."""
     fields = {"action": request.action, **dataclasses.asdict(request)}
-    return json.dumps({"request": fields, "drawn": drawn, "pictures": pictures, "files": files}, indent=1)
+    content = {"request": fields, "drawn": drawn, "pictures": pictures, "files": files}
+    names = set(_keys(content))
+    about = {name: text for name, text in ABOUT.items() if name in names}
+    return _as_json({"about": about} | content) + "\n"
+
+
+def _keys(value):
+    """Yields the keys of all dicts in nested dicts and lists."""
+    if isinstance(value, dict):
+        yield from value
+        value = list(value.values())
+    for item in value if isinstance(value, list | tuple) else ():
+        yield from _keys(item)
+
+
+def _as_json(value, indent=0):
+    """JSON in which what fits into a line stands on one, and plain values share lines."""
+    line = json.dumps(value)
+    if not value or not isinstance(value, dict | list | tuple) or indent + len(line) <= LINE_LENGTH:
+        return line
+    pad = "\n" + " " * (indent + 1)
+    if isinstance(value, dict):
+        items = [f"{json.dumps(str(key))}: {_as_json(item, indent + 1)}" for key, item in value.items()]
+        return f"{{{pad}{f',{pad}'.join(items)}\n{' ' * indent}}}"
+    lines = []
+    for item in value:
+        text, is_plain = _as_json(item, indent + 1), not isinstance(item, dict | list | tuple)
+        if is_plain and lines and len(lines[-1]) + len(text) + indent + 4 <= LINE_LENGTH:
+            lines[-1] += f", {text}"
+        else:
+            lines.append(text)
+    return f"[{pad}{f',{pad}'.join(lines)}\n{' ' * indent}]"
 
 
 def make_request(kind, manifest, changes):

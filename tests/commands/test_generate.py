@@ -106,9 +106,9 @@ def test_parents_are_of_the_classes_asked_for(made):
 
 def test_grid_and_strips_hold_the_single_pictures(made):
     grid, pictures = made.pixels("blend", "grid.png"), made.singles("blend")
-    assert grid.shape == (2 * 64, 8 * 64, 3)
+    assert grid.shape == (2 * 64, 5 * 64, 3)
     for k, picture in enumerate(pictures):
-        np.testing.assert_array_equal(grid[k // 8 * 64 :, k % 8 * 64 :][:64, :64], picture)
+        np.testing.assert_array_equal(grid[k // 5 * 64 :, k % 5 * 64 :][:64, :64], picture)
     parents = made.pixels("blend", "parents.png")
     for k in range(10):
         strip = made.pixels("blend", f"strip-{k:03d}.png")
@@ -145,7 +145,7 @@ def test_query_images_make_one_blend(made, tiny):
     query = np.stack([np.asarray(Image.open(made.path / name)) for name in ("a.png", "b.png")]) / 127.5 - 1
     parents = np.asarray(model.decoder(model.encoder(query.astype(np.float32))))
     assert len(made.manifest("query")["pictures"]) == 1
-    assert made.pixels("query", "grid.png").shape == (32, 256, 3)
+    assert made.pixels("query", "grid.png").shape == (32, 32, 3)
     assert_shows(made.pixels("query", "parents.png")[:, :64], np.concatenate(list(parents), axis=1))
     strip = made.pixels("query", "strip-000.png")
     assert strip.shape == (32, 96, 3)

@@ -47,7 +47,7 @@ def test_ranges_refuse_what_they_would_spoil():
 
 def test_grid_by_hand():
     one, two, three = (np.array([[[k], [k + 1]]], np.uint8) for k in (10, 20, 30))  # [1, 2, 1]
-    expected = [[10, 11, 20, 21], [30, 31, 0, 0]]
+    expected = [[10, 11, 20, 21], [30, 31, 255, 255]]
     np.testing.assert_array_equal(grid(np.stack([one, two, three]), columns=2)[:, :, 0], expected)
 
 
@@ -62,7 +62,7 @@ def test_grid_places_every_cell():
             for dx in (0, 1):
                 pixels = result[row * 6 + dy : row * 6 + 6 : 2, column * 10 + dx : column * 10 + 10 : 2]
                 np.testing.assert_array_equal(pixels, cell)
-    assert not result[12:, 30:].any()
+    assert (result[12:, 30:] == 255).all()
 
 
 def test_grid_defaults_to_eight_columns():

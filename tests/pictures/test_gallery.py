@@ -41,10 +41,10 @@ def test_every_cell_of_the_grids(tmp_path):
     paths = write(tmp_path, rendered_levels(10, 3), notes, Blend(strip=3, scale=2))
     assert [os.path.basename(path) for path in paths] == "grid.png parents.png strips.png manifest.json".split()
     grid, parents, strips = (read(path) for path in paths[:3])
-    assert grid.shape == (16, 64, 3) and parents.shape == (24, 64, 3) and strips.shape == (80, 24, 3)
+    assert grid.shape == (16, 40, 3) and parents.shape == (24, 64, 3) and strips.shape == (80, 24, 3)
     entries = json.loads((tmp_path / "manifest.json").read_text())["pictures"]
     for k, entry in enumerate(entries):
-        cell = grid[k // 8 * 8 :, k % 8 * 8 :][:8, :8]
+        cell = grid[k // 5 * 8 :, k % 5 * 8 :][:8, :8]
         assert (cell == k).all() and (read(tmp_path / entry["file"]) == cell).all()
         row, column = divmod(2 * k, 8)
         pair = parents[row * 8 :, column * 8 :][:8, :16]
@@ -53,9 +53,17 @@ def test_every_cell_of_the_grids(tmp_path):
         assert (strip == 100 + 3 * k + np.repeat(np.arange(3), 8)[None, :, None]).all()
         assert (read(tmp_path / entry["strip"]) == strip).all()
         assert {name: entry[name] for name in notes[k]} == notes[k]
-    assert (grid[8:, 16:] == 0).all(), "what an incomplete row lacks"
+    assert (parents[16:, 32:] == 255).all(), "what an incomplete row lacks"
     listed = json.loads((tmp_path / "manifest.json").read_text())["files"]
     assert {path.name for path in tmp_path.iterdir()} == {*listed, "manifest.json"}
+
+
+@pytest.mark.parametrize(
+    ("count", "columns", "pairs"), [(1, 1, 1), (3, 3, 3), (8, 8, 4), (9, 5, 3), (11, 6, 4), (16, 8, 4), (64, 8, 4)]
+)
+def test_a_grid_of_few_pictures_has_few_empty_cells(count, columns, pairs):
+    """Nine pictures leave one cell of 2 x 5 empty, and none of 3 x 3 pairs."""
+    assert gallery.choose_columns(count) == columns and gallery.choose_columns(count, 4) == pairs
 
 
 def test_a_smaller_run_removes_what_the_older_one_wrote_and_nothing_else(tmp_path):

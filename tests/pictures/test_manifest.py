@@ -32,6 +32,20 @@ def test_a_request_survives_a_manifest(tmp_path, request_):
     assert manifest.make_request(type(request_), read, {}) == request_
 
 
+def test_a_manifest_is_compact_and_says_what_its_names_mean():
+    shares = [[round(k / 10 + j / 1000, 3) for j in range(8)] for k in range(8)]
+    drawn = {"rows": [], "blends": [{"shares": shares, "mirrored": [0, 1]}] * 2}
+    pictures, files = [{"file": "blend-000.png", "mix": 0.5}] * 2, [f"blend-{k:03d}.png" for k in range(64)]
+    text = manifest.as_text(Blend(count=2, scale=1), drawn, pictures, files)
+    content = json.loads(text)
+    assert content["drawn"] == drawn and content["pictures"] == pictures and content["files"] == files
+    assert max(map(len, text.splitlines())) <= manifest.LINE_LENGTH + 30  # the name before a value
+    assert json.dumps(shares[7]) in {line.strip() for line in text.splitlines()}, "a row of cells is a line"
+    assert len(text.splitlines()) < 80
+    assert content["about"].keys() == {"seed", "search", "rows", "blends", "shares", "mirrored", "mix", "mask"}
+    assert content["about"]["mirrored"] == "for each parent 1 if it was mirrored, else 0"
+
+
 def test_flags_beside_a_manifest_replace_fields(tmp_path):
     read = stored(tmp_path, Blend(seed=3))
     assert manifest.make_request(Blend, read, {"scale": 2, "source": "here"}) == Blend(
