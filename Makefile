@@ -12,13 +12,14 @@ INSTALLED := .venv/.installed
 WITH_CUDA := .venv/.installed-gpu
 TESTABLE := .venv/.installed-dev
 
-.PHONY: help install pegasus test check-gpu lint format clean
+.PHONY: help install pegasus test check-gpu pages lint format clean
 
 help:
 	@echo "make pegasus   install, then blend horses and birds with the bundled model (ARGS=\"--seed=1\" adds flags)"
 	@echo "make install   create .venv and install the project with the tested versions (GPU=1 adds CUDA and cuDNN)"
 	@echo "make test      install the test extra, then run pytest, a process a core (ARGS=\"-k slerp\" adds flags)"
 	@echo "make check-gpu install the gpu extra, then check that everything works on a GPU; prints a table to paste"
+	@echo "make pages     write explore.html and the gallery as web pages into out/pages"
 	@echo "make lint      ruff check and ruff format --check"
 	@echo "make format    let ruff fix and format"
 	@echo "make clean     remove .venv and caches; runs/ and out/ stay"
@@ -35,6 +36,10 @@ test: $(TESTABLE)
 
 check-gpu: $(WITH_CUDA)
 	@$(BIN)/python -m gpu_check $(ARGS)
+
+pages: $(TESTABLE)
+	@$(BIN)/python generate.py --explore --out=out/pages
+	@$(BIN)/python .ci/pages.py out/pages
 
 lint: $(TESTABLE)
 	@$(BIN)/ruff check .
