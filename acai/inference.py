@@ -5,6 +5,7 @@ import numpy as np
 
 from acai import networks
 from acai.autoencoder import Autoencoder
+from common import release
 from common.variables import restore, weights_by_name
 
 
@@ -20,6 +21,17 @@ class ReleasedACAI:
 
     Raises:
         common.errors.InputError: when the weights do not fit the config.
+
+    Examples:
+        >>> import numpy as np
+        >>> from acai.inference import ReleasedACAI
+        >>> model = ReleasedACAI.load("pegasus")
+        >>> images = np.zeros((2, 32, 32, 3), np.float32)
+        >>> latents = model.encode(images)
+        >>> latents.shape
+        (2, 8, 8, 16)
+        >>> model.decode(latents).shape
+        (2, 32, 32, 3)
     """
 
     def __init__(self, model_config, weights, source, batch_size=256):
@@ -38,6 +50,16 @@ class ReleasedACAI:
         for name, network in used.items():
             arrays = {key: value for key, value in weights.items() if key.startswith(f"{name}/")}
             restore(weights_by_name(name, network), arrays, source)
+
+    @classmethod
+    def load(cls, source):
+        """Loads a bundled model by its name, such as "pegasus", or the model of a run directory by its path.
+
+        Raises:
+            common.errors.InputError: if there is no such release, or it is damaged or of another family.
+        """
+        config, weights, *_ = release.read(release.resolve(source, "source"))
+        return cls(config["model"], weights, str(source))
 
     def encode(self, images):
         """Images float32 [N, width, width, colours] in [-1, 1] -> latents float32 [N, h, w, c]."""

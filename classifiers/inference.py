@@ -26,6 +26,8 @@ class ReleasedNetwork:
         common.errors.InputError: if the weights do not fit the configuration.
     """
 
+    family = None  # of the releases that `load` accepts
+
     def __init__(self, model_config, weights, source, batch_size=250):
         self.class_names = tuple(model_config["class_names"])
         self.width, self.source, self.batch_size = model_config["width"], source, batch_size
@@ -33,6 +35,16 @@ class ReleasedNetwork:
             self.width, tuple(model_config["channels"]), len(self.class_names), model_config["colours"]
         )
         restore(weights_by_name("network", self.network), weights, source)
+
+    @classmethod
+    def load(cls, source):
+        """Loads a bundled model by its name, such as "classifier", or the model of a run directory by its path.
+
+        Raises:
+            common.errors.InputError: if there is no such release, or it is damaged or of another family.
+        """
+        config, weights, *_ = release.read(release.resolve(source, "source"), cls.family)
+        return cls(config["model"], weights, str(source))
 
     def mirrored_means(self, images):
         """Returns {"logits": [N, classes], "features": [N, d]}, float32, means over images and mirror images."""
@@ -69,7 +81,17 @@ class ReleasedClassifier(ReleasedNetwork):
     Args:
         model_config: as for `ReleasedNetwork`, with "temperature".
         weights, source, batch_size: see `ReleasedNetwork`.
+
+    Examples:
+        >>> import numpy as np
+        >>> from classifiers.inference import ReleasedClassifier
+        >>> classifier = ReleasedClassifier.load("classifier")
+        >>> probabilities, features = classifier(np.zeros((2, 32, 32, 3), np.float32))
+        >>> probabilities.shape, len(classifier.class_names)
+        ((2, 10), 10)
     """
+
+    family = "classifier"
 
     def __init__(self, model_config, weights, source, batch_size=250):
         super().__init__(model_config, weights, source, batch_size)
@@ -101,7 +123,18 @@ class ReleasedWingClassifier(ReleasedNetwork):
         model_config: as for `ReleasedNetwork`, with "scale" and "offset", two numbers for each output, which
             calibrate the logits.
         weights, source, batch_size: see `ReleasedNetwork`.
+
+    Examples:
+        >>> import numpy as np
+        >>> from classifiers.inference import ReleasedWingClassifier
+        >>> classifier = ReleasedWingClassifier.load("wing_classifier")
+        >>> classifier.class_names
+        ('horse', 'spread wings')
+        >>> classifier.probabilities(np.zeros((3, 32, 32, 3), np.float32)).shape
+        (3, 2)
     """
+
+    family = "wing_classifier"
 
     def __init__(self, model_config, weights, source, batch_size=250):
         super().__init__(model_config, weights, source, batch_size)

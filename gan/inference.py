@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 
+from common import release
 from common.variables import restore, weights_by_name
 from gan import networks
 
@@ -18,15 +19,35 @@ class ReleasedGAN:
 
     Raises:
         common.errors.InputError: if the weights do not fit the configuration.
+
+    Examples:
+        >>> from gan.inference import ReleasedGAN
+        >>> model = ReleasedGAN.load("cgan")
+        >>> model.class_names
+        ('bird', 'horse', 'airplane', 'deer')
+        >>> images = model.sample(model.draw_noise(seed=0, count=3), [1, 1, 0])  # two horses and a bird
+        >>> images.shape
+        (3, 32, 32, 3)
     """
 
     def __init__(self, model_config, weights, source, batch_size=64):
         self.width, self.colours = model_config["width"], model_config["colours"]
         self.classes, self.noise_size = model_config["classes"], model_config["noise_size"]
+        self.class_names = tuple(model_config.get("class_names", ()))  # a label is an index into them
         self.spherical_noise, self.batch_size = model_config["spherical_noise"], batch_size
         self.generator = networks.build_generator(model_config)
         generator_weights = {name: value for name, value in weights.items() if name.startswith("generator/")}
         restore(weights_by_name("generator", self.generator), generator_weights, source)
+
+    @classmethod
+    def load(cls, source):
+        """Loads a bundled model by its name, such as "cgan", or the model of a run directory by its path.
+
+        Raises:
+            common.errors.InputError: if there is no such release, or it is damaged or of another family.
+        """
+        config, weights, *_ = release.read(release.resolve(source, "source"), "gan")
+        return cls(config["model"], weights, str(source))
 
     def draw_noise(self, seed, count):
         """Draws the first `count` noises of a seed, float32 [count, noise_size]."""

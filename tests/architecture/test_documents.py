@@ -15,6 +15,7 @@ README_LINES = 170
 DOCUMENTS = ["README.md", "CHANGELOG.md", *sorted(str(p.relative_to(ROOT)) for p in ROOT.glob("docs/*.md"))]
 DOCUMENTS += sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("pretrained/*/CARD.md"))
 PROGRAMS = ("train.py", "generate.py", "evaluate.py", "benchmarks/train_step.py", "benchmarks/scale.py")
+WORKFLOW_PAGE = re.compile(r"^\.\./\.\./actions/(workflows/\w+\.yml)(/badge\.svg)?$")  # beside README on GitHub
 OUTPUTS = ("runs/", "out/")  # folders that commands write
 WITHOUT_FLAGS = ("-m evaluation.report.curve", "-m training.export", "-m training.convert", "-m pytest", "-m venv")
 
@@ -92,6 +93,7 @@ def test_readme_is_short():
 def test_links_lead_to_files_and_headings(document):
     for target in links_of(read(document)):
         name, _, heading = target.partition("#")
+        name = WORKFLOW_PAGE.sub(r".github/\1", name)
         path = (ROOT / document).parent / name if name else ROOT / document
         assert path.exists(), f"{document} links to {target}"
         assert not heading or heading in headings_of(path.read_text(encoding="utf-8")), target
