@@ -56,6 +56,9 @@ def main():
     family = release.family(folder)
     kind = request_class(family, action, folder)
     request = manifest.make_request(kind, stored, values) if stored else from_flags(kind, values)
+    if action == "diagram":
+        print(write_diagram(request, folder))
+        return
     planning, rendering, searching = FAMILIES[family]
     plan = planning.make_plan(request, folder, stored)
     searches = plan.needs_search
@@ -65,11 +68,6 @@ def main():
         print(note, file=sys.stderr)
 
     cli.import_tensorflow()
-    if action == "diagram":
-        from training import architecture
-
-        print(architecture.write(os.path.join(out, "architecture.png"), plan.model_config, request.source))
-        return
     model = rendering.load_model(plan)
     if action == "explore":
         from pegasus import explore
@@ -85,6 +83,18 @@ def main():
     if FLAGS.bundle:
         paths += manifest.copy_to_release(paths[-1], folder)
     print(*paths, sep="\n")
+
+
+def write_diagram(request, folder):
+    """Draws the networks of the release in `folder`; returns the path of the picture."""
+    out = make_folder(FLAGS.out or folders.default_folder(request))
+    if note := folders.describe_replaced(out, request):
+        print(note, file=sys.stderr)
+    config = release.read_config(folder)
+    cli.import_tensorflow()
+    from training.diagrams import architecture
+
+    return architecture.write(os.path.join(out, "architecture.png"), config, request.source)
 
 
 def read_flags():

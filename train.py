@@ -2,14 +2,15 @@
 
 The same command again resumes. Any field of the config can be set, e.g. --config.train.total_kimg=500.
 To watch: tensorboard --logdir runs
+
+    python train.py --config=configs/acai.py:quick --workdir=runs/quick                    a first try
+    python train.py --config=configs/acai.py:folder --config.data.image_folder=DIR --workdir=runs/mine
+    python train.py --config=configs/gan.py:cgan --check                                   what it would take
 """
 
 import json
-import os
-from pathlib import Path
 
 from absl import flags, logging
-from ml_collections.config_flags import config_flags
 
 from common import cli, release
 from common.backend import memory, towers
@@ -17,9 +18,10 @@ from common.data import folders
 from common.data.cifar10 import check_cifar10
 from common.distribute import cluster
 from common.errors import InputError
-from common.files import expand_path
-from configs import tuple_flags
+from configs import describe, own_images
 from configs.check import check
+from configs.config_flag import define_config, expand_paths
+from training import announcement
 from training.run_directory import RunDirectory
 from training.schedule import kimg, steps
 
@@ -27,63 +29,56 @@ _workdir = "the run directory, which gets checkpoints, logs and pictures"
 flags.DEFINE(cli.PathParser(), "workdir", None, _workdir)
 _data_dir = "where tensorflow-datasets keeps CIFAR-10; else TFDS_DATA_DIR, else its default"
 flags.DEFINE(cli.PathParser(), "data_dir", None, _data_dir)
+_check = "print classes, counts, memory, steps and minutes, from a few real steps, and end without a run directory"
+flags.DEFINE_bool("check", False, _check)
 FLAGS = flags.FLAGS
-ROOT = Path(__file__).parent
-PATH_FIELDS = ("data.image_folder", "data.cache_folder", "train.start_from", "train.leading_layers")
-
-
-class ConfigParser(config_flags.ConfigFileFlagParser):
-    """Parses --config, a path in the working folder or in this project, perhaps with a colon and a variant."""
-
-    def parse(self, path):
-        name, colon, variant = expand_path(path, "--config").partition(":")
-        if not os.path.exists(name) and (ROOT / name).is_file():
-            name = os.path.relpath(ROOT / name)  # an absolute one can have a colon
-        return super().parse(f"{name}{colon}{variant}")
-
-
-def define_config():
-    """Defines --config, which reads the config file and its overridden fields, so that errors are reported."""
-    tuple_flags.register()
-    text = "the config file; a colon precedes the variant"
-    default = os.path.relpath(ROOT / "configs" / "acai.py")
-    config_flags.DEFINE_config_file("config", default, text, lock_config=True)
-    FLAGS["config"].parser = ConfigParser("config", lock_config=True)
+SECTIONS = {"Flags": ("config", "workdir", "data_dir", "check")}
 
 
 def main():
-    config = FLAGS.config
-    if not FLAGS.workdir or FLAGS.workdir.startswith("-"):  # absl would take a following flag as the value
-        raise InputError(f"--workdir must be given, e.g. --workdir=runs/acai. Received: {FLAGS.workdir or 'none'}")
-    for section, field in (name.split(".") for name in PATH_FIELDS):
-        if isinstance(path := config[section].get(field), str):
-            config[section][field] = expand_path(path, f"--config.{section}.{field}")
+    config, name, workdir, only_check = FLAGS.config, FLAGS["config"].config_filename, FLAGS.workdir, FLAGS.check
+    if not (workdir or only_check) or workdir and workdir.startswith("-"):  # absl takes a following flag for it
+        raise InputError(f"--workdir must be given, e.g. --workdir=runs/acai. Received: {workdir or 'none'}")
+    expand_paths(config)
+    own_images.fit(config, workdir)
     check(config)
     if config.data.source == "cifar10":
         check_cifar10(FLAGS.data_dir)
     logging.set_verbosity(logging.INFO)
-    if config.train.get("strategy") == "multi_worker" and cluster.worker_index() > 0:
-        train(config, run=None)  # only worker 0, the chief, writes
+    multi_worker = config.train.get("strategy") == "multi_worker"
+    if multi_worker and only_check:
+        raise InputError("--check cannot be combined with --config.train.strategy=multi_worker.")
+    if multi_worker and cluster.worker_index() > 0 or not workdir:
+        train(config, None, name, only_check)  # of several workers only worker 0, the chief, writes
         return
-    with RunDirectory(FLAGS.workdir, json.loads(config.to_json()), config.train.keep_checkpoints) as run:
+    with RunDirectory(workdir, json.loads(config.to_json()), config.train.keep_checkpoints) as run:
         config.train.precision = run.config["train"]["precision"]
         if config.data.source == "folder":
             run.check_classes(folders.list_class_names(config.data.image_folder))
-        train(config, run)
+        train(config, run, name, only_check)
+        if only_check:
+            run.withdraw()
 
 
-def train(config, run):
+def train(config, run, name="a model", only_check=False):
     """Trains from the newest checkpoint of a run to the end of its config.
 
     Args:
         config: a config that passed `check`.
         run: RunDirectory; None on workers other than the chief.
+        name: of the config, to print.
+        only_check: print what that would take instead.
     """
     settings = config.train
     strategy = settings.get("strategy", "default")
     step, arrays = run.checkpoints.load_latest() if run else (0, None)
-    if is_finished(config, run, step) and strategy != "multi_worker" and has_release(config, run):
+    finished = run and is_finished(config, run, step)
+    if finished and (only_check or strategy != "multi_worker" and has_release(config, run)):
         return
+    if only_check:
+        print(f"checking {name}; nothing is kept", flush=True)
+    elif run:
+        announcement.announce(name, run.path)
 
     memory.keep_freed_memory()
     num_towers = towers.plan(
@@ -92,7 +87,7 @@ def train(config, run):
     cli.import_tensorflow(strategy, num_towers > 1, settings.deterministic)
     from training import session
 
-    session.train(config, run, arrays, FLAGS.data_dir)
+    session.train(config, run, arrays, FLAGS.data_dir, only_check)
 
 
 def is_finished(config, run, step):
@@ -114,4 +109,4 @@ def has_release(config, run):
 
 
 if __name__ == "__main__":
-    cli.run(main, define_config)
+    cli.run(main, define_config, SECTIONS, lambda: describe.describe(FLAGS["config"]))

@@ -22,6 +22,7 @@ KEPT_VARIABLES = re.compile(  # they decide where to run, how much memory to tak
     "(TF_(CONFIG|CPP|CUDA|DUMP|FORCE_GPU|GPU|GRPC|NUM|PER_DEVICE)|XLA_PJRT_GPU|ONEDNN_VERBOSE|KERAS_HOME"
     "|TF_(CLI|DATA_DIR|IN|INPUT|LOG|PLUGIN|VAR|WORKSPACE))(_|$)"  # Terraform's
 )
+HELP = ("help", "h", "helpshort", "helpfull")
 KEPT_XLA_FLAGS = ("--xla_gpu_cuda_data_dir=", "--xla_dump_")
 
 
@@ -39,7 +40,7 @@ class PathListParser(flags.ListParser):
         return [expand_path(path, "The value") for path in super().parse(argument)]
 
 
-def run(main, define=None, sections=None):
+def run(main, define=None, sections=None, describe=None):
     """Parses the command line, calls `main()` and exits: status 0, or 2 after one line on stderr.
 
     A stream that is closed or cannot be written to does not end `main`. Afterwards lost output gives status 2,
@@ -50,6 +51,7 @@ def run(main, define=None, sections=None):
             imports TensorFlow, so that errors are reported quickly.
         define: function that defines flags whose definition can fail, such as --config.
         sections: {title: names of flags} for --help; None: all flags of the program's own file.
+        describe: function without arguments that returns more text for --help; it can read `flags.FLAGS`.
     """
     if sys.getfilesystemencoding() != "utf-8" and os.environ.get("PYTHONUTF8") != "1":
         os.environ["PYTHONUTF8"] = "1"  # paths are UTF-8 to TensorFlow, whatever the locale
@@ -57,7 +59,7 @@ def run(main, define=None, sections=None):
     output = _open_streams()
     status, message = 0, None
     try:
-        parse_flags(sys.argv, define, sections)
+        parse_flags(sys.argv, define, sections, describe)
         main()
     except InputError as error:
         status, message = 2, f"error: {one_line(error)}"
@@ -109,12 +111,12 @@ def _open_streams():
     return outputs["stdout"]
 
 
-def parse_flags(argv, define=None, sections=None):
-    """Parses `argv` into `flags.FLAGS`. `--help` prints the program's own flags and exits with status 0.
+def parse_flags(argv, define=None, sections=None, describe=None):
+    """Parses `argv` into `flags.FLAGS`. `--help` prints the program's own flags, `--helpfull` all; status 0.
 
     Args:
         argv: the program's name and its flags.
-        define, sections: see `run`. A config file is read when its flag is defined.
+        define, sections, describe: see `run`. A config file is read when its flag is defined.
 
     Raises:
         InputError: for any error that absl, ml_collections or a config file reports.
@@ -122,10 +124,14 @@ def parse_flags(argv, define=None, sections=None):
     try:
         if define:
             define()
-        if any(word.lstrip("-") in ("help", "h", "helpfull", "helpshort") for word in argv[1:] if word[:1] == "-"):
-            flags.FLAGS.mark_as_parsed()
+        asked = {word for word in argv[1:] if word[:1] == "-" and word.lstrip("-") in HELP}
+        if asked:
+            flags.FLAGS([word for word in argv if word not in asked], known_only=True)
             text = flag_help.format_sections(sections) if sections else f"Flags:{flags.FLAGS.main_module_help()}"
-            print(sys.modules["__main__"].__doc__.strip(), text, sep="\n\n")
+            texts = [text, describe()] if describe else [text]
+            if "helpfull" in {word.lstrip("-") for word in asked}:
+                texts = [flags.FLAGS.get_help()]
+            print(sys.modules["__main__"].__doc__.strip(), *texts, sep="\n\n")
             sys.exit(0)
         rest = flags.FLAGS(argv)
         for value in flags.FLAGS.flag_values_dict().values():

@@ -6,6 +6,8 @@ python train.py --config=configs/acai.py:small --workdir=runs/small             
 python train.py --config=configs/acai.py:small_1024 --workdir=runs/small_1024   with 1,024 latents instead of 256
 python train.py --config=configs/acai.py:lines --workdir=runs/lines             synthetic lines, needs no dataset
 python train.py --config=configs/acai.py:lines_vae --workdir=runs/lines_vae     another of the paper's autoencoders
+python train.py --config=configs/acai.py:quick --workdir=runs/quick             horses and birds in two minutes
+python train.py --config=configs/acai.py:folder --config.data.image_folder=DIR --workdir=runs/mine   own images
 
 The other autoencoders are baseline, dropout, denoising, vae, aae and vqvae. They train on CIFAR-10 or, with the
 prefix lines_, on lines.
@@ -61,16 +63,16 @@ def paper():
     data.first, data.second = "horse", "bird"  # classes in the pictures written during training
 
     config.model = model = ml_collections.ConfigDict()
-    model.width = 32
-    model.latent_width = 4
-    model.latent_channels = 16
-    model.depth = 64
-    model.critic_depth = 64
-    model.mix_weight = 0.5
-    model.regularisation = 0.2
+    model.width = 32  # of the images, in pixels; 64 needs images of your own
+    model.latent_width = 4  # cells of the latents in each direction
+    model.latent_channels = 16  # numbers in each cell
+    model.depth = 64  # channels at the full width; each halving of the width doubles them
+    model.critic_depth = 64  # the same of the critic
+    model.mix_weight = 0.5  # of the critic's estimate in the autoencoder's loss, lambda; 0: no critic
+    model.regularisation = 0.2  # share of the images in the critic's softened reconstructions, gamma
     model.masked_blends = 0.0  # share of the blends in which each cell of the latents has its own mix
     model.adversarial_weight = 0.0  # of the adversarial loss; 0: no patch discriminator
-    model.discriminator_channels = 48
+    model.discriminator_channels = 48  # of the patch discriminator's first layer
     model.r1_weight = 0.0  # of the R1 gradient penalty
     model.bottleneck = "plain"  # or those of the paper's other autoencoders: dropout, denoising, vae, aae, vqvae
     model.bottleneck_strength = 1.0  # see acai/bottlenecks.py
@@ -79,10 +81,10 @@ def paper():
     config.train = train = ml_collections.ConfigDict()
     train.start_from = ""  # bundled model or run of the same sizes for the initial weights
     train.total_kimg = 16_777.0  # the paper's 2^24 images
-    train.batch_size = 64
-    train.learning_rate = 1e-4
+    train.batch_size = 64  # images per step
+    train.learning_rate = 1e-4  # of autoencoder and latent classifier
     train.critic_learning_rate = 1e-4
-    train.discriminator_learning_rate = 2e-4
+    train.discriminator_learning_rate = 2e-4  # of the patch discriminator
     train.schedule = "constant"  # or "cosine" decay until total_kimg; of autoencoder and latent classifier
     train.critic_schedule = "constant"  # of the critic
     train.schedule_floor = 0.0  # share of the learning rate at the end of a cosine schedule
@@ -96,12 +98,12 @@ def paper():
     train.towers = 0  # parts of a batch that run side by side on a CPU without XLA; 0: one per core
     train.strategy = "default"  # one device; "mirrored": all GPUs; "multi_worker": the machines of TF_CONFIG
     train.deterministic = False  # True: bit-identical runs on one GPU, but slower; runs on a CPU always are
-    train.seed = 0
+    train.seed = 0  # of all random numbers
     train.log_every_kimg = 3.2
-    train.pictures_every_kimg = 64.0
-    train.save_every_kimg = 32.0
-    train.release_every_kimg = 64.0
-    train.keep_checkpoints = 3
+    train.pictures_every_kimg = 64.0  # also figures of the hold-out; 0: at the end only
+    train.save_every_kimg = 32.0  # checkpoints; 0: at the end only
+    train.release_every_kimg = 64.0  # what generate.py and evaluate.py use; 0: at the end only
+    train.keep_checkpoints = 3  # number of the newest to keep
     train.max_minutes = 0.0  # saves and stops this long after the start of the command; 0: no limit
     train.bank_per_class = (250, 50)  # latents released with the weights: of training images, of the hold-out
     return config
@@ -124,6 +126,35 @@ def quick(config):
     config.train.learning_rate = config.train.critic_learning_rate = 1e-3
     config.train.schedule = config.train.critic_schedule = "cosine"
     config.train.ema_rate = 0.99
+    config.train.log_every_kimg = 1.6
+    config.train.pictures_every_kimg = config.train.save_every_kimg = config.train.release_every_kimg = 10.0
+
+
+def folder(config):
+    """Your own images in one sub-folder a class, with sizes by their number.
+
+    "auto" and 0 below become what `choose_sizes` in configs/own_images.py returns for N images:
+
+    - depth: 8 for N < 1,000, 16 for N < 10,000, else 32
+    - kimg: 100 passes over the images, N / 10, but at least 20 and at most 170
+    - bank: at most 2,000 latents of training images in all, and 400 of a class
+    - pairs: across if there are two classes
+
+    Any of these can be set, as can --config.model.width=64. --check tells what is chosen and how long it takes.
+
+    Command:   python train.py --config=configs/acai.py:folder --config.data.image_folder=DIR --workdir=runs/mine
+    """
+    config.data.source = "folder"
+    config.data.pairing = "auto"
+    config.data.flip = True
+    config.model.latent_width = 8
+    config.model.depth, config.model.critic_depth = 0, 8
+    config.train.total_kimg = 0.0
+    config.train.bank_per_class = (0, 0)
+    config.train.batch_size = 16
+    config.train.learning_rate = config.train.critic_learning_rate = 1e-3
+    config.train.schedule = config.train.critic_schedule = "cosine"
+    config.train.ema_rate = 0.995
     config.train.log_every_kimg = 1.6
     config.train.pictures_every_kimg = config.train.save_every_kimg = config.train.release_every_kimg = 10.0
 
@@ -235,5 +266,5 @@ def baseline_variant(config, bottleneck, strength, on_lines):
     config.model.bottleneck, config.model.bottleneck_strength = bottleneck, strength
 
 
-VARIANTS = {function.__name__: function for function in (paper, quick, pegasus, small, small_1024, lines)}
+VARIANTS = {function.__name__: function for function in (paper, pegasus, small, small_1024, lines, quick, folder)}
 VARIANTS |= {f"{prefix}{name}": baseline_variant for prefix in ("", "lines_") for name in BASELINES}

@@ -73,6 +73,11 @@ def check(config):
         if not valid:
             raise InputError(f"--config.{name} must be {requirement}. Received: {value!r}")
 
+    require("data.source", f"one of {', '.join(CHOICES['data.source'])}", CHOICES["data.source"].__contains__)
+    if config.family == "wing_classifier":
+        require("data.source", "cifar10, whose horses and birds are labelled", lambda name: name == "cifar10")
+    if config.data.source == "folder":  # first, because it decides about fields that are "auto"
+        require("data.image_folder", "a folder", lambda path: os.path.isdir(os.path.expanduser(path)))
     for name, values in (CHOICES | {"model.architecture": ARCHITECTURES.get(config.family, ())}).items():
         require(name, f"one of {', '.join(map(str, values))}", values.__contains__)
     limits = maximum_of_fields(config)
@@ -107,10 +112,6 @@ def check(config):
     require("data.shift", "at most the width of an image", lambda shift: shift <= config.model.width)
     require("data.ids", "integers", lambda ids: all(isinstance(id, int) for id in ids))
     require("data.ids", "in [0, 2**63)", lambda ids: all(0 <= id < 2**63 for id in ids))
-    if config.family == "wing_classifier":
-        require("data.source", "cifar10, whose horses and birds are labelled", lambda name: name == "cifar10")
-    if config.data.source == "folder":
-        require("data.image_folder", "a folder", lambda path: os.path.isdir(os.path.expanduser(path)))
     require("model.augment", f"names among {', '.join(AUGMENTATIONS)}", set(AUGMENTATIONS).issuperset)
     require("model.masked_blends", "in [0, 1]", lambda share: 0 <= share <= 1)
     if config.model.get("latent_width") == 1:

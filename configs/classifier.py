@@ -15,15 +15,11 @@ import ml_collections
 
 def get_config(variant="classifier"):
     """Returns the config of a variant: the name of a function below."""
-    variants = {
-        function.__name__: function
-        for function in (classifier, search_classifier_b, referee, wing_classifier, wing_referee)
-    }
-    if variant not in variants:
-        raise ValueError(f"configs/classifier.py has the variants {', '.join(variants)}. Received: {variant!r}")
+    if variant not in VARIANTS:
+        raise ValueError(f"configs/classifier.py has the variants {', '.join(VARIANTS)}. Received: {variant!r}")
     config = classifier()
     if variant != "classifier":
-        variants[variant](config)
+        VARIANTS[variant](config)
     return config
 
 
@@ -50,27 +46,27 @@ def classifier():
     data.hold_out = True  # exclude every tenth training image from training
 
     config.model = model = ml_collections.ConfigDict()
-    model.width = 32
+    model.width = 32  # of the images, in pixels; 64 needs images of your own
     model.architecture = "plain"  # or "residual"
     model.channels = (32, 64, 128, 256)  # of each stage
-    model.label_smoothing = 0.1
+    model.label_smoothing = 0.1  # share of each target that is spread over all classes
 
     config.train = train = ml_collections.ConfigDict()
     train.total_kimg = 540.0  # 12 epochs
-    train.batch_size = 128
+    train.batch_size = 128  # images per step
     train.learning_rate = 0.1  # peak
     train.warmup = 0.2  # share of the steps in which the learning rate rises from 0; then it decays as a cosine
-    train.momentum = 0.9
-    train.weight_decay = 5e-4
+    train.momentum = 0.9  # of Nesterov's form
+    train.weight_decay = 5e-4  # of the kernels, times the learning rate
     train.precision = "auto"  # or float32, mixed_bfloat16, mixed_float16
     train.jit_compile = "auto"  # XLA: on, off or auto (where it is faster)
     train.deterministic = False  # True: bit-identical runs on one GPU, but slower; runs on a CPU always are
-    train.seed = 0
+    train.seed = 0  # of all random numbers
     train.log_every_kimg = 2.56
-    train.pictures_every_kimg = 45.0
-    train.save_every_kimg = 22.5
+    train.pictures_every_kimg = 45.0  # also figures of the hold-out; 0: at the end only
+    train.save_every_kimg = 22.5  # checkpoints; 0: at the end only
     train.release_every_kimg = 0.0  # 0: at the end only
-    train.keep_checkpoints = 3
+    train.keep_checkpoints = 3  # number of the newest to keep
     train.max_minutes = 0.0  # saves and stops this long after the start of the command; 0: no limit
     return config
 
@@ -140,3 +136,9 @@ def wing_referee(config):
     config.model.channels = (32, 64, 128, 96)
     config.train.leading_layers = "referee"
     config.train.seed = 4
+
+
+VARIANTS = {
+    function.__name__: function
+    for function in (classifier, search_classifier_b, referee, wing_classifier, wing_referee)
+}

@@ -19,11 +19,10 @@ from pegasus import labels
 
 def get_config(variant="dcgan"):
     """Returns the config of a variant: "dcgan", "cgan", "sngan", "wgan", "wgan_gp" or "alternating"."""
-    variants = {f.__name__: f for f in (dcgan, cgan, sngan, wgan, wgan_gp, alternating)}
-    if variant not in variants:
-        raise ValueError(f"configs/gan.py has the variants {', '.join(variants)}. Received: {variant!r}")
+    if variant not in VARIANTS:
+        raise ValueError(f"configs/gan.py has the variants {', '.join(VARIANTS)}. Received: {variant!r}")
     config = base()
-    variants[variant](config)
+    VARIANTS[variant](config)
     return config
 
 
@@ -47,15 +46,15 @@ def base():
 
     config.model = model = ml_collections.ConfigDict()
     model.architecture = "dcgan"  # or "residual"
-    model.width = 32
-    model.noise_size = 100
+    model.width = 32  # of the images, in pixels; 64 needs images of your own
+    model.noise_size = 100  # numbers from which the generator makes an image
     model.generator_channels = 64  # dcgan: at half the image width; residual: in every block
     model.discriminator_channels = 64  # dcgan: of the first layer; residual: in every block
     model.up = "transposed"  # the generator's upsampling; the residual architecture needs "resize"
     model.normalisation = "batch"  # of the discriminator
     model.conditional = False  # condition both networks on the class
     model.condition = "projection"  # how they are conditioned
-    model.loss = "non_saturating"
+    model.loss = "non_saturating"  # or minimax, least_squares, hinge, wasserstein
     model.gradient_penalty = 0.0  # its weight, lambda
     model.weight_clip = 0.0  # bound of the discriminator's weights; 0: none
     model.critic_steps = 1  # steps of the discriminator per step of the generator
@@ -63,14 +62,14 @@ def base():
     model.flipped_labels = 0.0  # probability with which a target is flipped
     model.instance_noise = 0.0  # initial standard deviation of noise on images in [-1, 1]
     model.replay_images = 0  # capacity of the replay buffer of earlier fakes
-    model.minibatch_deviation = False
-    model.spherical_noise = False
+    model.minibatch_deviation = False  # show the discriminator the deviation of the batch
+    model.spherical_noise = False  # noise of one length
     model.augment = ()  # augmentations of the discriminator's images: flip, colour, translation, cutout
     model.join_batches = False  # apply batch norm to real images and fakes as one batch
 
     config.train = train = ml_collections.ConfigDict()
-    train.total_kimg = 1_500.0
-    train.batch_size = 64
+    train.total_kimg = 1_500.0  # length of the training in 1,000 images
+    train.batch_size = 64  # images per step
     train.learning_rate = 2e-4  # of the generator
     train.discriminator_learning_rate = 2e-4
     train.optimizer = "adam"  # or "rmsprop"
@@ -82,12 +81,12 @@ def base():
     train.jit_compile = "auto"  # XLA: on, off or auto (where it is faster)
     train.strategy = "default"  # one device; "mirrored": all GPUs; "multi_worker": the machines of TF_CONFIG
     train.deterministic = False  # True: bit-identical runs on one GPU, but slower; runs on a CPU always are
-    train.seed = 0
+    train.seed = 0  # of all random numbers
     train.log_every_kimg = 3.2
-    train.pictures_every_kimg = 64.0
-    train.save_every_kimg = 32.0
-    train.release_every_kimg = 64.0
-    train.keep_checkpoints = 3
+    train.pictures_every_kimg = 64.0  # also figures of the samples; 0: at the end only
+    train.save_every_kimg = 32.0  # checkpoints; 0: at the end only
+    train.release_every_kimg = 64.0  # what generate.py and evaluate.py use; 0: at the end only
+    train.keep_checkpoints = 3  # number of the newest to keep
     train.max_minutes = 0.0  # saves and stops this long after the start of the command; 0: no limit
     return config
 
@@ -190,3 +189,6 @@ def alternating(config):
     config.data.ids = tuple(horses + birds)
     config.data.alternate = True
     config.train.total_kimg = 2_500.0
+
+
+VARIANTS = {function.__name__: function for function in (dcgan, cgan, sngan, wgan, wgan_gp, alternating)}

@@ -91,9 +91,7 @@ def hinge_generator_loss(fake_logits):
 
 
 def wasserstein_critic_loss(real_logits, fake_logits):
-    """Trains C: E C(G(z)) - E C(x), the negative of the estimated distance (Arjovsky et al., arXiv 1701.07875,
-    equation 3).
-    """
+    """Trains C: E C(G(z)) - E C(x) (Arjovsky et al., arXiv 1701.07875, equation 3), minus the distance."""
     return ops.mean(fake_logits) - ops.mean(real_logits)
 
 

@@ -14,7 +14,7 @@ ACTIONS = {
     "interpolate": "strips or diagrams between images of both classes, or between a GAN's noises",
     "reconstruct": "ACAI: real images of both classes, encoded and decoded",
     "sample": "pictures of random latents or noise",
-    "diagram": "ACAI: architecture.png, a drawing of layers, shapes, parameters and losses",
+    "diagram": "architecture.png, a drawing of layers, shapes, parameters and losses",
 }
 SECTIONS = {  # of --help
     "What to make, one of these": (*ACTIONS, "from_manifest"),

@@ -255,14 +255,16 @@ class Explore(Request):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Diagram(Request):
-    """ACAI: a drawing of the networks and their losses."""
+    """A drawing of the networks and their losses."""
 
     action = "diagram"
 
 
 REQUESTS = {  # {family: classes}
     "acai": (Blend, Reconstruct, Interpolate, Sample, Explore, Diagram),
-    "gan": (BlendClasses, InterpolateNoise, SampleNoise),
+    "gan": (BlendClasses, InterpolateNoise, SampleNoise, Diagram),
+    "classifier": (Diagram,),
+    "wing_classifier": (Diagram,),
 }
 
 

@@ -10,8 +10,8 @@ import signal
 import time
 
 import tensorflow as tf
-from absl import logging
 
+from common import progress
 from common.backend import compiler
 from common.distribute import distribution, replicas
 
@@ -150,11 +150,11 @@ def compile_step(model, jit_compile, strategy=None, towers=1):
 
     def step(batch, **static):
         key = tuple(static.items())
-        if key not in names:
-            which = ", ".join(f"{name}={value}" for name, value in key)
-            verb = "compiling" if jit_compile else "tracing"
-            logging.info("%s the training step%s: this takes a while", verb, which and f" ({which})")
-        values = run(batch, **static)
+        if key in names:
+            return names[key], run(batch, **static)
+        which = ", ".join(f"{name}={value}" for name, value in key)
+        with progress.show(f"compiling the step with {which}" if names else "compiling the first step"):
+            values = run(batch, **static)
         return names[key], values
 
     return step

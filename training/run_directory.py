@@ -18,6 +18,8 @@ from training.earlier_configs import in_current_fields
 
 MAY_CHANGE = (  # fields that a resumed run may change, with all that end in MAY_CHANGE_ENDINGS
     "train.total_kimg",
+    "data.first",
+    "data.second",
     "data.image_folder",
     "data.memory_limit_gib",
     "data.cache_folder",

@@ -4,6 +4,7 @@ import contextlib
 import importlib
 import json
 import math
+import sys
 
 import keras
 from absl import logging
@@ -13,29 +14,30 @@ from common.backend import compiler, gpu, memory, precision, towers
 from common.data import datasets, disk_cache
 from common.distribute import distribution
 from common.errors import InputError
-from training import callbacks, loop
+from training import announcement, callbacks, loop
 from training.run_directory import describe_images
 from training.schedule import kimg, steps
 
 
-def train(config, run, arrays=None, data_dir=None):
-    """Trains a model to the end of its config and writes its release.
+def train(config, run, arrays=None, data_dir=None, only_check=False):
+    """Trains a model to the end of its config and writes its release, or only prints what that would take.
 
     Args:
         config: a config that passed `configs.check`. Its precision is set to what "auto" resolves to.
         run: RunDirectory; None on workers other than the chief.
         arrays: {name: array}, the checkpoint to resume from; None: a new run.
         data_dir: see `common.data.cifar10.check_cifar10`.
+        only_check: take a few steps, see `training.announcement.check`, and write nothing but config.json.
 
     Raises:
         InputError: the images are of other classes than those of the run, the memory does not suffice, or as
             `take_steps`.
     """
     with memory.explain_exhaustion():
-        _train(config, run, arrays, data_dir)
+        _train(config, run, arrays, data_dir, only_check)
 
 
-def _train(config, run, arrays, data_dir):
+def _train(config, run, arrays, data_dir, only_check):
     gpu.warn_about_gpus()
     strategy = distribution.make_strategy(config.train.get("strategy", "default"))
     distribution.check_batch_size(strategy, config.train.batch_size)
@@ -58,7 +60,13 @@ def _train(config, run, arrays, data_dir):
         elif config.train.get("start_from"):
             family.start(config, model)
         distribution.copy_from_chief(strategy, [*model.state().values()])
-        if distribution.to_int(model.step) < steps(config, config.train.total_kimg):
+        start = distribution.to_int(model.step)
+        if run or only_check:
+            lines = announcement.describe(config, images, start)
+            print(lines, file=sys.stdout if only_check else sys.stderr, flush=True)
+        if only_check:
+            check_steps(config, family, model, images, strategy)
+        elif start < steps(config, config.train.total_kimg):
             take_steps(config, run, family, model, images, strategy)
         elif run:
             family.write_release(config, model, images, run.file("release"))
@@ -88,6 +96,24 @@ def shared_settings(config):
     return json.dumps(settings, sort_keys=True)
 
 
+def check_steps(config, family, model, images, strategy):
+    """Takes a few steps and prints the memory and the time that the training needs."""
+    compiled = choose_compiler(config, model, strategy)[0]
+    num_towers = towers.resolve(config.train.get("towers", 1), config.train.batch_size)
+    take_step = loop.compile_step(model, compiled, strategy, num_towers)
+    stream = family.stream(config, images[0], distribution.to_int(model.step))
+    with gpu.explain_gpu_errors(compiled):
+        compiler.keep_order_of_sums()
+        announcement.check(config, model, take_step, iter(distribution.prefetch_to_device(strategy, stream)))
+
+
+def choose_compiler(config, model, strategy):
+    """Returns whether XLA compiles the steps, and why."""
+    if not distribution.supports_xla(strategy):
+        return False, "not supported with several CPU devices"
+    return compiler.resolve_for(model, config.train.jit_compile)
+
+
 def take_steps(config, run, family, model, images, strategy):
     """Runs the remaining steps with callbacks; a signal or the time limit ends them early, with a checkpoint.
 
@@ -96,9 +122,7 @@ def take_steps(config, run, family, model, images, strategy):
     """
     start = distribution.to_int(model.step)
     stream = family.stream(config, images[0], start)
-    compiled, reason = False, "not supported with several CPU devices"
-    if distribution.supports_xla(strategy):
-        compiled, reason = compiler.resolve_for(model, config.train.jit_compile)
+    compiled, reason = choose_compiler(config, model, strategy)
     devices, policy = gpu.describe_devices(strategy), config.train.precision
     logging.info("training on %s, %s, XLA %s (%s)", devices, policy, "on" if compiled else "off", reason)
     try:

@@ -107,7 +107,7 @@ FLAGS = {
     "--blend --source=run --first=unicorn": ["bird, horse", "unicorn"],
     "--blend --source=nowhere": ["--source", "nowhere"],
     "--blend --source=early": ["without a release"],
-    "--blend --source=other": ["family acai or gan", "of the family classifier"],
+    "--blend --source=other": ["family classifier makes --diagram", "--blend"],
     "--sample --source=part_gan": ["whole release of a GAN", "'model'"],
     "--blend --source=gan": ["need a conditional GAN", "Received: gan"],
     "--sample --source=gan --first=horse": ["need a conditional GAN"],

@@ -250,3 +250,6 @@ def test_help_lists_the_flags(train, tmp_path, flag):
     for word in ("python train.py --config=", "resumes", "--workdir", "--data_dir", "--config"):
         assert word in result.stdout
     assert "Traceback" not in result.stdout and list(tmp_path.iterdir()) == []
+    fields = ("lines_vqvae", "wing_referee", "data.source = 'lines'", "mirror each image with probability 1/2")
+    assert all((part in result.stdout) == (flag != "--helpfull") for part in fields)
+    assert ("absl.logging" in result.stdout) == (flag == "--helpfull")

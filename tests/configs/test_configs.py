@@ -16,6 +16,7 @@ import training.wing_classifier
 from common import release
 from configs import acai, classifier, gan
 from tests.support.photographs import labelled_images
+from tests.support.running_commands import TrainFlags
 from training.metric_descriptions import DESCRIPTIONS
 from training.schedule import cosine
 
@@ -25,6 +26,7 @@ VARIANTS = [
     (acai, "small"),
     (acai, "small_1024"),
     (acai, "lines"),
+    (acai, "quick"),
     *((acai, f"{prefix}{name}") for prefix in ("", "lines_") for name in acai.BASELINES),
     (classifier, "classifier"),
     (classifier, "referee"),
@@ -175,7 +177,7 @@ def test_wing_classifiers_differ_in_all_that_could_make_them_err_alike():
 @pytest.mark.parametrize(
     ("module", "names"),
     [
-        (acai, "paper, pegasus, small, small_1024, lines, baseline, dropout, .*, lines_aae, lines_vqvae"),
+        (acai, "paper, pegasus, small, small_1024, lines, quick, baseline, dropout, .*, lines_aae, lines_vqvae"),
         (classifier, "classifier, search_classifier_b, referee, wing_classifier, wing_referee"),
         (gan, "dcgan, cgan, sngan, wgan, wgan_gp, alternating"),
     ],
@@ -224,7 +226,7 @@ def test_each_config_trains_one_step(module, variant, tmp_path, monkeypatch, sma
         config.data.ids = ()
     if "placed_pairs" in config.data:  # noise has no horse; tests/training/test_placed_pairs.py has drawn ones
         config.data.placed_pairs = 0.0
-    flags = SimpleNamespace(config=config.lock(), workdir=f"{tmp_path}/run", data_dir=f"{tmp_path}/data")
+    flags = TrainFlags(config=config.lock(), workdir=f"{tmp_path}/run", data_dir=f"{tmp_path}/data")
     monkeypatch.setattr(train, "FLAGS", flags)
     monkeypatch.setattr(requests, "head", lambda *_, **__: requests.Response())
     monkeypatch.setattr(requests.Response, "raise_for_status", lambda self: None)

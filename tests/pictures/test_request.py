@@ -95,11 +95,11 @@ def test_fields_that_do_not_fit_are_refused(kind, fields, words):
 @pytest.mark.parametrize(
     ("family", "action", "words"),
     [
-        ("classifier", "blend", "family acai or gan. Received: here of the family classifier"),
+        ("classifier", "blend", "family classifier makes --diagram. Received: --blend of here"),
         (
             "gan",
             "reconstruct",
-            "family gan makes --blend or --interpolate or --sample. Received: --reconstruct of here",
+            "family gan makes --blend or --interpolate or --sample or --diagram. Received: --reconstruct of here",
         ),
         ("gan", "explore", "Received: --explore of here"),
         ("acai", "count", "Received: --count of here"),

@@ -4,6 +4,7 @@ import contextlib
 import os
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 ROOT = Path(__file__).parents[2]
 
@@ -38,3 +39,14 @@ def count_events(workdir):
     files = [str(path) for path in workdir.iterdir() if "tfevents" in path.name]
     loaded = [event for file in files for event in EventFileLoader(file).Load()]
     return Counter((value.tag, event.step) for event in loaded for value in event.summary.value)
+
+
+class TrainFlags(SimpleNamespace):
+    """Flags with the defaults of train.py: TrainFlags(config=config, workdir=path) for `train.FLAGS`."""
+
+    def __init__(self, config, workdir, data_dir=None, check=False):
+        super().__init__(config=config, workdir=workdir, data_dir=data_dir, check=check)
+        self.flags = {"config": SimpleNamespace(config_filename="configs/of_a_test.py")}
+
+    def __getitem__(self, name):
+        return self.flags[name]

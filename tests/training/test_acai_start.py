@@ -1,7 +1,5 @@
 """--config.train.start_from: an ACAI that begins with the weights of a release of the same sizes."""
 
-from types import SimpleNamespace
-
 import keras
 import numpy as np
 import pytest
@@ -13,6 +11,7 @@ from common import release
 from common.errors import InputError
 from configs.check import check
 from tests.support.acai_models import build
+from tests.support.running_commands import TrainFlags
 from training.checkpoints import Checkpoints
 
 SIZES = dict(width=8, latent_width=2, latent_channels=2, depth=2, critic_depth=2, classes=2, ema_rate=0.5)
@@ -109,7 +108,7 @@ def test_a_resumed_run_does_not_copy_the_weights_again(tmp_path, monkeypatch):
         dict(batch_size=4, schedule="constant", learning_rate=0.0, critic_learning_rate=0.0, jit_compile="off")
     )
     config.train.update(dict(start_from=str(tmp_path / "source"), pictures_every_kimg=0.0, release_every_kimg=0.0))
-    flags = SimpleNamespace(config=config, workdir=str(tmp_path / "run"), data_dir=None)
+    flags = TrainFlags(config=config, workdir=str(tmp_path / "run"), data_dir=None)
     monkeypatch.setattr(train, "FLAGS", flags)
     monkeypatch.setattr(training.acai, "evaluate", lambda *_: {})
     first = None

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,6 +14,7 @@ from PIL import Image
 
 import configs.gan
 import train
+from tests.support.running_commands import TrainFlags
 from training.checkpoints import Checkpoints
 
 VARIANTS = ("dcgan", "cgan", "sngan", "wgan", "wgan_gp", "alternating")
@@ -47,7 +47,7 @@ def run(monkeypatch, images, workdir, variant, steps, **settings):
     config.train.update({"precision": "float32", "log_every_kimg": 0.008, "instance_noise_kimg": 0.02})
     config.train.schedule = "constant"  # the runs differ in total_kimg
     config.train.pictures_every_kimg = config.train.release_every_kimg = 0.0  # at the end
-    flags = SimpleNamespace(config=config.lock(), workdir=str(workdir), data_dir=None)
+    flags = TrainFlags(config=config.lock(), workdir=str(workdir), data_dir=None)
     monkeypatch.setattr(train, "FLAGS", flags)
     train.main()
     return Checkpoints(workdir / "checkpoints").load_latest()

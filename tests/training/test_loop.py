@@ -1,5 +1,6 @@
 """The training loop with a model that only counts steps: callbacks and logs."""
 
+import contextlib
 import math
 import time
 
@@ -154,15 +155,18 @@ def test_read_finite_names_the_first_non_finite_value():
         loop.read_finite([*steps[:1], (4, ("a", "b", "c"), tf.constant([0.0, math.nan, math.inf]))])
 
 
-@pytest.mark.parametrize(("compiled", "verb"), [(True, "compiling"), (False, "tracing")])
-def test_tracing_is_announced_for_each_variant_of_the_step(compiled, verb, caplog):
-    with caplog.at_level("INFO", logger="absl"):
-        loop.train(Counter(late_from=2), numbers(), 4, 5, 2, [], jit_compile=compiled)
-    said = [record.getMessage() for record in caplog.records]
-    assert [line.split(":")[0] for line in said] == [
-        f"{verb} the training step (late=False)",
-        f"{verb} the training step (late=True)",
-    ]
+@pytest.mark.parametrize("compiled", [True, False])
+def test_progress_is_shown_while_each_variant_of_the_step_is_compiled(compiled, monkeypatch):
+    said = []
+
+    @contextlib.contextmanager
+    def show(stage):
+        said.append(stage)
+        yield
+
+    monkeypatch.setattr(loop.progress, "show", show)
+    loop.train(Counter(late_from=2), numbers(), 4, 5, 2, [], jit_compile=compiled)
+    assert said == ["compiling the first step", "compiling the step with late=True"]
 
 
 def test_uint8_images_become_floats():
