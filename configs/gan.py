@@ -179,8 +179,8 @@ def alternating(config):
     side, and which birds spread their wings: 337 and 190 images, less those held out.
 
     Command:   python train.py --config=configs/gan.py:alternating --workdir=runs/alternating
-    Time:      an hour on 2 cores at the speed of `dcgan` (700 images/s); never run.
-    Figures:   none yet.
+    Time:      13 minutes on 2 cores of a Zen 5 beside other work (700 to 1,160 images/s); on a GPU not measured.
+    Figures:   of its best 64 of 20,000 samples, wing_referee calls 11% winged horses, and viewers none.
     """
     dcgan(config)
     config.data.classes = ("horse", "bird")
@@ -188,7 +188,7 @@ def alternating(config):
     birds = [bird.id for bird in labels.bird_wings().values() if bird.wings in labels.SPREAD]
     config.data.ids = tuple(horses + birds)
     config.data.alternate = True
-    config.train.total_kimg = 2_500.0
+    config.train.total_kimg = 630.0
 
 
 VARIANTS = {function.__name__: function for function in (dcgan, cgan, sngan, wgan, wgan_gp, alternating)}
