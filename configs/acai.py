@@ -110,11 +110,15 @@ def paper():
 
 
 def quick(config):
-    """Horses and birds in two minutes, to try a training.
+    """Horses and birds in two minutes, for a first try: reconstructions and blends can be recognised, but are soft.
+
+    Batches of 8, because steps matter more than images: with 16 the held-out squared error was 0.0186.
 
     Command:   python train.py --config=configs/acai.py:quick --workdir=runs/quick
-    Time:      2 minutes on 2 cores.
-    Figures:   none.
+    Time:      about 2 minutes on 2 cores (it took 2 minutes of processor time, beside other work); on a GPU not
+               measured.
+    Figures:   held-out squared error 0.0147, that of `pegasus` 0.0080. docs/quick.png shows its interpolations:
+               python generate.py --interpolate --source=runs/quick
     """
     config.data.classes = ("bird", "horse")
     config.data.pairing, config.data.groups = "across", (("horse",), ("bird",))
@@ -122,10 +126,10 @@ def quick(config):
     config.model.latent_width = 8
     config.model.depth, config.model.critic_depth = 16, 8
     config.train.total_kimg = 40.0
-    config.train.batch_size = 16
+    config.train.batch_size = 8
     config.train.learning_rate = config.train.critic_learning_rate = 1e-3
     config.train.schedule = config.train.critic_schedule = "cosine"
-    config.train.ema_rate = 0.99
+    config.train.ema_rate = 0.995
     config.train.log_every_kimg = 1.6
     config.train.pictures_every_kimg = config.train.save_every_kimg = config.train.release_every_kimg = 10.0
 
@@ -151,7 +155,7 @@ def folder(config):
     config.model.depth, config.model.critic_depth = 0, 8
     config.train.total_kimg = 0.0
     config.train.bank_per_class = (0, 0)
-    config.train.batch_size = 16
+    config.train.batch_size = 8
     config.train.learning_rate = config.train.critic_learning_rate = 1e-3
     config.train.schedule = config.train.critic_schedule = "cosine"
     config.train.ema_rate = 0.995
