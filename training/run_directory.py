@@ -62,17 +62,18 @@ class RunDirectory:
         self.started = time.monotonic()
         self.path, self.lock, self.config = path, None, json.loads(json.dumps(config))
         self.recorded, self.replaced, self.new_files = False, None, []  # for `withdraw`
-        folders = self.file("checkpoints"), path, *Path(path).parents
-        self.new_folders = [folder for folder in folders if not os.path.lexists(folder)]
+        self.new_folders = [folder for folder in (path, *Path(path).parents) if not os.path.lexists(folder)]
         had_lock = os.path.lexists(self.file(lock.NAME))
         try:
             self._check_is_a_run()
             os.makedirs(path, exist_ok=True)
             self.lock = lock.FolderLock(path)
             self.new_files += [] if had_lock else [lock.NAME]
+            checkpoints = self.file("checkpoints")
+            self.new_folders[:0] = [] if os.path.lexists(checkpoints) else [checkpoints]
             remove_unfinished(path)
             self._check_config()
-            self.checkpoints = Checkpoints(self.file("checkpoints"), keep_checkpoints)
+            self.checkpoints = Checkpoints(checkpoints, keep_checkpoints)
         except BaseException as error:
             self.withdraw()
             if not isinstance(error, OSError):
