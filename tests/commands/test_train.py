@@ -181,7 +181,7 @@ def test_each_step_is_logged_once(runs):
         logged = logged_steps(runs[name])
         stop = {runs["stopped_at"]} if name == "interrupted" else set()  # the step of SIGTERM is logged as well
         assert logged == sorted({*expected, *stop})
-        events = count_events(runs[name])
+        events = count_events(runs[name], batch_size=8)
         assert set(events.values()) == {1}, [key for key, count in events.items() if count > 1]
         assert [step for tag, step in sorted(events) if tag == "critic_loss"] == logged
         assert ("config", 0) in events

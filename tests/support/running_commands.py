@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 ROOT = Path(__file__).parents[2]
+BATCH_SIZE = 4
 
 
 def newest_step(workdir):
@@ -23,7 +24,7 @@ FLAGS = (
     "--config.model.latent_channels=2",
     "--config.train.precision=float32",
     "--config.train.jit_compile=off",  # compiling would take most of the time
-    "--config.train.batch_size=4",
+    f"--config.train.batch_size={BATCH_SIZE}",
     "--config.train.log_every_kimg=0.012",  # 3 steps
     "--config.train.save_every_kimg=0.02",  # 5 steps
     "--config.train.pictures_every_kimg=0",
@@ -32,13 +33,13 @@ FLAGS = (
 )
 
 
-def count_events(workdir):
-    """Returns a Counter of (tag, step) over all event files, read by TensorBoard."""
+def count_events(workdir, batch_size=BATCH_SIZE):
+    """Returns a Counter of (tag, step) over all event files, which count images, read by TensorBoard."""
     from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
     files = [str(path) for path in workdir.iterdir() if "tfevents" in path.name]
     loaded = [event for file in files for event in EventFileLoader(file).Load()]
-    return Counter((value.tag, event.step) for event in loaded for value in event.summary.value)
+    return Counter((value.tag, event.step / batch_size) for event in loaded for value in event.summary.value)
 
 
 class TrainFlags(SimpleNamespace):
