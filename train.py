@@ -44,6 +44,8 @@ def main():
     check(config)
     if config.data.source == "cifar10":
         check_cifar10(FLAGS.data_dir)
+    elif config.data.source == "folder":
+        class_names = folders.list_class_names(config.data.image_folder)
     logging.set_verbosity(logging.INFO)
     multi_worker = config.train.get("strategy") == "multi_worker"
     if multi_worker and only_check:
@@ -54,7 +56,7 @@ def main():
     with RunDirectory(workdir, json.loads(config.to_json()), config.train.keep_checkpoints) as run:
         config.train.precision = run.config["train"]["precision"]
         if config.data.source == "folder":
-            run.check_classes(folders.list_class_names(config.data.image_folder))
+            run.check_classes(class_names)
         train(config, run, name, only_check)
         if only_check:
             run.withdraw()

@@ -2,16 +2,15 @@
 
 import contextlib
 import errno
-import io
+import json
 import os
 import re
 import sys
 import tempfile
-import traceback
 
 from absl import flags, logging
 
-from common import flag_help
+from common import flag_help, streams
 from common.backend import compiler
 from common.errors import InputError, one_line
 from common.files import expand_path
@@ -24,6 +23,10 @@ KEPT_VARIABLES = re.compile(  # they decide where to run, how much memory to tak
 )
 HELP = ("help", "h", "helpshort", "helpfull")
 KEPT_XLA_FLAGS = ("--xla_gpu_cuda_data_dir=", "--xla_dump_")
+KERAS_CHOICES = {  # the values that Keras accepts in keras.json, its default first
+    "floatx": ("float32", "float16", "float64"),
+    "image_data_format": ("channels_last", "channels_first"),
+}
 
 
 class PathParser(flags.ArgumentParser):
@@ -44,7 +47,7 @@ def run(main, define=None, sections=None, describe=None):
     """Parses the command line, calls `main()` and exits: status 0, or 2 after one line on stderr.
 
     A stream that is closed or cannot be written to does not end `main`. Afterwards lost output gives status 2,
-    unless its reader has exited, as in `| head`.
+    unless its reader has exited, as in `| head` or after a lost terminal.
 
     Args:
         main: function without arguments that reads `flags.FLAGS`. It should check flags and paths before it
@@ -56,11 +59,14 @@ def run(main, define=None, sections=None, describe=None):
     if sys.getfilesystemencoding() != "utf-8" and os.environ.get("PYTHONUTF8") != "1":
         os.environ["PYTHONUTF8"] = "1"  # paths are UTF-8 to TensorFlow, whatever the locale
         os.execv(sys.executable, sys.orig_argv)
-    output = _open_streams()
+    output = streams.open_streams()
     status, message = 0, None
     try:
         parse_flags(sys.argv, define, sections, describe)
+        check_keras_json()
         main()
+    except SystemExit as end:  # of --help
+        status = end.code
     except InputError as error:
         status, message = 2, f"error: {one_line(error)}"
     except KeyboardInterrupt:
@@ -78,37 +84,6 @@ def run(main, define=None, sections=None, describe=None):
         print(message, file=sys.stderr)
     if status:
         sys.exit(status)
-
-
-class _Output(io.FileIO):
-    """Standard output or error that keeps the error of a failed write, instead of raising it."""
-
-    error = None
-
-    def write(self, data):
-        try:
-            return super().write(data)
-        except OSError as error:
-            if not isinstance(error, BrokenPipeError):
-                self.error = error
-            return len(data)
-
-
-def _open_streams():
-    """Replaces stdout and stderr by ones that raise no error and opens closed ones; returns stdout's _Output."""
-    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:  # takes the number of a closed stream
-        pass
-    os.close(number)
-    outputs = {}
-    for number, name in ((1, "stdout"), (2, "stderr")):
-        stream = getattr(sys, name)
-        outputs[name] = _Output(number, "w", closefd=False)
-        if stream is getattr(sys, f"__{name}__"):  # otherwise a caller has replaced it
-            options = {"line_buffering": outputs[name].isatty() or name == "stderr", "errors": "backslashreplace"}
-            encoding = stream.encoding if stream else "utf-8"
-            buffered = io.BufferedWriter(outputs[name])
-            setattr(sys, name, io.TextIOWrapper(buffered, encoding, **options))
-    return outputs["stdout"]
 
 
 def parse_flags(argv, define=None, sections=None, describe=None):
@@ -149,6 +124,36 @@ def parse_flags(argv, define=None, sections=None, describe=None):
         raise InputError(f"Flags must be given as --name=value. Received: {rest[1]!r}; --help lists them.")
 
 
+def check_keras_json():
+    """Raises InputError if the user's keras.json would keep Keras from being imported.
+
+    Its values have no effect, but Keras reads them. What is not JSON, it ignores.
+    """
+    home = os.environ.get("KERAS_HOME")
+    if not home:
+        base = os.path.expanduser("~")
+        home = os.path.join(base if os.access(base, os.W_OK) else "/tmp", ".keras")
+    path, reason = os.path.join(expand_path(home, "KERAS_HOME"), "keras.json"), None
+    if not os.path.exists(path):
+        return
+    try:
+        with open(path) as file:
+            settings = json.load(file)
+        for name, choices in KERAS_CHOICES.items():
+            if settings.get(name, choices[0]) not in choices:
+                reason = f"{name} must be one of {', '.join(choices)}. Received: {settings[name]!r}"
+        if not isinstance(settings.get("epsilon", 1e-7), float):
+            reason = f"epsilon must be a float. Received: {settings['epsilon']!r}"
+    except ValueError:
+        return
+    except (OSError, AttributeError, RecursionError) as error:
+        reason = one_line(error)
+    if reason:
+        raise InputError(
+            f"keras.json must be a file that Keras can read. Received: {path} ({reason}); correct or delete it"
+        )
+
+
 def import_tensorflow(strategy="default", one_core=False, deterministic=False):
     """Imports TensorFlow and Keras and initializes the devices, without their start-up messages on stderr.
 
@@ -161,9 +166,6 @@ def import_tensorflow(strategy="default", one_core=False, deterministic=False):
             leaves the devices uninitialized, because TensorFlow can join a cluster only before.
         one_core: run each operation on one core if there is no GPU, see `common.backend.towers`.
         deterministic: give the same bits in every run on the same GPU, at a cost of speed.
-
-    Raises:
-        InputError: Keras cannot read the user's keras.json.
     """
     multi_worker = strategy == "multi_worker"
     set_variables(deterministic)
@@ -171,7 +173,7 @@ def import_tensorflow(strategy="default", one_core=False, deterministic=False):
         tempfile.gettempdir()
     except OSError:  # none is writable, but absl.testing needs a name when TensorFlow imports it
         tempfile.tempdir = os.sep
-    quiet = contextlib.nullcontext() if "TF_CPP_MIN_LOG_LEVEL" in os.environ else _hold_stderr()
+    quiet = contextlib.nullcontext() if "TF_CPP_MIN_LOG_LEVEL" in os.environ else streams.hold_stderr()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3" if multi_worker else "2")
     with quiet, _hide_module("sklearn"):  # Keras would import it for a second, for wrappers that are not used here
         _import_keras()
@@ -190,7 +192,8 @@ def import_tensorflow(strategy="default", one_core=False, deterministic=False):
 
 def set_variables(deterministic=False):
     """Sets environment variables of TensorFlow and Keras; removes those that change results, with a warning."""
-    ours = {"KERAS_BACKEND": "tensorflow", "TF2_BEHAVIOR": "1"}  # TensorFlow sets the latter, too
+    ours = {"KERAS_BACKEND": "tensorflow", "KERAS_NNX_ENABLED": "0"}  # of JAX; keras.json could enable it
+    ours["TF2_BEHAVIOR"] = "1"  # as TensorFlow does
     if compiler.has_onednn():  # by default TensorFlow uses it with AVX-512 only
         ours["TF_ENABLE_ONEDNN_OPTS"] = "1"
     ignored = []
@@ -211,18 +214,8 @@ def set_variables(deterministic=False):
 
 def _import_keras():
     """Imports Keras with its own default settings instead of those of the user's keras.json."""
-    try:
-        import keras
-    except Exception as error:
-        modules = [frame.f_globals for frame, _ in traceback.walk_tb(error.__traceback__)]
-        for module in modules if modules[-1]["__name__"].startswith(("keras.src.backend.config", "json")) else ():
-            if "_config_path" in module:
-                path = module["_config_path"]
-                raise InputError(
-                    f"keras.json must be a file that Keras can read. Received: {path} ({one_line(error)}); "
-                    "correct or delete it"
-                ) from error
-        raise
+    import keras
+
     keras.config.set_floatx("float32")
     keras.config.set_dtype_policy("float32")
     keras.config.set_epsilon(1e-7)
@@ -239,41 +232,3 @@ def _hide_module(module):
     finally:
         if not imported:
             del sys.modules[module]
-
-
-@contextlib.contextmanager
-def silence_stderr():
-    """Discards all that the process writes to file descriptor 2 within the context, including C libraries."""
-    sys.stderr.flush()
-    saved, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, 2)
-    try:
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
-        os.close(null)
-
-
-@contextlib.contextmanager
-def _hold_stderr():
-    """Buffers what the process writes to file descriptor 2; prints it only if an exception is raised."""
-    sys.stderr.flush()
-    saved = os.dup(2)
-    try:
-        file = tempfile.TemporaryFile()
-    except OSError:  # no temporary folder is writable
-        file = open(os.devnull, "w+b")
-    with file as held:
-        os.dup2(held.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            os.dup2(saved, 2)
-            held.seek(0)
-            os.write(2, held.read())
-            raise
-        finally:
-            sys.stderr.flush()
-            os.dup2(saved, 2)
-            os.close(saved)

@@ -10,10 +10,11 @@ class InputError(ValueError):
 
 def one_line(error):
     """Returns the message of `error` as one line: control characters escaped, a traceback cut to its last line."""
+    while isinstance(error, Exception) and len(error.args) == 1:
+        if not isinstance(error, KeyError) and not isinstance(error.args[0], Exception):
+            break
+        error = error.args[0]  # str() of a KeyError would be the repr of its message
     text = str(error).strip()
-    if text[:1] in ("'", '"') and text[:1] == text[-1:]:  # str() of a KeyError is the repr of its message
-        text = text[1:-1]
-    text = text.replace("\\'", "'").replace("\\n", "\n")
     start, traceback, rest = text.partition("Traceback (most recent call last):")
     if traceback:
         text = f"{start} {rest.strip().splitlines()[-1]}"

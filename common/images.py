@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from common.cli import silence_stderr
 from common.errors import InputError
 from common.files import write_atomically
 from common.picture_metadata import is_known, without_metadata
+from common.streams import silence_stderr
 
 MAX_PIXELS = 50_000_000  # a file with more is refused by its header
 MAX_BYTES = 256_000_000  # file size; some decoders read the whole file first

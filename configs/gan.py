@@ -38,7 +38,7 @@ def base():
     data.memory_limit_gib = -1.0
     data.cache_folder = ""  # default: ~/.cache/pegasus-acai
     data.classes = ("bird", "horse", "airplane", "deer")
-    data.ids = ()  # the images to train on, among those of the classes; none: all
+    data.ids = ()  # the images of CIFAR-10 to train on, among those of the classes; none: all
     data.alternate = False  # train on one class for an epoch, then on the next, in turn
     data.flip = True  # mirror each image with probability 1/2
     data.hold_out = True  # exclude every tenth training image from training

@@ -31,7 +31,7 @@ def callbacks(batch_size):
 def stream(config, train, step):
     """Returns the batches from `step` on, a tf.data.Dataset."""
     data = config.data
-    chosen = train.select_ids(data.ids) if data.ids else train
+    chosen = train.select_ids(data.ids) if data.ids and data.source == "cifar10" else train
     size, seed = config.train.batch_size, config.train.seed
     return batches.batches(chosen, size, seed, step, data.flip, alternate=data.alternate)
 

@@ -25,9 +25,12 @@ def is_ignored(name):
 
 
 def list_class_names(folder):
-    """Lists the names of the classes of a folder, a path, sorted, without looking into them."""
-    paths = Path(os.path.expanduser(folder)).iterdir()
-    return sorted(path.name for path in paths if path.is_dir() and not is_ignored(path.name))
+    """Lists the names of the classes of a folder, a path, sorted, without looking into them.
+
+    Raises:
+        InputError: as `list_classes`.
+    """
+    return [path.name for path in _list_entries(Path(os.path.expanduser(folder)))[0]]
 
 
 def list_classes(folder):
@@ -44,28 +47,32 @@ def list_classes(folder):
     Raises:
         InputError: the folder is none or has no sub-folder, or the name of a class is not valid Unicode.
     """
+    class_folders, others = _list_entries(folder)
+    left_out = []
+    files = {path.name: _list_files(path, left_out) for path in class_folders}
+    warn_of(folder, "left out {} folders (unreadable, read already, or a link to what contains it)", left_out)
+    if splits := [name for name in files if name.lower() in SPLITS]:
+        advice = "if these are splits, pass one of them, or a folder with one sub-folder per class"
+        logging.warning("%s: the sub-folders %s are taken for classes; %s", folder, ", ".join(splits), advice)
+    return files, others
+
+
+def _list_entries(folder):
+    """Returns (folders of the classes, other entries), sorted `Path`s; raises InputError as `list_classes`."""
     required = f"image_folder must be a folder with one sub-folder of images per class. Received: {folder}"
     if not os.path.isdir(folder):
         raise InputError(f"{required}, which is not a folder. Check the path.")
     try:
         entries = sorted(path for path in folder.iterdir() if not is_ignored(path.name))
+        class_folders = [path for path in entries if path.is_dir()]
     except OSError as error:
         raise InputError(f"{required}, which cannot be read ({error.strerror})") from error
-    class_folders = [path for path in entries if path.is_dir()]
     if not class_folders:
         raise InputError(f"{required}, which has no sub-folder. Move the images into one folder per class.")
-    left_out = []
-    files = {}
-    for class_folder in class_folders:
-        name = class_folder.name
+    for name in (path.name for path in class_folders):
         if name.encode(errors="replace").decode() != name:
             raise InputError(f"{required}, where the name {name!a} is not valid Unicode. Rename it.")
-        files[name] = _list_files(class_folder, left_out)
-    warn_of(folder, "left out {} folders (unreadable, read already, or a link to what contains it)", left_out)
-    if splits := [name for name in files if name.lower() in SPLITS]:
-        advice = "if these are splits, pass one of them, or a folder with one sub-folder per class"
-        logging.warning("%s: the sub-folders %s are taken for classes; %s", folder, ", ".join(splits), advice)
-    return files, [path for path in entries if not path.is_dir()]
+    return class_folders, [path for path in entries if path not in class_folders]
 
 
 def _list_files(class_folder, left_out):

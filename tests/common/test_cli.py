@@ -145,6 +145,10 @@ def test_xla_knows_the_flag_for_determinism():
 
 def test_one_line_shortens_and_escapes_messages():
     assert one_line(KeyError("no 'depht'\nDid you mean \"depth\"?")) == "no 'depht' Did you mean \"depth\"?"
-    assert one_line(InputError("Received: 'x'")) == "Received: 'x'"
+    assert one_line(AttributeError(KeyError("'a'\nis new"))) == "'a' is new"  # of ml_collections
+    assert one_line(KeyError("'a' is not 'b'")) == "'a' is not 'b'"
+    assert one_line(KeyError("a", "b")) == "('a', 'b')" and one_line(KeyError(3)) == "3"
+    for text in ("Received: 'x'", "'a' must be 'b'", '"a"', "C:\\new\\'s", "'", ""):
+        assert one_line(InputError(text)) == one_line(text) == text
     text = "bad config: Traceback (most recent call last):\n  File\n    x = 1\nValueError: Received: 'y'\n"
     assert one_line(ValueError(text)) == "bad config: ValueError: Received: 'y'"

@@ -42,18 +42,40 @@ def import_keras(folder, text, **variables):
         '{"floatx": ["float32"]}',
         '{"epsilon": 1}',
         '{"image_data_format": "first"}',
+        '{"image_data_format": {}, "floatx": "float16"}',
         "[" * 100_000,
     ],
 )
 def test_files_that_keras_cannot_read_are_named(tmp_path, text):
-    """Keras reads its file before it imports TensorFlow."""
     result = import_keras(tmp_path, text)
-    assert (result.returncode, result.stdout) == (2, ""), result.stderr
-    line = result.stderr.splitlines()[-1]
-    assert line.startswith(
-        f"error: keras.json must be a file that Keras can read. Received: {tmp_path}/keras.json ("
-    )
-    assert "Traceback" not in result.stderr
+    assert (result.returncode, result.stdout) == (2, "")
+    start = f"error: keras.json must be a file that Keras can read. Received: {tmp_path}/keras.json ("
+    assert result.stderr.startswith(start) and result.stderr.endswith("); correct or delete it\n")
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["train.py", f"--config={ROOT}/configs/acai.py:lines", "--workdir=out"],
+        ["generate.py", "--blend", "--out=out"],
+        ["generate.py", "--diagram", "--out=out"],
+        ["evaluate.py", "--source=acai_lines", "--out=out"],
+    ],
+)
+@pytest.mark.parametrize("home", ["keras", "gs://keras", None])
+def test_a_file_that_keras_cannot_read_is_found_before_anything_is_made(tmp_path, command, home):
+    """It is in KERAS_HOME or in the home folder."""
+    folder = tmp_path / (home if home == "keras" else ".keras")
+    folder.mkdir()
+    (folder / "keras.json").write_text('{"floatx": "bfloat16"}')
+    environment = {name: value for name, value in os.environ.items() if name != "KERAS_HOME"}
+    environment |= {"HOME": str(tmp_path)} | ({"KERAS_HOME": home} if home else {})
+    options = dict(cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
+    result = subprocess.run([sys.executable, ROOT / command[0], *command[1:]], **options)
+    expected = "error: KERAS_HOME must be" if home == "gs://keras" else "error: keras.json must be"
+    assert result.returncode == 2 and result.stderr.startswith(expected) and result.stderr.count("\n") == 1
+    assert os.listdir(tmp_path) == [folder.name]
 
 
 @pytest.mark.slow
@@ -63,6 +85,7 @@ def test_files_that_keras_cannot_read_are_named(tmp_path, text):
         ({"floatx": "float16"}, {}),
         ({"floatx": "float64", "image_data_format": "channels_first"}, {}),
         ({"backend": "torch"}, {}),
+        ({"nnx_enabled": True}, {}),
         ({"epsilon": 0.5}, {"KERAS_BACKEND": "torch"}),
         ({}, {"KERAS_BACKEND": "", "KERAS_MAX_EPOCHS": "many"}),
     ],
@@ -77,6 +100,7 @@ def test_settings_of_the_users_keras_have_no_effect(tmp_path, settings, variable
     ("name", "value"),
     [
         ("KERAS_BACKEND", "torch"),
+        ("KERAS_NNX_ENABLED", "1"),
         ("TF_ENABLE_ONEDNN_OPTS", "0"),
         ("TF_XLA_FLAGS", "--tf_xla_auto_jit=2"),
         ("XLA_FLAGS", "--xla_cpu_enable_fast_math=true"),
@@ -95,8 +119,9 @@ def test_variables_that_change_results_are_ignored_with_a_warning(monkeypatch, c
     monkeypatch.setattr(os, "environ", environment | {name: value})
     monkeypatch.setattr("platform.machine", lambda: "x86_64")
     cli.set_variables()
-    ours = {"KERAS_BACKEND": "tensorflow", "TF2_BEHAVIOR": "1", "TF_ENABLE_ONEDNN_OPTS": "1"}
-    assert os.environ == environment | ours | {"TF_FORCE_GPU_ALLOW_GROWTH": "true"}
+    ours = {"KERAS_BACKEND": "tensorflow", "KERAS_NNX_ENABLED": "0", "TF2_BEHAVIOR": "1"}
+    ours |= {"TF_ENABLE_ONEDNN_OPTS": "1", "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
+    assert os.environ == environment | ours
     assert [record.getMessage().rpartition(": ")[2] for record in caplog.records] == [name]
 
 

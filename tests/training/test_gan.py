@@ -41,6 +41,17 @@ def datasets():
     return dataset(), dataset(split="holdout", seed=1)
 
 
+def test_ids_are_those_of_cifar10(datasets):
+    """The variant "alternating" has ids, which say nothing about the images of a folder."""
+    labels = {
+        source: [batch["label"].numpy() for batch in training.gan.stream(config, datasets[0], 0).take(9)]
+        for source in ("cifar10", "folder")
+        for config in [config_of("alternating", data__ids=(0, 1, 2), data__source=source)]
+    }
+    assert np.array_equal(labels["cifar10"], np.repeat([0, 1, 2] * 3, 4).reshape(9, 4))  # an image of each class
+    assert np.array_equal(labels["folder"], np.repeat([0, 1, 2], 12).reshape(9, 4))  # ten images: three batches
+
+
 @pytest.fixture(scope="module")
 def conditional(datasets):
     """(config, model) with three classes and random weights in the averaged generator."""

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from common.data import datasets
+from common.data import datasets, folders
 from common.errors import InputError
 from tests.support.folders import assert_one_line, save
 
@@ -173,3 +173,29 @@ def test_a_folder_that_cannot_be_listed_is_refused(folder, monkeypatch):
     with pytest.raises(InputError) as error:
         count(folder)
     assert_one_line(error, folder, "Permission denied")
+
+
+@pytest.mark.parametrize("method", ["iterdir", "is_dir"])
+def test_a_folder_that_cannot_be_read_is_refused(folder, monkeypatch, method):
+    """Its entries cannot be listed, or not be looked at."""
+
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, method, refuse)
+    for function in (folders.list_class_names, folders.list_classes):
+        with pytest.raises(InputError) as error:
+            function(folder)
+        assert_one_line(error, "image_folder must be a folder", folder, "cannot be read (Permission denied)")
+
+
+@pytest.mark.parametrize("names", [[], ["a.png"], [".hidden/a.png"]])
+def test_names_of_classes_are_those_of_the_dataset_or_refused_alike(folder, names):
+    assert folders.list_class_names(folder) == ["ant", "bee"]
+    (empty := folder.parent / "empty").mkdir()
+    for name in names:
+        save(empty / name, (0, 0, 0))
+    for function in (folders.list_class_names, folders.list_classes):
+        with pytest.raises(InputError) as error:
+            function(empty)
+        assert_one_line(error, "which has no sub-folder")
