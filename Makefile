@@ -12,7 +12,7 @@ INSTALLED := .venv/.installed
 WITH_CUDA := .venv/.installed-gpu
 TESTABLE := .venv/.installed-dev
 
-.PHONY: help install pegasus test check-gpu pages lint format clean
+.PHONY: help install pegasus test check-gpu pages notebook lint format clean
 
 help:
 	@echo "make pegasus   install, then blend horses and birds with the bundled model (ARGS=\"--seed=1\" adds flags)"
@@ -20,6 +20,7 @@ help:
 	@echo "make test      install the test extra, then run pytest, a process a core (ARGS=\"-k slerp\" adds flags)"
 	@echo "make check-gpu install the gpu extra, then check that everything works on a GPU; prints a table to paste"
 	@echo "make pages     write explore.html and the gallery as web pages into out/pages"
+	@echo "make notebook  write notebooks/pegasus.ipynb from its source, pegasus.md"
 	@echo "make lint      ruff check and ruff format --check"
 	@echo "make format    let ruff fix and format"
 	@echo "make clean     remove .venv and caches; runs/ and out/ stay"
@@ -40,6 +41,9 @@ check-gpu: $(WITH_CUDA)
 pages: $(TESTABLE)
 	@$(BIN)/python generate.py --explore --out=out/pages
 	@$(BIN)/python .ci/pages.py out/pages
+
+notebook: $(TESTABLE)
+	@$(BIN)/jupytext --update --to ipynb notebooks/pegasus.md
 
 lint: $(TESTABLE)
 	@$(BIN)/ruff check .

@@ -27,7 +27,7 @@ SECTIONS = {  # of --help
         "second_mask",
     ),
     "How they are blended": ("mix", "path", "mask", "strip", "layout", "bandwidth"),
-    "Search, with --blend": ("candidates", "keep", "data_dir", "bundle"),
+    "Search, with --blend, or --sample of a GAN": ("candidates", "keep", "data_dir", "bundle"),
     "Output": ("out", "count", "seed", "scale", "resample"),
 }
 
