@@ -12,13 +12,14 @@ INSTALLED := .venv/.installed
 WITH_CUDA := .venv/.installed-gpu
 TESTABLE := .venv/.installed-dev
 
-.PHONY: help install pegasus test check-gpu pages notebook lint format clean
+.PHONY: help install pegasus test check-gpu doctor pages notebook lint format clean
 
 help:
 	@echo "make pegasus   install, then blend horses and birds with the bundled model (ARGS=\"--seed=1\" adds flags)"
 	@echo "make install   create .venv and install the project with the tested versions (GPU=1 adds CUDA and cuDNN)"
 	@echo "make test      install the test extra, then run pytest, a process a core (ARGS=\"-k slerp\" adds flags)"
 	@echo "make check-gpu install the gpu extra, then check that everything works on a GPU; prints a table to paste"
+	@echo "make doctor    print versions, processor, GPUs, data and free disk for a bug report; installs nothing"
 	@echo "make pages     write explore.html and the gallery as web pages into out/pages"
 	@echo "make notebook  write notebooks/pegasus.ipynb from its source, pegasus.md"
 	@echo "make lint      ruff check and ruff format --check"
@@ -37,6 +38,9 @@ test: $(TESTABLE)
 
 check-gpu: $(WITH_CUDA)
 	@$(BIN)/python -m gpu_check $(ARGS)
+
+doctor:
+	@$(firstword $(wildcard $(BIN)/python) $(PYTHON)) -m common.doctor
 
 pages: $(TESTABLE)
 	@$(BIN)/python generate.py --explore --out=out/pages

@@ -33,12 +33,17 @@ def format_capability(details):
     return ".".join(map(str, details.get("compute_capability", ()))) or "unknown"
 
 
+def driver_files():
+    """Returns the paths of the device files that GPU drivers have made on this machine."""
+    return [file for pattern in DEVICE_FILES for file in glob.glob(pattern)]
+
+
 def warn_about_gpus():
     """Warns of GPUs that TensorFlow does not find, or that its wheels are not compiled for."""
     import tensorflow as tf
 
     gpus = tf.config.list_physical_devices("GPU")
-    present = [file for pattern in DEVICE_FILES for file in glob.glob(pattern)]
+    present = driver_files()
     if present and not gpus and os.environ.get("CUDA_VISIBLE_DEVICES", "0") not in ("", "-1"):
         logging.warning(
             "%s exists, but TensorFlow finds no GPU and trains on the CPU: make install GPU=1, or "

@@ -16,6 +16,30 @@ CIFAR10_CLASSES = tuple("airplane automobile bird cat deer dog frog horse ship t
 ARCHIVE = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"  # what TFDS downloads
 
 
+def find_cifar10(data_dir=None):
+    """Finds the prepared CIFAR-10 without a network.
+
+    Args:
+        data_dir: as of `check_cifar10`.
+
+    Returns:
+        (folder, a `Path`; the newest version prepared in it, or None; what is damaged in that version, or None).
+
+    Raises:
+        InputError: the folder is a file.
+    """
+    folder = data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
+    folder = Path(expand_path(folder, "The data folder"))
+    if os.path.exists(folder) and not os.path.isdir(folder):
+        raise InputError(f"The data folder must be a folder. Received a file: {folder}. Pass another --data_dir.")
+    names = [path.name for path in folder.glob("cifar10/*")]
+    versions = [name for name in names if re.fullmatch(r"\d+\.\d+\.\d+", name)]
+    if not versions:
+        return folder, None, None
+    newest = max(versions, key=lambda name: [int(number) for number in name.split(".")])
+    return folder, newest, _damage(folder / "cifar10" / newest)
+
+
 def check_cifar10(data_dir=None, download=True):
     """Finds the prepared CIFAR-10, or checks that a download can start; does not import TensorFlow.
 
@@ -30,17 +54,8 @@ def check_cifar10(data_dir=None, download=True):
     Raises:
         InputError: the folder is a file, or the data is damaged, or absent and cannot be downloaded.
     """
-    folder = data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
-    folder = Path(expand_path(folder, "The data folder"))
-    if os.path.exists(folder) and not os.path.isdir(folder):
-        raise InputError(f"The data folder must be a folder. Received a file: {folder}. Pass another --data_dir.")
-    names = [path.name for path in folder.glob("cifar10/*")]
-    versions = [name for name in names if re.fullmatch(r"\d+\.\d+\.\d+", name)]
-    if versions:
-        newest = max(versions, key=lambda name: [int(number) for number in name.split(".")])
-        reason = _damage(folder / "cifar10" / newest)
-    else:
-        newest = None
+    folder, newest, reason = find_cifar10(data_dir)
+    if newest is None:
         reason = _unreachable(ARCHIVE) if download else "downloading is off"
     if reason:
         raise unusable(folder, newest, reason)
