@@ -117,7 +117,7 @@ def quick(config):
     Command:   python train.py --config=configs/acai.py:quick --workdir=runs/quick
     Time:      about 2 minutes on 2 cores (it took 2 minutes of processor time, beside other work); on a GPU not
                measured.
-    Figures:   held-out squared error 0.0147, that of `pegasus` 0.0080. docs/quick.png, horses that become birds, is strips.png of
+    Figures:   held-out squared error 0.0147, that of `pegasus` 0.0080. docs/quick.png is strips.png of
                python generate.py --blend --strip=9 --count=8 --scale=2 --source=runs/quick
     """
     config.data.classes = ("bird", "horse")

@@ -59,16 +59,17 @@ def describe(config, datasets, start):
     return f"  images      {images}\n  length      {length}"
 
 
-def check(config, model, take_step, batches):
+def check(config, model, start, take_step, batches):
     """Prints the memory and the time that a training needs, estimated from a few real steps.
 
     Args:
         config: of the training.
         model: new or restored. These steps train it.
+        start: number of steps that it has taken.
         take_step: of `training.loop.compile_step`.
         batches: iterator of batches.
     """
-    start, total = int(model.step), steps(config, config.train.total_kimg)
+    total = steps(config, config.train.total_kimg)
     drawn = np.random.default_rng(0).integers(start, total, DRAWN_STEPS)
     kinds = Counter(tuple(model.static_arguments(int(step)).items()) for step in drawn)
     seconds, compiling, num_timed = 0.0, 0.0, 0

@@ -98,13 +98,13 @@ def shared_settings(config):
 
 def check_steps(config, family, model, images, strategy):
     """Takes a few steps and prints the memory and the time that the training needs."""
-    compiled = choose_compiler(config, model, strategy)[0]
+    start, compiled = distribution.to_int(model.step), choose_compiler(config, model, strategy)[0]
     num_towers = towers.resolve(config.train.get("towers", 1), config.train.batch_size)
     take_step = loop.compile_step(model, compiled, strategy, num_towers)
-    stream = family.stream(config, images[0], distribution.to_int(model.step))
+    stream = distribution.prefetch_to_device(strategy, family.stream(config, images[0], start))
+    compiler.keep_order_of_sums()
     with gpu.explain_gpu_errors(compiled):
-        compiler.keep_order_of_sums()
-        announcement.check(config, model, take_step, iter(distribution.prefetch_to_device(strategy, stream)))
+        announcement.check(config, model, start, take_step, iter(stream))
 
 
 def choose_compiler(config, model, strategy):

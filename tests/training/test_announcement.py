@@ -55,9 +55,6 @@ class Model:
 
     trainable_variables = [np.zeros((3, 4)), np.zeros(5)]
 
-    def __init__(self, step):
-        self.step = step
-
     def static_arguments(self, step):
         return {"late": step >= 100}
 
@@ -73,7 +70,7 @@ def test_the_time_counts_each_kind_of_step_by_its_share(monkeypatch, capsys, ste
         return ("loss",), [0.5]
 
     monkeypatch.setattr(announcement.time, "monotonic", lambda: clock[0])
-    announcement.check(config(), Model(step), take_step, batches)
+    announcement.check(config(), Model(), step, take_step, batches)
     text = capsys.readouterr().out
     assert "17 trained parameters" in text and "GiB" in text
     minutes = float(text.split("about ")[1].split()[0])
