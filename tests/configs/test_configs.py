@@ -177,7 +177,7 @@ def test_wing_classifiers_differ_in_all_that_could_make_them_err_alike():
 @pytest.mark.parametrize(
     ("module", "names"),
     [
-        (acai, "paper, pegasus, small, small_1024, lines, quick, folder, baseline, dropout, .*, lines_aae, lines_vqvae"),
+        (acai, "paper, pegasus, small, small_1024, lines, quick, folder, baseline, dropout, .*, lines_vqvae"),
         (classifier, "classifier, search_classifier_b, referee, wing_classifier, wing_referee"),
         (gan, "dcgan, cgan, sngan, wgan, wgan_gp, alternating"),
     ],
