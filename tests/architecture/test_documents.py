@@ -75,7 +75,11 @@ def flags_of(program):
     source = f"import json, importlib; importlib.import_module({module!r}); from absl import flags; "
     source += "print(json.dumps(list(flags.FLAGS)))"
     result = subprocess.run([sys.executable, "-c", source], cwd=ROOT, capture_output=True, text=True, check=True)
-    return {*json.loads(result.stdout.splitlines()[-1]), "flagfile"}  # absl's own, defined apart
+    return {
+        *json.loads(result.stdout.splitlines()[-1]),
+        "flagfile",
+        "help",
+    }  # of absl and common.cli, defined apart
 
 
 @functools.cache
