@@ -16,48 +16,25 @@ otherwise, and do not compare with published ones. The suites are listed in eval
 """
 
 import os
+import sys
 
 from absl import flags
 
+import evaluation.flags
 from common import cli
 from common.backend import memory
 from common.errors import InputError
 from common.files import make_folder
+from common.release import describe_training
 from evaluation import suites
 from evaluation.inputs import EvaluationConfig, Inputs, Release
 from evaluation.report import report
 from evaluation.viewers import tally
+from pictures.folders import source_name
+from pictures.parent_classes import choose_classes
 
-flags.DEFINE(cli.PathParser(), "source", "pegasus", "name of a bundled model, run directory or release folder")
-flags.DEFINE_enum("suite", None, suites.NAMES, "what to measure; default: the first suite that fits")
-flags.DEFINE_integer("samples", 1000, "number of pictures of each kind", lower_bound=100, upper_bound=20_000)
-flags.DEFINE_string("first", "horse", "class of the first parent")
-flags.DEFINE_string("second", "bird", "class of the second parent")
-flags.DEFINE(cli.PathParser(), "features", "classifier", "feature network: classifier, inception or a .keras file")
-flags.DEFINE_integer("seed", 0, "seed of the pairs and the intervals", lower_bound=0, upper_bound=2**32 - 1)
-flags.DEFINE(
-    cli.PathParser(), "data_dir", None, "where tensorflow-datasets keeps CIFAR-10; default: TFDS_DATA_DIR"
-)
-flags.DEFINE(
-    cli.PathParser(), "image_folder", None, "folder of a run's own images; default: the one it was trained on"
-)
-_pictures = (
-    "search, viewers: a manifest.json of generate.py or a folder of pictures; default: the source's bundled ones"
-)
-flags.DEFINE(cli.PathParser(), "pictures", None, _pictures)
-flags.DEFINE(cli.PathListParser(), "answers", [], "viewers: files of answers to tally, one a viewer")
-flags.DEFINE(
-    cli.PathListParser(), "earlier_answers", [], "viewers: files of earlier rounds; nobody may see a picture again"
-)
-flags.DEFINE(cli.PathParser(), "out", None, "folder to write to; default: out/evaluate/ and the source's name")
+evaluation.flags.define()
 FLAGS = flags.FLAGS
-SECTIONS = {  # of --help
-    "What to measure": ("source", "suite", "pictures"),
-    "Pairs and pictures": ("first", "second", "samples", "seed", "features"),
-    "Data": ("data_dir", "image_folder"),
-    "Answers of viewers": ("answers", "earlier_answers"),
-    "Output": ("out",),
-}
 SUITES_OF_FLAGS = {"pictures": ("search", "viewers"), "answers": ("viewers",), "earlier_answers": ("viewers",)}
 
 
@@ -70,7 +47,7 @@ def main():
         FLAGS.suite, FLAGS.source, release.kind, release.data_source, release.class_names
     )
     names = [suite.name for suite in chosen]
-    config = read_config(names)
+    config = read_config(names, release)
     classifiers = {
         name: Release.read_bundled_classifier(name)
         for name in dict.fromkeys(name for suite in chosen for name in suite.classifiers)
@@ -78,11 +55,18 @@ def main():
     inputs = Inputs(release, classifiers, config)
     inputs.check(any(suite.uses_pair for suite in chosen), any(suite.needs_images for suite in chosen))
     make_folder(config.out)
+    facts = list_facts(inputs, chosen)
+    lines = describe_plan(chosen), report.describe_replaced(config.out, facts)
+    print(*filter(None, lines), sep="\n", file=sys.stderr)
 
     memory.keep_freed_memory()
     cli.import_tensorflow()
-    sections = [suite.run(inputs) for suite in chosen]
-    paths = report.write(config.out, sections, list_facts(inputs, chosen))
+    sections = []
+    for number, suite in enumerate(chosen, start=1):
+        if len(chosen) > 1:
+            print(f"suite {number} of {len(chosen)}: {suite.name}", file=sys.stderr)
+        sections.append(suite.run(inputs))
+    paths = report.write(config.out, sections, facts)
     print(report.terminal_table(sections), *paths, sep="\n")
 
 
@@ -94,13 +78,25 @@ def tally_answers():
     print(report.terminal_table(sections[:-1]), *paths, sep="\n")  # the last section has every answer
 
 
+def describe_plan(chosen):
+    """Says which suites run, and about how long they take."""
+    each = ", ".join(f"{suite.name} (about {suite.minutes:g} min)" for suite in chosen)
+    total = f"; about {sum(suite.minutes for suite in chosen):g} minutes in all" if len(chosen) > 1 else ""
+    return f"measuring: {each}{total}, with two CPU cores to itself and 1,000 samples"
+
+
 def out_folder():
-    """Returns the folder to write to."""
-    return FLAGS.out or os.path.join("out", "evaluate", os.path.basename(os.path.normpath(FLAGS.source)))
+    """Returns the folder to write to: a suite that is named has one of its own."""
+    name = source_name(FLAGS.source)
+    return FLAGS.out or os.path.join("out", "evaluate", f"{name}-{FLAGS.suite}" if FLAGS.suite else name)
 
 
-def read_config(suite_names):
-    """Reads the EvaluationConfig from the flags; InputError for flags that no suite of `suite_names` uses."""
+def read_config(suite_names, release):
+    """Reads the EvaluationConfig from the flags for a Release.
+
+    Raises:
+        InputError: for flags that no suite of `suite_names` uses.
+    """
     for name, users in SUITES_OF_FLAGS.items():
         if FLAGS[name].value != FLAGS[name].default and not {*users} & {*suite_names}:
             raise InputError(f"--{name} can only be used with {' or '.join(f'--suite={user}' for user in users)}.")
@@ -110,9 +106,10 @@ def read_config(suite_names):
         raise InputError(
             f"--pictures must be a manifest.json or a folder. Received: {FLAGS.pictures}, no such path"
         )
+    first, second = choose_classes(release.class_names, release.config["data"], FLAGS.first, FLAGS.second)
     return EvaluationConfig(
-        first=FLAGS.first,
-        second=FLAGS.second,
+        first=first,
+        second=second,
         samples=FLAGS.samples,
         features=FLAGS.features,
         seed=FLAGS.seed,
@@ -126,7 +123,8 @@ def read_config(suite_names):
 def list_facts(inputs, chosen):
     """Lists what the figures depend on, for the report: {name: value}."""
     release, config, names = inputs.release, inputs.config, [suite.name for suite in chosen]
-    facts = {"source": release.source, "weights": release.digest, "seed": config.seed, "suite": ", ".join(names)}
+    facts = {"source": release.source, "weights": release.digest, "trained": describe_training(release.config)}
+    facts |= {"seed": config.seed, "suite": ", ".join(names)}
     if any(suite.uses_pair for suite in chosen):
         facts |= {"first": config.first, "second": config.second}
     if "search" in names:
@@ -139,4 +137,4 @@ def list_facts(inputs, chosen):
 
 
 if __name__ == "__main__":
-    cli.run(main, sections=SECTIONS)
+    cli.run(main, sections=evaluation.flags.SECTIONS)

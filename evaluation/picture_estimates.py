@@ -14,10 +14,20 @@ from common.metrics.features import (
     precision_recall,
 )
 from evaluation.features import load_or_extract
-from evaluation.report.estimates import Estimate
+from evaluation.report.estimates import Estimate, format_interval, format_number
 
 NUM_DIVERSITY = 64  # pictures of which the diversity is measured
 COPIES = "share nearer to a training image than 99% of the hold-out"
+SMALL_HOLDOUT = 200  # images; distances to fewer get a warning
+EXPLANATIONS = {  # of the key figures of pictures, by the beginning of their names
+    "accuracy_referee": "Share that a classifier, which no training used, assigns to the class asked for.",
+    "recognisability_referee": "How much a classifier that no training used sees of both classes; 0.5 is most.",
+    "recognisability_gain": "How much more of both classes is recognised than in cross-fades of the same pairs.",
+    "kd_": "Distance of the pictures to held-out photographs in a network's features; 0 is as if drawn from them.",
+    "sharpness": "Fine detail relative to photographs; 1 is as sharp.",
+    "coverage": "Share of the held-out photographs that have a picture nearby: low when pictures are all alike.",
+    "copies_features": "Share nearer to a training image than 99% of the hold-out; about 0.01 is no copying.",
+}
 SHARES = ("precision", "recall", "coverage")  # their intervals are clipped to [0, 1]
 
 
@@ -140,6 +150,38 @@ def estimate_all(scored, extractor, neighbours, seed):
     name = f"diversity_{extractor.name}_{len(subset)}"
     estimates.append(Estimate(name, diversity(subset), count=len(subset)))
     return estimates
+
+
+def describe_copies(estimates):
+    """Says in a sentence how many pictures are copies, of the Estimates of `estimate_all`."""
+    shares = [f"{e.value:.1%}" for e in estimates if e.name.startswith("copies_")]
+    return (
+        f"Nearer to a training image than 99% of the hold-out are {shares[0]} by features and {shares[1]} by "
+        "pixels; about 1% is to be expected without copying."
+    )
+
+
+def describe_holdout(count):
+    """Warns in a sentence of a hold-out of few images; "" for others."""
+    if count >= SMALL_HOLDOUT:
+        return ""
+    return f"SMALL HOLD-OUT: with {count} held-out images, what is compared with them says little."
+
+
+def describe_distances(estimates, reference, what):
+    """Compares the first kernel distance of each of two lists of Estimates in a sentence.
+
+    Args:
+        estimates, reference: of the pictures and of a control.
+        what: plural name of the control.
+    """
+    ours, theirs = (
+        next(estimate for estimate in of if estimate.name.startswith("kd_")) for of in (estimates, reference)
+    )
+    return (
+        f"Their kernel distance to held-out photographs is {format_number(ours.value)} "
+        f"({format_interval(ours)}); that of {what} is {format_number(theirs.value)} ({format_interval(theirs)})."
+    )
 
 
 def jackknife(statistic, *samples, seed, stage):

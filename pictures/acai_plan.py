@@ -21,8 +21,7 @@ from pegasus.general import masks
 from pegasus.manifest import check_blends, load_results
 from pegasus.placement import parse_placement, place
 from pictures import latents
-
-DEFAULT_CLASSES = {"first": "horse", "second": "bird"}
+from pictures.parent_classes import choose_classes
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -199,12 +198,11 @@ def read_bank(config, weights, arrays, folder):
 
 
 def complete_classes(request, bank, data):
-    """The request with default classes where it has none: horse and bird, or those of the training's `data`."""
-    missing = {name: DEFAULT_CLASSES[name] for name in DEFAULT_CLASSES if getattr(request, name, "") is None}
-    for name, default in missing.items():
-        if default not in bank.class_names.tolist():
-            missing[name] = data.get(name) or default
-    return dataclasses.replace(request, **missing)
+    """The request with default classes where it has none, see `pictures.parent_classes`."""
+    if not hasattr(request, "first"):
+        return request
+    first, second = choose_classes(bank.class_names.tolist(), data, request.first, request.second)
+    return dataclasses.replace(request, first=first, second=second)
 
 
 def class_rows(request, bank):

@@ -15,6 +15,7 @@ from common.release import record_or_verify_digest
 from pegasus import labels
 from pegasus.manifest import read_notes
 from pegasus.parents import CLASSES
+from pictures.parent_classes import choose_classes
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -80,6 +81,9 @@ def make_plan(request, folder, manifest=None):
     drawn = record_or_verify_digest(
         manifest.drawn if manifest else {}, "weights_digest", digest, f"--source={folder}"
     )
+    if request.action == "blend":
+        first, second = choose_classes(names, config.get("data", {}), request.first, request.second)
+        request = dataclasses.replace(request, first=first, second=second)
     for flag in ("first", "second"):
         check_class(flag, getattr(request, flag, None), names, folder)
     data, notes = config.get("data", {}), ()

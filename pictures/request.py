@@ -142,11 +142,11 @@ class Blend(PairRequest):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class BlendClasses(PairRequest):
-    """GAN: the same noise on the way from one class to another."""
+    """GAN: the same noise on the way from one class to another; classes as of `Blend`."""
 
     action = "blend"
-    first: str = "horse"
-    second: str = "bird"
+    first: str | None = None
+    second: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

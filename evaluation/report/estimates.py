@@ -6,6 +6,9 @@ import dataclasses
 import numpy as np
 
 HEADINGS = ("", "value", "95% interval", "count")
+MOST_KEY_FIGURES = 5
+SMALL_COUNT = 50  # pictures; figures of fewer get a warning
+WIDE = "wide: the larger end of the interval is more than twice the smaller; more images would narrow it"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,10 +53,12 @@ class Section:
         table: rows of a comparison, dicts with the same keys and str, int, float or Estimate as values.
         plots: {caption: uint8 [H, W, 3]}.
         text: paragraphs below the figures, separated by empty lines; only on the page.
-        summary: paragraphs above the figures, also in the terminal.
+        summary: paragraphs above the figures, also in the terminal: the verdict, and what limits it.
+        key_figures: {name of an estimate: a sentence that explains it}, of at most MOST_KEY_FIGURES estimates. The
+            page shows them first and folds all others; without them it shows all.
 
     Raises:
-        ValueError: if two estimates have the same name, or rows have different keys.
+        ValueError: if two estimates have the same name, rows have different keys, or a key figure is no estimate.
     """
 
     title: str
@@ -62,11 +67,50 @@ class Section:
     plots: dict = dataclasses.field(default_factory=dict)
     text: str = ""
     summary: str = ""
+    key_figures: dict = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):
-        check_unique(estimate.name for estimate in self.estimates)
+        names = [estimate.name for estimate in self.estimates]
+        check_unique(names)
+        if not {*self.key_figures} <= {*names} or len(self.key_figures) > MOST_KEY_FIGURES:
+            raise ValueError(
+                f"key_figures must be at most {MOST_KEY_FIGURES} of the estimates. Received: {[*self.key_figures]}"
+            )
         if any(list(row) != list(self.table[0]) for row in self.table):
             raise ValueError(f"All rows of a table must have the same keys. Received: {[*map(list, self.table)]}")
+
+    @property
+    def verdict(self):
+        """The summary, with a line where figures are of few images."""
+        counts = [estimate.count for estimate in self.estimates if estimate.count]
+        if not counts or min(counts) >= SMALL_COUNT:
+            return self.summary
+        warning = f"SMALL COUNTS: figures whose count is only {min(counts)} say little."
+        return f"{self.summary}\n\n{warning}".strip()
+
+
+def choose_key_figures(estimates, explanations):
+    """The key figures of a Section.
+
+    Args:
+        estimates: list of Estimate.
+        explanations: {beginning of a name: a sentence}. Each explains the first estimate whose name begins so.
+
+    Returns:
+        {name: sentence}; without those that fit no estimate.
+    """
+    found = {}
+    for beginning, sentence in explanations.items():
+        names = [estimate.name for estimate in estimates if estimate.name.startswith(beginning)]
+        found |= {name: sentence for name in names[:1]}
+    return found
+
+
+def is_wide(estimate):
+    """Whether an interval is wide, see WIDE; one that contains 0 is not."""
+    if estimate.low is None or estimate.low * estimate.high <= 0:
+        return False
+    return max(abs(estimate.low), abs(estimate.high)) > 2 * min(abs(estimate.low), abs(estimate.high))
 
 
 def check_unique(names):
@@ -85,6 +129,11 @@ def table_cells(table):
 def format_interval(estimate):
     """Formats the interval of an Estimate; "" if it has none."""
     return "" if estimate.low is None else f"{format_number(estimate.low)} to {format_number(estimate.high)}"
+
+
+def format_rated_interval(estimate):
+    """As `format_interval`, with "wide" behind wide ones."""
+    return f"{format_interval(estimate)}, wide" if is_wide(estimate) else format_interval(estimate)
 
 
 def format_number(value):

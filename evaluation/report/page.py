@@ -8,10 +8,13 @@ from PIL import Image
 
 from evaluation.report.estimates import (
     HEADINGS,
+    WIDE,
     Estimate,
     format_cell,
     format_interval,
     format_number,
+    format_rated_interval,
+    is_wide,
     table_cells,
 )
 
@@ -34,6 +37,9 @@ thead th { color: var(--soft); font-weight: 500 }
 tbody th { font-weight: 500 }
 .number { text-align: right }
 td:last-child:not(.number) { min-width: 12rem; padding-right: 0; white-space: normal; overflow-wrap: anywhere }
+.verdict p { font-size: 1.1rem }
+details { margin: 1.25rem 0 }
+summary { cursor: pointer; color: var(--soft) }
 small { display: block; color: var(--soft); font-size: .8rem }
 figure { margin: 1.75rem 0 }
 figcaption { margin-bottom: .5rem; color: var(--soft); font-size: .9rem }
@@ -55,22 +61,40 @@ def render_html(sections, facts):
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         f"<title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>",
-        _render_table((), [(name, format_cell(value)) for name, value in facts.items()]),
         *map(_render_section, sections),
+        *_fold(
+            "What this was measured on",
+            _render_table((), [(name, format_cell(value)) for name, value in facts.items()]),
+        ),
         "</main>\n</body>\n</html>\n",
     ]
     return "\n".join(parts)
 
 
 def _render_section(section):
-    rows = [(e.name, float(e.value), format_interval(e), e.count, e.better, e.note) for e in section.estimates]
-    parts = [f"<h2>{escape(section.title)}</h2>", *_render_paragraphs(section.summary)]
-    parts.append(_render_table((*HEADINGS, "better", "note"), rows))
+    """Renders the verdict, pictures, key figures with their explanations, and folded all else."""
+    verdict = _render_paragraphs(section.verdict)
+    parts = [f"<h2>{escape(section.title)}</h2>", '<div class="verdict">', *verdict, "</div>"]
+    parts += map(_render_picture, section.plots, section.plots.values())
+    key = [(e, section.key_figures[e.name]) for e in section.estimates if e.name in section.key_figures]
+    rows = [(e.name, float(e.value), format_rated_interval(e), text) for e, text in key]
+    parts.append(_render_table((*HEADINGS[:3], "what it says"), rows))
+    rows = [
+        (e.name, float(e.value), format_rated_interval(e), e.count, e.better, e.note) for e in section.estimates
+    ]
+    others = [_render_table((*HEADINGS, "better", "note"), rows)]
     if section.table:
         headings, *rows = table_cells(section.table)
-        parts.append(_render_table(headings, rows))
-    parts += [*_render_paragraphs(section.text), *map(_render_picture, section.plots, section.plots.values())]
-    return "\n".join(parts)
+        others.append(_render_table(headings, rows))
+    others += _render_paragraphs(section.text)
+    if any(map(is_wide, section.estimates)):
+        others += _render_paragraphs(f"{WIDE[0].upper()}{WIDE[1:]}.")
+    title = f"All {len(section.estimates)} figures, comparisons and how they are computed"
+    return "\n".join([*parts, *(_fold(title, *others) if key else others)])
+
+
+def _fold(title, *parts):
+    return ["<details>", f"<summary>{escape(title)}</summary>", *parts, "</details>"]
 
 
 def _render_paragraphs(text):

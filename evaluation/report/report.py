@@ -13,11 +13,14 @@ import numpy as np
 from common.files import write_atomically
 from evaluation.report.estimates import (
     HEADINGS,
+    WIDE,
     Estimate,
     check_unique,
     format_cell,
     format_interval,
     format_number,
+    format_rated_interval,
+    is_wide,
     table_cells,
 )
 from evaluation.report.page import render_html
@@ -41,13 +44,14 @@ def terminal_table(sections):
     lines = []
     for section in sections:
         lines.append(section.title)
-        for paragraph in section.summary.split("\n\n"):
+        for paragraph in section.verdict.split("\n\n"):
             lines += textwrap.wrap(paragraph, LINE_LENGTH, break_on_hyphens=False)
         lines += [align(*HEADINGS) + "  note"] if section.estimates else []
         for estimate in section.estimates:
             first, *others = textwrap.wrap(estimate.note, note_width, break_on_hyphens=False) or [""]
             lines.append(f"{align(estimate.name, *_columns(estimate))}  {first}".rstrip())
             lines += [" " * indent + line for line in others]
+        lines += [WIDE] if any(map(is_wide, section.estimates)) else []
         lines += ["", *comparison_lines(section.table), ""] if section.table else [""]
     return "\n".join(lines[:-1])
 
@@ -87,8 +91,21 @@ def write(folder, sections, facts):
     return [os.path.join(folder, name) for name in contents]
 
 
+def describe_replaced(folder, facts):
+    """Says in one line which report in a folder is of other facts and will be replaced; "" if there is none."""
+    try:
+        with open(os.path.join(folder, "metrics.json"), encoding="utf-8") as file:
+            old = json.load(file)["facts"]
+        if old == _to_plain(facts):
+            return ""
+        named = ", ".join(f"{name} {old[name]}" for name in ("source", "suite", "seed") if name in old)
+        return f"note: replaces the report in {folder} ({named}); --out=DIR would keep it"
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):  # no report that anybody can use
+        return ""
+
+
 def _columns(estimate):
-    return format_number(estimate.value), format_interval(estimate), str(estimate.count)
+    return format_number(estimate.value), format_rated_interval(estimate), str(estimate.count)
 
 
 def _format_with_interval(value):
@@ -100,7 +117,7 @@ def _render_json(sections, facts):
     content = {}
     for section in sections:
         content[section.title] = {"figures": {estimate.name: estimate for estimate in section.estimates}}
-        parts = {"summary": section.summary, "table": section.table}
+        parts = {"summary": section.verdict, "table": section.table}
         content[section.title] |= {name: part for name, part in parts.items() if part}
     plain = _to_plain({"facts": facts, "sections": content})
     return json.dumps(plain, indent=2, sort_keys=True, allow_nan=False) + "\n"

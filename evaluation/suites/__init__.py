@@ -36,6 +36,7 @@ class Suite:
         uses_pair: whether it blends the classes --first and --second.
         needs_images: whether it needs the data that the model was trained on.
         in_all: whether --suite=all runs it.
+        minutes: what it takes with two CPU cores, 1,000 samples and CIFAR-10; less for smaller data.
     """
 
     name: str
@@ -47,15 +48,19 @@ class Suite:
     uses_pair: bool = False
     needs_images: bool = True
     in_all: bool = True
+    minutes: float = 1
 
-    def fits(self, kind, data_source, class_names):
-        """Whether the suite can measure a model."""
-        return (
-            kind in self.kinds
-            and data_source in self.data_sources
-            and len(class_names) >= self.min_classes
-            and (not self.classifiers or set(class_names) <= set(CIFAR10_CLASSES))
-        )
+    def find_misfit(self, kind, data_source, class_names):
+        """Says in a few words why the suite cannot measure a model; "" if it can."""
+        if kind not in self.kinds:
+            return f"is for models of kind {' or '.join(self.kinds)}, not {kind}"
+        if data_source not in self.data_sources:
+            return f"is for models of the data {' or '.join(self.data_sources)}, not {data_source}"
+        if len(class_names) < self.min_classes:
+            return f"needs a model of at least {self.min_classes} classes, not {len(class_names)}"
+        if self.classifiers and (unknown := [name for name in class_names if name not in CIFAR10_CLASSES]):
+            return f"scores with classifiers of CIFAR-10's classes, which do not know {unknown[0]}"
+        return ""
 
     def run(self, inputs):
         """Imports the suite's module and measures; returns a Section."""
@@ -63,9 +68,10 @@ class Suite:
 
 
 SUITES = (  # the first that fits is the default
-    Suite("gan", "gan", ("gan", "conditional gan"), IMAGES, 1, SCORING_CLASSIFIERS),
-    Suite("blend", "blend", ("acai",), IMAGES, 2, SCORING_CLASSIFIERS, uses_pair=True),
-    Suite("blend", "morphs", ("conditional gan",), IMAGES, 2, SCORING_CLASSIFIERS, uses_pair=True),
+    Suite("gan", "gan", ("gan", "conditional gan"), IMAGES, 1, SCORING_CLASSIFIERS, minutes=2),
+    Suite("blend", "blend", ("acai",), IMAGES, 2, SCORING_CLASSIFIERS, uses_pair=True, minutes=3),
+    Suite("blend", "own_blends", ("acai",), ("folder",), 2, uses_pair=True),  # of classes that CIFAR-10 lacks
+    Suite("blend", "morphs", ("conditional gan",), IMAGES, 2, SCORING_CLASSIFIERS, uses_pair=True, minutes=2),
     Suite(
         "search",
         "search",
@@ -75,10 +81,11 @@ SUITES = (  # the first that fits is the default
         REFEREES,
         needs_images=False,
         in_all=False,
+        minutes=2,
     ),
     Suite("lines", "lines", ("acai",), ("lines",), 0),
-    Suite("probe", "probe", ("acai",), IMAGES, 2),
-    Suite("classifier", "classifiers", ("classifier",), IMAGES, 2),
+    Suite("probe", "probe", ("acai",), IMAGES, 2, minutes=3),
+    Suite("classifier", "classifiers", ("classifier",), IMAGES, 2, minutes=2),
     Suite("classifier", "wing_classifiers", ("wing_classifier",), ("cifar10",), 2),
     Suite("viewers", "viewers", ("acai", "gan", "conditional gan"), ("cifar10",), 2, in_all=False),
 )
@@ -99,7 +106,12 @@ def choose_suites(name, source, kind, data_source, class_names):
     Raises:
         InputError: if no suite fits the model, or the named one does not.
     """
-    fitting = [suite for suite in SUITES if suite.fits(kind, data_source, class_names)]
+    misfits = [(suite, suite.find_misfit(kind, data_source, class_names)) for suite in SUITES]
+    fitting = {}  # the first of each name
+    for suite, misfit in misfits:
+        if not misfit:
+            fitting.setdefault(suite.name, suite)
+    fitting = list(fitting.values())
     if not fitting:
         raise InputError(
             "--source must be a classifier or ACAI of at least two classes, an ACAI of lines or a GAN of CIFAR-10 "
@@ -109,5 +121,7 @@ def choose_suites(name, source, kind, data_source, class_names):
     chosen = several.get(name, [suite for suite in fitting if suite.name == name])
     if not chosen:
         choices = " or ".join(f"--suite={suite.name}" for suite in fitting)
-        raise InputError(f"{source} can be measured with {choices}. Received: --suite={name}")
+        of_name = [(suite, misfit) for suite, misfit in misfits if suite.name == name]
+        _, misfit = max(of_name, key=lambda pair: kind in pair[0].kinds)  # the first that is for such models
+        raise InputError(f"{source} can be measured with {choices}. Received: --suite={name}, which {misfit}")
     return chosen

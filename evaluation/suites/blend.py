@@ -10,12 +10,22 @@ from acai.inference import ReleasedACAI
 from common import images, interpolation, progress
 from common.metrics import intervals
 from common.metrics.features import kernel_distance
-from evaluation.picture_estimates import Neighbours, ScoredPictures, estimate_all, format_count, jackknife
+from evaluation.picture_estimates import (
+    EXPLANATIONS,
+    Neighbours,
+    ScoredPictures,
+    describe_copies,
+    describe_holdout,
+    estimate_all,
+    format_count,
+    jackknife,
+)
 from evaluation.report import plots
-from evaluation.report.estimates import Estimate, Section
+from evaluation.report.estimates import Estimate, Section, choose_key_figures
 from evaluation.suites import SCORING_CLASSIFIERS
 
 MIXES = np.linspace(0, 1, 9)
+KEY = ("recognisability_referee", "recognisability_gain", "kd_", "sharpness", "copies_features")
 TEXT = (
     "Pairs of training images, one of each class, blended half and half. Recognisability is sqrt(P(first) "
     "P(second)); balance is the smaller of the two divided by the larger. Kernel and Frechet distance compare "
@@ -73,8 +83,17 @@ def evaluate(
             model, referee, parents, classes, seed
         ),
     }
-    text = f"{TEXT}\n\n{describe_gains(gains)}"
-    return Section(f"Blends of {first} and {second}", rows["slerp"] + gains, table, shown, text)
+    estimates = rows["slerp"] + gains
+    summary = [describe_gains(gains), describe_copies(estimates), describe_holdout(len(holdout))]
+    return Section(
+        f"Blends of {first} and {second}",
+        estimates,
+        table,
+        shown,
+        TEXT,
+        "\n\n".join(filter(None, summary)),
+        choose_key_figures(estimates, {name: EXPLANATIONS[name] for name in KEY}),
+    )
 
 
 def draw_pairs(dataset, count, seed):

@@ -8,6 +8,7 @@ from common import images
 from common.metrics import classification, intervals
 from evaluation.report import plots
 from evaluation.report.estimates import Estimate, Section
+from evaluation.wing_figures import percent_with_interval
 
 TEXT = (
     "The temperature was fitted to the hold-out, so the unbiased calibration error (ECE) is that of the test "
@@ -49,7 +50,10 @@ def evaluate(classifier, datasets, seed=0):
         reliability = classification.reliability(probabilities, dataset.labels)
         diagram = plots.draw_reliability_diagram(*reliability)
         diagrams[f"Reliability on {count} images, {dataset.split}"] = diagram
-    return Section("Classifier", estimates, table, diagrams, f"{TEXT} Temperature {classifier.temperature:.4g}.")
+    best = estimates[0]
+    summary = f"{percent_with_interval(best)} of {best.count:,} held-out images are classified correctly."
+    text = f"{TEXT} Temperature {classifier.temperature:.4g}."
+    return Section("Classifier", estimates, table, diagrams, text, summary)
 
 
 def remove_temperature(classifier, probabilities):

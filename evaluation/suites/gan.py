@@ -4,11 +4,21 @@ import numpy as np
 
 from common import images, progress
 from common.metrics import intervals
-from evaluation.picture_estimates import Neighbours, ScoredPictures, estimate_all, format_count
-from evaluation.report.estimates import Estimate, Section
+from evaluation.picture_estimates import (
+    EXPLANATIONS,
+    Neighbours,
+    ScoredPictures,
+    describe_copies,
+    describe_distances,
+    describe_holdout,
+    estimate_all,
+    format_count,
+)
+from evaluation.report.estimates import Estimate, Section, choose_key_figures
 from evaluation.suites import SCORING_CLASSIFIERS
 from gan.inference import ReleasedGAN
 
+KEY = ("accuracy_referee", "kd_", "sharpness", "coverage", "copies_features")
 NUM_SHOWN = 64  # samples in the picture
 TEXT = (
     "One image for each noise vector, of the model's classes in turn if it is conditional. Kernel and Frechet "
@@ -55,7 +65,20 @@ def evaluate(model, classifiers, extractor, train, holdout, samples=1000, seed=0
         "Samples above their nearest training images by features": neighbours.draw_nearest(scored["samples"], 8),
     }
     table = [{"images": name} | {e.name: e for e in row} for name, row in estimates.items()]
-    return Section(f"Samples of {', '.join(train.class_names)}", estimates["samples"], table, shown, TEXT)
+    summary = [
+        describe_distances(*estimates.values(), "as many training images"),
+        describe_copies(estimates["samples"]),
+        describe_holdout(len(holdout)),
+    ]
+    return Section(
+        f"Samples of {', '.join(train.class_names)}",
+        estimates["samples"],
+        table,
+        shown,
+        TEXT,
+        "\n\n".join(filter(None, summary)),
+        choose_key_figures(estimates["samples"], {name: EXPLANATIONS[name] for name in KEY}),
+    )
 
 
 def estimate_accuracies(pictures, labels, classifiers, class_names, seed):

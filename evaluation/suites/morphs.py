@@ -6,12 +6,21 @@ A morph has no parents, so the controls are cross-fades of random pairs of train
 import numpy as np
 
 from common import images, progress
-from evaluation.picture_estimates import Neighbours, ScoredPictures, estimate_all
-from evaluation.report.estimates import Section
+from evaluation.picture_estimates import (
+    EXPLANATIONS,
+    Neighbours,
+    ScoredPictures,
+    describe_copies,
+    describe_distances,
+    describe_holdout,
+    estimate_all,
+)
+from evaluation.report.estimates import Section, choose_key_figures
 from evaluation.suites import SCORING_CLASSIFIERS
 from evaluation.suites.blend import draw_pairs
 from gan.inference import ReleasedGAN
 
+KEY = ("recognisability_referee", "kd_", "sharpness", "coverage", "copies_features")
 TEXT = (
     "One image for each noise vector, made with half the weight of each class. The controls are cross-fades of "
     "random pairs of training images. Recognisability is sqrt(P(first) P(second)); balance is the smaller of the "
@@ -52,4 +61,17 @@ def evaluate(
     caption = "Morphs above their nearest training images by features"
     shown = {caption: neighbours.draw_nearest(scored["class morphs"], 8)}
     table = [{"blends": name} | {e.name: e for e in row} for name, row in estimates.items()]
-    return Section(f"Class morphs of {first} and {second}", estimates["class morphs"], table, shown, TEXT)
+    summary = [
+        describe_distances(*estimates.values(), "cross-fades"),
+        describe_copies(estimates["class morphs"]),
+        describe_holdout(len(holdout)),
+    ]
+    return Section(
+        f"Class morphs of {first} and {second}",
+        estimates["class morphs"],
+        table,
+        shown,
+        TEXT,
+        "\n\n".join(filter(None, summary)),
+        choose_key_figures(estimates["class morphs"], {name: EXPLANATIONS[name] for name in KEY}),
+    )

@@ -4,9 +4,10 @@ import numpy as np
 
 from acai.autoencoder import name_in_paper
 from acai.inference import ReleasedACAI
-from common import images, progress
+from common import images, progress, release
 from common.metrics import intervals, probe
-from evaluation.report.estimates import Estimate, Section
+from evaluation.report.estimates import Estimate, Section, choose_key_figures
+from evaluation.wing_figures import percent_with_interval
 
 PAPER = {  # accuracy of the linear probe and its standard deviation over runs, for 256 and for 1,024 latents
     "baseline": ((0.4792, 0.0020), (0.5162, 0.0025)),
@@ -21,6 +22,14 @@ PAPER_TRAINING = {"depth": 64, "kimg": 16_777, "classes": 10}
 REGULARISATION = 1e-3  # of the linear probe
 NUM_CLUSTERED = 10_000  # training images to which k-means is fitted
 NUM_STARTS = 20  # of k-means
+NUM_SHOWN = 8  # images with their reconstructions
+EXPLANATIONS = {  # of the key figures, by the beginning of their names
+    "linear_probe_holdout": "Share of held-out images whose class a linear classifier tells from the latents.",
+    "linear_probe_test": "The same for test images, which are all unseen.",
+    "clustering_holdout": "Share whose class is that of their cluster of latents, found without labels.",
+    "clustering_test": "The same for test images.",
+    "reconstruction_error": "Mean squared difference between images and reconstructions; 0 is perfect.",
+}
 CHUNK_SIZE = 1024  # images converted to float32 at once
 TEXT = (
     "The linear probe is a multinomial logistic regression on the frozen latents, standardised, with the penalty "
@@ -28,11 +37,14 @@ TEXT = (
     "Clustering centres and whitens the latents of {clustered} training images, takes the best of {starts} starts "
     "of k-means with {classes} clusters, and names the clusters on the images that are evaluated, as the paper "
     "does with 1,000 starts. Neither of the evaluated sets was used in training. Reconstruction error is the mean "
-    "squared difference of pixels in [-1, 1]. Chance is about {chance:.3g}.\n\nThe paper's figures are from the "
-    "authors' ICLR 2019 poster, with standard deviations over training runs, for ten classes, depth 64 and 16,777 "
-    "kimg; its linear layer was trained by Adam beside the autoencoder, without a penalty. At 256 latents its "
-    "denoising autoencoder is ahead of its ACAI. Its VQ-VAE has a codebook of 16,384 entries and 10 discrete "
-    "latents. This model is of {classes} classes ({names}), depth {depth}, {kimg:g} kimg."
+    "squared difference of pixels in [-1, 1]. This model is of {classes} classes ({names}), depth {depth}; "
+    "trained: {trained}."
+)
+PAPER_TEXT = (
+    "The paper's figures are from the authors' ICLR 2019 poster, with standard deviations over training runs, "
+    "for ten classes, depth 64 and 16,777 kimg; its linear layer was trained by Adam beside the autoencoder, "
+    "without a penalty. At 256 latents its denoising autoencoder is ahead of its ACAI. Its VQ-VAE has a "
+    "codebook of 16,384 entries and 10 discrete latents."
 )
 
 
@@ -43,13 +55,16 @@ def run(inputs):
         inputs.load_images("train"),
         inputs.load_unseen_images(),
         config["model"]["depth"],
-        config["train"]["total_kimg"],
+        release.describe_training(config),
         inputs.config.seed,
         name=name_in_paper(config["model"]),
+        with_paper=inputs.release.data_source == "cifar10",
     )
 
 
-def evaluate(model, train, unseen, depth, total_kimg, seed=0, num_clustered=NUM_CLUSTERED, name="ACAI"):
+def evaluate(
+    model, train, unseen, depth, trained, seed=0, num_clustered=NUM_CLUSTERED, name="ACAI", with_paper=True
+):
     """Measures the latents of an ACAI.
 
     Args:
@@ -57,10 +72,11 @@ def evaluate(model, train, unseen, depth, total_kimg, seed=0, num_clustered=NUM_
         train: common.data.datasets.ImageDataset of at least two classes, to fit to.
         unseen: list of ImageDatasets of the same classes, to evaluate on: the hold-out, perhaps the test images.
         depth: channels of the networks' first scale, for the comparison.
-        total_kimg: thousands of images of the training, for the comparison.
+        trained: how far it was trained, see `common.release.describe_training`.
         seed: of k-means, of its images, and of the intervals.
         num_clustered: number of images to which k-means is fitted, drawn from `train` if it has more.
         name: the paper's name of such a model.
+        with_paper: whether the paper's figures, which are of CIFAR-10, stand beside the model's.
 
     Returns:
         Section.
@@ -80,7 +96,7 @@ def evaluate(model, train, unseen, depth, total_kimg, seed=0, num_clustered=NUM_
     rows = draw_rows(len(train), num_clustered, seed)
     clustered = estimate_clustering(latents[rows], train.labels[rows], evaluated, num_classes, seed)
     error = estimate_reconstruction_error(model, unseen[0], unseen_latents[0], seed)
-    main_row = {"model": f"{name}, this one", "latents": latents[0].size, "depth": depth, "kimg": total_kimg}
+    main_row = {"model": f"{name}, this one", "latents": latents[0].size, "depth": depth, "kimg": trained}
     main_row |= {"classes": num_classes, "linear probe": probed[-1], "deviation": float("nan")}
     text = TEXT.format(
         regularisation=REGULARISATION,
@@ -89,11 +105,27 @@ def evaluate(model, train, unseen, depth, total_kimg, seed=0, num_clustered=NUM_
         starts=NUM_STARTS,
         classes=num_classes,
         names=", ".join(train.class_names),
-        chance=1 / num_classes,
         depth=depth,
-        kimg=total_kimg,
+        trained=trained,
     )
-    return Section("Latents", [*probed, *clustered, error], [main_row, *paper_rows()], text=text)
+    estimates = [*probed, *clustered, error]
+    return Section(
+        "Latents",
+        estimates,
+        [main_row, *paper_rows()] if with_paper else [],
+        {"Unseen images above their reconstructions": draw_reconstructions(model, unseen[0], unseen_latents[0])},
+        f"{text}\n\n{PAPER_TEXT}" if with_paper else text,
+        f"A linear classifier tells the class of {percent_with_interval(probed[-1])} of {probed[-1].count:,} "
+        f"unseen images from the frozen latents; guessing would be right for about {1 / num_classes:.1%}.",
+        choose_key_figures(estimates, EXPLANATIONS),
+    )
+
+
+def draw_reconstructions(model, dataset, latents):
+    """Draws the first images of a dataset in a row and below them their reconstructions, uint8 [H, W, 3]."""
+    count = min(NUM_SHOWN, len(dataset))
+    decoded = images.to_uint8(model.decode(latents[:count]))
+    return images.grid(np.concatenate([dataset.images[:count], decoded]), count, 3)
 
 
 def encode(model, dataset):

@@ -19,13 +19,21 @@ from common.metrics.features import high_frequency_energy, kernel_distance
 from evaluation import features, search_pictures, wing_figures
 from evaluation.inputs import CACHE_FOLDER
 from evaluation.picture_estimates import COPIES, Neighbours, jackknife
-from evaluation.report.estimates import Estimate, Section
+from evaluation.report.estimates import Estimate, Section, choose_key_figures
 from evaluation.search_pictures import NO_DATA, PLACED_CONTROLS, SearchPictures
 from evaluation.suites import REFEREE, WING_REFEREE
 from evaluation.suites.viewers import load_pictures, load_plan
 from pegasus.parents import CLASSES
-from pictures import manifest
+from pictures import gallery, manifest
 
+MOST_SHOWN = 64  # pictures on the page
+EXPLANATIONS = {  # of the key figures, by the beginning of their names
+    "winged_horse_unseen_bird": "The same share among pictures whose bird that classifier was not trained on.",
+    "winged_horse": "Share that a classifier, which no search used, calls a horse with spread wings.",
+    "kd_referee": "Distance to held-out photographs in a network's features; 0 is as if drawn from them.",
+    "sharpness": "Fine detail relative to photographs; 1 is as sharp.",
+    "copies_features": "Share that is nearer to a training image than 99% of the hold-out; 0.01 is no copying.",
+}
 TEXT = (
     "The wing referee has two independent outputs: is there a horse, are there spread wings? A picture is called "
     "a winged horse if both are 0.5 or more; its lesser output is the smaller of the two. Unseen bird: the bird "
@@ -127,7 +135,10 @@ def evaluate(shown, wing_referee, fold, referee, real=None, title="Search", seed
             estimates.append(real.estimate_kernel_distance("kd_referee_collages", shown.collages))
         summary.append(describe_copies(estimates, count))
     summary += [f"Left out: {what}, because {reason}." for what, reason in omitted]
-    return Section(title, estimates, table, text=TEXT, summary="\n\n".join(filter(None, summary)))
+    pictures = images.to_uint8(shown.pictures[:MOST_SHOWN])
+    plot = {"The pictures": images.grid(pictures, gallery.choose_columns(len(pictures)), 3)}
+    key = choose_key_figures(estimates, EXPLANATIONS)
+    return Section(title, estimates, table, plot, TEXT, "\n\n".join(filter(None, summary)), key)
 
 
 def estimate_recognisability(referee, pictures, classes, seed):

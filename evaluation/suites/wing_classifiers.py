@@ -10,7 +10,7 @@ from common.metrics import classification, intervals
 from composites import drawing
 from composites.ranges import RANGES
 from evaluation.report import plots
-from evaluation.report.estimates import Estimate, Section
+from evaluation.report.estimates import Estimate, Section, format_interval, format_number
 from pegasus import labels
 
 PER_KIND = 200  # composites
@@ -80,7 +80,13 @@ def evaluate(classifier, source, seed=0, per_kind=PER_KIND):
         table.append(
             {"pictures": name, "called winged horse": estimate, "horse": float(horse), "wings": float(wings)}
         )
-    return Section("Wing classifier", estimates, table, diagrams, TEXT)
+    horse, wings = estimates[:2]
+    summary = (
+        f"A horse is told from other animals with an area under the ROC curve of {format_number(horse.value)} "
+        f"({format_interval(horse)}), spread wings from folded ones with {format_number(wings.value)} "
+        f"({format_interval(wings)}); 0.5 is guessing."
+    )
+    return Section("Wing classifier", estimates, table, diagrams, TEXT, summary)
 
 
 def auroc(name, positives, negatives, seed):

@@ -56,6 +56,7 @@ def test_lines_are_measured_and_reported(runs, tmp_path):
     assert "lines_mean_distance_256" in names and "lines_smoothness_256" in names
     for name in names:
         assert name in result.stdout
+    assert result.stderr.startswith("measuring: lines (about ") and result.stderr.count("measuring") == 1
     assert result.stdout.splitlines()[-2:] == [f"{tmp_path}/out/metrics.json", f"{tmp_path}/out/report.html"]
 
 
@@ -65,7 +66,7 @@ def test_lines_are_measured_and_reported(runs, tmp_path):
         ("--source=nowhere", ["--source", "nowhere"]),
         ("--source={runs}/classifier --suite=blend", ["--suite=classifier", "--suite=blend"]),
         ("--source={runs}/classifier --suite=probe", ["measured with --suite=classifier.", "--suite=probe"]),
-        ("--source={runs}/lines --suite=probe", ["measured with --suite=lines.", "--suite=probe"]),
+        ("--source={runs}/lines --suite=probe", ["measured with --suite=lines.", "--suite=probe, which is for"]),
         ("--source={runs}/animals --suite=lines", ["--suite=blend or --suite=search or", "--suite=lines"]),
         ("--source={runs}/animals --suite=everything", ["suite", "blend", "probe", "all"]),
         ("--source={runs}/horses", ["at least two classes", "acai", "1 classes"]),
@@ -145,9 +146,10 @@ except cli.InputError as error:
 def test_the_flags_make_the_config():
     program = """
 import dataclasses
-print(json.dumps(dataclasses.asdict(evaluate.read_config(["search"]))))
+release = evaluate.Release.read("pegasus")
+print(json.dumps(dataclasses.asdict(evaluate.read_config(["search"], release))))
 """
-    config = run_with_evaluate(program, "--pictures=tests", "--samples=200", "--seed=3")
-    out = os.path.join("out", "evaluate", "pegasus")
+    config = run_with_evaluate(program, "--suite=search", "--pictures=tests", "--samples=200", "--seed=3")
+    out = os.path.join("out", "evaluate", "pegasus-search")
     expected = EvaluationConfig("horse", "bird", samples=200, seed=3, pictures="tests", out=out)
     assert config == dataclasses.asdict(expected)

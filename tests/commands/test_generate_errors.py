@@ -143,7 +143,7 @@ FLAGS = {
     "--blend --source=run --candidates=99 --count=9": ["use --keep", "--count=9"],
     "--blend --source=run --candidates=99 --mix=0.4": ["--candidates cannot be combined with --mix=0.4"],
     "--blend --source=run --candidates=99 --path=lerp": ["--candidates cannot be combined with --path=lerp"],
-    "--blend --source=run --candidates=99 --first=bird": ["two different classes"],
+    "--blend --source=run --candidates=99 --first=bird --second=bird": ["two different classes"],
     "--blend --source=run --candidates=99 --data_dir=file": ["data folder", "file"],
     "--blend --source=run --keep=3": ["--keep cannot be used without --candidates"],
     "--blend --source=run --bundle": ["--bundle cannot be used without --candidates"],

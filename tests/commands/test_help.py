@@ -22,7 +22,7 @@ def test_help_shows_commands_and_flags_on_short_lines(tmp_path, program):
     assert max(map(len, lines)) <= 120
 
 
-@pytest.mark.parametrize(("program", "module"), [("generate", "pictures.flags"), ("evaluate", "evaluate")])
+@pytest.mark.parametrize(("program", "module"), [("generate", "pictures.flags"), ("evaluate", "evaluation.flags")])
 def test_every_flag_is_in_one_section(tmp_path, program, module):
     source = f"""
 import json, {program}, {module}

@@ -37,6 +37,42 @@ def test_names_must_be_unique_and_rows_alike():
         Section("Lines", [], [{"a": 1}, {"b": 1}])
 
 
+def test_key_figures_are_at_most_five_of_the_estimates():
+    estimates_ = [Estimate(f"kd_{k}", 1) for k in range(6)]
+    with pytest.raises(ValueError, match="key_figures must be at most 5 of the estimates. Received: .'fd'"):
+        Section("Lines", estimates_, key_figures={"fd": "Explained."})
+    with pytest.raises(ValueError, match="at most 5"):
+        Section("Lines", estimates_, key_figures={e.name: "Explained." for e in estimates_})
+    chosen = estimates.choose_key_figures(estimates_, {"kd_3": "Third.", "kd": "First.", "fd": "None."})
+    assert chosen == {"kd_3": "Third.", "kd_0": "First."}
+
+
+@pytest.mark.parametrize(
+    ("counts", "warns"), [((), False), ((0, 50), False), ((1000, 49), True), ((0, 4), True), ((64,), False)]
+)
+def test_small_counts_are_named_in_the_verdict(counts, warns):
+    section = Section("A", [Estimate(f"fd_{n}", 1, count=n) for n in counts], summary="Good.")
+    warning = f"SMALL COUNTS: figures whose count is only {min(filter(None, counts), default=0)} say little."
+    assert section.verdict == (f"Good.\n\n{warning}" if warns else "Good.")
+    assert not warns or Section("A", section.estimates).verdict == warning
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "text"),
+    [
+        (0.2, 0.63, "0.2000 to 0.6300, wide"),
+        (0.2, 0.39, "0.2000 to 0.3900"),
+        (-0.9, -0.3, "-0.9000 to -0.3000, wide"),
+        (0.0, 0.06, "0.000 to 0.06000"),
+        (-0.1, 0.5, "-0.1000 to 0.5000"),
+    ],
+)
+def test_wide_intervals_say_so(low, high, text):
+    """The larger end is more than twice the smaller; next to 0 that would say nothing."""
+    assert estimates.format_rated_interval(Estimate("fd", (low + high) / 2, low, high)) == text
+    assert estimates.format_rated_interval(Estimate("fd", 1.0)) == ""
+
+
 @pytest.mark.parametrize(
     ("table", "rows"),
     [

@@ -19,7 +19,7 @@ def render(content=None, facts=FACTS):
 
 def test_page_shows_the_facts_and_every_estimate_once():
     page = render()
-    facts, estimates, comparison, lines, models = page.tables
+    estimates, comparison, lines, models, facts = page.tables
     assert facts == [
         ["source", "pegasus"],
         ["weights", "0123456789abcdef"],
@@ -45,6 +45,26 @@ def test_page_shows_the_facts_and_every_estimate_once():
     assert page.text.count("Evaluation of pegasus") == 2  # title and heading
     assert [page.text.count(title) for title in ("One paragraph.", "Another\none.")] == [1, 1]
     assert len(page.attributes("p")) == 2 and len(page.attributes("h2")) == 2
+
+
+def test_the_verdict_pictures_and_key_figures_come_first_and_all_else_is_folded():
+    estimates = [Estimate("fd_1k", 1.5, 1, 4, 1000), Estimate("kd_1k", 0.25, count=1000)]
+    key = {"kd_1k": "Distance to photographs."}
+    page = render([Section("Blends", estimates, (), {"some pixels": PICTURE}, "How.", "Good.", key)])
+    words = ("Good.", "some pixels", "Distance to photographs.", "All 2 figures", "fd_1k", "How.", "measured on")
+    places = [page.text.index(word) for word in words]
+    assert places == sorted(places)
+    key_table, all_figures, facts = page.tables
+    assert key_table == [
+        ["", "value", "95% interval", "what it says"],
+        ["kd_1k", "0.2500", "", "Distance to photographs."],
+    ]
+    assert [row[:3] for row in all_figures[1:]] == [
+        ["fd_1k", "1.500", "1.000 to 4.000, wide"],
+        ["kd_1k", "0.2500", ""],
+    ]
+    assert len(page.attributes("details")) == len(page.attributes("summary")) == 2 and facts[0][0] == "source"
+    assert len(render().attributes("details")) == 1, "without key figures all stand open, but for the facts"
 
 
 def test_headings_are_aligned_like_their_columns():

@@ -48,6 +48,27 @@ def test_the_summary_is_above_the_figures(tmp_path):
     assert places == sorted(places)
 
 
+def test_small_counts_and_wide_intervals_are_named(tmp_path):
+    section = Section("Own", [Estimate("fd_4", 0.4, 0.2, 0.63, 4), Estimate("kd_4", 0.4, 0.39, 0.41, 4)])
+    lines = report.terminal_table([section]).split("\n")
+    assert lines[1] == "SMALL COUNTS: figures whose count is only 4 say little."
+    assert lines[3].split() == ["fd_4", "0.4000", "0.2000", "to", "0.6300,", "wide", "4"]
+    assert lines[-1].startswith("wide: the larger end") and "wide" not in lines[4]
+    metrics, page = write_and_read(tmp_path, [section])
+    assert metrics["sections"]["Own"]["summary"] == lines[1]
+    assert page.text.count("0.2000 to 0.6300, wide") == 1 and "Wide: the larger end" in page.text
+
+
+def test_a_report_of_other_facts_is_named_before_it_is_replaced(tmp_path):
+    assert report.describe_replaced(tmp_path, FACTS) == ""
+    report.write(tmp_path, sections(), FACTS)
+    assert report.describe_replaced(tmp_path, FACTS) == ""
+    line = report.describe_replaced(tmp_path, FACTS | {"suite": "blend"})
+    assert line == f"note: replaces the report in {tmp_path} (source pegasus, seed 3); --out=DIR would keep it"
+    (tmp_path / "metrics.json").write_text("[")
+    assert report.describe_replaced(tmp_path, {}) == ""
+
+
 def test_terminal_columns_are_aligned_across_sections():
     content = [dataclasses.replace(section, table=[]) for section in sections()]
     content += [Section("Long", [Estimate("x" * 40, 1e-9, -1e-9, 12345.6, 20000, note="word " * 60)])]

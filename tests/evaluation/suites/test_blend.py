@@ -56,6 +56,15 @@ def test_all_estimates_have_counts_and_the_main_ones_intervals(baseline):
     assert kernel.note == "of a test"
 
 
+def test_the_verdict_and_five_key_figures_are_explained(baseline):
+    _, section = baseline
+    assert [name.rpartition("_")[0] for name in section.key_figures] == [
+        *("recognisability_referee", "recognisability_gain_referee", "kd_blocks", "sharpness", "copies_features")
+    ]
+    share = next(estimate for estimate in section.estimates if estimate.name == f"copies_pixels_{COUNT}").value
+    assert f"by features and {share:.1%} by pixels" in section.summary
+
+
 def test_the_same_seed_gives_the_same_estimates(baseline):
     again, _ = evaluate()
     other, _ = evaluate(seed=1)
@@ -91,7 +100,8 @@ def test_a_collapsed_decoder_has_no_diversity(baseline):
     assert rows["slerp"]["kd_blocks"].value > baseline[0]["slerp"]["kd_blocks"].value
     assert rows["slerp"]["fd_blocks"].value > rows["cross-fade"]["fd_blocks"].value
     assert rows["slerp"]["coverage_blocks"].value < 0.1 and rows["slerp"]["recall_blocks"].value == 0
-    assert "they do not beat it" in section.text or "cannot be told" in section.text
+    assert "they do not beat it" in section.summary or "cannot be told" in section.summary
+    assert "SMALL HOLD-OUT: with 120 held-out images" in section.summary
 
 
 def test_copied_training_images_are_detected(baseline):

@@ -18,7 +18,9 @@ from evaluation import suites
         (None, ("acai", "lines", ()), ["lines"]),
         ("all", ("acai", "lines", ()), ["lines"]),
         ("all", ("acai", "folder", ("horse", "bird")), ["blend", "probe"]),
-        ("all", ("acai", "folder", ("horse", "unicorn")), ["probe"]),
+        ("all", ("acai", "folder", ("horse", "unicorn")), ["own_blends", "probe"]),
+        (None, ("acai", "folder", ("horse", "unicorn")), ["own_blends"]),
+        ("blend", ("acai", "folder", ("horse", "bird")), ["blend"]),
         (None, ("classifier", "folder", ("unicorn", "dog")), ["classifiers"]),
         (None, ("classifier", "cifar10", ("cat", "dog")), ["classifiers"]),
         (None, ("wing_classifier", "cifar10", ("horse", "spread wings")), ["wing_classifiers"]),
@@ -39,6 +41,23 @@ def test_a_suite_that_does_not_fit_is_refused_with_those_that_do():
         InputError, match="--suite=gan or --suite=blend or --suite=search or --suite=viewers. Received"
     ):
         suites.choose_suites("probe", "runs/a", "conditional gan", "cifar10", ("horse", "bird"))
+
+
+@pytest.mark.parametrize(
+    ("name", "model", "reason"),
+    [
+        ("search", ("acai", "folder", ("a", "b")), "is for models of the data cifar10, not folder"),
+        ("probe", ("gan", "cifar10", ("horse", "bird")), "is for models of kind acai, not gan"),
+        ("blend", ("gan", "cifar10", ("horse", "bird")), "is for models of kind acai, not gan"),
+        ("probe", ("acai", "lines", ()), "is for models of the data cifar10 or folder, not lines"),
+        ("blend", ("conditional gan", "folder", ("a", "b")), "CIFAR-10's classes, which do not know a"),
+    ],
+)
+def test_a_refusal_says_why(monkeypatch, name, model, reason):
+    anything = suites.Suite("other", "lines", (model[0],), (model[1],), 0)
+    monkeypatch.setattr(suites, "SUITES", (*suites.SUITES, anything))
+    with pytest.raises(InputError, match=f"--suite=other.* Received: --suite={name}, which .*{reason}$"):
+        suites.choose_suites(name, "runs/a", *model)
 
 
 def test_a_model_that_fits_no_suite_is_refused():

@@ -46,7 +46,8 @@ def decode_black(latents):
 
 def evaluate(encode=encode_class, decode=decode_black, sets=None, **options):
     train, *unseen = sets or (TRAIN, HOLDOUT, TEST)
-    section = evaluation.suites.probe.evaluate(make_model(encode, decode), train, unseen, 16, 320.0, **options)
+    model = make_model(encode, decode)
+    section = evaluation.suites.probe.evaluate(model, train, unseen, 16, "14.8 of 320 kimg", **options)
     return {estimate.name: estimate for estimate in section.estimates}, section
 
 
@@ -163,7 +164,7 @@ def test_the_table_compares_with_the_papers_figures(informative):
     main_row, *paper_rows = map(dict, section.table)
     assert np.isnan(main_row.pop("deviation"))
     assert main_row == {
-        **{"model": "ACAI, this one", "latents": 3, "depth": 16, "kimg": 320.0, "classes": 3},
+        **{"model": "ACAI, this one", "latents": 3, "depth": 16, "kimg": "14.8 of 320 kimg", "classes": 3},
         "linear probe": estimates["linear_probe_test_90"],
     }
     figures = {(row["model"], row["latents"]): row["linear probe"] for row in paper_rows}
@@ -175,10 +176,16 @@ def test_the_table_compares_with_the_papers_figures(informative):
         "ahead of its ACAI",
         "3 classes (cat, horse, bird)",
         "depth 16",
-        "320 kimg",
-        "about 0.333",
+        "trained: 14.8 of 320 kimg",
     ):
         assert words in section.text
+    assert "guessing would be right for about 33.3%" in section.summary and "of 90 unseen" in section.summary
+    assert len(section.key_figures) == 5 and len(section.plots) == 1
+
+
+def test_other_data_stand_without_the_papers_figures():
+    _, section = evaluate(with_paper=False)
+    assert section.table == [] and "poster" not in section.text and "3 classes (cat, horse, bird)" in section.text
 
 
 def test_the_same_seed_gives_the_same_estimates():
