@@ -40,6 +40,7 @@ def write_site(out):
     """
     pages, written = [(Path("index.md"), INDEX)], {Path("index.md"), Path("explore.html")}
     for path, text in pages:  # grows while it is read
+        text = re.sub(r"\A---\n.*?\n---\n", "", text, flags=re.DOTALL)  # the cards' front matter
         body = markdown.markdown(text, extensions=["tables", "fenced_code", "toc", "sane_lists"])
         for target in relative_targets(body):
             linked = (ROOT / path.parent / target).resolve().relative_to(ROOT)
