@@ -25,9 +25,13 @@ def batch_dependent_layers(network):
 
 def power_iteration(network):
     """Runs one power iteration in each spectrally normalised layer (Miyato et al., algorithm 1)."""
-    for layer in network.layers:
-        if isinstance(layer, SpectralLayer):
-            layer.power_iteration()
+    for layer in spectral_layers(network):
+        layer.power_iteration()
+
+
+def spectral_layers(network):
+    """Lists the spectrally normalised layers of a network."""
+    return [layer for layer in network.layers if isinstance(layer, SpectralLayer)]
 
 
 @contextlib.contextmanager

@@ -17,19 +17,23 @@ from common import release, variables
 from common.backend import precision
 from common.data import batches, lines
 from common.data.cifar10 import CIFAR10_CLASSES
-from common.images import to_uint8
+from common.images import to_float, to_uint8
 from evaluation.training_metrics import BlendMetrics, measure_lines
 from pegasus.labels import parent_ids
 from training import acai_grids, placed_pairs
 from training.callbacks import WarnOnDivergence
+from training.projector import ProjectorWriter
 from training.schedule import cosine, release_settings, steps
 
 NUM_PLACED_PAIRS = 4096
 
 
-def callbacks(batch_size):
-    """Returns the callbacks of this family: a warning when the training diverges."""
-    return [WarnOnDivergence(("reconstruction_loss", "critic_loss"), batch_size)]
+def callbacks(config, run, model, datasets, scalars):
+    """The callbacks of this family: a warning when the training diverges, and TensorBoard's projector."""
+    return [
+        WarnOnDivergence(("reconstruction_loss", "critic_loss"), config.train.batch_size),
+        ProjectorWriter(run, lambda: embed(model, datasets[1]), steps(config, config.train.release_every_kimg)),
+    ]
 
 
 def stream(config, train, step):
@@ -169,6 +173,15 @@ def blend_metrics(holdout, classes, count=256):
     classifiers = {name: bundled_classifier(name) for name in ("referee", "classifier")}
     sides = (picture_images(holdout, name, count) for name in classes)
     return BlendMetrics(classifiers, *sides, classes)
+
+
+def embed(model, holdout, count=512):
+    """The latents [N, d], reconstructions uint8 [N, H, W, C] and class names of the first hold-out images."""
+    images = to_float(holdout.images[:count])
+    latents = model.released.encode(images)
+    pictures = to_uint8(np.clip(model.released.decode(latents), -1, 1))
+    names = [holdout.class_names[label] for label in holdout.labels[:count]]
+    return np.asarray(latents).reshape(len(images), -1), pictures, names
 
 
 def render(config, model, datasets):

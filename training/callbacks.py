@@ -12,6 +12,7 @@ import time
 
 import tensorflow as tf
 from absl import logging
+from tensorboard.plugins.hparams import api as hparams
 from tqdm import tqdm
 
 from common.images import write_png
@@ -27,16 +28,20 @@ class ScalarWriter(Callback):
     Args:
         run: RunDirectory.
         batch_size: images per step.
-        config_text: config to show in TensorBoard; empty: none.
+        config: {"section.field": plain value}, to show in TensorBoard; empty: none.
     """
 
-    def __init__(self, run, batch_size, config_text=""):
+    def __init__(self, run, batch_size, config=None):
         self.batch_size = batch_size
         self.file = open(run.file("metrics.jsonl"), "a", encoding="utf-8")
         self.events = tf.summary.create_file_writer(run.path)
-        if config_text:
+        if config:
             with self.events.as_default():
-                tf.summary.text("config", "    " + config_text.replace("\n", "\n    "), step=0)
+                tf.summary.text(
+                    "config", "\n".join(f"    {name}: {value}" for name, value in config.items()), step=0
+                )
+                plain = (bool, int, float, str)
+                hparams.hparams({n: v if isinstance(v, plain) else str(v) for n, v in config.items()}, run.path)
 
     def on_scalars(self, step, scalars):
         scalars = {name: value for name, value in scalars.items() if math.isfinite(value)}
@@ -49,6 +54,10 @@ class ScalarWriter(Callback):
     def write_picture(self, step, name, picture):
         with self.events.as_default():
             tf.summary.image(name, picture[None], step * self.batch_size)
+
+    def write_histogram(self, step, name, values):
+        with self.events.as_default():
+            tf.summary.histogram(name, values, step * self.batch_size)
 
     def flush(self):
         """Writes everything to the disk."""
@@ -131,6 +140,23 @@ class PictureWriter(Callback):
         for name, picture in self.render().items():
             self.scalars.write_picture(step, name, picture)
             write_png(self.run.file("pictures", f"{name}-{step:09d}.png"), picture)
+
+
+class HistogramWriter(Callback):
+    """Writes histograms to TensorBoard.
+
+    Args:
+        scalars: the ScalarWriter, which writes to TensorBoard.
+        measure: function without arguments that returns {name: list of numbers}.
+        every_steps: interval; 0: only at the end.
+    """
+
+    def __init__(self, scalars, measure, every_steps):
+        self.scalars, self.measure, self.every_steps = scalars, measure, every_steps
+
+    def on_interval(self, step):
+        for name, values in self.measure().items():
+            self.scalars.write_histogram(step, name, values)
 
 
 class CheckpointWriter(Callback):

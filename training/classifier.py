@@ -13,9 +13,9 @@ from training.callbacks import WarnOnDivergence
 from training.schedule import cosine, release_settings
 
 
-def callbacks(batch_size):
+def callbacks(config, run, model, datasets, scalars):
     """Returns the callbacks of this family: a warning when the training diverges."""
-    return [WarnOnDivergence(("classification_loss",), batch_size)]
+    return [WarnOnDivergence(("classification_loss",), config.train.batch_size)]
 
 
 def stream(config, train, step):

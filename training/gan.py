@@ -14,18 +14,25 @@ from common.data import batches
 from common.data.cifar10 import CIFAR10_CLASSES
 from common.images import to_uint8
 from common.metrics import features
-from gan import losses, networks, tricks
+from gan import layers, losses, networks, tricks
 from gan.choices import check_choice
 from gan.inference import ReleasedGAN
 from gan.model import GAN
+from training.callbacks import HistogramWriter
 from training.gan_grids import training_pictures
 from training.loop import Callback
 from training.schedule import release_settings, steps
 
 
-def callbacks(batch_size):
-    """Returns the callbacks of this family: a warning of a collapse, which the losses of a GAN do not show."""
-    return [WarnOnCollapse(batch_size)]
+def callbacks(config, run, model, datasets, scalars):
+    """The callbacks of this family: a warning of a collapse, which losses do not show, and spectral norms."""
+    spectral = layers.spectral_layers(model.discriminator)
+    norms = HistogramWriter(
+        scalars,
+        lambda: {"spectral_norms": [float(layer.sigma()) for layer in spectral]},
+        steps(config, config.train.pictures_every_kimg),
+    )
+    return [WarnOnCollapse(config.train.batch_size), *([norms] if spectral else [])]
 
 
 def stream(config, train, step):

@@ -15,7 +15,7 @@ from common.data import datasets, disk_cache
 from common.distribute import distribution
 from common.errors import InputError
 from training import announcement, callbacks, loop
-from training.run_directory import describe_images
+from training.run_directory import describe_images, flatten
 from training.schedule import kimg, steps
 
 
@@ -172,7 +172,7 @@ def take_steps(config, run, family, model, images, strategy):
 def make_callbacks(config, run, family, model, images, start):
     """Returns the callbacks in the order in which they are called: scalars are logged before a checkpoint."""
     batch_size = config.train.batch_size
-    scalars = callbacks.ScalarWriter(run, batch_size, "" if start else str(config))
+    scalars = callbacks.ScalarWriter(run, batch_size, None if start else flatten(run.config))
 
     def interval(name):
         return steps(config, config.train[f"{name}_every_kimg"])
@@ -184,7 +184,7 @@ def make_callbacks(config, run, family, model, images, start):
         callbacks.Validation(lambda: family.evaluate(config, model, images), interval("pictures"), start),
         scalars,
         callbacks.Progress(start, steps(config, config.train.total_kimg), batch_size),
-        *family.callbacks(batch_size),
+        *family.callbacks(config, run, model, images, scalars),
         callbacks.PictureWriter(run, scalars, lambda: family.render(config, model, images), interval("pictures")),
         callbacks.ReleaseWriter(write_release, interval("release")),
         callbacks.CheckpointWriter(run, model, scalars, interval("save")),

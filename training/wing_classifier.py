@@ -23,9 +23,9 @@ HELD_OUT = 1200  # composites of the other fold that are measured
 HELD_OUT_SEED = 1000  # added to the seed
 
 
-def callbacks(batch_size):
+def callbacks(config, run, model, datasets, scalars):
     """Returns the callbacks of this family: a warning when the training diverges."""
-    return [WarnOnDivergence(("classification_loss",), batch_size)]
+    return [WarnOnDivergence(("classification_loss",), config.train.batch_size)]
 
 
 @functools.lru_cache(maxsize=2)

@@ -208,7 +208,16 @@ def test_logs_of_interrupted_and_uninterrupted_runs_agree(runs):
 def test_run_directory_has_these_files(runs):
     folder = runs["interrupted"]
     names = {path.name.partition(".")[0] for path in folder.iterdir() if path.name != ".lock"}
-    assert names == {"checkpoints", "config", "events", "metrics", "pictures", "release"}
+    assert names == {
+        "checkpoints",
+        "config",
+        "events",
+        "metrics",
+        "pictures",
+        "projector",
+        "projector_config",
+        "release",
+    }
     assert len(os.listdir(folder / "checkpoints")) == 3
     pictures = {path.name for path in (folder / "pictures").iterdir()}
     for name in ("blends", "reconstructions", "strips"):
