@@ -12,7 +12,7 @@ INSTALLED := .venv/.installed
 WITH_CUDA := .venv/.installed-gpu
 TESTABLE := .venv/.installed-dev
 
-.PHONY: help install pegasus test check-gpu doctor pages notebook lint format clean
+.PHONY: help install pegasus test check-gpu doctor pages notebook api lint format clean
 
 help:
 	@echo "make pegasus   install, then blend horses and birds with the bundled model (ARGS=\"--seed=1\" adds flags)"
@@ -22,6 +22,7 @@ help:
 	@echo "make doctor    print versions, processor, GPUs, data and free disk for a bug report; installs nothing"
 	@echo "make pages     write explore.html and the gallery as web pages into out/pages"
 	@echo "make notebook  write notebooks/pegasus.ipynb from its source, pegasus.md"
+	@echo "make api       write docs/api.md from the docstrings"
 	@echo "make lint      ruff check and ruff format --check"
 	@echo "make format    let ruff fix and format"
 	@echo "make clean     remove .venv and caches; runs/ and out/ stay"
@@ -48,6 +49,9 @@ pages: $(TESTABLE)
 
 notebook: $(TESTABLE)
 	@$(BIN)/jupytext --update --to ipynb notebooks/pegasus.md
+
+api: $(TESTABLE)
+	@$(BIN)/python .ci/api.py docs/api.md
 
 lint: $(TESTABLE)
 	@$(BIN)/ruff check .

@@ -38,7 +38,7 @@ class ReleasedNetwork:
 
     @classmethod
     def load(cls, source):
-        """Loads a bundled model by its name, such as "classifier", or the model of a run directory by its path.
+        """Loads a bundled classifier by its name, or that of a run directory by its path.
 
         Raises:
             common.errors.InputError: if there is no such release, or it is damaged or of another family.
@@ -82,6 +82,9 @@ class ReleasedClassifier(ReleasedNetwork):
         model_config: as for `ReleasedNetwork`, with "temperature".
         weights, source, batch_size: see `ReleasedNetwork`.
 
+    Attributes:
+        class_names: tuple of str, in the order of the probabilities.
+
     Examples:
         >>> import numpy as np
         >>> from classifiers.inference import ReleasedClassifier
@@ -104,8 +107,8 @@ class ReleasedClassifier(ReleasedNetwork):
             images: float32 [N, W, W, colours] in [-1, 1].
 
         Returns:
-            (probabilities [N, classes], features [N, d]), float32: the softmax of the two images' mean logits
-            divided by the temperature, and the mean of their features.
+            Probabilities [N, classes] and features [N, d], float32. The probabilities are the softmax of the mean
+            logits of the two images, divided by the temperature; the features are their mean.
         """
         outputs = self.mirrored_means(images)
         return softmax(outputs["logits"] / self.temperature, axis=1), outputs["features"]
@@ -123,6 +126,9 @@ class ReleasedWingClassifier(ReleasedNetwork):
         model_config: as for `ReleasedNetwork`, with "scale" and "offset", two numbers for each output, which
             calibrate the logits.
         weights, source, batch_size: see `ReleasedNetwork`.
+
+    Attributes:
+        class_names: tuple of str, in the order of the probabilities.
 
     Examples:
         >>> import numpy as np

@@ -17,6 +17,11 @@ class ReleasedGAN:
         source: name of the release in error messages.
         batch_size: images of one pass. Incomplete batches are padded, because rounding varies with the batch size.
 
+    Attributes:
+        noise_size: numbers that make an image.
+        classes: number of classes, 0 of a GAN without labels.
+        class_names: tuple of str of the images that it was trained on; a label is an index into them.
+
     Raises:
         common.errors.InputError: if the weights do not fit the configuration.
 
@@ -33,7 +38,7 @@ class ReleasedGAN:
     def __init__(self, model_config, weights, source, batch_size=64):
         self.width, self.colours = model_config["width"], model_config["colours"]
         self.classes, self.noise_size = model_config["classes"], model_config["noise_size"]
-        self.class_names = tuple(model_config.get("class_names", ()))  # a label is an index into them
+        self.class_names = tuple(model_config.get("class_names", ()))
         self.spherical_noise, self.batch_size = model_config["spherical_noise"], batch_size
         self.generator = networks.build_generator(model_config)
         generator_weights = {name: value for name, value in weights.items() if name.startswith("generator/")}
