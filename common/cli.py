@@ -62,6 +62,10 @@ def run(main, define=None, sections=None, describe=None):
     output = streams.open_streams()
     status, message = 0, None
     try:
+        if sys.flags.optimize > 1:
+            raise InputError(
+                "Python must keep docstrings, for --help and diagrams. Received: -OO or PYTHONOPTIMIZE=2; use -O."
+            )
         parse_flags(sys.argv, define, sections, describe)
         check_keras_json()
         main()

@@ -28,14 +28,13 @@ def expand_path(path, name):
         InputError: the path is a URL, begins with the `~` of an unknown user, or cannot be encoded as UTF-8, which
             TensorFlow needs.
     """
-    path, reason = os.fspath(path), None
-    expanded = os.path.expanduser(path)
+    path, expanded, reason = os.fspath(path), None, None
     if SCHEME.match(path):
         reason = "a URL; copy it here first"
-    elif expanded.startswith("~"):
-        reason = "which names no user of this machine; a folder of that name is ./~"
     elif "\0" in path or any("\ud800" <= letter <= "\udfff" for letter in path):
         reason = "with a character that is not UTF-8 or is NUL"
+    elif (expanded := os.path.expanduser(path)).startswith("~"):
+        reason = "which names no user of this machine; a folder of that name is ./~"
     if reason:
         raise InputError(f"{name} must be a path on this machine. Received: {path}, {reason}")
     return expanded

@@ -1,14 +1,15 @@
 """Plots as uint8 pictures. The same data and library versions give the same bytes; no global state is changed."""
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+
+from common import figures
 
 WIDTH, DPI = 6.4, 250  # inches and pixels per inch: 1600 pixels, sharp on high-density screens
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")  # Okabe and Ito 2008
 GREY = "#9aa0a6"
 
 
+@figures.default_settings()
 def draw_curves(x, lines, xlabel, ylabel, title, log=False):
     """Draws lines over a common x axis, with 95% intervals as shaded areas.
 
@@ -45,6 +46,7 @@ def draw_curves(x, lines, xlabel, ylabel, title, log=False):
     return _render(figure)
 
 
+@figures.default_settings()
 def draw_reliability_diagram(confidence, accuracy, count):
     """Draws a classifier's accuracy against its confidence, and below a histogram of the confidence.
 
@@ -87,6 +89,8 @@ def _to_float(label, values, shape):
 
 def _figure(height, ratios):
     """Returns a matplotlib figure and its axes, stacked vertically with the given height ratios."""
+    from matplotlib.figure import Figure
+
     figure = Figure((WIDTH, height), DPI, layout="constrained", facecolor="white")
     figure.get_layout_engine().set(w_pad=0.1, h_pad=0.1)
     axes = figure.subplots(len(ratios), squeeze=False, height_ratios=ratios)[:, 0]
@@ -105,6 +109,8 @@ def _set_texts(axes, xlabel, ylabel, title):
 
 
 def _render(figure):
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[:, :, :3].copy()

@@ -42,6 +42,13 @@ def test_run_does_not_catch_other_errors():
     assert result.returncode == 2 and result.stderr == "error: a b c\n"
 
 
+def test_python_without_docstrings_is_refused():
+    result = program("command.run(lambda: print('done'))", os.environ | {"PYTHONOPTIMIZE": "2"})
+    assert (result.returncode, result.stdout) == (2, "") and result.stderr.count("\n") == 1
+    assert result.stderr.startswith("error: Python must keep docstrings")
+    assert program("command.run(lambda: print('done'))", os.environ | {"PYTHONOPTIMIZE": "1"}).returncode == 0
+
+
 def test_closed_pipe_is_not_an_error():
     text = "from common import cli as command; command.run(lambda: print('x' * 10**6, flush=True))"
     shell = f'"{sys.executable}" -c "{text}" | head -c 1; exit ${{PIPESTATUS[0]}}'

@@ -3,12 +3,14 @@
 import importlib
 import io
 
+from common import figures
 from common.files import write_atomically
 from training.diagrams import drawing
 
 FAMILIES = {"acai": "acai", "gan": "gan", "classifier": "classifier", "wing_classifier": "classifier"}  # modules
 
 
+@figures.default_settings()
 def write(path, config, source):
     """Draws a release's networks and losses to a PNG file and returns the path.
 
