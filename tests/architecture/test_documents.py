@@ -12,7 +12,12 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 README_LINES = 170
-DOCUMENTS = ["README.md", "CHANGELOG.md", *sorted(str(p.relative_to(ROOT)) for p in ROOT.glob("docs/*.md"))]
+DOCUMENTS = [
+    "README.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    *sorted(str(p.relative_to(ROOT)) for p in ROOT.glob("docs/*.md")),
+]
 DOCUMENTS += sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("pretrained/*/CARD.md"))
 PROGRAMS = ("train.py", "generate.py", "evaluate.py", "benchmarks/train_step.py", "benchmarks/scale.py")
 WORKFLOW_PAGE = re.compile(r"^\.\./\.\./actions/(workflows/\w+\.yml)(/badge\.svg)?$")  # beside README on GitHub
