@@ -1,14 +1,12 @@
-"""Copies a run's release and adds golden outputs: python -m training.export runs/pegasus pretrained/pegasus
+"""Copies of a run's release: what is bundled, with golden outputs, and ONNX files.
 
-Further arguments name networks to omit: python -m training.export runs/lines pretrained/acai_lines critic
 Golden outputs are outputs of the released networks for fixed inputs; a test reproduces them.
 """
 
 import importlib
 import os
-import sys
 
-from common import cli, release
+from common import release
 from common.errors import InputError
 from common.files import pack, write_atomically
 
@@ -36,22 +34,3 @@ def bundle(source, folder, without=()):
     bank = {name: array for name, array in bank.items() if name != "weights_digest"}
     release.write(folder, config, kept, bank or None)
     write_atomically(os.path.join(folder, "golden.npz"), pack(golden_outputs(folder)))
-
-
-def main(words):
-    if len(words) < 2:
-        raise InputError(
-            "The arguments must be a run and a folder: python -m training.export RUN FOLDER [NETWORK ...]. "
-            f"Received: {len(words)} arguments"
-        )
-    source, folder, *without = words
-    release.resolve(source)
-    cli.import_tensorflow()
-    bundle(source, folder, without)
-    print(folder)
-
-
-if __name__ == "__main__":
-    words = sys.argv[1:]
-    del sys.argv[1:]  # they are not flags
-    cli.run(lambda: main(words))

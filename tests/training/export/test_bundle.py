@@ -1,4 +1,4 @@
-"""training/export.py: what is bundled of a run, and what is left out."""
+"""training/export: what is bundled of a run, and what is left out."""
 
 import numpy as np
 import pytest
