@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from common import cli
+from tests.support.running_commands import FLAGS
 
 ROOT = Path(__file__).parents[2]
 PRINT = """
@@ -94,6 +95,37 @@ def test_settings_of_the_users_keras_have_no_effect(tmp_path, settings, variable
     result = import_keras(tmp_path, json.dumps(settings), **variables)
     assert result.returncode == 0, result.stderr
     assert result.stdout == "tensorflow float32 1e-07 channels_last float32 float32\n"
+
+
+@pytest.mark.slow
+def test_a_training_has_the_same_bits_whatever_the_users_settings_are(tmp_path):
+    settings = {"floatx": "float16", "image_data_format": "channels_first", "backend": "torch", "epsilon": 0.1}
+    (tmp_path / "keras.json").write_text(json.dumps(settings))
+    variables = {
+        "KERAS_HOME": str(tmp_path),
+        "KERAS_BACKEND": "torch",
+        "TF_ENABLE_ONEDNN_OPTS": "0",
+        "TF_CONFIG": "garbage",  # only with several machines it is read, and refused
+        "CUDA_VISIBLE_DEVICES": "7",
+        "OMP_NUM_THREADS": "abc",
+        "MPLBACKEND": "nonsense",
+        "XLA_FLAGS": "--no_such_flag",
+    }
+    weights = []
+    for environment in ({}, variables):
+        workdir = tmp_path / f"run{len(weights)}"
+        command = [
+            sys.executable,
+            ROOT / "train.py",
+            *FLAGS,
+            "--config.train.total_kimg=0.04",
+            f"--workdir={workdir}",
+        ]
+        options = dict(env=os.environ | environment, capture_output=True, text=True, timeout=1800)
+        result = subprocess.run(command, **options)
+        assert result.returncode == 0, result.stderr
+        weights.append((workdir / "release" / "weights.npz").read_bytes())
+    assert weights[0] == weights[1]
 
 
 @pytest.mark.parametrize(

@@ -254,3 +254,15 @@ def test_other_architecture_and_deleted_run_folder_are_reported(tmp_path):
         _, stderr = process.communicate(timeout=PATIENCE)
     assert process.returncode == 2 and "Traceback" not in stderr, stderr
     assert str(tmp_path / "gone") in stderr.splitlines()[-1]
+
+
+@pytest.mark.slow
+def test_figures_are_measured_in_a_read_only_working_folder(tmp_path):
+    """The cache folder cannot be made, either."""
+    with small_disk(tmp_path / "here", "64k") as folder:
+        subprocess.run(["mount", "-o", "remount,ro", folder], check=True)
+        command = [sys.executable, ROOT / "evaluate.py", "--source=acai_lines", "--samples=100"]
+        options = dict(cwd=folder, env=os.environ | {"XDG_CACHE_HOME": str(folder / "cache")}, timeout=PATIENCE)
+        result = subprocess.run([*command, f"--out={tmp_path / 'out'}"], capture_output=True, text=True, **options)
+    assert result.returncode == 0 and "Traceback" not in result.stderr, result.stderr
+    assert {"metrics.json", "report.html"} <= {*os.listdir(tmp_path / "out")}

@@ -1,10 +1,8 @@
 """Fuzzing of files from outside: pictures, manifests, configs, checkpoints. Only InputError may be raised.
 
-Takes a few seconds. FUZZ_EXAMPLES=20000 python -m pytest tests/faults/test_fuzz.py takes longer and prints counts.
+Takes a few seconds. FUZZ_EXAMPLES=20000 python -m pytest tests/faults -k fuzz takes longer and prints counts.
 """
 
-import atexit
-import collections
 import dataclasses
 import json
 import os
@@ -15,7 +13,7 @@ import numpy as np
 import pytest
 
 pytest.importorskip("hypothesis")
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from common import files, release
@@ -26,45 +24,10 @@ from configs.check import check
 from pegasus.search_config import MaskSearch
 from pictures import acai_plan, acai_render, gallery, manifest
 from pictures.request import Blend, Interpolate, Reconstruct, Sample, request_class
+from tests.support.fuzzing import COUNTS, FOLDER, PATH, VALUES, fuzz, mutated
 from tests.support.hostile_files import READABLE, REFUSED, tiff
 from training import checkpoints
 from training.run_directory import RunDirectory
-
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", 30))
-COUNTS = collections.Counter()
-FOLDER = tempfile.TemporaryDirectory()
-PATH = Path(FOLDER.name) / "input"
-fuzz = settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    derandomize="FUZZ_EXAMPLES" not in os.environ,
-    database=None,
-    suppress_health_check=list(HealthCheck),
-)
-if "FUZZ_EXAMPLES" in os.environ:
-    atexit.register(lambda: print(f"examples: {sum(COUNTS.values())}, {dict(COUNTS)}"))
-
-
-@st.composite
-def mutated(draw, seeds):
-    """Bytes of one of `seeds`, some of them replaced, removed, doubled or added."""
-    data = bytearray(draw(st.sampled_from(seeds)))
-    for _ in range(draw(st.integers(1, 6))):
-        at = draw(st.integers(0, max(0, min(len(data) - 1, draw(st.sampled_from([40, 400, 10**6]))))))
-        end = at + draw(st.integers(0, 16))
-        kind = draw(st.sampled_from(["set", "set", "cut", "double", "add", "end"]))
-        if kind == "set":
-            data[at : at + 1] = draw(st.sampled_from([b"\0", b"\1", b"\x7f", b"\xff"]) | st.binary(max_size=4))
-        elif kind == "cut":
-            del data[at:end]
-        elif kind == "double":
-            data[at:at] = data[at:end]
-        elif kind == "add":
-            data[at:at] = draw(st.binary(max_size=8))
-        else:
-            del data[at:]
-    return bytes(data)
-
 
 SMALL = [data for data in (*READABLE.values(), *REFUSED.values(), tiff()) if len(data) < 20_000]
 
@@ -103,8 +66,6 @@ def test_checkpoints(data):
 
 
 REQUEST = {"action": "blend"} | dataclasses.asdict(Blend(first="horse", second="bird", count=2, scale=1))
-SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
-VALUES = st.recursive(SCALARS, lambda v: st.lists(v, max_size=3) | st.dictionaries(st.text(max_size=4), v))
 CHANGES = st.fixed_dictionaries({}, optional={name: VALUES for name in REQUEST})
 DRAWN = st.fixed_dictionaries({}, optional={name: VALUES for name in ("rows", "blends", "weights_digest")})
 
