@@ -45,7 +45,7 @@ def test_paths(path):
         assert one_line(error).isprintable() and "--out must be" in str(error)
     else:
         assert not expanded.startswith("~") and not path.startswith("gs://")
-        assert "\0" not in expanded and expanded.encode()
+        assert "\0" not in expanded and os.fsencode(expanded).decode() == expanded
 
 
 FORMS = st.text("(),'\"[]{}ab1.-~ \\n", max_size=14) | st.text(max_size=6) | VALUES.map(repr)
