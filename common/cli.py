@@ -179,7 +179,8 @@ def import_tensorflow(strategy="default", one_core=False, deterministic=False):
         tempfile.tempdir = os.sep
     quiet = contextlib.nullcontext() if "TF_CPP_MIN_LOG_LEVEL" in os.environ else streams.hold_stderr()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3" if multi_worker else "2")
-    with quiet, _hide_module("sklearn"):  # Keras would import it for a second, for wrappers that are not used here
+    # Keras would import them for seconds, for what is not used here. Settings of matplotlib can end its import.
+    with quiet, _hide_module("sklearn"), _hide_module("matplotlib"):
         _import_keras()
         import tensorflow as tf
 

@@ -71,16 +71,17 @@ def test_start_up_messages_of_tensorflow_are_hidden(tmp_path, level, heard):
     assert result.returncode == 1 and "chatter\n" in result.stderr and "ImportError" in result.stderr
 
 
-def test_only_the_import_of_keras_does_not_find_scikit_learn(tmp_path):
-    (tmp_path / "sklearn.py").write_text("")
+@pytest.mark.parametrize("module", ["sklearn", "matplotlib"])
+def test_only_the_import_of_keras_does_not_find_modules_that_are_not_used(tmp_path, module):
+    (tmp_path / f"{module}.py").write_text("")
     (tmp_path / "tensorflow.py").write_text(STAND_IN.format(gpus=[]))
     (tmp_path / "keras.py").write_text(
-        f"{KERAS}\ntry:\n    import sklearn\nexcept ImportError:\n    print('not result')\n"
+        f"{KERAS}\ntry:\n    import {module}\nexcept ImportError:\n    print('not result')\n"
     )
-    text = "command.import_tensorflow()\nimport sklearn\nprint(sklearn.__name__)"
+    text = f"command.import_tensorflow()\nimport {module}\nprint({module}.__name__)"
     result = program(text, os.environ | {"PYTHONPATH": str(tmp_path)})
     assert result.stderr == ""
-    assert (result.stdout.splitlines()[0], result.stdout.splitlines()[-1]) == ("not result", "sklearn")
+    assert (result.stdout.splitlines()[0], result.stdout.splitlines()[-1]) == ("not result", module)
 
 
 @pytest.mark.parametrize(
