@@ -76,15 +76,6 @@ class MaskedMix(UniformMix):
         return tf.reduce_mean(shares, (1, 2, 3)), shares
 
 
-class GivenMix(MaskedMix):
-    """As `MaskedMix`, but the batch gives the shares of some images: "shares" [B, h, w, 1], NaN for the others."""
-
-    def draw(self, batch, latent_size, seeds):
-        _, drawn = super().draw(batch, latent_size, seeds)
-        shares = tf.where(tf.math.is_nan(batch["shares"]), drawn, batch["shares"])
-        return tf.reduce_mean(shares, (1, 2, 3)), shares
-
-
 def smoothing(size):
     """Weights float32 [size, size] of a Gaussian around each cell, with a standard deviation of size / 6."""
     offsets = np.subtract.outer(np.arange(size), np.arange(size)) / (size / 6)

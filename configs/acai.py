@@ -57,7 +57,6 @@ def paper():
     data.classes = tuple("airplane automobile bird cat deer dog frog horse ship truck".split())
     data.pairing = "shuffled"  # as in the paper, or "across": each image is mixed with one of the other group
     data.groups = (("deer", "horse"), ("airplane", "bird"))  # for "across"; they divide the classes between them
-    data.placed_pairs = 0.0  # share of the pairs that are a horse and a bird placed on it, as a search places them
     data.flip = False  # mirror each image with probability 1/2
     data.hold_out = True  # exclude every tenth training image from training
     data.first, data.second = "horse", "bird"  # classes in the pictures written during training
@@ -178,7 +177,6 @@ def pegasus(config):
     config.data.classes = ("bird", "horse")
     config.data.pairing, config.data.groups = "across", (("horse",), ("bird",))
     config.data.flip = True
-    config.data.placed_pairs = 0.25
     config.model.latent_width = 8
     config.model.depth, config.model.critic_depth = 32, 8
     config.model.masked_blends = 0.6

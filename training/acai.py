@@ -10,7 +10,7 @@ from acai.adversaries.patch_discriminator import PatchDiscriminator
 from acai.adversaries.ramp import LinearRamp
 from acai.autoencoder import Autoencoder
 from acai.inference import ReleasedACAI
-from acai.mixing import GivenMix, MaskedMix, UniformMix
+from acai.mixing import MaskedMix, UniformMix
 from acai.model import ACAI
 from classifiers.inference import bundled_classifier
 from common import release, variables
@@ -20,12 +20,10 @@ from common.data.cifar10 import CIFAR10_CLASSES
 from common.images import to_float, to_uint8
 from evaluation.training_metrics import BlendMetrics, measure_lines
 from pegasus.labels import parent_ids
-from training import acai_grids, placed_pairs
+from training import acai_grids
 from training.callbacks import WarnOnDivergence
 from training.projector import ProjectorWriter
 from training.schedule import cosine, release_settings, steps
-
-NUM_PLACED_PAIRS = 4096
 
 
 def callbacks(config, run, model, datasets, scalars):
@@ -41,14 +39,9 @@ def stream(config, train, step):
     if config.data.source == "lines":
         return lines.batches(config.train.batch_size, config.train.seed, step, config.model.width)
     across = config.data.groups if config.data.pairing == "across" else None
-    size, seed = config.train.batch_size, config.train.seed
-    stream = batches.batches(train, size, seed, step, config.data.flip, across=across)
-    if not config.data.placed_pairs:
-        return stream
-    latent_size, count = (config.model.latent_width,) * 2, round(config.data.placed_pairs * size / 2)
-    pairs = placed_pairs.make_pairs(train, NUM_PLACED_PAIRS, latent_size, seed)
-    labels = [train.class_names.index(name) for name in ("horse", "bird")]
-    return placed_pairs.insert(stream, pairs, labels, count, latent_size, seed, step)
+    return batches.batches(
+        train, config.train.batch_size, config.train.seed, step, config.data.flip, across=across
+    )
 
 
 def build(config, train):
@@ -91,8 +84,6 @@ def build(config, train):
 def make_mixing(config):
     """How the latents of blends are mixed, see `acai.mixing`."""
     masked = config.model.masked_blends
-    if config.data.placed_pairs:
-        return GivenMix(masked)
     return MaskedMix(masked) if masked else UniformMix()
 
 

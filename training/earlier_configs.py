@@ -11,11 +11,11 @@ RENAMED = {
 NEUTRAL = {  # values of fields that were added later, with which a training is as it was without them
     "data.alternate": False,
     "data.ids": [],
-    "data.placed_pairs": 0.0,
     "model.masked_blends": 0.0,
     "train.max_minutes": 0.0,
 }
 GONE = {  # values of fields that are gone, with which a training was as it is without them
+    "data.placed_pairs": 0.0,
     "model.feature_weight": 0.0,
     "model.recognition_weight": 0.0,
     "model.reconstruction": "squared",

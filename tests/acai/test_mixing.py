@@ -7,7 +7,7 @@ import tensorflow as tf
 from scipy.special import expit, ndtri
 
 from acai import losses
-from acai.mixing import GivenMix, MaskedMix, UniformMix
+from acai.mixing import MaskedMix, UniformMix
 from common.distribute import replicas
 from tests.support.acai_models import batch, build
 
@@ -220,17 +220,3 @@ def test_a_step_mixes_with_the_masks_and_trains_the_critic_on_their_means(compil
     model.step.assign(0)
     for ours, before in zip(step(batch(1, size=6))[1], first, strict=True):
         np.testing.assert_array_equal(ours, before)
-
-
-# Shares that the batch gives
-
-
-def test_given_shares_replace_drawn_ones():
-    given = np.full((4, 8, 8, 1), np.nan, np.float32)
-    given[1], given[3] = 0.25, np.linspace(0, 1, 64).reshape(8, 8, 1)
-    data = {"image": tf.zeros((4, 1, 1, 3))}
-    mix, shares = GivenMix(1.0).draw(data | {"shares": tf.constant(given)}, (8, 8), SEEDS)
-    _, drawn = MaskedMix(1.0).draw(data, (8, 8), SEEDS)
-    np.testing.assert_array_equal(shares, np.where(np.isnan(given), drawn, given))
-    np.testing.assert_allclose(mix, np.mean(shares, axis=(1, 2, 3)), rtol=1e-6)
-    np.testing.assert_allclose(mix[1::2], [0.25, 0.5], rtol=1e-6)

@@ -26,7 +26,6 @@ COMMAND = (
     "--config.data.classes=()",
     "--config.data.groups=(('pony',),('bird',))",
     "--config.data.first=pony",
-    "--config.data.placed_pairs=0.0",
     "--config.model.depth=2",
     "--config.model.critic_depth=2",
     "--config.model.latent_width=16",

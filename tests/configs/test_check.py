@@ -82,9 +82,6 @@ def test_invalid_gan_fields_are_refused(variant, name, value, required):
         ("model.adversarial_weight", -0.1, "model.adversarial_weight must be finite and at least 0"),
         ("model.r1_weight", float("inf"), "model.r1_weight must be finite and at least 0"),
         ("train.adversarial_from_kimg", -1.0, "train.adversarial_from_kimg must be finite and at least 0"),
-        ("data.placed_pairs", 1.5, r"data.placed_pairs must be in \[0, 1\]"),
-        ("data.pairing", "shuffled", "data.placed_pairs must be 0 unless horses of CIFAR-10 are paired"),
-        ("data.groups", (("bird",), ("horse",)), "data.placed_pairs must be 0 unless"),  # the bird is placed on it
         ("train.start_from", "nowhere", "train.start_from must be .* Received: nowhere"),
     ],
 )

@@ -224,8 +224,6 @@ def test_each_config_trains_one_step(module, variant, tmp_path, monkeypatch, sma
             config[section][field] = value
     if "ids" in config.data:  # those of the mocked images are others
         config.data.ids = ()
-    if "placed_pairs" in config.data:  # noise has no horse; tests/training/test_placed_pairs.py has drawn ones
-        config.data.placed_pairs = 0.0
     flags = TrainFlags(config=config.lock(), workdir=f"{tmp_path}/run", data_dir=f"{tmp_path}/data")
     monkeypatch.setattr(train, "FLAGS", flags)
     monkeypatch.setattr(requests, "head", lambda *_, **__: requests.Response())

@@ -31,8 +31,9 @@ def part_8():
         config[section][name] = config[section].pop(new.split(".")[1])
     config["model"] |= {"reconstruction": "squared", "feature_weight": 0.0, "recognition_weight": 0.0}
     config["model"] |= {"realism_loss": "hinge", "realism_augment": [], "realism_by_class": False}
+    config["data"]["placed_pairs"] = 0.0
     config["train"] |= {"recognition_from_kimg": 0.0, "recognition_ramp_kimg": 0.0}
-    del config["data"]["placed_pairs"], config["model"]["masked_blends"], config["train"]["max_minutes"]
+    del config["model"]["masked_blends"], config["train"]["max_minutes"]
     return config
 
 
@@ -56,6 +57,7 @@ def test_run_of_part_8_resumes(tmp_path):
         ("model", "codes", 256),
         ("model", "realism_weight", 0.1),
         ("model", "feature_weight", 0.1),
+        ("data", "placed_pairs", 0.25),
         ("model", "reconstruction", "absolute"),
         ("train", "recognition_ramp_kimg", 10.0),
         ("model", "something_else", 0.0),
