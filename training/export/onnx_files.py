@@ -26,8 +26,8 @@ def check_packages():
     missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
         raise InputError(
-            f"--onnx must have {', '.join(PACKAGES)}: pip install -c constraints.txt -e .[onnx]. "
-            f"Received: no {', '.join(missing)}"
+            f"The packages {', '.join(PACKAGES)} must be installed for --onnx. Received: no {', '.join(missing)}; "
+            'pip install -c constraints.txt -e ".[onnx]" installs them.'
         )
 
 
