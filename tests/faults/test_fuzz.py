@@ -24,7 +24,7 @@ from configs.check import check
 from pegasus.search_config import MaskSearch
 from pictures import acai_plan, acai_render, gallery, manifest
 from pictures.request import Blend, Interpolate, Reconstruct, Sample, request_class
-from tests.support.fuzzing import COUNTS, FOLDER, PATH, VALUES, fuzz, mutated
+from tests.faults.fuzzing import COUNTS, FOLDER, PATH, VALUES, fuzz, mutated
 from tests.support.hostile_files import READABLE, REFUSED, tiff
 from training import checkpoints
 from training.run_directory import RunDirectory

@@ -25,7 +25,7 @@ from common.errors import InputError, one_line
 from common.files import expand_path
 from configs import tuple_flags
 from configs.acai import get_config
-from tests.support.fuzzing import COUNTS, FOLDER, VALUES, fuzz, mutated
+from tests.faults.fuzzing import COUNTS, FOLDER, VALUES, fuzz, mutated
 from training.earlier_configs import GONE, NEUTRAL, RENAMED, in_current_fields
 from training.run_directory import flatten
 
