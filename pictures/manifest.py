@@ -102,22 +102,25 @@ def _keys(value):
 
 
 def _as_json(value, indent=0):
-    """JSON in which what fits into a line stands on one, and plain values share lines."""
+    """JSON in which what fits into a line stands on one; numbers, and plain values of a list, share lines."""
     line = json.dumps(value)
     if not value or not isinstance(value, dict | list | tuple) or indent + len(line) <= LINE_LENGTH:
         return line
-    pad = "\n" + " " * (indent + 1)
-    if isinstance(value, dict):
-        items = [f"{json.dumps(str(key))}: {_as_json(item, indent + 1)}" for key, item in value.items()]
-        return f"{{{pad}{f',{pad}'.join(items)}\n{' ' * indent}}}"
-    lines = []
-    for item in value:
-        text, is_plain = _as_json(item, indent + 1), not isinstance(item, dict | list | tuple)
-        if is_plain and lines and len(lines[-1]) + len(text) + indent + 4 <= LINE_LENGTH:
+    is_dict, lines, shares_line = isinstance(value, dict), [], False
+    for name, item in value.items() if is_dict else enumerate(value):
+        text = f"{json.dumps(str(name))}: " if is_dict else ""
+        text += _as_json(item, indent + 1)
+        is_plain = (
+            not isinstance(item, str | dict | list | tuple) if is_dict else not isinstance(item, dict | list)
+        )
+        if is_plain and shares_line and len(lines[-1]) + len(text) + indent + 4 <= LINE_LENGTH:
             lines[-1] += f", {text}"
         else:
             lines.append(text)
-    return f"[{pad}{f',{pad}'.join(lines)}\n{' ' * indent}]"
+        shares_line = is_plain
+    opening, closing = "{}" if is_dict else "[]"
+    pad = "\n" + " " * (indent + 1)
+    return f"{opening}{pad}{f',{pad}'.join(lines)}\n{' ' * indent}{closing}"
 
 
 def make_request(kind, manifest, changes):
