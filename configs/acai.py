@@ -184,7 +184,7 @@ def pegasus(config):
     config.train.discriminator_from_kimg, config.train.adversarial_from_kimg = 90.0, 100.0
     config.train.adversarial_ramp_kimg = 20.0
     config.train.discriminator_learning_rate, config.train.adversarial_learning_rate = 5e-4, 3e-4
-    config.train.total_kimg = 170.0
+    config.train.total_kimg = 400.0
     config.train.learning_rate = config.train.critic_learning_rate = 5e-4
     config.train.batch_size = 16
     config.train.ema_rate = 0.999
