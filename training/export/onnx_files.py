@@ -70,7 +70,7 @@ def convert(function, inputs):
 
     Args:
         function: takes tensors in the order of `inputs` and returns {name: tensor}.
-        inputs: {name: array}. The number of rows does not matter.
+        inputs: {name: array}. In the file their number of rows is "N".
     """
     import tensorflow as tf
     import tf2onnx
@@ -79,6 +79,8 @@ def convert(function, inputs):
     signature = [tf.TensorSpec((None, *array.shape[1:]), tf.float32, name) for name, array in inputs.items()]
     handlers = {"Erfc": (replace_erfc, [])}
     model, _ = tf2onnx.convert.from_function(tf.function(function), signature, custom_op_handlers=handlers)
+    for value in (*model.graph.input, *model.graph.output):
+        value.type.tensor_type.shape.dim[0].dim_param = "N"  # otherwise a name such as unk__1166
     return model.SerializeToString()
 
 

@@ -90,6 +90,11 @@ def write_release(folder, kind):
 def test_every_number_of_rows_and_what_a_bottleneck_does(tmp_path, kind):
     autoencoder = write_release(tmp_path / "release", kind)
     decoder, encoder = onnx_files.export(tmp_path, tmp_path)
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(decoder)
+    values = {value.name: value.shape for value in (*session.get_inputs(), *session.get_outputs())}
+    assert values == {"latents": ["N", 2, 2, 2], "images": ["N", 8, 8, 1]}
     random = np.random.default_rng(1)
     for rows in (1, 5):
         latents = random.normal(size=(rows, 2, 2, 2)).astype(np.float32)
