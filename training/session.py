@@ -172,7 +172,7 @@ def take_steps(config, run, family, model, images, strategy):
 def make_callbacks(config, run, family, model, images, start):
     """Returns the callbacks in the order in which they are called: scalars are logged before a checkpoint."""
     batch_size = config.train.batch_size
-    scalars = callbacks.ScalarWriter(run, batch_size, None if start else flatten(run.config))
+    scalars = callbacks.ScalarWriter(run, batch_size, None if start else flatten(config.to_dict()))
 
     def interval(name):
         return steps(config, config.train[f"{name}_every_kimg"])
