@@ -38,7 +38,7 @@ import train as program
 from configs.check import check
 def parse():
     check(program.FLAGS.config)
-    assert program.FLAGS.workdir.startswith("runs/")
+    assert program.FLAGS.check or program.FLAGS.workdir.startswith("runs/")
 """,
 }
 PARSE = """
