@@ -82,10 +82,11 @@ class Section:
     @property
     def verdict(self):
         """The summary, with a line where figures are of few images."""
-        counts = [estimate.count for estimate in self.estimates if estimate.count]
-        if not counts or min(counts) >= SMALL_COUNT:
+        small = [estimate.count for estimate in self.estimates if 0 < estimate.count < SMALL_COUNT]
+        if not small:
             return self.summary
-        warning = f"SMALL COUNTS: figures whose count is only {min(counts)} say little."
+        warning = f"SMALL COUNTS: {len(small)} of {len(self.estimates)} figures have counts of {min(small)} to "
+        warning += f"{max(small)} and say little."
         return f"{self.summary}\n\n{warning}".strip()
 
 

@@ -52,7 +52,8 @@ def test_key_figures_are_at_most_five_of_the_estimates():
 )
 def test_small_counts_are_named_in_the_verdict(counts, warns):
     section = Section("A", [Estimate(f"fd_{n}", 1, count=n) for n in counts], summary="Good.")
-    warning = f"SMALL COUNTS: figures whose count is only {min(filter(None, counts), default=0)} say little."
+    small = min(filter(None, counts), default=0)
+    warning = f"SMALL COUNTS: 1 of {len(counts)} figures have counts of {small} to {small} and say little."
     assert section.verdict == (f"Good.\n\n{warning}" if warns else "Good.")
     assert not warns or Section("A", section.estimates).verdict == warning
 
