@@ -34,6 +34,7 @@ from pictures import (
     gan_plan,
     gan_render,
     gan_search,
+    latents,
     manifest,
 )
 from pictures.flags import ACTIONS
@@ -44,9 +45,10 @@ pictures.flags.define()
 FLAGS = flags.FLAGS
 SEARCH_FLAGS = {"keep", "candidates", "mask"}
 REQUEST_FLAGS = {*CHECKS, *SEARCH_FLAGS} - {"search"}
-SHOWING = {"source", "scale", "resample", "out"}
-BESIDE_MANIFEST = {*SHOWING, "from_manifest", "first_image", "second_image", "second_mask"}
+SHOWING = {"source", "scale", "resample", "out", "save_latents"}
+BESIDE_MANIFEST = {*SHOWING, "from_manifest", "first_image", "second_image", "second_mask", "latents"}
 BESIDE_BUNDLED = {*SHOWING, "blend", "strip"}  # with these alone --blend shows the bundled search
+SAVED = ("blend", "reconstruct", "sample")  # actions whose pictures have latents
 FAMILIES = {"acai": (acai_plan, acai_render, acai_search), "gan": (gan_plan, gan_render, gan_search)}
 
 
@@ -56,6 +58,8 @@ def main():
     family = release.family(folder)
     kind = request_class(family, action, folder)
     request = manifest.make_request(kind, stored, values) if stored else from_flags(kind, values)
+    if FLAGS.save_latents and (action not in SAVED or getattr(request, "path", "slerp") == "pixel"):
+        raise InputError("--save_latents needs --blend, --reconstruct or --sample, and no --path=pixel.")
     if action == "diagram":
         print(write_diagram(request, folder))
         return
@@ -80,6 +84,8 @@ def main():
     if searches:
         plan = searching.run_search(plan, model, FLAGS.data_dir, has_images)
     paths = gallery.write(out, plan.request, plan.drawn, *rendering.render(plan, model))
+    if FLAGS.save_latents:
+        paths.append(latents.save(FLAGS.save_latents, rendering.picture_latents(plan, model)))
     if FLAGS.bundle:
         paths += manifest.copy_to_release(paths[-1], folder)
     print(*paths, sep="\n")
@@ -103,7 +109,7 @@ def read_flags():
     Returns:
         (action, Manifest or None, {field of a request: value} of what the flags set).
     """
-    names = {*REQUEST_FLAGS, *ACTIONS, "out", "from_manifest", "bundle", "data_dir"}
+    names = {*REQUEST_FLAGS, *ACTIONS, "out", "from_manifest", "save_latents", "bundle", "data_dir"}
     present = {name for name in names if FLAGS[name].present}
     for name in sorted(present):
         if str(FLAGS[name].value).startswith("--"):

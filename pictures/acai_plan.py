@@ -39,6 +39,7 @@ class ACAIPlan:
         parent_latents: of a search, float16 [N, 2, h, w, c], or None.
         notes: of a search, see `pegasus.search.SearchResult`; empty without one.
         has_labels: whether `pegasus.labels` apply to the bank's ids.
+        given_latents: the user's, float32 [N, h, w, c], or None.
     """
 
     request: object
@@ -51,6 +52,7 @@ class ACAIPlan:
     parent_latents: np.ndarray | None = None
     notes: tuple = ()
     has_labels: bool = False
+    given_latents: np.ndarray | None = None
 
     @property
     def needs_search(self):
@@ -95,13 +97,18 @@ def make_plan(request, folder, manifest=None):
     request = complete_classes(request, bank, config.get("data", {}))
     if hasattr(request, "first") and not query_images:
         class_rows(request, bank)  # refuses classes without latents
+    given = None
+    if path := getattr(request, "latents", None):
+        given = latents.read(path, bank.latents.shape[1:])
+        drawn |= record_or_verify_digest(recorded, "given_latents_digest", files.digest(given.tobytes()), path)
+        request = dataclasses.replace(request, count=len(given))
     drawn |= draw(request, bank, recorded)
     if shares is not None:
         drawn["blends"] = [{"shares": shares.tolist()}]
-    notes, latents = (), None
+    notes, parents = (), None
     if getattr(request, "search", None) and "blends" in recorded:
         shape = (request.count, *bank.latents.shape[1:])
-        notes, latents = load_results(manifest.path, manifest.pictures, recorded, shape)
+        notes, parents = load_results(manifest.path, manifest.pictures, recorded, shape)
         drawn |= {name: recorded[name] for name in ("parents", "parents_digest") if name in recorded}
     return ACAIPlan(
         request,
@@ -111,9 +118,10 @@ def make_plan(request, folder, manifest=None):
         bank,
         drawn,
         query_images,
-        latents,
+        parents,
         tuple(notes),
         labels.apply_to(config.get("data", {})),
+        given,
     )
 
 

@@ -72,12 +72,24 @@ def endpoints(plan, model):
         return tuple(model.encode(image[None]) for image in plan.query_images)
     if plan.parent_latents is not None:
         return tuple(plan.parent_latents.astype(np.float32).swapaxes(0, 1))
+    if plan.given_latents is not None:
+        return plan.given_latents, None
     request, bank, rows = plan.request, plan.bank, plan.drawn["rows"]
     if request.action == "sample":
         known = bank.latents[class_rows(request, bank)[0]]
         return latents.kernel_density_sample(known, request.count, request.bandwidth, request.seed), None
     columns = [bank.latents[list(column)].astype(np.float32) for column in zip(*rows, strict=True)]
     return columns[0], columns[1] if len(columns) > 1 else None
+
+
+def picture_latents(plan, model):
+    """The latents float32 [N, h, w, c] that the pictures of a plan are decoded from."""
+    first, second = endpoints(plan, model)
+    if second is None:
+        return first
+    if "blends" in plan.drawn:
+        return blend_cells(first, second, np.array([blend["shares"] for blend in plan.drawn["blends"]]))
+    return getattr(interpolation, plan.request.path)(first, second, plan.request.mix)
 
 
 def decode_path(model, first, second, shares, path):
@@ -88,7 +100,7 @@ def decode_path(model, first, second, shares, path):
     if path == "pixel":
         first, second = in_batches(model.decode, first), in_batches(model.decode, second)
         return [interpolation.lerp(first, second, share) for share in shares]
-    interpolate = {"slerp": interpolation.slerp, "lerp": interpolation.lerp}[path]
+    interpolate = getattr(interpolation, path)
     return [in_batches(model.decode, interpolate(first, second, share)) for share in shares]
 
 

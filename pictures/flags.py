@@ -29,6 +29,7 @@ SECTIONS = {  # of --help
     "How they are blended": ("mix", "path", "mask", "strip", "layout", "bandwidth"),
     "Search, with --blend, or --sample of a GAN": ("candidates", "keep", "data_dir", "bundle"),
     "Output": ("out", "count", "seed", "scale", "resample"),
+    "Latents": ("save_latents", "latents"),
 }
 
 
@@ -75,6 +76,10 @@ def define():
     flags.DEFINE_integer("seed", 0, "picture k depends on the seed and k, not on --count", lower_bound=0)
     flags.DEFINE_integer("scale", Blend.scale, "factor of enlargement", lower_bound=1, upper_bound=32)
     flags.DEFINE_enum("resample", Blend.resample, RESAMPLING, "how pictures are enlarged; nearest: squares")
+
+    saved = "an .npz file for the latents of the pictures, a GAN's noise, float32"
+    _define_path("save_latents", saved)
+    _define_path("latents", "with --sample: such a file, whose latents are decoded instead of random ones")
 
 
 def _define_path(name, text):

@@ -9,12 +9,13 @@ import dataclasses
 
 import numpy as np
 
-from common import release
+from common import files, release
 from common.errors import InputError
 from common.release import record_or_verify_digest
 from pegasus import labels
 from pegasus.manifest import read_notes
 from pegasus.parents import CLASSES
+from pictures import latents
 from pictures.parent_classes import choose_classes
 
 
@@ -30,6 +31,7 @@ class GANPlan:
         drawn: see the module.
         class_names: empty where the model is not conditional.
         has_labels: whether the model was trained on CIFAR-10's horses and birds.
+        given_noise: the user's, float32 [N, z], or None.
         notes: of a search, [{"candidate", "score", "terms"}, ...]; empty without one.
     """
 
@@ -41,6 +43,7 @@ class GANPlan:
     class_names: tuple
     has_labels: bool = False
     notes: tuple = ()
+    given_noise: np.ndarray | None = None
 
     @property
     def needs_search(self):
@@ -91,7 +94,13 @@ def make_plan(request, folder, manifest=None):
     if manifest and getattr(request, "search", None) and "noises" in manifest.drawn:
         drawn["noises"] = check_noises(manifest.drawn["noises"], request)
         notes = read_notes(manifest.path, manifest.pictures, request.count)
-    return GANPlan(request, str(folder), sizes, weights, drawn, names, has_labels, tuple(notes))
+    given = None
+    if path := getattr(request, "latents", None):
+        given = latents.read(path, (sizes["noise_size"],))
+        recorded = manifest.drawn if manifest else {}
+        drawn |= record_or_verify_digest(recorded, "given_latents_digest", files.digest(given.tobytes()), path)
+        request = dataclasses.replace(request, count=len(given))
+    return GANPlan(request, str(folder), sizes, weights, drawn, names, has_labels, tuple(notes), given)
 
 
 def check_noises(noises, request):

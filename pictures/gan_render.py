@@ -63,7 +63,14 @@ def render_samples(plan, model):
         entries = [entry | {"class": names[label]} for entry, label in zip(entries, labels, strict=True)]
     if plan.notes:
         entries = [entry | note for entry, note in zip(entries, plan.notes, strict=True)]
-    return {"pictures": model.sample(model.noise_of(request.seed, noises), labels)}, entries
+    return {"pictures": model.sample(picture_latents(plan, model), labels)}, entries
+
+
+def picture_latents(plan, model):
+    """The noise float32 [N, z] that the pictures of a plan are made from."""
+    if plan.given_noise is not None:
+        return plan.given_noise
+    return model.noise_of(plan.request.seed, plan.drawn.get("noises", range(plan.request.count)))
 
 
 def choose_labels(request, class_names, numbers):

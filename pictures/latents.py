@@ -5,7 +5,49 @@ A latent is whatever follows the first axis ([h, w, c] for ACAI).
 Reference: White 2016, "Sampling generative networks", arXiv 1609.04468 (MINE grids).
 """
 
+from pathlib import Path
+
 import numpy as np
+
+from common.errors import InputError
+from common.files import pack, unpack, write_atomically
+
+
+def read(path, shape):
+    """Reads latents from a file of `save`.
+
+    Args:
+        path: an .npz file with "latents" [N, *shape], N >= 1.
+        shape: of one latent.
+
+    Returns:
+        float32 [N, *shape].
+
+    Raises:
+        InputError: where the file is missing or damaged, or its latents are of another shape or not finite.
+    """
+    try:
+        latents = unpack(Path(path).read_bytes(), path)["latents"]
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f'--latents must be an .npz file with "latents". Received: {path} ({error!r})') from error
+    fits = (
+        latents.dtype.kind in "fiu" and len(latents.shape) == len(shape) + 1 and latents.shape[1:] == tuple(shape)
+    )
+    if not fits or not len(latents) or not np.isfinite(latents).all():
+        raise InputError(
+            f"--latents must be finite numbers of the shape N x {' x '.join(map(str, shape))}. Received: {path} "
+            f"of {latents.dtype} {latents.shape}"
+        )
+    return latents.astype(np.float32)
+
+
+def save(path, latents):
+    """Writes latents [N, ...] as float32 into an .npz file and returns its path; InputError if it cannot."""
+    try:
+        write_atomically(path, pack({"latents": np.asarray(latents, np.float32)}))
+    except OSError as error:
+        raise InputError(f"--save_latents must be a writable file. Received: {path} ({error})") from error
+    return path
 
 
 def kernel_density_sample(bank, count, bandwidth, seed):

@@ -44,6 +44,7 @@ class PictureRequest(Request):
 
     def __post_init__(self):
         super().__post_init__()
+        check_count(self)
         cells = self.count * self.cells_per_picture()
         limit = MAX_PIXEL_CELLS // max(4, self.scale) ** 2
         if cells > limit:
@@ -109,9 +110,7 @@ class Blend(PairRequest):
         super().__post_init__()
         images = [name for name in ("first_image", "second_image") if getattr(self, name) is not None]
         if len(images) == 1:
-            raise InputError(
-                f"--first_image and --second_image must be given together. Received: only --{images[0]}"
-            )
+            raise InputError(f"--first_image and --second_image must be given together. Received: --{images[0]}")
         if images and self.count != 1:
             raise InputError(f"--first_image makes one picture: --count must be 1. Received: {self.count}")
         if placing := self.placing_fields():
@@ -130,7 +129,6 @@ class Blend(PairRequest):
             raise InputError(f"{flag} cannot be combined with --mix={self.mix}: a search draws its own mixes.")
         if self.search and self.mask:
             raise InputError("The mask of a search must be a field of the search. Received: one of the request")
-        check_count(self)
         if not 0 < self.mix < 1:
             raise InputError(f"--mix must be above 0 and below 1 with --mask. Received: {self.mix}")
 
@@ -219,15 +217,13 @@ class SampleNoise(PictureRequest):
     Args:
         first: class of all pictures; None: each class in turn.
         search: what to keep of many candidates, the most like winged horses; None: no search.
+        latents: a file of noises, see `pictures.latents.read`; None: they are drawn.
     """
 
     action = "sample"
     first: str | None = None
     search: Search | None = None
-
-    def __post_init__(self):
-        super().__post_init__()
-        check_count(self)
+    latents: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -236,12 +232,14 @@ class Sample(PictureRequest):
 
     Args:
         bandwidth: width of a kernel in standard deviations of the latents.
+        latents: a file of latents, see `pictures.latents.read`, to decode instead of draws.
     """
 
     action = "sample"
     first: str | None = None
     second: str | None = None
     bandwidth: float = 0.3
+    latents: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -295,6 +293,8 @@ def from_flags(kind, values):
         raise InputError(f"--{kind.action} of this model cannot be combined with {flag}.")
     if values.get("first_image") is not None:
         values = values | {"count": 1}
+    elif values.get("latents") is not None and not {"count", "search"}.isdisjoint(values):
+        raise InputError("--latents cannot be combined with --count or --candidates.")
     elif values.get("layout", "strip") != "strip":
         values = {"count": DEFAULT_DIAGRAMS} | values
     return kind(**values)

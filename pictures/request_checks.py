@@ -26,7 +26,8 @@ def check_placement(name, value):
 
 def check_count(request):
     """Raises InputError where a request has a search that keeps another number of pictures."""
-    if request.search and request.count != request.search.keep:
+    search = getattr(request, "search", None)
+    if search and request.count != search.keep:
         raise InputError(f"--candidates cannot be combined with --count={request.count}: use --keep.")
 
 
@@ -51,4 +52,5 @@ CHECKS = {  # of a field wherever it occurs
     "second_placement": check_placement,
     "second_mask": optional_text,
     "search": check_search,
+    "latents": optional_text,
 }
