@@ -75,7 +75,7 @@ def test_requests_cannot_be_changed():
         (Interpolate, dict(strip=4, layout="mine"), "--strip must be odd and at least 3 with --layout=mine"),
         (InterpolateNoise, dict(strip=2, layout="mine"), "--strip must be odd and at least 3"),
         (Interpolate, dict(layout="j", path="pixel"), "--layout=j cannot be combined with --path=pixel"),
-        (Blend, dict(first_image="a.png", count=1), "given together. Received: only --first_image"),
+        (Blend, dict(first_image="a.png", count=1), "given together. Received: --first_image"),
         (Blend, IMAGES, "--count must be 1. Received: 64"),
         (Blend, IMAGES | dict(count=1, mask="top"), "--mask cannot be combined with --first_image"),
         (Blend, dict(mask="top", path="pixel"), "--mask cannot be combined with --path=pixel"),
