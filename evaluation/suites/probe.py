@@ -109,13 +109,14 @@ def evaluate(
         trained=trained,
     )
     estimates = [*probed, *clustered, error]
+    largest = max(probed, key=lambda estimate: estimate.count)
     return Section(
         "Latents",
         estimates,
         [main_row, *paper_rows()] if with_paper else [],
         {"Unseen images above their reconstructions": draw_reconstructions(model, unseen[0], unseen_latents[0])},
         f"{text}\n\n{PAPER_TEXT}" if with_paper else text,
-        f"A linear classifier tells the class of {percent_with_interval(probed[-1])} of {probed[-1].count:,} "
+        f"A linear classifier tells the class of {percent_with_interval(largest)} of {largest.count:,} "
         f"unseen images from the frozen latents; guessing would be right for about {1 / num_classes:.1%}.",
         choose_key_figures(estimates, EXPLANATIONS),
     )

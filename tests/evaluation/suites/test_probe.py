@@ -179,7 +179,7 @@ def test_the_table_compares_with_the_papers_figures(informative):
         "trained: 14.8 of 320 kimg",
     ):
         assert words in section.text
-    assert "guessing would be right for about 33.3%" in section.summary and "of 90 unseen" in section.summary
+    assert "guessing would be right for about 33.3%" in section.summary and "of 150 unseen" in section.summary
     assert len(section.key_figures) == 5 and len(section.plots) == 1
 
 
