@@ -192,7 +192,7 @@ class Quantised(Bottleneck):
 
     def nearest(self, encoded):
         """The codebook vector nearest to each position's; of equally near ones the first. Trains the codebook."""
-        codebook = self.network.embeddings  # [codebook_size, c]
+        codebook = tf.cast(self.network.embeddings, encoded.dtype)  # [codebook_size, c]; `call` may autocast it
         products = tf.einsum("bhwc,kc->bhwk", encoded, codebook)
         distances = tf.reduce_sum(codebook**2, 1) - 2 * products  # squared, without the term |encoded|^2
         return tf.one_hot(tf.argmin(distances, -1), codebook.shape[0], dtype=codebook.dtype) @ codebook
