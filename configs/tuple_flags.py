@@ -2,6 +2,7 @@
 
 import ast
 import re
+import warnings
 
 from absl import flags
 from ml_collections import config_flags
@@ -20,7 +21,8 @@ class TupleParser(flags.ArgumentParser):
         if isinstance(argument, tuple):
             return argument
         try:
-            value = argument if re.fullmatch(r"[A-Za-z_][\w-]*", argument) else ast.literal_eval(argument)
+            with warnings.catch_warnings(action="ignore"):  # of a backslash
+                value = argument if re.fullmatch(r"[A-Za-z_][\w-]*", argument) else ast.literal_eval(argument)
         except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
             value = None
         if isinstance(value, str | int | float):

@@ -20,11 +20,13 @@ from configs import tuple_flags
         ("64,128", (64, 128)),
         ("64", (64,)),
         ("()", ()),
+        (r"'\{'", ("\\{",)),
         ("(('deer','horse'),('bird',))", (("deer", "horse"), ("bird",))),
     ],
 )
-def test_forms_of_a_tuple(text, value):
+def test_forms_of_a_tuple(text, value, recwarn):
     assert tuple_flags.TupleParser().parse(text) == value
+    assert not recwarn.list
     assert tuple_flags.TupleParser().parse(value) == value  # the default
 
 

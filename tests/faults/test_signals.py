@@ -18,6 +18,7 @@ pytestmark = pytest.mark.slow
 def start(workdir, *flags, before=()):
     command = [*before, sys.executable, ROOT / "train.py", *FLAGS, f"--workdir={workdir}", *flags]
     options = dict(cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
+    options["preexec_fn"] = lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL)  # which nohup ignores
     with subprocess.Popen(command, **options) as process:
         try:
             yield process
