@@ -7,7 +7,7 @@ import os
 import numpy as np
 
 from common import release
-from common.data import datasets
+from common.data import datasets, folders
 from common.errors import InputError
 from evaluation import features
 
@@ -126,10 +126,14 @@ class Inputs:
         if self.release.data_source == "cifar10":
             if needs_images or self.config.data_dir is not None:
                 datasets.check_cifar10(self.config.data_dir, download=needs_images)
-        elif self.release.data_source == "folder" and not os.path.isdir(os.path.expanduser(self._image_folder)):
-            raise InputError(
-                f"--image_folder must be the folder of images that {self.release.source} was trained on. "
-                f"Received: {self._image_folder or 'none'}, which is no folder"
+        elif self.release.data_source == "folder":
+            if not os.path.isdir(os.path.expanduser(self._image_folder)):
+                raise InputError(
+                    f"--image_folder must be the folder of images that {self.release.source} was trained on. "
+                    f"Received: {self._image_folder or 'none'}, which is no folder"
+                )
+            check_class_names(
+                self._image_folder, folders.list_class_names(self._image_folder), self.release.class_names
             )
 
     def load_images(self, split):
@@ -189,6 +193,15 @@ class Inputs:
         return self.config.image_folder or self.release.config["data"].get("image_folder", "")
 
 
+def check_class_names(folder, found, known):
+    """Raises InputError unless the classes of a folder are those that a model knows."""
+    if tuple(found) != tuple(known):
+        raise InputError(
+            f"--image_folder must have the classes that the model knows ({', '.join(known)}). "
+            f"Received: {folder} with {', '.join(found)}"
+        )
+
+
 @functools.cache
 def _load_cifar10(data_dir, split, class_names):
     return datasets.load_cifar10(data_dir, split, class_names)
@@ -198,11 +211,7 @@ def _load_cifar10(data_dir, split, class_names):
 def _load_folder(folder, width, class_names):
     """Loads (train, holdout) of a folder."""
     dataset = datasets.load_folder(folder, width=width, hold_out=False)
-    if dataset.class_names != class_names:
-        raise InputError(
-            f"--image_folder must have the classes that the model knows ({', '.join(class_names)}). "
-            f"Received: {folder} with {', '.join(dataset.class_names)}"
-        )
+    check_class_names(folder, dataset.class_names, class_names)
     train, holdout = datasets.split_holdout(dataset)
     if len(np.unique(holdout.labels)) < len(class_names):
         raise InputError(f"--image_folder must have at least ten images of each class. Received: {folder}")
