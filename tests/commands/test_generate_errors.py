@@ -131,7 +131,7 @@ FLAGS = {
     "--blend --source=labels": ["parts fit", "labels"],
     "--blend --source=fractions": ["parts fit", "fractions"],
     "--blend --source=lacking": ["'labels'", "lacking"],
-    "--blend --source=run --first_image=a.png": ["together", "only --first_image"],
+    "--blend --source=run --first_image=a.png": ["together", "Received: --first_image"],
     "--blend --source=run --first_image=a.png --second_image=file": ["file", "another kind of file"],
     "--blend --source=run --first_image=none.png --second_image=a.png": ["none.png"],
     "--reconstruct --first_image=a.png --second_image=a.png": ["cannot be combined with --first_image=a.png"],

@@ -3,6 +3,7 @@
 As in test_fuzz.py, only InputError may be raised, and FUZZ_EXAMPLES sets the number of examples.
 """
 
+import contextlib
 import json
 import logging
 import os
@@ -123,13 +124,22 @@ NAMES |= st.sampled_from(["a", "b", "test", ".x", "Thumbs.db", "__MACOSX", "\udc
 NAMES = NAMES.filter(lambda name: name not in (".", ".."))
 
 
+@contextlib.contextmanager
+def quiet_logs():
+    """Warnings of folders that are left out are not printed."""
+    logging.disable()
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
+
+
 @fuzz
 @given(entries=st.lists(st.tuples(NAMES, NAMES, st.sampled_from(["file", "folder", "link"])), max_size=5))
 def test_folders_of_images(entries):
     """Both functions name the same classes, and links lead to no endless walk."""
     COUNTS["folders of images"] += 1
-    logging.disable()
-    with tempfile.TemporaryDirectory() as top:
+    with quiet_logs(), tempfile.TemporaryDirectory() as top:
         for parent, name, kind in entries:
             path = Path(top, parent, name)
             try:
