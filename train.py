@@ -9,6 +9,7 @@ To watch: tensorboard --logdir runs
 """
 
 import json
+import shlex
 
 from absl import flags, logging
 
@@ -22,7 +23,7 @@ from configs import describe, own_images
 from configs.check import check
 from configs.config_flag import define_config, expand_paths
 from training import announcement
-from training.run_directory import RunDirectory
+from training.run_directory import RunDirectory, flatten, may_change
 from training.schedule import kimg, steps
 
 _workdir = "the run directory, which gets checkpoints, logs and pictures"
@@ -96,8 +97,16 @@ def is_finished(config, run, step):
     """Whether a run has reached the last step of its config; prints a line if so."""
     finished = step >= steps(config, config.train.total_kimg)
     if finished:
-        print(f"{run.path} is finished at {kimg(config, step):.1f} kimg")
+        print(f"{run.path} is finished at {kimg(config, step):.1f} kimg{advise_on_length(config, run.path)}")
     return finished
+
+
+def advise_on_length(config, path):
+    """Returns, for a line about a finished run in `path`, how to train for longer."""
+    if may_change("train.total_kimg", flatten(config.to_dict())):
+        return "; a higher --config.train.total_kimg goes on from there"
+    longer = f"; for more use a new --workdir with --config.train.start_from={shlex.quote(path)}"
+    return f", the length it was started with{longer if 'start_from' in config.train else ''}"
 
 
 def has_release(config, run):

@@ -210,9 +210,14 @@ class RunDirectory:
         if changed:
             name = changed[0]
             why = ", on which its learning rate depends" if name in MAY_CHANGE else ""
+            start = (
+                f", perhaps with --config.train.start_from={self.path}"
+                if why and "train.start_from" in now
+                else ""
+            )
             raise InputError(
                 f"The config must be that of the run to resume, {self.path}. Received: {name}={now.get(name)!r} "
-                f"where it has {before.get(name)!r}{why}; pass another --workdir for a new run."
+                f"where it has {before.get(name)!r}{why}; pass another --workdir for a new run{start}."
             )
         self._write_config(given | {name: self.config[name] for name in RECORDED if name in self.config})
 

@@ -200,7 +200,13 @@ def test_different_config_in_the_same_workdir_is_refused(train, old_run):
     assert_refused(result, old_run, "train.batch_size", "--workdir")
     for total in (32, 64, 2000):  # before the checkpoint, at it and after the configured end
         result = train(LINES, f"--workdir={old_run}", f"--config.train.total_kimg={total}")
-        assert_refused(result, old_run, f"train.total_kimg={total}.0 where it has 1056.0", "learning rate depends")
+        assert_refused(
+            result,
+            old_run,
+            f"train.total_kimg={total}.0 where it has 1056.0",
+            "learning rate depends",
+            "start_from",
+        )
     assert contents(old_run) == before
 
 
@@ -240,7 +246,10 @@ def test_finished_run_prints_a_line(train, old_run):
     release.write(old_run / "release", {"family": "acai"}, {}, {})
     result = train(LINES, f"--workdir={old_run}", "--config.train.total_kimg=64")
     assert (result.returncode, result.stderr) == (0, "")
-    assert str(old_run) in result.stdout and "finished" in result.stdout and "64.0 kimg" in result.stdout
+    assert (
+        str(old_run) in result.stdout and "finished at 64.0 kimg, the length it was started with;" in result.stdout
+    )
+    assert f"--config.train.start_from={old_run}" in result.stdout
 
 
 @pytest.mark.parametrize("flag", ["--help", "-h", "--helpfull"])
