@@ -25,7 +25,8 @@ def format_sections(sections):
 def _format_flag(flag):
     """Formats a flag as lines."""
     name = f"  --{flag.name}" if flag.boolean else f"  --{flag.name}=..."
-    text = flag.help if flag.default in (None, "", [], False) else f"{flag.help} (default: {flag.default})"
+    shown = isinstance(flag.default, str | int | float | list) and flag.default not in ("", [], False)
+    text = f"{flag.help} (default: {flag.default})" if shown else flag.help  # that of a config file is long
     lines = textwrap.wrap(text, WIDTH - INDENT, break_on_hyphens=False)
     first = [name.ljust(INDENT) + lines.pop(0)] if len(name) < INDENT - 1 else [name]
     return [*first, *(" " * INDENT + line for line in lines)]

@@ -26,8 +26,8 @@ class ConfigParser(config_flags.ConfigFileFlagParser):
 def define_config():
     """Defines --config, which reads the config file and its overridden fields, so that errors are reported."""
     tuple_flags.register()
-    text = "the config file; a colon precedes the variant"
     default = os.path.relpath(ROOT / "configs" / "acai.py")
+    text = f"the config file; a colon precedes the variant (default: {default})"
     config_flags.DEFINE_config_file("config", default, text, lock_config=True)
     flags.FLAGS["config"].parser = ConfigParser("config", lock_config=True)
 

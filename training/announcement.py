@@ -3,6 +3,7 @@
 TensorFlow is imported where it is used, so that the first lines appear at once.
 """
 
+import os
 import shlex
 import statistics
 import sys
@@ -34,6 +35,20 @@ def announce(name, path):
         "  to stop     Ctrl-C, which saves; the same command goes on from there",
     )
     print(*lines, sep="\n", file=sys.stderr, flush=True)
+
+
+def finish(family, path):
+    """Prints to stderr where the pictures of a finished training are, and what draws more.
+
+    Args:
+        family: of the config.
+        path: of the run directory.
+    """
+    line, mode = f"finished: {path}", {"acai": "--blend", "gan": "--sample"}.get(family)
+    if mode:
+        pictures, source = os.path.join(path, "pictures"), shlex.quote(path)
+        line = f"finished: pictures in {pictures}; next: python generate.py {mode} --source={source}"
+    print(line, file=sys.stderr, flush=True)
 
 
 def describe(config, datasets, start):

@@ -167,6 +167,8 @@ def take_steps(config, run, family, model, images, strategy):
         ) from error
     if stopped_by:
         print(f"stopped by {stopped_by}; saved: the same command goes on from there")
+    elif run:
+        announcement.finish(config.family, run.path)
 
 
 def make_callbacks(config, run, family, model, images, start):

@@ -259,6 +259,8 @@ def test_help_lists_the_flags(train, tmp_path, flag):
     for word in ("python train.py --config=", "resumes", "--workdir", "--data_dir", "--config"):
         assert word in result.stdout
     assert "Traceback" not in result.stdout and list(tmp_path.iterdir()) == []
+    assert "configs/acai.py)" in "".join(result.stdout.split())
+    assert flag == "--helpfull" or "python/tuple" not in result.stdout
     fields = ("lines_vqvae", "wing_referee", "data.source = 'lines'", "mirror each image with probability 1/2")
     assert all((part in result.stdout) == (flag != "--helpfull") for part in fields)
     assert ("absl.logging" in result.stdout) == (flag == "--helpfull")

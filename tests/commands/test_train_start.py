@@ -75,7 +75,12 @@ def test_a_training_says_what_it_does_and_its_release_what_was_done(run_main, tm
     run_main(acai.get_config("folder"))
     out, err = capsys.readouterr()
     assert out == ""
-    said = err.index("training configs/of_a_test.py"), err.index("27 in 2 classes"), err.index("0.0/0 kimg")
+    said = (
+        err.index("training configs/of_a_test.py"),
+        err.index("27 in 2 classes"),
+        err.index("0.0/0 kimg"),
+        err.index("finished: "),
+    )
     assert list(said) == sorted(said)
     config = release.read_config(tmp_path / "runs" / "a" / "release")
     assert config["trained_kimg"] == 0.04 and config["data"]["classes"] == ["gnu", "zebra"]

@@ -33,6 +33,19 @@ def test_the_start_names_config_folder_and_commands(capsys):
     assert "tensorboard --logdir 'runs/my run'" in err and "Ctrl-C" in err and "same command" in err
 
 
+@pytest.mark.parametrize(
+    ("family", "line"),
+    [
+        ("acai", "finished: pictures in my run/pictures; next: python generate.py --blend --source='my run'\n"),
+        ("gan", "finished: pictures in my run/pictures; next: python generate.py --sample --source='my run'\n"),
+        ("classifier", "finished: my run\n"),
+    ],
+)
+def test_the_end_names_the_pictures_and_the_next_command(capsys, family, line):
+    announcement.finish(family, "my run")
+    assert capsys.readouterr() == ("", line)
+
+
 def test_images_and_length_are_described():
     text = announcement.describe(config(), (Images(bird=1000, horse=500), Images(bird=9, horse=9)), 50)
     assert "1,500 in 2 classes (bird 1,000, horse 500); 18 others are held out" in text
