@@ -27,7 +27,7 @@ from common.errors import InputError
 from common.files import make_folder
 from common.release import describe_training
 from evaluation import suites
-from evaluation.inputs import EvaluationConfig, Inputs, Release
+from evaluation.inputs import EvaluationConfig, Inputs, Release, count_images
 from evaluation.report import report
 from evaluation.viewers import tally
 from pictures.folders import source_name
@@ -43,8 +43,9 @@ def main():
         tally_answers()
         return
     release = Release.read(FLAGS.source)
-    chosen = suites.choose_suites(
-        FLAGS.suite, FLAGS.source, release.kind, release.data_source, release.class_names
+    counts = count_images(release, FLAGS.image_folder)
+    chosen, left_out = suites.choose_suites(
+        FLAGS.suite, FLAGS.source, release.kind, release.data_source, release.class_names, counts
     )
     names = [suite.name for suite in chosen]
     config = read_config(names, release)
@@ -56,7 +57,7 @@ def main():
     inputs.check(any(suite.uses_pair for suite in chosen), any(suite.needs_images for suite in chosen))
     make_folder(config.out)
     facts = list_facts(inputs, chosen)
-    lines = describe_plan(chosen), report.describe_replaced(config.out, facts)
+    lines = *left_out, describe_plan(chosen), report.describe_replaced(config.out, facts)
     print(*filter(None, lines), sep="\n", file=sys.stderr)
 
     memory.keep_freed_memory()

@@ -10,8 +10,8 @@ from common import release
 from common.data import datasets, folders
 from common.errors import InputError
 from evaluation import features
+from evaluation.suites import MIN_HOLDOUT
 
-MIN_HOLDOUT = 20  # images, for the intervals of distances
 CACHE_FOLDER = "features"  # in the user's cache folder; features of the images are stored there
 
 
@@ -152,8 +152,8 @@ class Inputs:
         holdout = self.load_images("holdout")
         if len(holdout) < MIN_HOLDOUT:
             raise InputError(
-                "--image_folder must have at least 200 images, so that every tenth of a class makes at least "
-                f"{MIN_HOLDOUT} held-out images. Received: {len(holdout)} held-out images"
+                f"The folder must have about {10 * MIN_HOLDOUT} readable images, so that every tenth of a class "
+                f"makes {MIN_HOLDOUT} held-out images. Received: {len(holdout)} held-out images"
             )
         return self.load_images("train"), holdout
 
@@ -190,7 +190,24 @@ class Inputs:
 
     @property
     def _image_folder(self):
-        return self.config.image_folder or self.release.config["data"].get("image_folder", "")
+        return find_image_folder(self.release, self.config.image_folder)
+
+
+def find_image_folder(release, image_folder):
+    """Returns the path of the images of a Release: `image_folder`, or else where they were in training, or ""."""
+    return image_folder or release.config["data"].get("image_folder", "")
+
+
+def count_images(release, image_folder):
+    """Counts the files of each class of the folder of a Release's images, a list, without reading them.
+
+    None where the images are not in a folder or `Inputs.check` refuses it.
+    """
+    folder = find_image_folder(release, image_folder)
+    if release.data_source != "folder" or not os.path.isdir(os.path.expanduser(folder)):
+        return None
+    counts = folders.count_files(folder)
+    return list(counts.values()) if tuple(counts) == release.class_names else None
 
 
 def check_class_names(folder, found, known):

@@ -33,6 +33,15 @@ def list_class_names(folder):
     return [path.name for path in _list_entries(Path(os.path.expanduser(folder)))[0]]
 
 
+def count_files(folder):
+    """Counts the files of each class of a folder, a path: {name: number}, sorted.
+
+    Raises:
+        InputError: as `list_classes`.
+    """
+    return {path.name: len(_list_files(path, [])) for path in _list_entries(Path(os.path.expanduser(folder)))[0]}
+
+
 def list_classes(folder):
     """Lists the files of each class, and warns of folders that are left out or named like splits.
 

@@ -20,6 +20,7 @@ IMAGES = ("cifar10", "folder")
 REFEREE, WING_REFEREE = "referee", "wing_referee"  # bundled classifiers that no training and no search uses
 REFEREES = (REFEREE, WING_REFEREE)
 SCORING_CLASSIFIERS = (REFEREE, "classifier")
+MIN_HOLDOUT = 20  # images, for the intervals of distances
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Suite:
         uses_pair: whether it blends the classes --first and --second.
         needs_images: whether it needs the data that the model was trained on.
         in_all: whether --suite=all runs it.
+        min_holdout: minimum number of held-out images of a folder.
         minutes: what it takes with two CPU cores, 1,000 samples and CIFAR-10; less for smaller data.
     """
 
@@ -48,6 +50,7 @@ class Suite:
     uses_pair: bool = False
     needs_images: bool = True
     in_all: bool = True
+    min_holdout: int = 0
     minutes: float = 1
 
     def find_misfit(self, kind, data_source, class_names):
@@ -62,16 +65,60 @@ class Suite:
             return f"scores with classifiers of CIFAR-10's classes, which do not know {unknown[0]}"
         return ""
 
+    def find_lack(self, counts):
+        """Says why a folder has too few images for the suite; "" if it has enough.
+
+        Args:
+            counts: number of images of each class; None: enough. Every tenth of a class is held out.
+        """
+        if counts and min(counts) < 10:
+            return f"needs at least ten images of each class: the folder has {min(counts)} of one"
+        if not counts or (held_out := sum(count // 10 for count in counts)) >= self.min_holdout:
+            return ""
+        return (
+            f"needs {self.min_holdout} held-out images, every tenth of about {10 * self.min_holdout}: "
+            f"the folder has {held_out} of {sum(counts)}"
+        )
+
     def run(self, inputs):
         """Imports the suite's module and measures; returns a Section."""
         return importlib.import_module(f"{__name__}.{self.module}").run(inputs)
 
 
 SUITES = (  # the first that fits is the default
-    Suite("gan", "gan", ("gan", "conditional gan"), IMAGES, 1, SCORING_CLASSIFIERS, minutes=2),
-    Suite("blend", "blend", ("acai",), IMAGES, 2, SCORING_CLASSIFIERS, uses_pair=True, minutes=3),
+    Suite(
+        "gan",
+        "gan",
+        ("gan", "conditional gan"),
+        IMAGES,
+        1,
+        SCORING_CLASSIFIERS,
+        min_holdout=MIN_HOLDOUT,
+        minutes=2,
+    ),
+    Suite(
+        "blend",
+        "blend",
+        ("acai",),
+        IMAGES,
+        2,
+        SCORING_CLASSIFIERS,
+        uses_pair=True,
+        min_holdout=MIN_HOLDOUT,
+        minutes=3,
+    ),
     Suite("blend", "own_blends", ("acai",), ("folder",), 2, uses_pair=True),  # of classes that CIFAR-10 lacks
-    Suite("blend", "morphs", ("conditional gan",), IMAGES, 2, SCORING_CLASSIFIERS, uses_pair=True, minutes=2),
+    Suite(
+        "blend",
+        "morphs",
+        ("conditional gan",),
+        IMAGES,
+        2,
+        SCORING_CLASSIFIERS,
+        uses_pair=True,
+        min_holdout=MIN_HOLDOUT,
+        minutes=2,
+    ),
     Suite(
         "search",
         "search",
@@ -92,19 +139,20 @@ SUITES = (  # the first that fits is the default
 NAMES = (*dict.fromkeys(suite.name for suite in SUITES), "all")  # values of --suite
 
 
-def choose_suites(name, source, kind, data_source, class_names):
+def choose_suites(name, source, kind, data_source, class_names, counts=None):
     """Chooses the suites to run.
 
     Args:
         name: value of --suite: one of NAMES, or None for the first suite that fits.
         source: value of --source, for error messages.
         kind, data_source, class_names: of the model, see `Suite`.
+        counts: of the images of a folder, see `Suite.find_lack`.
 
     Returns:
-        List of Suite, not empty.
+        (list of Suite, not empty; list of lines that say which suites --suite=all leaves out, and why).
 
     Raises:
-        InputError: if no suite fits the model, or the named one does not.
+        InputError: if no suite fits the model, or the named one does not or has too few images.
     """
     misfits = [(suite, suite.find_misfit(kind, data_source, class_names)) for suite in SUITES]
     fitting = {}  # the first of each name
@@ -124,4 +172,12 @@ def choose_suites(name, source, kind, data_source, class_names):
         of_name = [(suite, misfit) for suite, misfit in misfits if suite.name == name]
         _, misfit = max(of_name, key=lambda pair: kind in pair[0].kinds)  # the first that is for such models
         raise InputError(f"{source} can be measured with {choices}. Received: --suite={name}, which {misfit}")
-    return chosen
+    lacks = {suite.name: lack for suite in chosen if (lack := suite.find_lack(counts))}
+    enough = [suite for suite in chosen if suite.name not in lacks]
+    if not enough:
+        choices = " or ".join(f"--suite={suite.name}" for suite in fitting if not suite.find_lack(counts))
+        lacking, lack = next(iter(lacks.items()))
+        raise InputError(
+            f"{source} can be measured with {choices or 'more images'}. Received: --suite={lacking}, which {lack}"
+        )
+    return enough, [f"left out: {lacking}, which {lack}" for lacking, lack in lacks.items()]

@@ -30,7 +30,7 @@ from evaluation.inputs import Release
 def parse():
     source = Release.read(program.FLAGS.source)
     model = source.kind, source.data_source, source.class_names
-    suites = program.suites.choose_suites(program.FLAGS.suite, source.source, *model)
+    suites, _ = program.suites.choose_suites(program.FLAGS.suite, source.source, *model)
     program.read_config([suite.name for suite in suites], source)
 """,
     "train.py": """

@@ -30,7 +30,7 @@ def runs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
     state = paper_acai(**SIZES, colours=1, classes=1).release_state()
     kinds = {"lines": ("lines", ()), "animals": ("cifar10", ("horse", "bird"))}
-    kinds |= {"horses": ("cifar10", ("horse",)), "own": ("folder", ("horse", "bird"))}
+    kinds |= {"horses": ("cifar10", ("horse",)), "own": ("folder", ("bird", "horse"))}
     for name, (source, classes) in kinds.items():
         config = {
             "family": "acai",
@@ -40,6 +40,9 @@ def runs(tmp_path_factory):
         release.write(folder / name, config, state, {"latents": np.zeros(1)})
     config = {"family": "classifier", "data": {"source": "cifar10"}, "model": {"class_names": ("cat", "dog")}}
     release.write(folder / "classifier", config, state)
+    for path in (folder / "small" / name / f"{number}.png" for name in ("bird", "horse") for number in range(40)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
     for name, classes in (("gan", 0), ("cgan", 2)):
         config = {"family": "gan", "data": {"source": "cifar10"}}
         config["model"] = {"classes": classes, "class_names": ("horse", "bird")}
@@ -78,6 +81,7 @@ def test_lines_are_measured_and_reported(runs, tmp_path):
         ("--source={runs}/cgan --suite=blend --first=deer", ["--first", "horse, bird", "deer and bird"]),
         ("--source={runs}/gan --features=eyes", ["eyes", "inception"]),
         ("--source={runs}/own --suite=all", ["--image_folder", "own was trained on", "none"]),
+        ("--source={runs}/own --image_folder={runs}/small", ["with --suite=probe.", "--suite=blend", "8 of 80"]),
         ("--source={runs}/animals --first=deer", ["--first", "horse, bird", "deer and bird"]),
         ("--source={runs}/animals --second=deer", ["--second", "horse, bird", "horse and deer"]),
         ("--source={runs}/animals --suite=all --first=horse --second=horse", ["two classes", "horse and horse"]),

@@ -10,7 +10,7 @@ from PIL import Image
 
 from common.errors import InputError
 from evaluation import features
-from evaluation.inputs import CACHE_FOLDER, EvaluationConfig, Inputs, Release
+from evaluation.inputs import CACHE_FOLDER, EvaluationConfig, Inputs, Release, count_images
 
 CLASSES = ("bird", "horse")
 CONFIG = EvaluationConfig("horse", "bird", 100)
@@ -59,6 +59,15 @@ def test_a_folder_is_divided_into_train_and_holdout(folder):
 def test_a_small_holdout_is_refused(folder):
     with pytest.raises(InputError, match="20 held-out images. Received: 2"):
         make_inputs(folder).load_train_and_holdout()
+
+
+def test_images_are_counted_where_the_folder_has_the_classes_of_the_model(folder):
+    (folder / "horse" / "0.png").unlink()
+    assert count_images(make_release(), str(folder)) == [10, 9]
+    assert count_images(make_release(source="cifar10"), str(folder)) is None
+    assert count_images(make_release(), None) is None
+    (folder / "horse").rename(folder / "zebra")
+    assert count_images(make_release(), str(folder)) is None
 
 
 def test_a_folder_of_other_classes_is_refused(folder):

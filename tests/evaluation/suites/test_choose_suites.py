@@ -33,7 +33,28 @@ from evaluation import suites
     ],
 )
 def test_chosen_suites_fit_the_model(name, model, expected):
-    assert [suite.module for suite in suites.choose_suites(name, "runs/a", *model)] == expected
+    chosen, left_out = suites.choose_suites(name, "runs/a", *model)
+    assert ([suite.module for suite in chosen], left_out) == (expected, [])
+
+
+@pytest.mark.parametrize(
+    ("counts", "expected"), [([40, 40], ["probe"]), ([100, 99], ["probe"]), ([100, 100], ["blend", "probe"])]
+)
+def test_all_leaves_out_suites_for_which_a_folder_has_too_few_images(counts, expected):
+    chosen, left_out = suites.choose_suites("all", "runs/a", "acai", "folder", ("bird", "horse"), counts)
+    assert [suite.name for suite in chosen] == expected
+    assert len(left_out) == 2 - len(expected)
+    assert all(line.startswith("left out: blend, which needs 20 held-out") for line in left_out)
+
+
+@pytest.mark.parametrize(
+    ("kind", "suite", "choices"), [("acai", "blend", "--suite=probe"), ("gan", "gan", "more images")]
+)
+@pytest.mark.parametrize("is_named", [True, False])
+def test_too_few_images_are_refused_with_the_suites_that_work(kind, suite, choices, is_named):
+    words = f"with {choices}. Received: --suite={suite}, which needs 20 .* of about 200: the folder has 8 of 80$"
+    with pytest.raises(InputError, match=words):
+        suites.choose_suites(suite if is_named else None, "runs/a", kind, "folder", ("bird", "horse"), [40, 40])
 
 
 def test_a_suite_that_does_not_fit_is_refused_with_those_that_do():
@@ -65,6 +86,13 @@ def test_a_model_that_fits_no_suite_is_refused():
         suites.choose_suites(None, "runs/a", "acai", "cifar10", ("horse",))
 
 
+def test_a_class_of_less_than_ten_images_is_refused():
+    with pytest.raises(
+        InputError, match="more images. Received: --suite=probe, .* each class: the folder has 9 of one$"
+    ):
+        suites.choose_suites("probe", "runs/a", "acai", "folder", ("bird", "horse"), [900, 9])
+
+
 @pytest.mark.parametrize("suite", suites.SUITES, ids=lambda suite: suite.module)
 def test_every_suite_is_a_module_with_run_and_evaluate(suite):
     module = importlib.import_module(f"evaluation.suites.{suite.module}")
@@ -75,5 +103,5 @@ def test_a_suite_runs_its_module(monkeypatch):
     monkeypatch.setattr(
         importlib.import_module("evaluation.suites.lines"), "run", lambda inputs: ("lines", inputs)
     )
-    [suite] = suites.choose_suites(None, "runs/a", "acai", "lines", ())
+    [suite], _ = suites.choose_suites(None, "runs/a", "acai", "lines", ())
     assert suite.run("inputs") == ("lines", "inputs")
