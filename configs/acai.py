@@ -15,6 +15,8 @@ prefix lines_, on lines.
 
 import ml_collections
 
+from configs.variants import check_variant
+
 AAE_ON_LINES = 0.01  # strength; at 1 all latents collapsed, see `baseline_variant`
 BASELINES = {  # the paper's other autoencoders: (bottleneck, its strength in the official code)
     "baseline": ("plain", 1.0),
@@ -28,8 +30,7 @@ BASELINES = {  # the paper's other autoencoders: (bottleneck, its strength in th
 
 def get_config(variant="paper"):
     """Returns the config of a variant."""
-    if variant not in VARIANTS:
-        raise ValueError(f"configs/acai.py has the variants {', '.join(VARIANTS)}. Received: {variant!r}")
+    check_variant(variant, VARIANTS, "configs/acai.py")
     config, name = paper(), variant.removeprefix("lines_")
     if name in BASELINES:
         baseline_variant(config, *BASELINES[name], on_lines=name != variant)

@@ -12,11 +12,12 @@ python train.py --config=configs/classifier.py:wing_referee --workdir=runs/wing_
 
 import ml_collections
 
+from configs.variants import check_variant
+
 
 def get_config(variant="classifier"):
     """Returns the config of a variant: the name of a function below."""
-    if variant not in VARIANTS:
-        raise ValueError(f"configs/classifier.py has the variants {', '.join(VARIANTS)}. Received: {variant!r}")
+    check_variant(variant, VARIANTS, "configs/classifier.py")
     config = classifier()
     if variant != "classifier":
         VARIANTS[variant](config)

@@ -6,6 +6,7 @@ from pathlib import Path
 from absl import flags
 from ml_collections.config_flags import config_flags
 
+from common.errors import InputError
 from common.files import expand_path
 from configs import tuple_flags
 
@@ -20,7 +21,10 @@ class ConfigParser(config_flags.ConfigFileFlagParser):
         name, colon, variant = expand_path(path, "--config").partition(":")
         if not os.path.exists(name) and (ROOT / name).is_file():
             name = os.path.relpath(ROOT / name)  # an absolute one can have a colon
-        return super().parse(f"{name}{colon}{variant}")
+        try:
+            return super().parse(f"{name}{colon}{variant}")
+        except InputError as error:  # ml_collections adds a traceback to what the file raised
+            raise error.__context__ from None
 
 
 def define_config():

@@ -14,13 +14,13 @@ critic has seen.
 
 import ml_collections
 
+from configs.variants import check_variant
 from pegasus import labels
 
 
 def get_config(variant="dcgan"):
     """Returns the config of a variant: "dcgan", "cgan", "sngan", "wgan", "wgan_gp" or "alternating"."""
-    if variant not in VARIANTS:
-        raise ValueError(f"configs/gan.py has the variants {', '.join(VARIANTS)}. Received: {variant!r}")
+    check_variant(variant, VARIANTS, "configs/gan.py")
     config = base()
     VARIANTS[variant](config)
     return config

@@ -62,7 +62,7 @@ INVALID_FLAGS = [
     ([LINES, "--config.train.seed"], ["train.seed"]),
     (
         [f"--config={ROOT}/configs/acai.py:dragon"],
-        ["'dragon'", "paper, pegasus, small"],
+        ["acai.py:dragon: configs/acai.py has the variants paper, pegasus, small", "'dragon'"],
     ),
     (["--config=configs/none.py"], ["configs/none.py", "No such file"]),
     ([f"--config={ROOT}/common/data/lines.py"], ["file of configs/", "get_config"]),

@@ -187,6 +187,11 @@ def test_unknown_variant_lists_the_variants(module, names):
         module.get_config("dragon")
 
 
+def test_a_misspelt_variant_gets_the_nearest_one():
+    with pytest.raises(ValueError, match="Received: 'quik'; did you mean quick\\?"):
+        acai.get_config("quik")
+
+
 SMALL = {
     "model.depth": 2,
     "model.critic_depth": 2,
