@@ -112,7 +112,9 @@ def restore(state, arrays, source):
         theirs = f"{arrays[name].dtype} {arrays[name].shape}" if name in arrays else "nothing"
         old = any(re.search(r"/\d\d_", received) for received in arrays)  # see `names_by_number`
         advice = (
-            "python -m training.convert OLD NEW renames its variables" if old else "use the config that trained it"
+            "python -m training.convert OLD NEW renames its variables"
+            if old
+            else "use the config that trained it, or the code of its networks"
         )
         raise InputError(
             f"Weights must fit the configured architecture. Received: {source} with {theirs} for {name}, where "
