@@ -139,6 +139,8 @@ def parse_placement(flag, text):
     values = {}
     for part in filter(None, text.split(",")):
         name, _, value = part.partition("=")
+        if "=" in part and name not in types:
+            raise InputError(f"--{flag} must have keys of {', '.join(types)}. Received: {name} in {text}")
         try:
             values[name] = {"true": True, "false": False}[value] if types[name] is bool else float(value)
         except (KeyError, ValueError) as error:

@@ -91,7 +91,10 @@ def make_plan(request, folder, manifest=None):
     for name in ("first_image", "second_image", "second_mask"):
         if path := getattr(request, name, None):
             colours = 1 if name == "second_mask" else config["model"]["colours"]
-            image = pictures[name] = images.read_picture(path, config["model"]["width"], colours)
+            try:
+                image = pictures[name] = images.read_picture(path, config["model"]["width"], colours)
+            except InputError as error:
+                raise InputError(f"--{name}: {error}") from error
             drawn |= record_or_verify_digest(recorded, f"{name}_digest", files.digest(image.tobytes()), path)
     query_images, shares = place_pictures(request, pictures, bank.latents.shape[1:3])
     request = complete_classes(request, bank, config.get("data", {}))

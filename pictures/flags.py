@@ -49,7 +49,9 @@ def define():
 
     _define_path("first_image", "a picture file as the first parent")
     _define_path("second_image", "a picture file as the second parent")
-    placement = "where it is placed: scale=0.8,down=4,right=-2,rotation=15,mirror=true or some of these"
+    placement = (
+        "where it is placed: scale=0.8,down=4,right=-2,rotation=15,mirror=true or some of these (negative: up)"
+    )
     flags.DEFINE_string("first_placement", None, placement)
     flags.DEFINE_string("second_placement", None, placement)
     _define_path("second_mask", "a picture file, white where --second_image covers --first_image")

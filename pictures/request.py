@@ -274,8 +274,8 @@ def request_class(family, action, source):
         )
     classes = {kind.action: kind for kind in REQUESTS[family]}
     if action not in classes:
-        known = " or ".join(f"--{name}" for name in classes)
-        raise InputError(f"A model of the family {family} makes {known}. Received: --{action} of {source}")
+        makes = f"model of the family {family} makes" if len(classes) > 1 else "classifier can only be drawn:"
+        raise InputError(f"A {makes} --{' or --'.join(classes)}. Received: --{action} of {source}")
     return classes[action]
 
 

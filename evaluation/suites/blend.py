@@ -144,6 +144,11 @@ def estimate_gains(blends, control, neighbours, seed):
 
 def describe_gains(gains):
     """Describes the result of `estimate_gains` in one sentence."""
+    if all(gain.high < 0 for gain in gains):
+        return (
+            "The blends are worse than the cross-fade of the same pairs in both recognisability and kernel "
+            "distance to real images."
+        )
     recognisability, distance = (
         "beat" if gain.low > 0 else "do not beat" if gain.high < 0 else "cannot be told from" for gain in gains
     )

@@ -64,7 +64,12 @@ def test_requests_cannot_be_changed():
         (Blend, dict(first=3), "--first must be a string"),
         (Blend, dict(search=3), "search must be a Search"),
         (Blend, dict(resample="cubic"), "--resample must be one of bicubic, nearest. Received: cubic"),
-        (Blend, dict(first_placement="size=2"), "--first_placement must be names and values such as scale=0.8"),
+        (Blend, dict(first_placement="big"), "--first_placement must be names and values such as scale=0.8"),
+        (
+            Blend,
+            dict(second_placement="scale=2,up=4"),
+            "of scale, down, right, rotation, mirror. Received: up in ",
+        ),
         (Blend, dict(second_placement="scale=0"), "--scale must be a finite number"),
         (Blend, dict(second_placement="scale=2"), "--second_placement needs --first_image and --second_image"),
         (Blend, IMAGES | dict(count=1, second_mask="m.png", mix=0.4), "--second_mask needs .*or --mix"),
@@ -95,7 +100,12 @@ def test_fields_that_do_not_fit_are_refused(kind, fields, words):
 @pytest.mark.parametrize(
     ("family", "action", "words"),
     [
-        ("classifier", "blend", "family classifier makes --diagram. Received: --blend of here"),
+        ("classifier", "blend", "A classifier can only be drawn: --diagram. Received: --blend of here"),
+        (
+            "wing_classifier",
+            "sample",
+            "A classifier can only be drawn: --diagram. Received: --sample of here",
+        ),
         (
             "gan",
             "reconstruct",
