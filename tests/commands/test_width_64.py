@@ -82,8 +82,7 @@ def test_pictures_are_64_pixels_wide(runs, folder, tmp_path, arguments, shape):
     count = [] if "--candidates=64" in arguments else ["--count=4"]
     run("generate.py", *arguments, *count, "--scale=1", f"--out={tmp_path}")
     grid = read(tmp_path / "grid.png")
-    assert grid.shape == (shape[0], 8 * 64, 3)  # eight columns, black beyond the pictures
-    assert grid[:, : shape[1]].std() > 0 and not grid[:, shape[1] :].any()
+    assert grid.shape == shape and grid.std() > 0
     files = sorted(path.name for path in tmp_path.glob("*-00*.png"))
     assert read(tmp_path / files[0]).shape == (64, 64, 3)
     if "--strip=3" in arguments:
