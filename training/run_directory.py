@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shlex
 import time
 from pathlib import Path
 
@@ -211,7 +212,7 @@ class RunDirectory:
             name = changed[0]
             why = ", on which its learning rate depends" if name in MAY_CHANGE else ""
             start = (
-                f", perhaps with --config.train.start_from={self.path}"
+                f", perhaps with --config.train.start_from={shlex.quote(self.path)}"
                 if why and "train.start_from" in now
                 else ""
             )
