@@ -14,11 +14,17 @@ PATIENCE = 1800
 pytestmark = pytest.mark.slow
 
 
+def reset_signals():
+    """Gives signals their effect again: nohup ignores SIGHUP, a shell's background SIGINT."""
+    for ignored in (signal.SIGHUP, signal.SIGINT):
+        signal.signal(ignored, signal.SIG_DFL)
+
+
 @contextlib.contextmanager
 def start(workdir, *flags, before=()):
     command = [*before, sys.executable, ROOT / "train.py", *FLAGS, f"--workdir={workdir}", *flags]
     options = dict(cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
-    options["preexec_fn"] = lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL)  # which nohup ignores
+    options["preexec_fn"] = reset_signals
     with subprocess.Popen(command, **options) as process:
         try:
             yield process
