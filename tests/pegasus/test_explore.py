@@ -294,4 +294,4 @@ def test_only_an_acai_is_explored(source):
         text=True,
     )
     assert result.returncode == 2 and len(result.stderr.splitlines()) == 1
-    assert "family" in result.stderr and "Traceback" not in result.stderr
+    assert "--diagram" in result.stderr and "Traceback" not in result.stderr
