@@ -126,12 +126,7 @@ def quick(config):
     config.model.latent_width = 8
     config.model.depth, config.model.critic_depth = 16, 8
     config.train.total_kimg = 40.0
-    config.train.batch_size = 8
-    config.train.learning_rate = config.train.critic_learning_rate = 1e-3
-    config.train.schedule = config.train.critic_schedule = "cosine"
-    config.train.ema_rate = 0.995
-    config.train.log_every_kimg = 1.6
-    config.train.pictures_every_kimg = config.train.save_every_kimg = config.train.release_every_kimg = 10.0
+    train_briefly(config)
 
 
 def folder(config):
@@ -155,6 +150,11 @@ def folder(config):
     config.model.depth, config.model.critic_depth = 0, 8
     config.train.total_kimg = 0.0
     config.train.bank_per_class = (0, 0)
+    train_briefly(config)
+
+
+def train_briefly(config):
+    """Small batches, a high learning rate that decays to 0, and results every few minutes."""
     config.train.batch_size = 8
     config.train.learning_rate = config.train.critic_learning_rate = 1e-3
     config.train.schedule = config.train.critic_schedule = "cosine"
