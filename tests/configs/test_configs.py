@@ -24,10 +24,10 @@ VARIANTS = [
     (acai, "paper"),
     (acai, "pegasus"),
     (acai, "small"),
-    (acai, "small_1024"),
+    (acai, "ten_1024"),
     (acai, "lines"),
     (acai, "quick"),
-    *((acai, f"{prefix}{name}") for prefix in ("", "lines_") for name in acai.BASELINES),
+    *((acai, f"{prefix}{name}") for prefix in acai.PREFIXES for name in acai.BASELINES),
     (classifier, "classifier"),
     (classifier, "referee"),
     (classifier, "wing_classifier"),
@@ -70,15 +70,15 @@ def test_lines_config_has_the_papers_sizes():
     assert config.data.source == "lines" and model.adversarial_weight == model.masked_blends == 0
 
 
-@pytest.mark.parametrize(("variant", "latents"), [("small", 256), ("small_1024", 1024)])
-def test_small_differs_from_the_paper_only_in_documented_fields(variant, latents):
+@pytest.mark.parametrize(("variant", "latents", "depth"), [("small", 256, 16), ("ten_1024", 1024, 32)])
+def test_smaller_recipes_differ_from_the_paper_only_in_documented_fields(variant, latents, depth):
     config, paper = acai.get_config(variant), acai.get_config()
     assert config.model.latent_width**2 * config.model.latent_channels == latents
     assert config.data.to_dict() == paper.data.to_dict()
     model, papers = config.model.to_dict(), paper.model.to_dict()
     changed = {name for name in model if model[name] != papers[name]}
     assert changed - {"latent_channels"} == {"depth", "critic_depth"}
-    assert config.model.depth == config.model.critic_depth == 16 and config.train.total_kimg == 600
+    assert config.model.depth == config.model.critic_depth == depth
 
 
 def test_pegasus_pairs_horses_with_birds():
@@ -177,7 +177,10 @@ def test_wing_classifiers_differ_in_all_that_could_make_them_err_alike():
 @pytest.mark.parametrize(
     ("module", "names"),
     [
-        (acai, "paper, pegasus, small, small_1024, lines, quick, folder, baseline, dropout, .*, lines_vqvae"),
+        (
+            acai,
+            "paper, pegasus, small, ten_1024, lines, quick, folder, lines_baseline, .*, baseline, .*, vqvae",
+        ),
         (classifier, "classifier, search_classifier_b, referee, wing_classifier, wing_referee"),
         (gan, "dcgan, cgan, sngan, wgan, wgan_gp, alternating"),
     ],
