@@ -13,7 +13,8 @@ from pictures.request import Diagram, Interpolate
 @pytest.mark.parametrize(
     ("names", "data", "given", "expected"),
     [
-        (("bird", "cat", "horse"), {"first": "cat", "second": "bird"}, (None, None), ("horse", "bird")),
+        (("bird", "cat", "horse"), {"first": "cat", "second": "bird"}, (None, None), ("cat", "bird")),
+        (("bird", "cat", "horse"), {"first": "cat", "second": "dog"}, (None, None), ("horse", "bird")),
         (("zebra", "lion"), {"first": "horse", "second": "bird"}, (None, None), ("lion", "zebra")),
         (("zebra", "lion"), {"first": "zebra", "second": "lion"}, (None, None), ("zebra", "lion")),
         (("zebra", "lion"), {"groups": (("zebra",), ("lion",))}, (None, None), ("zebra", "lion")),
