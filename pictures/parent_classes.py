@@ -7,8 +7,8 @@ def choose_classes(class_names, data, first=None, second=None):
     """Completes the classes of both parents.
 
     Defaults are the classes of its training's pictures (`data.first` and `data.second`: horse and bird unless set)
-    if the model knows them, else horse and bird, else the classes of its groups, else the first two in the order of
-    names.
+    if the model knows them, else horse and bird, else the classes of its groups, else the first two in the order
+    of names.
 
     Args:
         class_names: of the model; empty for a model without classes.

@@ -57,42 +57,46 @@ def linear_probe(train_latents, train_labels, *others, regularisation=1e-4):
     }
 
 
-def clustering_accuracy(latents, labels, test_latents, test_labels, clusters=10, n_init=20, seed=0):
+def clustering_accuracy(train_latents, train_labels, *others, clusters=10, n_init=20, seed=0):
     """Accuracy of k-means clusters that are matched to classes.
 
     The paper's protocol (`cluster.py` of brain-research/acai): latents are centred and whitened, k-means starts
     from random training latents, the best of `n_init` starts is kept, and clusters are matched to classes one to
-    one ON THE TEST LABELS, which is slightly optimistic; the accuracy with a matching on the training labels is
-    also returned. There are two differences: the paper uses 1000 starts, and directions without variance are set
-    to 0 here, where the official code divides their rounding errors by their size plus 1e-5.
+    one ON THE LABELS THAT ARE EVALUATED, which is slightly optimistic; the accuracies with a matching on the
+    training labels are also returned. There are two differences: the paper uses 1000 starts, and directions
+    without variance are set to 0 here, where the official code divides their rounding errors by their size plus
+    1e-5.
 
     Args:
-        latents: [N, ...], flattened; whitening and k-means are fitted on them.
-        labels: int [N], >= 0, used for the second accuracy only.
-        test_latents: [M, ...].
-        test_labels: int [M], >= 0.
+        train_latents: [N, ...], flattened; whitening and k-means are fitted on them.
+        train_labels: int [N], >= 0, used for the second accuracies only.
+        others: pairs (latents [M, ...], labels int [M], >= 0) to evaluate, e.g. of held-out and test images.
         clusters: number of clusters; the paper uses the number of classes.
         n_init: number of starts of k-means.
         seed: integer >= 0, of the starts.
 
     Returns:
-        A dict: "accuracy" and "hits" (bool [M]) on the test latents, matched on the test labels;
-        "accuracy_matched_on_train"; "converged", also False if fewer than `clusters` latents are distinct.
+        A dict: "accuracies", "hits" (bool [M]) and "accuracies_matched_on_train", lists with one entry for each of
+        `others`; "converged", also False if fewer than `clusters` latents are distinct.
 
     Raises:
         ValueError: latents are not finite, or the numbers of latents and labels differ.
     """
-    (latents, labels), (test_latents, test_labels) = _rows(latents, labels), _rows(test_latents, test_labels)
+    latents, labels = _rows(train_latents, train_labels)
     mean, projection = whitening(latents)
     model = KMeans(clusters, init="random", n_init=n_init, max_iter=MAX_ITERATIONS, random_state=seed)
     converged = _fit(model, (latents - mean) @ projection, labels) and model.n_iter_ < MAX_ITERATIONS
-    test_clusters = model.predict((test_latents - mean) @ projection)
-    hits = match_clusters(test_clusters, test_labels, clusters)[test_clusters] == test_labels
-    train_hits = match_clusters(model.labels_, labels, clusters)[test_clusters] == test_labels
+    classes_of_train = match_clusters(model.labels_, labels, clusters)
+    hits, accuracies_matched_on_train = [], []
+    for other in others:
+        latents, labels = _rows(*other)
+        assigned = model.predict((latents - mean) @ projection)
+        hits.append(match_clusters(assigned, labels, clusters)[assigned] == labels)
+        accuracies_matched_on_train.append(float((classes_of_train[assigned] == labels).mean()))
     return {
-        "accuracy": float(hits.mean()),
+        "accuracies": [float(hit.mean()) for hit in hits],
         "hits": hits,
-        "accuracy_matched_on_train": float(train_hits.mean()),
+        "accuracies_matched_on_train": accuracies_matched_on_train,
         "converged": converged,
     }
 

@@ -21,7 +21,7 @@ PAPER_LATENTS = (256, 1024)
 PAPER_TRAINING = {"depth": 64, "kimg": 16_777, "classes": 10}
 REGULARISATION = 1e-3  # of the linear probe
 NUM_CLUSTERED = 10_000  # training images to which k-means is fitted
-NUM_STARTS = 20  # of k-means
+NUM_STARTS = 100  # of k-means
 NUM_SHOWN = 8  # images with their reconstructions
 EXPLANATIONS = {  # of the key figures, by the beginning of their names
     "linear_probe_holdout": "Share of held-out images whose class a linear classifier tells from the latents.",
@@ -149,13 +149,15 @@ def estimate_linear_probe(latents, labels, evaluated, seed):
 
 def estimate_clustering(latents, labels, evaluated, num_classes, seed):
     """Estimates the accuracy of k-means clusters on each of `evaluated`, {name: (latents, labels)}."""
-    estimates = []
-    for name in progress.track(list(evaluated), f"clustering {len(latents):,} latents"):
-        result = probe.clustering_accuracy(latents, labels, *evaluated[name], num_classes, NUM_STARTS, seed)
-        note = f"k-means of {len(latents):,} training latents, best of {NUM_STARTS} starts"
-        note += "" if result["converged"] else "; it did not converge"
-        estimates.append(estimate_accuracy(f"clustering_{name}", result["hits"], seed, note))
-    return estimates
+    starts = {"clusters": num_classes, "n_init": NUM_STARTS, "seed": seed}
+    with progress.show(f"clustering {len(latents):,} latents"):
+        result = probe.clustering_accuracy(latents, labels, *evaluated.values(), **starts)
+    note = f"k-means of {len(latents):,} training latents, best of {NUM_STARTS} starts"
+    note += "" if result["converged"] else "; it did not converge"
+    return [
+        estimate_accuracy(f"clustering_{name}", hits, seed, note)
+        for name, hits in zip(evaluated, result["hits"], strict=True)
+    ]
 
 
 def estimate_accuracy(name, hits, seed, note):

@@ -9,7 +9,7 @@ import pytest
 from scipy.optimize import minimize
 
 from common.metrics import probe
-from common.metrics.probe import clustering_accuracy, linear_probe, match_clusters, whitening
+from common.metrics.probe import linear_probe, match_clusters, whitening
 
 
 def blobs(count, seed, centres=3, spread=1.0, distance=20.0):
@@ -24,6 +24,15 @@ def noise(count, seed, classes=10, size=8):
     """Draws latents [count, size] that are independent of their labels."""
     random = np.random.default_rng(seed)
     return random.standard_normal((count, size)), random.permutation(np.arange(count) % classes)
+
+
+def clustering_accuracy(latents, labels, test, test_labels, *options, **more):
+    """Clusters one test set; the lists of the result have one entry each, which takes their place."""
+    options = dict(zip(("clusters", "n_init"), options, strict=False)) | more
+    result = probe.clustering_accuracy(latents, labels, (test, test_labels), **options)
+    (accuracy,), (hits,) = result["accuracies"], result["hits"]
+    (matched_on_train,) = result["accuracies_matched_on_train"]
+    return result | {"accuracy": accuracy, "hits": hits, "accuracy_matched_on_train": matched_on_train}
 
 
 # Linear probe
@@ -199,6 +208,15 @@ def test_equal_latents_are_one_cluster(value):
     train, test = np.full((30, 4), value), np.full((9, 4), value)
     result = clustering_accuracy(train, np.arange(30) % 3, test, np.arange(9) % 3, clusters=3)
     assert result["accuracy"] == 1 / 3 and result["converged"] is False
+
+
+def test_several_sets_are_evaluated_with_the_same_clusters():
+    train, (one, other) = noise(300, 0), (noise(200, 1), noise(90, 2))
+    result = probe.clustering_accuracy(*train, one, other, n_init=2)
+    alone = [clustering_accuracy(*train, *each, n_init=2) for each in (one, other)]
+    for hits, expected in zip(result["hits"], alone, strict=True):
+        np.testing.assert_array_equal(hits, expected["hits"])
+    assert result["accuracies_matched_on_train"] == [each["accuracy_matched_on_train"] for each in alone]
 
 
 # Whitening

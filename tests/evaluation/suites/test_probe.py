@@ -68,7 +68,7 @@ def test_latents_that_contain_the_class_have_accuracy_1(informative):
         if "error" not in name:
             assert (estimate.value, estimate.low, estimate.high) == (1, 1, 1)
     assert estimates["linear_probe_test_90"].note == ""
-    assert estimates["clustering_test_90"].note == "k-means of 400 training latents, best of 20 starts"
+    assert estimates["clustering_test_90"].note == "k-means of 400 training latents, best of 100 starts"
 
 
 def test_latents_of_noise_have_chance_accuracy():
@@ -108,17 +108,17 @@ def test_clusters_are_fitted_to_a_seeded_subset(monkeypatch):
     calls = []
     clustering_accuracy = probe.clustering_accuracy
 
-    def spy(latents, labels, *rest):
-        calls.append((latents, labels, rest[2:]))
-        return clustering_accuracy(latents, labels, *rest)
+    def spy(latents, labels, *others, **starts):
+        calls.append((latents, labels, starts))
+        return clustering_accuracy(latents, labels, *others, **starts)
 
     monkeypatch.setattr(probe, "clustering_accuracy", spy)
     estimates, section = evaluate(num_clustered=50, seed=3)
     assert estimates["clustering_test_90"].note.startswith("k-means of 50 training latents")
     assert "the latents of 50 training images" in section.text and "the 400 training images" in section.text
-    for latents, labels, rest in calls:
-        assert latents.shape == (50, 1, 1, 3) and rest == (3, 20, 3)
-        np.testing.assert_array_equal(latents.reshape(50, 3).argmax(1), labels)
+    ((latents, labels, starts),) = calls
+    assert latents.shape == (50, 1, 1, 3) and starts == {"clusters": 3, "n_init": 100, "seed": 3}
+    np.testing.assert_array_equal(latents.reshape(50, 3).argmax(1), labels)
 
 
 def test_rows_are_drawn_by_the_seed_without_replacement():
