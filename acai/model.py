@@ -82,7 +82,8 @@ class ACAI(keras.Model):
         """Creates an Adam optimizer for each trained network, with loss scaling under mixed_float16.
 
         Args:
-            learning_rate: a number or a Keras schedule.
+            learning_rate: a number or a Keras schedule, whose steps are `step` of the model. The optimizer's own
+                count serves Adam alone: a model that begins with another's moments has it from there.
             learning_rates: {name in `trained_networks`: learning rate} of those with another one.
             **options: of `keras.Model.compile`, e.g. `jit_compile=True`, for use with `fit`.
         """
@@ -91,7 +92,8 @@ class ACAI(keras.Model):
         betas = dict.fromkeys(self.trained_networks, 0.9) | {a.name: a.beta_1 for a in self.adversaries}
         self.optimizers = {}
         for name in self.trained_networks:
-            optimizer = Adam(rates[name], betas[name], 0.999, epsilon=1e-8)
+            rate = functools.partial(rates[name], self.step) if callable(rates[name]) else rates[name]
+            optimizer = Adam(rate, betas[name], 0.999, epsilon=1e-8)
             self.optimizers[name] = loss_scaling.wrap_for_policy(optimizer, self.dtype_policy.name)
             self.optimizers[name].build(self.weights_of(name))
 
@@ -156,7 +158,8 @@ class ACAI(keras.Model):
         weights = {name: self.weights_of(name) for name in gradients}
         moved = loss_scaling.apply_together(self.optimizers, gradients, weights)
         self.step.assign_add(1)
-        update_averages(self._averaged_weights(), self.ema_rate, self.step, moved)
+        num_updates = self.optimizers["autoencoder"].iterations
+        update_averages(self._averaged_weights(), self.ema_rate, num_updates, moved)
         return optimizer_logs(self.optimizers["autoencoder"])
 
     def call(self, images, training=False):

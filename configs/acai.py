@@ -89,7 +89,7 @@ def paper():
     model.codebook_size = 512  # size of the vqvae's codebook
 
     config.train = train = ml_collections.ConfigDict()
-    train.start_from = ""  # bundled model or run of the same sizes for the initial weights
+    train.start_from = ""  # run to go on from, by its newest checkpoint, or bundled model; of the same sizes
     train.total_kimg = 16_777.0  # the paper's 2^24 images
     train.batch_size = 64  # images per step
     train.learning_rate = 1e-4  # of autoencoder and latent classifier

@@ -92,7 +92,8 @@ def check(config):
         require("train.jit_compile", "auto or off for several devices", lambda choice: choice != "on")
         require("train.batch_size", "even for several devices", lambda size: size % 2 == 0)
     if config.train.get("start_from"):
-        release.resolve(config.train.start_from, "--config.train.start_from")
+        if not os.path.isdir(os.path.join(config.train.start_from, "checkpoints")):
+            release.resolve(config.train.start_from, "--config.train.start_from")
         require("model.bottleneck", "plain to start from another model", lambda kind: kind == "plain")
     if config.train.get("leading_layers"):
         release.resolve(config.train.leading_layers, "--config.train.leading_layers")

@@ -1,8 +1,10 @@
 """Training an ACAI: its batches, model, validation metrics, pictures and release."""
 
 import functools
+import os
 
 import numpy as np
+from absl import logging
 
 from acai import latent_bank, networks
 from acai.adversaries.critic import Critic
@@ -17,11 +19,13 @@ from common import release, variables
 from common.backend import precision
 from common.data import batches, lines
 from common.data.cifar10 import CIFAR10_CLASSES
+from common.errors import InputError
 from common.images import to_float, to_uint8
 from evaluation.training_metrics import BlendMetrics, measure_lines
 from pegasus.labels import parent_ids
 from training import acai_grids
 from training.callbacks import WarnOnDivergence
+from training.checkpoints import Checkpoints
 from training.projector import ProjectorWriter
 from training.schedule import cosine, release_settings, steps
 
@@ -108,22 +112,65 @@ def make_discriminator(config, colours, policy):
 
 
 def start(config, model):
-    """Copies the weights of a release into a new model of the same sizes.
+    """Begins a new model with another of equal sizes: a run's newest checkpoint or, without one, a release.
 
-    Networks that the release lacks keep their initial weights.
+    A checkpoint gives the weights in float32, the averages of weights, and Adam's moments and count of steps. The
+    model's `step`, learning rates and loss scales begin anew, as do networks and optimizers that the source lacks.
+    If only the model has averages, they begin at the source's weights; a model without averages gets the trained
+    weights of a checkpoint and the averages of a release.
 
     Raises:
-        InputError: for a release whose weights do not fit.
+        InputError: the source is of another family or does not fit, or all its checkpoints are damaged.
     """
-    folder = release.resolve(config.train.start_from, "--config.train.start_from")
-    _, arrays, *_ = release.read(folder)
-    released, state = model.release_state(), model.state()
-    shared = {name.split("/")[0] for name in released} & {name.split("/")[0] for name in arrays}
-    arrays = {name: array for name, array in arrays.items() if name.split("/")[0] in shared}
-    variables.restore({n: v for n, v in released.items() if n.split("/")[0] in shared}, arrays, folder)
+    arrays, folder = read_source(config.train.start_from)
+    given = {}
     for name, array in arrays.items():
-        if f"trained_{name}" in state:  # `released` has the average of this variable
-            state[f"trained_{name}"].assign(array)
+        trained = arrays.get(f"trained_{name}", array)  # `array` is its average
+        given |= {name: array, f"trained_{name}": trained} if model.ema_rate else {name: trained}
+    ours, theirs = continuable(model.state()), continuable(given)
+    shared = ours.keys() & theirs.keys()
+    ours, theirs = ({n: v for part in shared for n, v in parts[part].items()} for parts in (ours, theirs))
+    variables.restore(ours, theirs, folder)
+
+
+def read_source(source):
+    """Returns ({name: array}, its folder) of a run's newest checkpoint or, without one, of a release.
+
+    Nothing is written, and a training may be writing there.
+
+    Args:
+        source: path or name of a bundled model.
+    """
+    folder = os.path.join(source, "checkpoints")
+    step, arrays = Checkpoints(folder).load_latest() if os.path.isdir(folder) else (0, None)
+    if arrays is None:
+        folder = release.resolve(source, "--config.train.start_from")
+        return release.read(folder)[1], folder
+    if (family := release.family(source)) != "acai":
+        raise InputError(f"--config.train.start_from must be an ACAI. Received: {source} of the family {family}")
+    logging.info("starting from step %d of %s", step, source)
+    return arrays, folder
+
+
+def continuable(state):
+    """Returns what another training can go on from, {network or optimizer: {name: value}}, without its step.
+
+    Of an optimizer these are Adam's count of steps and its moments. Which other variables there are depends on
+    schedule and precision: of a learning rate and, in front of all, of loss scaling.
+
+    Args:
+        state: {name: variable or array} as of `ACAI.state`.
+    """
+    parts = {}
+    for name, value in state.items():
+        parts.setdefault(name.partition("/")[0], {})[name] = value
+    parts.pop("step", None)
+    for part in (part for part in parts if part.endswith("_optimizer")):
+        values = parts[part].values()
+        *_, count = (v for v in values if len(v.shape) == 0 and "int" in str(v.dtype))
+        moments = [v for v in values if len(v.shape)]
+        parts[part] = {f"{part}/{name}": value for name, value in enumerate([count, *moments])}
+    return parts
 
 
 def rate(config, learning_rate, schedule):

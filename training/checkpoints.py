@@ -63,7 +63,7 @@ class Checkpoints:
         if files:
             raise InputError(
                 f"A run must have an undamaged checkpoint to resume. Received: {len(files)} damaged in "
-                f"{self.folder}; move that folder away to start again."
+                f"{self.folder}; move that folder away to start without it."
             )
         return 0, None
 
