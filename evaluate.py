@@ -7,6 +7,7 @@
     python evaluate.py --suite=search --pictures=out/blend         the pictures of your own search
     python evaluate.py --source=runs/acai --suite=probe            what latents tell about classes
     python evaluate.py --source=acai_lines                         the paper's figures for lines; needs no data set
+    python evaluate.py --source=runs/a,runs/b,runs/c --suite=lines    several models: means over seeds
     python evaluate.py --suite=viewers --out=DIR                   pictures and decoys for viewers to name
     python evaluate.py --suite=viewers --out=DIR --answers=A,B     how often they have named a winged horse
 
@@ -25,8 +26,7 @@ from common import cli
 from common.backend import memory
 from common.errors import InputError
 from common.files import make_folder
-from common.release import describe_training
-from evaluation import suites
+from evaluation import several, suites
 from evaluation.inputs import EvaluationConfig, Inputs, Release, count_images
 from evaluation.report import report
 from evaluation.viewers import tally
@@ -39,36 +39,45 @@ SUITES_OF_FLAGS = {"pictures": ("search", "viewers"), "answers": ("viewers",), "
 
 
 def main():
-    if FLAGS.answers and FLAGS.suite == "viewers":
+    if FLAGS.answers and FLAGS.suite == "viewers" and len(FLAGS.source) == 1:
         tally_answers()
         return
-    release = Release.read(FLAGS.source)
+    several.check_sources(FLAGS.source)
+    releases = [Release.read(source) for source in FLAGS.source]
+    several.check_models(releases)
+    chosen, left_out = zip(*map(choose_suites, releases), strict=True)
+    if len(releases) > 1:
+        several.check_suites(chosen[0])
+    inputs = [read_inputs(*pair) for pair in zip(releases, chosen, strict=True)]
+    out = make_folder(out_folder())
+    facts = several.merge_facts([pair[0].list_facts(pair[1]) for pair in zip(inputs, chosen, strict=True)])
+    notes = *left_out[0], describe_plan(chosen[0], len(releases)), report.describe_replaced(out, facts)
+    print(*filter(None, notes), sep="\n", file=sys.stderr)
+
+    memory.keep_freed_memory()
+    cli.import_tensorflow()
+    sections = several.measure(inputs, chosen)
+    paths = report.write(out, sections, facts)
+    print(report.terminal_table(several.choose_shown(sections)), *paths, sep="\n")
+
+
+def choose_suites(release):
+    """Chooses the suites for a Release; see `evaluation.suites.choose_suites`."""
+    facts = release.kind, release.data_source, release.class_names
     counts = count_images(release, FLAGS.image_folder)
-    chosen, left_out = suites.choose_suites(
-        FLAGS.suite, FLAGS.source, release.kind, release.data_source, release.class_names, counts
-    )
-    names = [suite.name for suite in chosen]
-    config = read_config(names, release)
+    return suites.choose_suites(FLAGS.suite, release.source, *facts, counts)
+
+
+def read_inputs(release, chosen):
+    """Reads the inputs of the chosen suites for a Release; InputError if something is missing or does not fit."""
+    config = read_config([suite.name for suite in chosen], release)
     classifiers = {
         name: Release.read_bundled_classifier(name)
         for name in dict.fromkeys(name for suite in chosen for name in suite.classifiers)
     }
     inputs = Inputs(release, classifiers, config)
     inputs.check(any(suite.uses_pair for suite in chosen), any(suite.needs_images for suite in chosen))
-    make_folder(config.out)
-    facts = list_facts(inputs, chosen)
-    lines = *left_out, describe_plan(chosen), report.describe_replaced(config.out, facts)
-    print(*filter(None, lines), sep="\n", file=sys.stderr)
-
-    memory.keep_freed_memory()
-    cli.import_tensorflow()
-    sections = []
-    for number, suite in enumerate(chosen, start=1):
-        if len(chosen) > 1:
-            print(f"suite {number} of {len(chosen)}: {suite.name}", file=sys.stderr)
-        sections.append(suite.run(inputs))
-    paths = report.write(config.out, sections, facts)
-    print(report.terminal_table(sections), *paths, sep="\n")
+    return inputs
 
 
 def tally_answers():
@@ -79,16 +88,19 @@ def tally_answers():
     print(report.terminal_table(sections[:-1]), *paths, sep="\n")  # the last section has every answer
 
 
-def describe_plan(chosen):
-    """Says which suites run, and about how long they take."""
+def describe_plan(chosen, count):
+    """Says which suites run, and about how long they take for a number of models."""
     each = ", ".join(f"{suite.name} (about {suite.minutes:g} min)" for suite in chosen)
-    total = f"; about {sum(suite.minutes for suite in chosen):g} minutes in all" if len(chosen) > 1 else ""
+    each += f" of each of {count} models" if count > 1 else ""
+    minutes = count * sum(suite.minutes for suite in chosen)
+    total = f"; about {minutes:g} minutes in all" if len(chosen) > 1 or count > 1 else ""
     return f"measuring: {each}{total}; times are of two idle CPU cores, 1,000 samples and CIFAR-10"
 
 
 def out_folder():
     """Returns the folder to write to: a suite that is named has one of its own."""
-    name = source_name(FLAGS.source)
+    first, *others = FLAGS.source
+    name = f"{source_name(first)}-and-{len(others)}-more" if others else source_name(first)
     return FLAGS.out or os.path.join("out", "evaluate", f"{name}-{FLAGS.suite}" if FLAGS.suite else name)
 
 
@@ -119,22 +131,6 @@ def read_config(suite_names, release):
         pictures=FLAGS.pictures,
         out=out_folder(),
     )
-
-
-def list_facts(inputs, chosen):
-    """Lists what the figures depend on, for the report: {name: value}."""
-    release, config, names = inputs.release, inputs.config, [suite.name for suite in chosen]
-    facts = {"source": release.source, "weights": release.digest, "trained": describe_training(release.config)}
-    facts |= {"seed": config.seed, "suite": ", ".join(names)}
-    if any(suite.uses_pair for suite in chosen):
-        facts |= {"first": config.first, "second": config.second}
-    if "search" in names:
-        facts["pictures"] = config.pictures or "bundled"
-    if inputs.classifiers:
-        facts |= {} if names == ["search"] else {"samples": config.samples}
-        facts["features"] = config.features
-        facts |= {name: classifier.digest for name, classifier in inputs.classifiers.items()}
-    return facts
 
 
 if __name__ == "__main__":

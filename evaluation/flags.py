@@ -16,7 +16,8 @@ SECTIONS = {  # of --help
 
 def define():
     """Defines all flags of SECTIONS."""
-    _define_path("source", "name of a bundled model, run directory or release folder", "pegasus")
+    source = "name of a bundled model, run directory or release folder; lines, probe: several, with commas between"
+    flags.DEFINE(cli.PathListParser(), "source", ["pegasus"], source)
     flags.DEFINE_enum("suite", None, suites.NAMES, "what to measure; default: the first suite that fits")
     _define_path(
         "pictures",

@@ -136,6 +136,22 @@ class Inputs:
                 self._image_folder, folders.list_class_names(self._image_folder), self.release.class_names
             )
 
+    def list_facts(self, chosen):
+        """Lists what the figures of some suites depend on, for the report: {name: value}."""
+        names = [suite.name for suite in chosen]
+        facts = {"source": self.release.source, "weights": self.release.digest}
+        facts |= {"trained": release.describe_training(self.release.config)}
+        facts |= {"seed": self.config.seed, "suite": ", ".join(names)}
+        if any(suite.uses_pair for suite in chosen):
+            facts |= {"first": self.config.first, "second": self.config.second}
+        if "search" in names:
+            facts["pictures"] = self.config.pictures or "bundled"
+        if self.classifiers:
+            facts |= {} if names == ["search"] else {"samples": self.config.samples}
+            facts["features"] = self.config.features
+            facts |= {name: classifier.digest for name, classifier in self.classifiers.items()}
+        return facts
+
     def load_images(self, split):
         """Loads the images of the model's classes in a split as a `common.data.datasets.ImageDataset`.
 

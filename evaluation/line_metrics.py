@@ -16,8 +16,8 @@ TIE = 1e-12  # cosines that differ by less are equal, so that rounding does not 
 NO_TURN = 1e-4  # least angle between first and last image, in radians, of a path that has a smoothness
 
 
-def interpolate_lines(encode, decode, pairs=256, steps=16, seed=0):
-    """Decodes linear interpolations between the latents of pairs of lines at random angles.
+def interpolate_lines(encode, decode, pairs=256, steps=16, seed=0, path="lerp"):
+    """Decodes interpolations between pairs of lines at random angles.
 
     Args:
         encode: function, float32 images [pairs, 32, 32, 1] in [-1, 1] -> latents [pairs, ...].
@@ -25,15 +25,36 @@ def interpolate_lines(encode, decode, pairs=256, steps=16, seed=0):
         pairs: number of interpolations. Pair k depends on (seed, k) alone.
         steps: number of images along each interpolation with both ends, at least 2.
         seed: of the angles, which are uniform in [0, 2 pi).
+        path: "lerp" or "slerp" of the two latents, see common.interpolation, or "angle": lines are rendered at
+            the angles between the two, the short way round, and encoded. No latents are interpolated there, so
+            all that is lost is lost by the autoencoder.
 
     Returns:
         The decoded images [pairs, steps, 32, 32, 1], not clipped.
     """
     angles = np.random.default_rng(seed).uniform(0, 2 * np.pi, (pairs, 2))
-    first, second = (np.asarray(encode(lines.render(side))) for side in angles.T)
-    latents = interpolation.interpolate_path(first, second, steps, "lerp")  # [pairs, steps, ...]
+    if path == "angle":
+        between = interpolate_angles(*angles.T, steps)
+        latents = np.stack([np.asarray(encode(lines.render(column))) for column in between.T], axis=1)
+    else:
+        first, second = (np.asarray(encode(lines.render(side))) for side in angles.T)
+        latents = interpolation.interpolate_path(first, second, steps, path)  # [pairs, steps, ...]
     tracked = progress.track(range(steps), "decoding interpolations of lines")
     return np.stack([np.asarray(decode(latents[:, step])) for step in tracked], axis=1)
+
+
+def interpolate_angles(first, second, steps):
+    """Turns evenly from one angle to another, the short way round.
+
+    Args:
+        first, second: angles [N] in radians.
+        steps: number of angles of each path with both ends.
+
+    Returns:
+        float64 [N, steps], not reduced to one turn.
+    """
+    turn = (np.asarray(second) - first + np.pi) % (2 * np.pi) - np.pi  # in [-pi, pi)
+    return np.asarray(first)[:, None] + turn[:, None] * np.linspace(0, 1, steps)
 
 
 def line_figures(interpolations):

@@ -4,7 +4,6 @@
         runs/lines runs/lines_baseline
 """
 
-import json
 import os
 import sys
 
@@ -13,27 +12,23 @@ import numpy as np
 from common import cli
 from common.errors import InputError
 from common.images import write_png
+from evaluation import training_log
 from evaluation.report import plots
 
 
-def read_log(run, name):
+def read_figure(run, name):
     """Reads {kimg: value} of a logged figure; InputError if the run directory or the figure does not exist."""
-    path = os.path.join(run, "metrics.jsonl")
-    try:
-        with open(path, encoding="utf-8") as file:
-            records = [json.loads(line) for line in file]
-    except (OSError, ValueError) as error:
-        raise InputError(f"RUN must be a run directory. Received: {run} ({error})") from error
-    values = {record["kimg"]: record[name] for record in records if name in record}
+    records = training_log.read_log(run)
+    values = training_log.select_figure(records, name)
     if not values:
         known = ", ".join(sorted({key for record in records for key in record})) or "none"
-        raise InputError(f"FIGURE must be one of those in {path} ({known}). Received: {name}")
+        raise InputError(f"FIGURE must be one of those that {run} has logged ({known}). Received: {name}")
     return values
 
 
 def draw(name, runs):
     """Draws a figure of several run directories on a logarithmic axis, uint8 [900, 1600, 3]."""
-    logs = {os.path.basename(os.path.normpath(run)): read_log(run, name) for run in runs}
+    logs = {os.path.basename(os.path.normpath(run)): read_figure(run, name) for run in runs}
     kimg = sorted(set().union(*logs.values()))
     lines = {run: ([values.get(x, np.nan) for x in kimg], None, None) for run, values in logs.items()}
     return plots.draw_curves(kimg, lines, "kimg", name, "", log=True)

@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import math
 
 import numpy as np
 
@@ -44,18 +45,48 @@ class Estimate:
 
 
 @dataclasses.dataclass(frozen=True)
+class Spread:
+    """A figure of several trainings that differ only in their seeds.
+
+    Args:
+        mean: over the trainings; NaN if it could not be measured.
+        deviation: sample standard deviation over the trainings; NaN for one training.
+        count: number of trainings; None if it is not known.
+    """
+
+    mean: float
+    deviation: float = float("nan")
+    count: int | None = None
+
+    @classmethod
+    def of(cls, values):
+        """The spread of one value for each training; at least one."""
+        deviation = float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
+        return cls(float(np.mean(values)), deviation, len(values))
+
+    def __str__(self):
+        """E.g. "0.5277 +- 0.0045": two significant digits of the deviation; without it as `format_number`."""
+        if not self.deviation > 0:
+            return format_number(self.mean) + (" +- 0" if self.deviation == 0 else "")
+        decimals = max(0, 1 - math.floor(math.log10(self.deviation)))
+        return f"{self.mean:.{decimals}f} +- {self.deviation:.{decimals}f}"
+
+
+@dataclasses.dataclass(frozen=True)
 class Section:
     """The results of one suite.
 
     Args:
         title: must be unique in a report.
         estimates: list of Estimate with unique names.
-        table: rows of a comparison, dicts with the same keys and str, int, float or Estimate as values.
+        table: rows of a comparison, dicts with the same keys. Values are str, int, float, Estimate, Spread, a
+            tuple of str, or None for an empty cell.
         plots: {caption: uint8 [H, W, 3]}.
         text: paragraphs below the figures, separated by empty lines; only on the page.
         summary: paragraphs above the figures, also in the terminal: the verdict, and what limits it.
         key_figures: {name of an estimate: a sentence that explains it}, of at most MOST_KEY_FIGURES estimates. The
             page shows them first and folds all others; without them it shows all.
+        folded: whether the page shows only the title, until it is clicked.
 
     Raises:
         ValueError: if two estimates have the same name, rows have different keys, or a key figure is no estimate.
@@ -68,6 +99,7 @@ class Section:
     text: str = ""
     summary: str = ""
     key_figures: dict = dataclasses.field(default_factory=dict)
+    folded: bool = False
 
     def __post_init__(self):
         names = [estimate.name for estimate in self.estimates]
@@ -122,9 +154,14 @@ def check_unique(names):
 
 
 def table_cells(table):
-    """Returns the table of a Section as a list of rows, headings first; transposed if it is wider than high."""
+    """Returns the table of a Section as a list of rows, headings first.
+
+    It is transposed if it is wider than high, unless its rows are of several trainings each.
+    """
     rows = [list(table[0]), *(list(row.values()) for row in table)] if table else []
-    return [list(row) for row in zip(*rows, strict=True)] if rows and len(rows[0]) > len(rows) else rows
+    if not rows or len(rows[0]) <= len(rows) or any(isinstance(cell, Spread) for cell in rows[1]):
+        return rows
+    return [list(row) for row in zip(*rows, strict=True)]
 
 
 def format_interval(estimate):
@@ -146,4 +183,8 @@ def format_cell(value):
     """Formats a table's value: an Estimate without its interval, a float rounded, anything else as it is."""
     if isinstance(value, Estimate):
         return format_number(value.value)
+    if isinstance(value, tuple):
+        return ", ".join(value)
+    if value is None:
+        return ""
     return format_number(value) if isinstance(value, float | np.floating) else str(value)

@@ -74,7 +74,7 @@ def render_html(sections, facts):
 def _render_section(section):
     """Renders the verdict, pictures, key figures with their explanations, and folded all else."""
     verdict = _render_paragraphs(section.verdict)
-    parts = [f"<h2>{escape(section.title)}</h2>", '<div class="verdict">', *verdict, "</div>"]
+    parts = ['<div class="verdict">', *verdict, "</div>"]
     parts += map(_render_picture, section.plots, section.plots.values())
     key = [(e, section.key_figures[e.name]) for e in section.estimates if e.name in section.key_figures]
     rows = [(e.name, float(e.value), format_rated_interval(e), text) for e, text in key]
@@ -90,7 +90,9 @@ def _render_section(section):
     if any(map(is_wide, section.estimates)):
         others += _render_paragraphs(f"{WIDE[0].upper()}{WIDE[1:]}.")
     title = f"All {len(section.estimates)} figures, comparisons and how they are computed"
-    return "\n".join([*parts, *(_fold(title, *others) if key else others)])
+    parts += _fold(title, *others) if key else others
+    heading = f"<h2>{escape(section.title)}</h2>"
+    return "\n".join(_fold(section.title, *parts) if section.folded else [heading, *parts])
 
 
 def _fold(title, *parts):
@@ -102,10 +104,10 @@ def _render_paragraphs(text):
 
 
 def _render_table(headings, rows):
-    """Renders rows of str, numbers and Estimates, headings first. The first row sets the alignment."""
+    """Renders rows of values as in a Section's table, headings first. The first row sets the alignment."""
     if not rows:
         return ""
-    kinds = ["" if isinstance(value, str) else ' class="number"' for value in rows[0]]
+    kinds = ["" if isinstance(value, str | tuple) else ' class="number"' for value in rows[0]]
     head = "".join(
         f'<th scope="col"{kind}>{escape(format_cell(heading))}</th>'
         for kind, heading in zip(kinds, headings, strict=False)

@@ -15,6 +15,7 @@ from evaluation.report.estimates import (
     HEADINGS,
     WIDE,
     Estimate,
+    Spread,
     check_unique,
     format_cell,
     format_interval,
@@ -57,14 +58,26 @@ def terminal_table(sections):
 
 
 def comparison_lines(table):
-    """Formats the table of a Section; intervals are shown if they fit into LINE_LENGTH."""
+    """Formats the table of a Section; intervals are shown if they fit into LINE_LENGTH.
+
+    Columns that do not fit then follow below, after the first column again.
+    """
     for format_value in (_format_with_interval, format_cell):
         rows = [[format_value(value) for value in row] for row in table_cells(table)]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         if sum(widths) + 2 * (len(widths) - 1) <= LINE_LENGTH:
             break
-    aligned = ([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])] for row in rows)
-    return ["  ".join(row).rstrip() for row in aligned]
+    blocks = [[0]]
+    for column in range(1, len(widths)):
+        if len(blocks[-1]) > 1 and sum(widths[c] + 2 for c in [*blocks[-1], column]) - 2 > LINE_LENGTH:
+            blocks.append([0])
+        blocks[-1].append(column)
+    lines = []
+    for first, *others in blocks:
+        aligned = ([row[first].ljust(widths[first]), *(row[c].rjust(widths[c]) for c in others)] for row in rows)
+        lines += [""] if lines else []
+        lines += ["  ".join(row).rstrip() for row in aligned]
+    return lines
 
 
 def write(folder, sections, facts):
@@ -125,7 +138,7 @@ def _render_json(sections, facts):
 
 def _to_plain(value):
     """Converts a value for JSON: estimates to dicts, numpy numbers to Python's, NaN and infinite ones to None."""
-    if isinstance(value, Estimate):
+    if isinstance(value, Estimate | Spread):
         value = {key: field for key, field in vars(value).items() if key != "name"}
     if isinstance(value, dict):
         return {key: _to_plain(item) for key, item in value.items()}

@@ -38,6 +38,7 @@ class Suite:
         needs_images: whether it needs the data that the model was trained on.
         in_all: whether --suite=all runs it.
         min_holdout: minimum number of held-out images of a folder.
+        compares: whether it can measure several models, see `evaluation.several`.
         minutes: what it takes with two CPU cores, 1,000 samples and CIFAR-10; less for smaller data.
     """
 
@@ -51,6 +52,7 @@ class Suite:
     needs_images: bool = True
     in_all: bool = True
     min_holdout: int = 0
+    compares: bool = False
     minutes: float = 1
 
     def find_misfit(self, kind, data_source, class_names):
@@ -80,9 +82,13 @@ class Suite:
             f"the folder has {held_out} of {sum(counts)}"
         )
 
+    def load(self):
+        """Imports the suite's module and returns it."""
+        return importlib.import_module(f"{__name__}.{self.module}")
+
     def run(self, inputs):
         """Imports the suite's module and measures; returns a Section."""
-        return importlib.import_module(f"{__name__}.{self.module}").run(inputs)
+        return self.load().run(inputs)
 
 
 SUITES = (  # the first that fits is the default
@@ -130,8 +136,8 @@ SUITES = (  # the first that fits is the default
         in_all=False,
         minutes=1,
     ),
-    Suite("lines", "lines", ("acai",), ("lines",), 0),
-    Suite("probe", "probe", ("acai",), IMAGES, 2, minutes=2),
+    Suite("lines", "lines", ("acai",), ("lines",), 0, compares=True),
+    Suite("probe", "probe", ("acai",), IMAGES, 2, compares=True, minutes=2),
     Suite("classifier", "classifiers", ("classifier",), IMAGES, 2, minutes=2),
     Suite("classifier", "wing_classifiers", ("wing_classifier",), ("cifar10",), 2),
     Suite("viewers", "viewers", ("acai", "gan", "conditional gan"), ("cifar10",), 2, in_all=False),

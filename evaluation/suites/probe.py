@@ -6,7 +6,7 @@ from acai.autoencoder import name_in_paper
 from acai.inference import ReleasedACAI
 from common import images, progress, release
 from common.metrics import intervals, probe
-from evaluation.report.estimates import Estimate, Section, choose_key_figures
+from evaluation.report.estimates import Estimate, Section, Spread, choose_key_figures
 from evaluation.wing_figures import percent_with_interval
 
 PAPER = {  # accuracy of the linear probe and its standard deviation over runs, for 256 and for 1,024 latents
@@ -29,6 +29,12 @@ EXPLANATIONS = {  # of the key figures, by the beginning of their names
     "clustering_holdout": "Share whose class is that of their cluster of latents, found without labels.",
     "clustering_test": "The same for test images.",
     "reconstruction_error": "Mean squared difference between images and reconstructions; 0 is perfect.",
+}
+COMPARED = {  # {heading of the table of `evaluation.several`: beginning of a figure's name}
+    "probe, hold-out": "linear_probe_holdout",
+    "probe, test": "linear_probe_test",
+    "clusters, hold-out": "clustering_holdout",
+    "squared error": "reconstruction_error",
 }
 CHUNK_SIZE = 1024  # images converted to float32 at once
 TEXT = (
@@ -190,6 +196,27 @@ def paper_rows():
         for column, num_latents in enumerate(PAPER_LATENTS)
         for name, figures in PAPER.items()
     ]
+
+
+def list_facts(measured):
+    """Lists what the table of `evaluation.several` says of a Release: {heading: value}."""
+    model = measured.config["model"]
+    return {
+        "model": name_in_paper(model),
+        "latents": model["latent_width"] ** 2 * model["latent_channels"],
+        "depth": model["depth"],
+        "classes": len(measured.class_names),
+    }
+
+
+def find_paper_row(measured):
+    """Finds the paper's row for the table of `evaluation.several` beside a Release; {} if it has none."""
+    facts = list_facts(measured)
+    if measured.data_source != "cifar10" or facts["model"] not in PAPER or facts["latents"] not in PAPER_LATENTS:
+        return {}
+    accuracy = Spread(*PAPER[facts["model"]][PAPER_LATENTS.index(facts["latents"])])
+    row = {"model": f"{facts['model']}, the paper's", "latents": facts["latents"], "trained": "16,777 kimg"}
+    return PAPER_TRAINING | row | {"probe, hold-out": accuracy, "probe, test": accuracy}
 
 
 def split_rows(count, stage):

@@ -25,8 +25,8 @@ def runs(tmp_path):
     return tmp_path
 
 
-def test_read_log_skips_records_without_the_figure(runs):
-    assert curve.read_log(runs / "long", "error") == {1: 0.5, 3: 0.1}
+def test_read_figure_skips_records_without_the_figure(runs):
+    assert curve.read_figure(runs / "long", "error") == {1: 0.5, 3: 0.1}
 
 
 def test_missing_values_are_gaps(runs):
@@ -43,7 +43,7 @@ def test_missing_values_are_gaps(runs):
 
 def test_an_unknown_figure_is_refused_with_the_known_ones(runs):
     with pytest.raises(InputError, match=r"\(error, kimg, loss\). Received: distance"):
-        curve.read_log(runs / "long", "distance")
+        curve.read_figure(runs / "long", "distance")
 
 
 def test_the_command_stacks_its_plots(runs):

@@ -1,0 +1,196 @@
+"""Several models measured by one suite: a table of means over those that differ only in their seeds.
+
+A suite that compares has in its module, besides `run`:
+
+    COMPARED = {heading: beginning of a figure's name}    the figures of the table; the first that begins so counts
+    PAPER_TEXT                                            a paragraph on the paper's figures
+    list_facts(release) -> {heading: value}               what the table says of a Release, "model" among it
+    find_paper_row(release) -> {heading: value}           the paper's figures beside it, or {}
+"""
+
+import dataclasses
+import os
+import sys
+import textwrap
+
+from common import release
+from common.errors import InputError
+from evaluation.report.estimates import Section, Spread
+from evaluation.suites import SUITES
+
+NOT_COMPARED = (  # fields of configs that do not affect what is trained, besides those with NOT_COMPARED_ENDING
+    "train.seed",
+    "train.strategy",
+    "train.deterministic",
+    "train.towers",
+    "train.max_minutes",
+    "train.bank_per_class",
+    "train.keep_checkpoints",
+    "data.first",
+    "data.second",
+    "data.image_folder",
+    "data.memory_limit_gib",
+    "data.cache_folder",
+)
+NOT_COMPARED_ENDING = "_every_kimg"
+MOST_IN_TERMINAL = 4  # models whose own figures are shown below the table
+MOST_IN_LABEL = 2  # settings that tell one row from another
+LABEL_LENGTH = 40  # characters of a setting
+SUMMARY = (
+    "Each row is of models that differ only in their seeds: the mean +- the sample standard deviation over their "
+    "trainings, of which one model has none. A figure that one of them lacks is none."
+)
+
+
+def check_sources(sources):
+    """Raises InputError if there is no source, an empty one, or one release twice."""
+    if not sources or not all(sources):
+        raise InputError(
+            "--source must be one model, or several with commas between them, none of them empty. "
+            f"Received: --source={','.join(sources)}"
+        )
+    found = {}
+    for source in sources:
+        folder = os.path.realpath(release.resolve(source))
+        if folder in found:
+            raise InputError(f"--source must have each model once. Received: {found[folder]} and {source}")
+        found[folder] = source
+
+
+def check_models(releases):
+    """Raises InputError unless all `evaluation.inputs.Release` are of one kind and of data of the same source."""
+    first = releases[0]
+    for other in releases[1:]:
+        if (other.kind, other.data_source) != (first.kind, first.data_source):
+            received = " and ".join(f"{r.source} of kind {r.kind}, data {r.data_source}" for r in (first, other))
+            raise InputError(f"Models of --source must be of one kind and of the same data. Received: {received}")
+
+
+def check_suites(chosen):
+    """Raises InputError unless the suites chosen for several models are one that compares."""
+    if len(chosen) > 1 or not chosen[0].compares:
+        choices = " or ".join(f"--suite={suite.name}" for suite in SUITES if suite.compares)
+        received = ", ".join(suite.name for suite in chosen)
+        raise InputError(f"Several models can only be measured with {choices}. Received: {received}")
+
+
+def merge_facts(facts):
+    """Merges the facts of reports on each of several models into one dict."""
+    if len(facts) == 1:
+        return facts[0]
+    own = ("source", "weights", "trained")
+    shared = {name: value for name, value in facts[0].items() if name not in own}
+    models = {f"model {k}": ", ".join(str(fact[name]) for name in own) for k, fact in enumerate(facts, start=1)}
+    return {"source": f"{len(facts)} models"} | shared | models
+
+
+def measure(inputs, chosen):
+    """Runs suites on one or several models.
+
+    Args:
+        inputs: list of evaluation.inputs.Inputs, one a model.
+        chosen: for each of these a list of evaluation.suites.Suite.
+
+    Returns:
+        List of Section. Those of several models are below one that compares them.
+    """
+    runs = [(suite, each) for each, its_suites in zip(inputs, chosen, strict=True) for suite in its_suites]
+    sections = []
+    for number, (suite, each) in enumerate(runs, start=1):
+        if len(runs) > 1:
+            model = f" of {each.release.source}" if len(inputs) > 1 else ""
+            print(f"suite {number} of {len(runs)}: {suite.name}{model}", file=sys.stderr)
+        sections.append(suite.run(each))
+    if len(inputs) == 1:
+        return sections
+    return compare(chosen[0][0].load(), [each.release for each in inputs], sections)
+
+
+def compare(suite, releases, sections):
+    """Compares models that one suite has measured.
+
+    Args:
+        suite: its module.
+        releases: list of evaluation.inputs.Release.
+        sections: list of Section, one a release.
+
+    Returns:
+        List of Section: the comparison, and those given, named by the sources, folded and without tables.
+    """
+    groups = group_models(releases, sections)
+    table = make_table(suite, groups)
+    comparison = Section("Comparison", [], table, {}, suite.PAPER_TEXT, SUMMARY)
+    return [comparison] + [
+        dataclasses.replace(section, title=f"{section.title} of {each.source}", table=(), folded=True)
+        for each, section in zip(releases, sections, strict=True)
+    ]
+
+
+def group_models(releases, sections):
+    """Groups models whose configs differ only in the seed and in fields that do not affect what is trained.
+
+    Returns:
+        List of groups in the order of their first models, each a list of (release, section).
+    """
+    groups = []
+    for pair in zip(releases, sections, strict=True):
+        settings = list_settings(pair[0].config)
+        alike = [group for group in groups if list_settings(group[0][0].config) == settings]
+        groups += [] if alike else [[]]
+        (alike or groups[-1:])[0].append(pair)
+    return groups
+
+
+def list_settings(config):
+    """Lists the fields of a release's config that affect what is trained: {"section.field": value}."""
+    flat = {}
+    for section, value in config.items():
+        fields = value if isinstance(value, dict) else {"": value}
+        flat |= {f"{section}.{name}".rstrip("."): field for name, field in fields.items() if section != "runs_on"}
+    return {
+        name: value
+        for name, value in flat.items()
+        if name not in NOT_COMPARED and not name.endswith(NOT_COMPARED_ENDING)
+    }
+
+
+def make_table(suite, groups):
+    """Makes the table of `compare`: a row for each group, and the paper's below the last that it stands beside."""
+    first = [group[0][0] for group in groups]
+    facts = [suite.list_facts(each) | {"trained": release.describe_training(each.config)} for each in first]
+    settings = [list_settings(each.config) for each in first]
+    papers = [suite.find_paper_row(each) for each in first]
+    rows, all_rows = [], []
+    for number, group in enumerate(groups):
+        alike = [settings[k] for k in range(len(groups)) if facts[k] == facts[number]]
+        name = ", ".join([facts[number]["model"], *describe_differences(settings[number], alike)])
+        figures = {heading: spread_figure(group, beginning) for heading, beginning in suite.COMPARED.items()}
+        row = facts[number] | {"model": name, "runs": len(group)} | figures
+        rows.append(row | {"sources": tuple(each.source for each, _ in group)})
+        all_rows += [rows[-1]] if papers[number] in papers[number + 1 :] else [rows[-1], papers[number]]
+    columns = [name for name in rows[0] if any(row[name] is not None for row in rows)]
+    return [{name: row.get(name) for name in columns} for row in all_rows if row]
+
+
+def describe_differences(settings, others):
+    """Describes the settings of a group in which it differs from others, in at most MOST_IN_LABEL + 1 parts."""
+    names = sorted({name for other in others for name in settings.keys() | other.keys()})
+    differing = [name for name in names if any(other.get(name) != settings.get(name) for other in others)]
+    parts = [f"{name.rpartition('.')[2]}={settings.get(name)}" for name in differing[:MOST_IN_LABEL]]
+    parts = [textwrap.shorten(part, LABEL_LENGTH, placeholder="...") for part in parts]
+    return parts + ["..."] * (len(differing) > MOST_IN_LABEL)
+
+
+def spread_figure(group, beginning):
+    """Computes the Spread of the first figure whose name begins so over a group; None if no model has it."""
+    values = []
+    for _, section in group:
+        values += [e.value for e in section.estimates if e.name.startswith(beginning)][:1]
+    if len(values) < len(group):
+        return Spread(float("nan"), count=len(group)) if values else None
+    return Spread.of(values)
+
+
+def choose_shown(sections):
+    """Chooses the sections of `measure` that a terminal shows: of many models only the comparison."""
+    return sections[:1] if sum(section.folded for section in sections) > MOST_IN_TERMINAL else sections
