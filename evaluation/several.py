@@ -17,6 +17,7 @@ from common import release
 from common.errors import InputError
 from evaluation.report.estimates import Section, Spread
 from evaluation.suites import SUITES
+from pictures.folders import source_name
 
 NOT_COMPARED = (  # fields of configs that do not affect what is trained, besides those with NOT_COMPARED_ENDING
     "train.seed",
@@ -24,6 +25,7 @@ NOT_COMPARED = (  # fields of configs that do not affect what is trained, beside
     "train.deterministic",
     "train.towers",
     "train.max_minutes",
+    "train.jit_compile",
     "train.bank_per_class",
     "train.keep_checkpoints",
     "data.first",
@@ -40,6 +42,23 @@ SUMMARY = (
     "Each row is of models that differ only in their seeds: the mean +- the sample standard deviation over their "
     "trainings, of which one model has none. A figure that one of them lacks is none."
 )
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Group:
+    """Models whose configs differ only in the seed and in fields that do not affect what is trained.
+
+    Args:
+        release: evaluation.inputs.Release of the first.
+        settings: what `list_settings` lists of each.
+        names: short names of their sources.
+        sections: Section of each.
+    """
+
+    release: object
+    settings: dict
+    names: list
+    sections: list
 
 
 def check_sources(sources):
@@ -78,9 +97,11 @@ def merge_facts(facts):
     """Merges the facts of reports on each of several models into one dict."""
     if len(facts) == 1:
         return facts[0]
-    own = ("source", "weights", "trained")
-    shared = {name: value for name, value in facts[0].items() if name not in own}
-    models = {f"model {k}": ", ".join(str(fact[name]) for name in own) for k, fact in enumerate(facts, start=1)}
+    shared = {name: value for name, value in facts[0].items() if name not in ("source", "weights", "trained")}
+    models = {
+        f"model {number}": f"{fact['source']}, weights {fact['weights']}, trained: {fact['trained']}"
+        for number, fact in enumerate(facts, start=1)
+    }
     return {"source": f"{len(facts)} models"} | shared | models
 
 
@@ -117,27 +138,31 @@ def compare(suite, releases, sections):
     Returns:
         List of Section: the comparison, and those given, named by the sources, folded and without tables.
     """
-    groups = group_models(releases, sections)
-    table = make_table(suite, groups)
-    comparison = Section("Comparison", [], table, {}, suite.PAPER_TEXT, SUMMARY)
-    return [comparison] + [
-        dataclasses.replace(section, title=f"{section.title} of {each.source}", table=(), folded=True)
-        for each, section in zip(releases, sections, strict=True)
+    names = shorten_sources([each.source for each in releases])
+    table = make_table(suite, group_models(releases, names, sections))
+    return [Section("Comparison", [], table, {}, suite.PAPER_TEXT, SUMMARY)] + [
+        dataclasses.replace(section, title=f"{section.title} of {name}", table=(), folded=True)
+        for name, section in zip(names, sections, strict=True)
     ]
 
 
-def group_models(releases, sections):
-    """Groups models whose configs differ only in the seed and in fields that do not affect what is trained.
+def shorten_sources(sources):
+    """Returns the last parts of the paths of sources, or all as they are where two would be alike."""
+    names = [source_name(source) for source in sources]
+    return names if len({*names}) == len(names) else sources
 
-    Returns:
-        List of groups in the order of their first models, each a list of (release, section).
-    """
+
+def group_models(releases, names, sections):
+    """Groups models of equal settings; returns a list of Group in the order of their first models."""
     groups = []
-    for pair in zip(releases, sections, strict=True):
-        settings = list_settings(pair[0].config)
-        alike = [group for group in groups if list_settings(group[0][0].config) == settings]
-        groups += [] if alike else [[]]
-        (alike or groups[-1:])[0].append(pair)
+    for each, name, section in zip(releases, names, sections, strict=True):
+        settings = list_settings(each.config)
+        group = next((group for group in groups if group.settings == settings), None)
+        if group is None:
+            group = Group(each, settings, [], [])
+            groups.append(group)
+        group.names.append(name)
+        group.sections.append(section)
     return groups
 
 
@@ -146,7 +171,9 @@ def list_settings(config):
     flat = {}
     for section, value in config.items():
         fields = value if isinstance(value, dict) else {"": value}
-        flat |= {f"{section}.{name}".rstrip("."): field for name, field in fields.items() if section != "runs_on"}
+        flat |= {f"{section}.{name}".rstrip("."): field for name, field in fields.items()}
+    if "train.start_from" in flat:  # each seed may go on from another one's training
+        flat["train.start_from"] = bool(flat["train.start_from"])
     return {
         name: value
         for name, value in flat.items()
@@ -155,40 +182,44 @@ def list_settings(config):
 
 
 def make_table(suite, groups):
-    """Makes the table of `compare`: a row for each group, and the paper's below the last that it stands beside."""
-    first = [group[0][0] for group in groups]
-    facts = [suite.list_facts(each) | {"trained": release.describe_training(each.config)} for each in first]
-    settings = [list_settings(each.config) for each in first]
-    papers = [suite.find_paper_row(each) for each in first]
+    """Makes the table of `compare`: a row for each Group, and the paper's below the last that it stands beside."""
+    facts = [
+        suite.list_facts(group.release) | {"kimg": group.release.config.get("trained_kimg")} for group in groups
+    ]
+    papers = [suite.find_paper_row(group.release) for group in groups]
     rows, all_rows = [], []
     for number, group in enumerate(groups):
-        alike = [settings[k] for k in range(len(groups)) if facts[k] == facts[number]]
-        name = ", ".join([facts[number]["model"], *describe_differences(settings[number], alike)])
+        alike = [other.settings for other, fact in zip(groups, facts, strict=True) if fact == facts[number]]
+        model = ", ".join([facts[number]["model"], *describe_differences(group.settings, alike)])
         figures = {heading: spread_figure(group, beginning) for heading, beginning in suite.COMPARED.items()}
-        row = facts[number] | {"model": name, "runs": len(group)} | figures
-        rows.append(row | {"sources": tuple(each.source for each, _ in group)})
-        all_rows += [rows[-1]] if papers[number] in papers[number + 1 :] else [rows[-1], papers[number]]
+        row = facts[number] | {"model": model, "runs": len(group.names)} | figures
+        rows.append(row | {"sources": tuple(group.names)})
+        last_of_paper = papers[number] not in papers[number + 1 :]
+        all_rows += [rows[-1], papers[number]] if papers[number] and last_of_paper else [rows[-1]]
     columns = [name for name in rows[0] if any(row[name] is not None for row in rows)]
-    return [{name: row.get(name) for name in columns} for row in all_rows if row]
+    return [{name: row.get(name) for name in columns} for row in all_rows]
 
 
 def describe_differences(settings, others):
-    """Describes the settings of a group in which it differs from others, in at most MOST_IN_LABEL + 1 parts."""
-    names = sorted({name for other in others for name in settings.keys() | other.keys()})
-    differing = [name for name in names if any(other.get(name) != settings.get(name) for other in others)]
-    parts = [f"{name.rpartition('.')[2]}={settings.get(name)}" for name in differing[:MOST_IN_LABEL]]
+    """Describes in which settings a group differs from others, in at most MOST_IN_LABEL + 1 parts.
+
+    Fields that one of them does not have, as those of other versions, are left out.
+    """
+    shared = [name for name in sorted(settings) if all(name in other for other in others)]
+    differing = [name for name in shared if any(other[name] != settings[name] for other in others)]
+    parts = [f"{name.rpartition('.')[2]}={settings[name]}" for name in differing[:MOST_IN_LABEL]]
     parts = [textwrap.shorten(part, LABEL_LENGTH, placeholder="...") for part in parts]
     return parts + ["..."] * (len(differing) > MOST_IN_LABEL)
 
 
 def spread_figure(group, beginning):
-    """Computes the Spread of the first figure whose name begins so over a group; None if no model has it."""
+    """Computes the Spread of the first figure whose name begins so over a Group; None if no model has it."""
     values = []
-    for _, section in group:
+    for section in group.sections:
         values += [e.value for e in section.estimates if e.name.startswith(beginning)][:1]
-    if len(values) < len(group):
-        return Spread(float("nan"), count=len(group)) if values else None
-    return Spread.of(values)
+    if 0 < len(values) < len(group.sections):
+        return Spread(float("nan"))
+    return Spread.of(values) if values else None
 
 
 def choose_shown(sections):

@@ -64,12 +64,15 @@ class Spread:
         deviation = float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
         return cls(float(np.mean(values)), deviation, len(values))
 
-    def __str__(self):
-        """E.g. "0.5277 +- 0.0045": two significant digits of the deviation; without it as `format_number`."""
+    def format_parts(self):
+        """Formats mean and deviation, e.g. ("0.5277", "0.0045"), to two digits of this; "" if there is none."""
         if not self.deviation > 0:
-            return format_number(self.mean) + (" +- 0" if self.deviation == 0 else "")
+            return format_number(self.mean), "0" if self.deviation == 0 else ""
         decimals = max(0, 1 - math.floor(math.log10(self.deviation)))
-        return f"{self.mean:.{decimals}f} +- {self.deviation:.{decimals}f}"
+        return f"{self.mean:.{decimals}f}", f"{self.deviation:.{decimals}f}"
+
+    def __str__(self):
+        return " +- ".join(filter(None, self.format_parts()))
 
 
 @dataclasses.dataclass(frozen=True)

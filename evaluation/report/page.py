@@ -10,6 +10,7 @@ from evaluation.report.estimates import (
     HEADINGS,
     WIDE,
     Estimate,
+    Spread,
     format_cell,
     format_interval,
     format_number,
@@ -33,8 +34,8 @@ p { max-width: 44rem; margin: .5rem 0 }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums }
 th, td { padding: .35rem 1.25rem .35rem 0; border-bottom: 1px solid var(--line); text-align: left }
 th, td { vertical-align: baseline; white-space: nowrap }
-thead th { color: var(--soft); font-weight: 500 }
-tbody th { font-weight: 500 }
+thead th { color: var(--soft); font-weight: 500; white-space: normal }
+tbody th { font-weight: 500; white-space: normal }
 .number { text-align: right }
 td:last-child:not(.number) { min-width: 12rem; padding-right: 0; white-space: normal; overflow-wrap: anywhere }
 .verdict p { font-size: 1.1rem }
@@ -120,7 +121,10 @@ def _render_table(headings, rows):
 
 
 def _render_cell(value):
-    """Renders the content of a cell; an Estimate has its interval below the value."""
+    """Renders the content of a cell; an Estimate has its interval below the value, a Spread its deviation."""
+    if isinstance(value, Spread):
+        mean, deviation = value.format_parts()
+        return f"{mean}<small>+- {deviation}</small>" if deviation else mean
     if not isinstance(value, Estimate):
         return escape(format_cell(value))
     interval = f"<small>{format_interval(value)}</small>" if value.low is not None else ""

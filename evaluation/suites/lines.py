@@ -158,4 +158,4 @@ def find_paper_row(measured):
     distance, smoothness = Spread(distance, distance_deviation), Spread(smoothness, smoothness_deviation)
     figures = {"mean distance": distance, "median distance": distance}
     figures |= {"official smoothness": smoothness, "median smoothness": smoothness}
-    return {"model": f"{name}, the paper's", "trained": "16,777 kimg"} | figures
+    return {"model": f"{name}, the paper's", "kimg": 16_777} | figures

@@ -215,8 +215,8 @@ def find_paper_row(measured):
     if measured.data_source != "cifar10" or facts["model"] not in PAPER or facts["latents"] not in PAPER_LATENTS:
         return {}
     accuracy = Spread(*PAPER[facts["model"]][PAPER_LATENTS.index(facts["latents"])])
-    row = {"model": f"{facts['model']}, the paper's", "latents": facts["latents"], "trained": "16,777 kimg"}
-    return PAPER_TRAINING | row | {"probe, hold-out": accuracy, "probe, test": accuracy}
+    row = facts | PAPER_TRAINING | {"model": f"{facts['model']}, the paper's"}
+    return row | {"probe, hold-out": accuracy, "probe, test": accuracy}
 
 
 def split_rows(count, stage):
