@@ -63,6 +63,24 @@ def test_lines_are_measured_and_reported(runs, tmp_path):
     assert result.stdout.splitlines()[-2:] == [f"{tmp_path}/out/metrics.json", f"{tmp_path}/out/report.html"]
 
 
+@pytest.mark.slow
+def test_two_models_are_measured_and_compared(runs, tmp_path):
+    result = evaluate(f"--source=acai_lines,{runs}/lines", "--suite=lines", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "of each of 2 models; about 2 minutes" in result.stderr and "suite 2 of 2: lines of " in result.stderr
+    folder = tmp_path / "out" / "evaluate" / "acai_lines-and-1-more-lines"
+    sections = json.loads((folder / "metrics.json").read_text())["sections"]
+    first, second, paper = sections["Comparison"]["table"]
+    assert paper["model"] == "ACAI, the paper's" and [first["sources"], second["sources"]] == [
+        ["acai_lines"],
+        ["lines"],
+    ]
+    for row, name in ((first, "acai_lines"), (second, "lines")):
+        figure = sections[f"Lines of {name}"]["figures"]["lines_mean_distance_256"]
+        assert row["mean distance"] == {"mean": figure["value"], "deviation": None, "count": 1}
+    assert result.stdout.startswith("Comparison\n") and "Lines of acai_lines" in result.stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "phrases"),
     [
@@ -98,6 +116,14 @@ def test_lines_are_measured_and_reported(runs, tmp_path):
         ("--suite=viewers --answers=a.json --out=nowhere", ["--out", "nowhere", "key.json"]),
         ("--source={runs}/classifier --suite=viewers", ["--suite=classifier.", "--suite=viewers"]),
         ("--sauce=pegasus", ["sauce"]),
+        ("--source={runs}/lines,,acai_lines", ["--source", "none of them empty", "lines,,acai_lines"]),
+        ("--source=acai_lines,{runs}/lines,acai_lines", ["each model once", "acai_lines and acai_lines"]),
+        (
+            "--source={runs}/lines,{runs}/animals",
+            ["of one kind", "data lines and", "animals of kind acai, data cifar10"],
+        ),
+        ("--source={runs}/animals,pegasus", ["with --suite=lines or --suite=probe. Received: blend"]),
+        ("--source=acai_lines,{runs}/lines --suite=viewers --answers=a.json", ["measured with --suite=lines."]),
     ],
 )
 def test_bad_input_gets_one_line(runs, arguments, phrases):

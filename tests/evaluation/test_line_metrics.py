@@ -9,7 +9,7 @@ from scipy.spatial.distance import cdist
 
 from common.data import lines
 from evaluation import line_metrics
-from evaluation.line_metrics import interpolate_lines, line_figures, match_angles, mean_distance, smoothness
+from evaluation.line_metrics import line_figures, match_angles, mean_distance, smoothness
 
 OFFICIAL = Path(__file__).parents[3] / "shared" / "lines" / "official_lines.npz"
 BANK_STEP = 2 * np.pi / 10_000
@@ -200,47 +200,6 @@ def test_metrics_are_python_numbers():
     arrays = {name: figures.pop(name) for name in ("pair_distances", "pair_smoothness")}
     assert all(array.dtype == np.float64 and array.shape == (1,) for array in arrays.values())
     assert {type(figure) for figure in figures.values()} == {int, float}
-
-
-# Interpolations
-
-
-def test_interpolations_are_linear_in_the_latents():
-    images = []
-    paths = interpolate_lines(
-        lambda batch: images.append(batch) or batch, lambda latents: latents, pairs=3, steps=5
-    )
-    assert paths.shape == (3, 5, 32, 32, 1)
-    for step, share in enumerate((0, 0.25, 0.5, 0.75, 1)):
-        np.testing.assert_allclose(paths[:, step], (1 - share) * images[0] + share * images[1], atol=1e-6)
-
-
-def test_ends_are_lines_at_uniform_angles():
-    ends = interpolate_lines(lambda images: images, lambda latents: latents, pairs=256, steps=2)
-    angles, distances = match_angles(ends.reshape(512, 32, 32, 1), bank_size=1000)
-    assert distances.max() < 1e-3
-    counts = np.histogram(angles, bins=8, range=(0, 2 * np.pi))[0]
-    assert np.abs(counts - 64).max() < 4 * math.sqrt(64)
-    first, second = np.exp(1j * angles.reshape(256, 2)).T
-    assert abs(np.mean(first * second.conj())) < 4 / math.sqrt(256)  # the two ends know nothing of each other
-
-
-def test_a_pair_depends_on_the_seed_and_its_number():
-    def ends(pairs, seed):
-        return interpolate_lines(lambda images: images, lambda latents: latents, pairs, steps=2, seed=seed)
-
-    np.testing.assert_array_equal(ends(2, seed=5), ends(6, seed=5)[:2])
-    assert np.abs(ends(2, seed=5) - ends(2, seed=6)).max() > 0.5
-
-
-def test_an_autoencoder_of_the_angle_is_almost_perfect():
-    def encode(images):
-        return match_angles(images)[0][:, None]
-
-    paths = interpolate_lines(encode, lambda latents: lines.render(latents[:, 0]), pairs=8)
-    figures = line_figures(paths)
-    assert figures["mean_distance"] < 1e-6
-    assert figures["smoothness_nan_share"] == 0 and figures["smoothness"] < 0.01
 
 
 # Errors

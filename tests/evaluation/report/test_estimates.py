@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from evaluation.report import estimates
-from evaluation.report.estimates import Estimate, Section
+from evaluation.report.estimates import Estimate, Section, Spread
 
 
 @pytest.mark.parametrize(
@@ -94,3 +94,31 @@ def test_a_table_wider_than_high_is_transposed(table, rows):
 )
 def test_formatted_cells(value, text):
     assert estimates.format_cell(value) == text
+
+
+@pytest.mark.parametrize(
+    ("mean", "deviation", "text"),
+    [
+        (0.52774, 0.00453, "0.5277 +- 0.0045"),
+        (0.000241, 1e-5, "0.000241 +- 0.000010"),
+        (123.4, 25.0, "123 +- 25"),
+        (0.5, 0.0996, "0.500 +- 0.100"),
+        (0.25, 0.0, "0.2500 +- 0"),
+        (0.25, float("nan"), "0.2500"),
+        (float("nan"), float("nan"), "none"),
+        (float("inf"), float("nan"), "inf"),
+    ],
+)
+def test_means_have_the_decimals_of_two_digits_of_the_deviation(mean, deviation, text):
+    assert str(Spread(mean, deviation)) == text
+
+
+def test_rows_of_spreads_are_not_transposed():
+    wide = {"model": "a", "fd": 1.0, "kd": 2.0, "runs": 2}
+    assert estimates.table_cells([wide]) == [["model", "a"], ["fd", 1.0], ["kd", 2.0], ["runs", 2]]
+    row = wide | {"fd": Spread(1.0, 0.5, 2)}
+    assert estimates.table_cells([row]) == [["model", "fd", "kd", "runs"], list(row.values())]
+
+
+def test_cells_of_tuples_and_none():
+    assert [estimates.format_cell(value) for value in (("a", "b"), (), None, "", 0)] == ["a, b", "", "", "", "0"]

@@ -7,7 +7,7 @@ import re
 import numpy as np
 from PIL import Image
 
-from evaluation.report.estimates import Estimate, Section
+from evaluation.report.estimates import Estimate, Section, Spread
 from evaluation.report.page import PAGE_WIDTH, STYLE, render_html
 from tests.support.report_pages import FACTS, HOSTILE, NOTE, PICTURE, Page, sections
 
@@ -65,6 +65,27 @@ def test_the_verdict_pictures_and_key_figures_come_first_and_all_else_is_folded(
     ]
     assert len(page.attributes("details")) == len(page.attributes("summary")) == 2 and facts[0][0] == "source"
     assert len(render().attributes("details")) == 1, "without key figures all stand open, but for the facts"
+
+
+def test_spreads_have_the_deviation_below_the_mean():
+    rows = [
+        {"model": "a", "fd": Spread(0.25, 0.05, 3), "sources": ("x", "y")},
+        {"model": "b", "fd": Spread(0.5, count=1), "sources": None},
+    ]
+    page = render([Section("Comparison", [], rows)], {})
+    assert page.tables == [[["model", "fd", "sources"], ["a", "0.250|+- 0.050", "x, y"], ["b", "0.5000", ""]]]
+    kinds = [attributes.get("class") for tag, attributes in page.tags if tag in ("th", "td")]
+    assert kinds == [None, "number", None] * 3
+
+
+def test_a_folded_section_shows_its_title_only():
+    content = [Section("Open", [Estimate("fd", 1.5)]), Section("Closed", [Estimate("kd", 2.5)], folded=True)]
+    page = render(content, {})
+    assert [title for title in ("Open", "Closed") if title in page.text] == ["Open", "Closed"]
+    assert [name for name, _ in page.tags if name in ("h2", "details", "table")] == [
+        *("h2", "table"),
+        *("details", "table"),
+    ]
 
 
 def test_headings_are_aligned_like_their_columns():

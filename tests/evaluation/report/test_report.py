@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from evaluation.report import report
-from evaluation.report.estimates import Estimate, Section
+from evaluation.report.estimates import Estimate, Section, Spread
 from tests.support.report_pages import FACTS, HOSTILE, NOTE, Page, sections
 
 
@@ -157,6 +157,20 @@ def test_a_comparison_that_is_too_wide_shows_all_values():
     assert [line.split() for line in lines] == [["model", "smoothness"], *[["m" * 120, "0.2500"]] * 3]
 
 
+def test_columns_that_do_not_fit_follow_below_after_the_first():
+    """45 + 2 + 45 + 2 + 6 are 100 characters; one more does not fit."""
+    rows = [dict(zip(["a" * 45, "b" * 45, "c" * 6, "d"], "xyzw", strict=True))] * 4
+    lines = report.comparison_lines(rows)
+    assert [line.split() for line in lines] == [
+        *(["a" * 45, "b" * 45, "c" * 6], *[["x", "y", "z"]] * 4),
+        *([], ["a" * 45, "d"], *[["x", "w"]] * 4),
+    ]
+    assert max(map(len, lines)) == 100 and {len(line) for line in lines[7:]} == {45 + 2 + 1}
+    wider = [dict(zip(["a" * 45, "b" * 45, "c" * 7, "d"], "xyzw", strict=True))] * 4
+    assert report.comparison_lines(wider)[0].split() == ["a" * 45, "b" * 45]
+    assert report.comparison_lines(wider)[6].split() == ["a" * 45, "c" * 7, "d"]
+
+
 # metrics.json
 
 
@@ -181,6 +195,13 @@ def test_json_holds_everything_at_full_precision(tmp_path):
     assert second["figures"]["smoothness_256"]["value"] is None
     assert second["table"] == [{"model": "ours", "smoothness": 0.25, "pairs": 9}] * 3
     assert metrics["facts"] == FACTS | {"nothing": None}
+
+
+def test_json_holds_spreads_and_lists(tmp_path):
+    row = {"fd": Spread(0.5, float("nan"), 1), "sources": ("a", "b"), "kimg": None}
+    metrics, _ = write_and_read(tmp_path, [Section("Comparison", [], [row])])
+    fd = {"mean": 0.5, "deviation": None, "count": 1}
+    assert metrics["sections"]["Comparison"]["table"] == [{"fd": fd, "sources": ["a", "b"], "kimg": None}]
 
 
 def test_json_converts_numpy_numbers_and_nan(tmp_path):

@@ -1,0 +1,196 @@
+"""Several models: what is refused, which models form a group, and means and deviations by hand."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from common import release
+from common.errors import InputError
+from evaluation import several
+from evaluation.inputs import Release
+from evaluation.report.estimates import Estimate, Section, Spread
+from evaluation.suites import SUITES
+
+PAPER_ROW = {"model": "ACAI, the paper's", "kimg": 16_777, "error": Spread(0.5, 0.25)}
+SUITE = SimpleNamespace(  # a suite's module
+    COMPARED={"error": "error_", "accuracy": "accuracy_"},
+    PAPER_TEXT="The paper's.",
+    list_facts=lambda each: {"model": each.config["model"]["name"], "depth": each.config["model"]["depth"]},
+    find_paper_row=lambda each: PAPER_ROW if each.config["model"]["name"] == "ACAI" else {},
+)
+
+
+def make_release(source, name="ACAI", kimg=300.0, source_of_data="lines", **train):
+    config = {"model": {"name": name, "depth": 16}, "data": {"source": source_of_data}, "train": train}
+    return Release(source, "acai", config | {"trained_kimg": kimg}, {}, {}, "0123")
+
+
+def make_section(error, accuracy=None):
+    estimates = [Estimate("error_9", error), Estimate("error_other_9", 99.0)]
+    estimates += [] if accuracy is None else [Estimate("accuracy_9", accuracy)]
+    return Section("Errors", estimates, [{"a": 1}], text="How.", summary="So.")
+
+
+# Means and deviations
+
+
+def test_three_seeds_by_hand():
+    """1, 2 and 6 have mean 3 and squared deviations of 4 + 1 + 9 = 14 in all; divided by n - 1 that is 7."""
+    releases = [make_release(f"runs/{seed}", seed=seed) for seed in range(3)]
+    sections = [make_section(error, accuracy=0.5) for error in (1, 2, 6)]
+    comparison, *others = several.compare(SUITE, releases, sections)
+    own, paper = comparison.table
+    assert own == {
+        "model": "ACAI",
+        "depth": 16,
+        "kimg": 300.0,
+        "runs": 3,
+        "error": Spread(3.0, pytest.approx(7**0.5), 3),
+        "accuracy": Spread(0.5, 0.0, 3),
+        "sources": ("0", "1", "2"),
+    }
+    assert paper == dict.fromkeys(own) | PAPER_ROW
+    assert [section.title for section in others] == ["Errors of 0", "Errors of 1", "Errors of 2"]
+    for before, after in zip(sections, others, strict=True):
+        assert after.estimates == before.estimates and (after.summary, after.text) == ("So.", "How.")
+        assert after.folded and not after.table
+
+
+def test_a_single_training_has_no_deviation():
+    spread = Spread.of([0.25])
+    assert (spread.mean, spread.count) == (0.25, 1) and np.isnan(spread.deviation)
+
+
+def test_a_figure_that_one_model_of_a_group_lacks_is_none_and_that_all_lack_has_no_column():
+    releases = [make_release("a", seed=0), make_release("b", seed=1)]
+    (own, _), *_ = several.compare(SUITE, releases, [make_section(1, 0.5), make_section(2)])[0].table, None
+    assert np.isnan(own["accuracy"].mean) and own["error"].mean == 1.5
+    (own, _), *_ = several.compare(SUITE, releases, [make_section(1), make_section(2)])[0].table, None
+    assert "accuracy" not in own
+    (own, _), *_ = several.compare(SUITE, releases, [make_section(1), make_section(float("nan"))])[0].table, None
+    assert np.isnan(own["error"].mean)
+
+
+# Groups
+
+
+def list_groups(*releases):
+    """Names of the models of each group."""
+    names = [each.source for each in releases]
+    return [group.names for group in several.group_models(releases, names, [None] * len(releases))]
+
+
+def test_models_that_differ_in_the_seed_or_the_machine_form_a_group_in_the_order_of_the_first():
+    fields = {"keep_checkpoints": 3, "save_every_kimg": 10, "towers": 0, "learning_rate": 1e-3, "start_from": ""}
+    a, b = (make_release(name, **fields, seed=seed) for seed, name in enumerate("ab"))
+    c = make_release("c", **fields | {"keep_checkpoints": 1, "save_every_kimg": 20, "towers": 2}, seed=2)
+    slower = make_release("slower", **fields | {"learning_rate": 1e-4}, seed=0)
+    assert list_groups(slower, a, b, c) == [["slower"], ["a", "b", "c"]]
+
+
+@pytest.mark.parametrize(
+    "other", [{"name": "VAE"}, {"kimg": 310.0}, {"adversarial_from_kimg": 10}, {"start_from": "runs/1"}]
+)
+def test_models_of_other_trainings_form_other_groups(other):
+    fields = {"adversarial_from_kimg": 0, "start_from": ""}
+    assert list_groups(make_release("a", **fields), make_release("b", **fields | other)) == [["a"], ["b"]]
+
+
+def test_trainings_that_went_on_from_different_ones_form_a_group():
+    releases = [make_release(name, start_from=f"runs/{name}", seed=seed) for seed, name in enumerate("ab")]
+    assert list_groups(*releases) == [["a", "b"]]
+
+
+def test_rows_of_one_model_are_told_apart_by_settings_that_all_have():
+    fields = {"precision": "float32", "batch": 16, "rate": 1, "ema": 0}
+    changed = {"precision": "auto", "batch": 64, "rate": 2, "later_field": 5}
+    releases = [make_release("a", **fields), make_release("b", **fields | changed), make_release("c", "VAE")]
+    rows = several.compare(SUITE, releases, [make_section(1)] * 3)[0].table
+    assert [row["model"] for row in rows] == [
+        "ACAI, batch=16, precision=float32, ...",
+        "ACAI, batch=64, precision=auto, ...",
+        "ACAI, the paper's",  # once, below the last
+        "VAE",
+    ]
+    releases = [make_release("a", rate=[1] * 50), make_release("b", rate=[2] * 50)]
+    assert all(len(row["model"]) < 50 for row in several.compare(SUITE, releases, [make_section(1)] * 2)[0].table)
+
+
+def test_sources_of_one_name_keep_their_paths():
+    assert several.shorten_sources(["runs/a/release", "runs/b/"]) == ["a", "b"]
+    assert several.shorten_sources(["old/a", "new/a"]) == ["old/a", "new/a"]
+
+
+# What the terminal and the facts show
+
+
+def test_the_terminal_shows_many_models_as_one_table():
+    for count, shown in ((4, 5), (5, 1)):
+        releases = [make_release(str(seed), seed=seed) for seed in range(count)]
+        sections = several.compare(SUITE, releases, [make_section(1)] * count)
+        assert len(several.choose_shown(sections)) == shown
+    single = [make_section(1)] * 6
+    assert several.choose_shown(single) == single
+
+
+def test_facts_of_one_model_are_unchanged_and_of_several_are_merged():
+    facts = {"source": "a", "weights": "01", "trained": "3 of 4 kimg", "seed": 0, "suite": "lines"}
+    assert several.merge_facts([facts]) == facts
+    assert several.merge_facts([facts, facts | {"source": "b", "weights": "02"}]) == {
+        "source": "2 models",
+        "seed": 0,
+        "suite": "lines",
+        "model 1": "a, weights 01, trained: 3 of 4 kimg",
+        "model 2": "b, weights 02, trained: 3 of 4 kimg",
+    }
+
+
+# What is refused
+
+
+@pytest.mark.parametrize("sources", [[], [""], ["a", ""], ["", "a"]])
+def test_empty_sources_are_refused(sources):
+    with pytest.raises(InputError, match="none of them empty. Received: --source="):
+        several.check_sources(sources)
+
+
+def test_a_model_twice_is_refused(tmp_path):
+    for name in ("a", "b"):
+        release.write(tmp_path / name / "release", {}, {"x": np.zeros(1)})
+    (tmp_path / "link").symlink_to(tmp_path / "a")
+    a, b = str(tmp_path / "a"), str(tmp_path / "b")
+    several.check_sources([a, b])
+    for again in (a, f"{a}/release", str(tmp_path / "link")):
+        with pytest.raises(InputError, match=f"must have each model once. Received: {a} and {again}$"):
+            several.check_sources([a, b, again])
+
+
+def test_models_of_different_kinds_and_data_are_refused():
+    lines, photographs = make_release("a"), make_release("b", source_of_data="cifar10")
+    several.check_models([lines, make_release("c")])
+    with pytest.raises(InputError, match="a of kind acai, data lines and b of kind acai, data cifar10"):
+        several.check_models([lines, lines, photographs])
+
+
+def test_only_suites_that_compare_measure_several_models():
+    of_name = {suite.name: suite for suite in SUITES}
+    several.check_suites([of_name["lines"]])
+    for chosen, received in ((["blend"], "blend"), (["blend", "probe"], "blend, probe")):
+        with pytest.raises(InputError, match=f"--suite=lines or --suite=probe. Received: {received}$"):
+            several.check_suites([of_name[name] for name in chosen])
+
+
+@pytest.mark.parametrize("suite", [suite for suite in SUITES if suite.compares], ids=lambda suite: suite.name)
+def test_the_papers_row_has_columns_of_the_table(suite):
+    module = suite.load()
+    config = {
+        "model": {"latent_width": 4, "latent_channels": 16, "depth": 64},
+        "data": {"source": suite.data_sources[0]},
+    }
+    measured = Release("a", "acai", config, {}, {}, "0123")
+    facts, paper = module.list_facts(measured), module.find_paper_row(measured)
+    assert facts["model"] == "ACAI" and paper["model"] == "ACAI, the paper's"
+    assert {*paper} <= {*facts, "kimg", *module.COMPARED} and not {*facts} & {*module.COMPARED}
+    vae = Release("a", "acai", config | {"model": config["model"] | {"bottleneck": "vae"}}, {}, {}, "0123")
+    assert module.find_paper_row(vae) == {}, "ACAI with VAE is not in the paper"
