@@ -85,6 +85,7 @@ def test_a_folded_section_shows_its_title_only():
     assert [name for name, _ in page.tags if name in ("h2", "details", "table")] == [
         *("h2", "table"),
         *("details", "table"),
+        "details",  # of the facts
     ]
 
 
