@@ -10,13 +10,15 @@ import tempfile
 
 from absl import flags, logging
 
-from common import flag_help, streams
+from common import environment, flag_help, streams  # environment must come before numpy
 from common.backend import compiler
 from common.errors import InputError, one_line
 from common.files import expand_path
 
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM)
-LIBRARY_VARIABLES = re.compile("(TF|TF2|XLA|KERAS|ONEDNN|DNNL|AUTOGRAPH|NVIDIA_TF32)_")
+LIBRARY_VARIABLES = re.compile(
+    "(TF|TF2|XLA|KERAS|ONEDNN|DNNL|AUTOGRAPH|NVIDIA_TF32|TFDS_RETRY|PROTOCOL_BUFFERS_PYTHON)_"
+)
 KEPT_VARIABLES = re.compile(  # they decide where to run, how much memory to take and what to log
     "(TF_(CONFIG|CPP|CUDA|DUMP|FORCE_GPU|GPU|GRPC|NUM|PER_DEVICE)|XLA_PJRT_GPU|ONEDNN_VERBOSE|KERAS_HOME"
     "|TF_(CLI|DATA_DIR|IN|INPUT|LOG|PLUGIN|VAR|WORKSPACE))(_|$)"  # Terraform's
@@ -196,19 +198,24 @@ def import_tensorflow(strategy="default", one_core=False, deterministic=False):
 
 
 def set_variables(deterministic=False):
-    """Sets environment variables of TensorFlow and Keras; removes those that change results, with a warning."""
+    """Sets environment variables of TensorFlow and Keras.
+
+    Removes those that change results or end an import. A warning names them and those of `common.environment`.
+    """
     ours = {"KERAS_BACKEND": "tensorflow", "KERAS_NNX_ENABLED": "0"}  # of JAX; keras.json could enable it
     ours["TF2_BEHAVIOR"] = "1"  # as TensorFlow does
     if compiler.has_onednn():  # by default TensorFlow uses it with AVX-512 only
         ours["TF_ENABLE_ONEDNN_OPTS"] = "1"
-    ignored = []
+    ignored = [*environment.REMOVED]
     xla_flags = [flag for flag in os.environ.get("XLA_FLAGS", "").split() if flag.startswith(KEPT_XLA_FLAGS)]
     kept = {"XLA_FLAGS": " ".join(xla_flags)} if xla_flags else {}
     for name in [name for name in os.environ if LIBRARY_VARIABLES.match(name) and not KEPT_VARIABLES.match(name)]:
         if os.environ.pop(name) != (ours | kept).get(name):
             ignored.append(name)
     if ignored:
-        logging.warning("ignoring environment variables that can change results: %s", ", ".join(sorted(ignored)))
+        logging.warning(
+            "ignoring environment variables that can change what a command does: %s", ", ".join(sorted(ignored))
+        )
     if deterministic:  # disables autotuning, which can choose different algorithms in each run
         kept["XLA_FLAGS"] = " ".join([*xla_flags, "--xla_gpu_deterministic_ops=true"])
     os.environ.update(ours | kept)

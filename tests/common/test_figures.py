@@ -40,10 +40,36 @@ def test_settings_of_the_user_have_no_effect_and_are_kept(name):
         assert dict(matplotlib.rcParams) == before
 
 
-def test_file_and_backend_of_the_user_have_no_effect(tmp_path):
-    """The file is in the working folder, and matplotlib does not know the backend."""
-    (tmp_path / "matplotlibrc").write_text("text.usetex: True\nfont.size: 30\nno.such.field: 1\n")
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "MPLBACKEND": "nonsense"}
-    options = dict(cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600)
+def run(folder, **variables):
+    """Returns the digest of a plot that a process draws with the working folder `folder`."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT)} | variables
+    options = dict(cwd=folder, env=environment, capture_output=True, text=True, timeout=600)
     result = subprocess.run([sys.executable, "-c", DRAW], **options)
-    assert result.stdout.strip() == hashlib.sha256(draw()).hexdigest(), result.stderr
+    assert result.returncode == 0, result.stderr
+    return result.stdout.strip()
+
+
+@pytest.mark.parametrize("data", [b"text.usetex: True\nfont.size: 30\nno.such.field: 1\n", b"\xff", None])
+def test_file_and_backend_of_the_user_have_no_effect(tmp_path, data):
+    """The file is in the working folder, where None is a pipe that nobody writes to."""
+    path = tmp_path / "matplotlibrc"
+    os.mkfifo(path) if data is None else path.write_bytes(data)
+    assert run(tmp_path, MPLBACKEND="nonsense") == hashlib.sha256(draw()).hexdigest()
+
+
+def test_other_files_of_the_user_have_no_effect(tmp_path):
+    """Also a style, which matplotlib reads from its folder of settings."""
+    (tmp_path / "stylelib").mkdir()
+    for name in ("matplotlibrc", "file", "stylelib/a.mplstyle"):
+        (tmp_path / name).write_bytes(b"font.size: 30\n\xff")
+    (tmp_path / "here").mkdir()
+    variables = {"MATPLOTLIBRC": str(tmp_path / "file"), "MPLCONFIGDIR": str(tmp_path)}
+    assert run(tmp_path / "here", **variables) == hashlib.sha256(draw()).hexdigest()
+
+
+def test_plots_need_no_folder_that_can_be_written_to(tmp_path):
+    (tmp_path / "sitecustomize.py").write_text("import tempfile; tempfile.tempdir = '/proc/none'")
+    path = f"{tmp_path}{os.pathsep}{ROOT}"
+    assert run(tmp_path, PYTHONPATH=path, HOME="/proc/none", XDG_CACHE_HOME="/proc/none") == (
+        hashlib.sha256(draw()).hexdigest()
+    )

@@ -12,6 +12,15 @@ from common import cli
 from tests.support.running_commands import FLAGS
 
 ROOT = Path(__file__).parents[2]
+GARBAGE = {  # ends imports, or chooses other instructions of the processor
+    "TQDM_MININTERVAL": "abc",
+    "TQDM_POSITION": "abc",
+    "NUMPY_MADVISE_HUGEPAGE": "abc",
+    "NPY_DISABLE_CPU_FEATURES": "X86_V3",
+    "PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION": "abc",
+    "TFDS_RETRY_TRIES": "abc",
+    "PYTHONWARNINGS": "error",
+}
 PRINT = """
 from common import cli
 def main():
@@ -110,7 +119,7 @@ def test_a_training_has_the_same_bits_whatever_the_users_settings_are(tmp_path):
         "OMP_NUM_THREADS": "abc",
         "MPLBACKEND": "nonsense",
         "XLA_FLAGS": "--no_such_flag",
-    }
+    } | GARBAGE
     weights = []
     for environment in ({}, variables):
         workdir = tmp_path / f"run{len(weights)}"
@@ -128,9 +137,26 @@ def test_a_training_has_the_same_bits_whatever_the_users_settings_are(tmp_path):
     assert weights[0] == weights[1]
 
 
+@pytest.mark.parametrize("command", ["train.py", "generate.py", "evaluate.py"])
+def test_garbage_in_variables_of_libraries_ends_no_import(tmp_path, command):
+    options = dict(cwd=tmp_path, env=os.environ | GARBAGE, capture_output=True, text=True, timeout=300)
+    result = subprocess.run([sys.executable, ROOT / command, "--help"], **options)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_garbage_in_variables_of_libraries_is_named(tmp_path):
+    text = "from common import cli; import numpy, tqdm; cli.set_variables()"
+    environment = os.environ | GARBAGE | {"PYTHONPATH": str(ROOT)}
+    result = subprocess.run([sys.executable, "-c", text], env=environment, capture_output=True, text=True)
+    ignored = sorted(GARBAGE.keys() - {"PYTHONWARNINGS"})
+    assert result.returncode == 0 and result.stderr.endswith(f": {', '.join(ignored)}\n")
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
+        ("TFDS_RETRY_NOISE", "abc"),
+        ("PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION", "python"),
         ("KERAS_BACKEND", "torch"),
         ("KERAS_NNX_ENABLED", "1"),
         ("TF_ENABLE_ONEDNN_OPTS", "0"),
