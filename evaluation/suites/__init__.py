@@ -20,6 +20,7 @@ IMAGES = ("cifar10", "folder")
 REFEREE, WING_REFEREE = "referee", "wing_referee"  # bundled classifiers that no training and no search uses
 REFEREES = (REFEREE, WING_REFEREE)
 SCORING_CLASSIFIERS = (REFEREE, "classifier")
+FEATURES = ("classifier",)  # whose features distances are between
 MIN_HOLDOUT = 20  # images, for the intervals of distances
 
 
@@ -138,6 +139,17 @@ SUITES = (  # the first that fits is the default
     ),
     Suite("lines", "lines", ("acai",), ("lines",), 0, compares=True),
     Suite("probe", "probe", ("acai",), IMAGES, 2, compares=True, minutes=2),
+    Suite(
+        "path",
+        "path_length",
+        ("acai",),
+        IMAGES,
+        1,
+        FEATURES,
+        min_holdout=2 * MIN_HOLDOUT,
+        compares=True,
+        minutes=2,
+    ),
     Suite("classifier", "classifiers", ("classifier",), IMAGES, 2, minutes=2),
     Suite("classifier", "wing_classifiers", ("wing_classifier",), ("cifar10",), 2),
     Suite("viewers", "viewers", ("acai", "gan", "conditional gan"), ("cifar10",), 2, in_all=False),

@@ -122,7 +122,10 @@ def test_two_models_are_measured_and_compared(runs, tmp_path):
             "--source={runs}/lines,{runs}/animals",
             ["of one kind", "data lines and", "animals of kind acai, data cifar10"],
         ),
-        ("--source={runs}/animals,pegasus", ["with --suite=lines or --suite=probe. Received: blend"]),
+        (
+            "--source={runs}/animals,pegasus",
+            ["with --suite=lines or --suite=probe or --suite=path. Received: blend"],
+        ),
         ("--source=acai_lines,{runs}/lines --suite=viewers --answers=a.json", ["measured with --suite=lines."]),
     ],
 )

@@ -177,7 +177,9 @@ def test_only_suites_that_compare_measure_several_models():
     of_name = {suite.name: suite for suite in SUITES}
     several.check_suites([of_name["lines"]])
     for chosen, received in ((["blend"], "blend"), (["blend", "probe"], "blend, probe")):
-        with pytest.raises(InputError, match=f"--suite=lines or --suite=probe. Received: {received}$"):
+        with pytest.raises(
+            InputError, match=f"--suite=lines or --suite=probe or --suite=path. Received: {received}$"
+        ):
             several.check_suites([of_name[name] for name in chosen])
 
 

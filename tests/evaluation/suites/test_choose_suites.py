@@ -12,12 +12,13 @@ from evaluation import suites
     ("name", "model", "expected"),
     [
         (None, ("acai", "cifar10", ("horse", "bird")), ["blend"]),
-        ("all", ("acai", "cifar10", ("horse", "bird")), ["blend", "probe"]),
+        ("all", ("acai", "cifar10", ("horse", "bird")), ["blend", "probe", "path_length"]),
         ("probe", ("acai", "cifar10", ("horse", "bird")), ["probe"]),
         ("search", ("acai", "cifar10", ("horse", "bird")), ["search"]),
+        (None, ("acai", "cifar10", ("horse",)), ["path_length"]),
         (None, ("acai", "lines", ()), ["lines"]),
         ("all", ("acai", "lines", ()), ["lines"]),
-        ("all", ("acai", "folder", ("horse", "bird")), ["blend", "probe"]),
+        ("all", ("acai", "folder", ("horse", "bird")), ["blend", "probe", "path_length"]),
         ("all", ("acai", "folder", ("horse", "unicorn")), ["own_blends", "probe"]),
         (None, ("acai", "folder", ("horse", "unicorn")), ["own_blends"]),
         ("blend", ("acai", "folder", ("horse", "bird")), ["blend"]),
@@ -38,13 +39,22 @@ def test_chosen_suites_fit_the_model(name, model, expected):
 
 
 @pytest.mark.parametrize(
-    ("counts", "expected"), [([40, 40], ["probe"]), ([100, 99], ["probe"]), ([100, 100], ["blend", "probe"])]
+    ("counts", "expected"),
+    [
+        ([40, 40], ["probe"]),
+        ([100, 99], ["probe"]),
+        ([100, 100], ["blend", "probe"]),
+        ([200, 200], ["blend", "probe", "path"]),
+    ],
 )
 def test_all_leaves_out_suites_for_which_a_folder_has_too_few_images(counts, expected):
     chosen, left_out = suites.choose_suites("all", "runs/a", "acai", "folder", ("bird", "horse"), counts)
     assert [suite.name for suite in chosen] == expected
-    assert len(left_out) == 2 - len(expected)
-    assert all(line.startswith("left out: blend, which needs 20 held-out") for line in left_out)
+    needs = {"blend": 20, "path": 40}
+    lacking = [
+        f"left out: {name}, which needs {count} held-out" for name, count in needs.items() if name not in expected
+    ]
+    assert [line.partition(" images")[0] for line in left_out] == lacking
 
 
 @pytest.mark.parametrize(
@@ -82,8 +92,8 @@ def test_a_refusal_says_why(monkeypatch, name, model, reason):
 
 
 def test_a_model_that_fits_no_suite_is_refused():
-    with pytest.raises(InputError, match="Received: runs/a, a model of kind acai, data cifar10, 1 classes"):
-        suites.choose_suites(None, "runs/a", "acai", "cifar10", ("horse",))
+    with pytest.raises(InputError, match="Received: runs/a, a model of kind acai, data folder, 1 classes"):
+        suites.choose_suites(None, "runs/a", "acai", "folder", ("unicorn",))
 
 
 def test_a_class_of_less_than_ten_images_is_refused():

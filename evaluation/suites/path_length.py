@@ -1,0 +1,207 @@
+"""The suite "path": how evenly pictures change between two held-out images, and how real the middles look.
+
+The same figures are computed along lerp and slerp of the latents, which are decoded, and for the control: the
+cross-fade of the pixels of the same pairs. Distances are Euclidean, between features f of a classifier.
+"""
+
+import numpy as np
+
+from acai.inference import ReleasedACAI
+from common import images, interpolation, progress
+from common.metrics import intervals
+from common.metrics.features import high_frequency_energy, kernel_distance
+from evaluation import features
+from evaluation.picture_estimates import describe_holdout, format_count, jackknife
+from evaluation.report.estimates import Estimate, Section, choose_key_figures, format_interval, format_number
+from evaluation.suites import probe
+
+NUM_STEPS = 16  # pictures along a path with both ends, as for the paper's lines
+# The published one. On 200 pairs of `acai_small` the path length is 195 with 1e-2, 201 with 1e-3, 202 with 1e-4,
+# and 203 with 1e-5: large ones cut corners, and the last has rounding of float32, a hundredth of which is here.
+EPSILON = 1e-4
+NUM_SHOWN = 6  # pairs in the picture
+EXPLANATIONS = {  # of the key figures, by the beginning of their names
+    "path_length_lerp": "Squared speed of the features along lerp; small where pictures change evenly or little.",
+    "relative_length_lerp": "Way of the features divided by the distance of its ends; 1 is a straight line.",
+    "smoothness_lerp": "Largest of 15 steps as a share of the way, minus 1/15; 0 is even, 0.933 a single jump.",
+    "kd_": "Kernel distance of the middles of lerp to held-out images; 0 is as real as these.",
+    "sharpness_lerp": "Fine detail of the middles of lerp relative to the held-out images; 1 is as sharp.",
+}
+COMPARED = {  # {heading of the table of `evaluation.several`: beginning of a figure's name}
+    "path length": "path_length_lerp",
+    "relative length": "relative_length_lerp",
+    "smoothness": "smoothness_lerp",
+    "kernel distance": "kd_",
+    "sharpness": "sharpness_lerp",
+}
+TEXT = (
+    "Pairs of held-out images, of any classes, are encoded, and {steps} pictures are decoded along each path "
+    "between their latents. The other half of the hold-out is what the middles are compared with. The same seed "
+    "gives all models of the same data the same pairs, so their reports can be compared. All distances are "
+    "between features of {extractor}; intervals are over pairs, not over trainings.\n\n"
+    "Path length is that of Karras et al. (2019, arXiv 1812.04948): the mean of |f(t + {epsilon:g}) - f(t)|^2 / "
+    "{epsilon:g}^2 at a random t of each path, here with a classifier's features f instead of a distance that "
+    "was fitted to people. It grows with the squared distance of the ends, so blurred pictures that all look "
+    "alike have a small one; and most of it can come from a few abrupt changes. Relative length, the sum of the "
+    "{last} steps divided by the distance of the ends, does not depend on that scale. It is at least 1; detours "
+    "and noise lengthen it, a single jump does not. Smoothness is the paper's measure of lines with features in "
+    "place of angles: the largest step as a share of all, minus 1/{last}. A jump gives {jump:.3f}; detours of "
+    "even speed give 0. Pairs whose pictures do not change have neither of the two.\n\n"
+    "The kernel distance says how real the middles look to the classifier; that of the reconstructions is what "
+    "the decoder reaches without any blending. Sharpness is the high-frequency energy relative to held-out "
+    "images. Pixel cross-fades have even paths by construction, but their middles are double exposures: a model "
+    "that interpolates well is as even and has a lower kernel distance."
+)
+
+PAPER_TEXT = (
+    "The figures are of lerp; kernel distance and sharpness are of the middles. No paper has them for CIFAR-10. "
+    "Models of the same data were measured on the same pairs. The models' sections have intervals."
+)
+
+
+def run(inputs):
+    model, config = ReleasedACAI(*inputs.release.model_arguments), inputs.config
+    _, holdout = inputs.load_train_and_holdout()
+    return evaluate(model, features.make_extractor(config.features), holdout, config.samples, config.seed)
+
+
+def evaluate(model, extractor, holdout, samples=1000, seed=0):
+    """Measures the paths between pairs of held-out images.
+
+    Args:
+        model: has `encode` and `decode`, e.g. acai.inference.ReleasedACAI.
+        extractor: evaluation.features.Extractor: images [N, H, W, C] in [-1, 1] -> features [N, d].
+        holdout: common.data.datasets.ImageDataset of at least 40 images.
+        samples: number of pairs, at least 20.
+        seed: of the pairs and the intervals.
+
+    Returns:
+        Section.
+    """
+    pairs, mixes, others = draw_pairs(len(holdout), samples, seed)
+    ends = [images.to_float(holdout.images[rows]) for rows in pairs]
+    real = images.to_float(holdout.images[others])
+    real_features, real_energy = extractor(real), high_frequency_energy(real).mean()
+    size, unknown = format_count(samples), float("nan")
+    paths = make_paths(model, *ends)
+
+    def estimate_mean(figure, path, values, better, note):
+        values = values[np.isfinite(values)]
+        found = intervals.bootstrap_mean(values, seed=seed) if len(values) > 1 else (unknown, None, None)
+        return Estimate(f"{figure}_{path}_{size}", *found, len(values), better, note)
+
+    def estimate_reality(path, pictures):
+        """The kernel distance to the other held-out images, and the sharpness relative to them."""
+        stage = f"kernel distance of {path}"
+        distance = jackknife(kernel_distance, real_features, extractor(pictures), seed=seed, stage=stage)
+        name, energy = f"kd_{extractor.name}_{path}_{size}", high_frequency_energy(pictures) / real_energy
+        sharpness = estimate_mean("sharpness", path, energy, "", "1 is as sharp as real images")
+        return [Estimate(name, *distance, samples, "lower", extractor.comparable), sharpness]
+
+    rows = {}
+    for path, draw in paths.items():
+        length, relative, smoothness = measure(draw, extractor, mixes, f"following {path}")
+        rows[path] = [
+            estimate_mean("path_length", path, length, "lower", "squared, of features"),
+            estimate_mean("relative_length", path, relative, "lower", "1 is a straight line"),
+            estimate_mean("smoothness", path, smoothness, "lower", "0 is even, 0.933 a jump"),
+            *estimate_reality(path, draw(0.5)),
+        ]
+    rows["reconstructions"] = [unknown, unknown, unknown, *estimate_reality("reconstructions", paths["lerp"](0.0))]
+    columns = "path", "path length", "relative length", "smoothness", "kernel distance", "sharpness"
+    estimates = [cell for row in rows.values() for cell in row if isinstance(cell, Estimate)]
+    caption = f"Paths of {min(NUM_SHOWN, samples)} pairs: {', '.join(paths)}, below each other"
+    text = TEXT.format(
+        steps=NUM_STEPS, last=NUM_STEPS - 1, jump=1 - 1 / 15, epsilon=EPSILON, extractor=extractor.name
+    )
+    return Section(
+        "Paths between images",
+        estimates,
+        [dict(zip(columns, (path, *row), strict=True)) for path, row in rows.items()],
+        {caption: draw_paths(make_paths(model, *(end[:NUM_SHOWN] for end in ends)))},
+        text,
+        "\n\n".join(filter(None, [describe(rows), describe_holdout(len(others))])),
+        choose_key_figures(estimates, EXPLANATIONS),
+    )
+
+
+def draw_pairs(count, samples, seed):
+    """Draws pairs of different rows from a half of `count` rows, each row as often as any other.
+
+    Returns:
+        (pairs int [2, samples], mixes float64 [samples] in [0, 1 - EPSILON), the other half of the rows).
+    """
+    random = np.random.default_rng(seed)
+    half, others = np.split(random.permutation(count), [count // 4 * 2])
+    rounds = -(-samples // (len(half) // 2))
+    pairs = np.concatenate([random.permutation(half).reshape(-1, 2) for _ in range(rounds)])
+    mixes = np.random.default_rng([seed, 1]).uniform(0, 1 - EPSILON, samples)
+    return pairs[:samples].T, mixes, np.sort(others)
+
+
+def make_paths(model, first, second):
+    """Returns {name: function of a mix, a number or [N]} that draws pictures [N, H, W, C] between two sets."""
+    latents = model.encode(first), model.encode(second)
+    return {
+        "lerp": lambda mix: np.clip(model.decode(interpolation.lerp(*latents, mix)), -1, 1),
+        "slerp": lambda mix: np.clip(model.decode(interpolation.slerp(*latents, mix)), -1, 1),
+        "cross-fade": lambda mix: interpolation.lerp(first, second, mix),
+    }
+
+
+def measure(draw, extractor, mixes, stage):
+    """Measures N paths in features.
+
+    Args:
+        draw: function of a mix, a number or [N] -> pictures [N, H, W, C].
+        extractor: see `evaluate`.
+        mixes: [N] in [0, 1 - EPSILON], where the speed is measured.
+        stage: what the progress is called.
+
+    Returns:
+        (path length, relative length, smoothness), each float64 [N]. The last two are NaN or infinite for a path
+        without steps or with equal ends.
+    """
+
+    def features_at(mix):
+        return np.asarray(extractor(draw(mix)), np.float64)
+
+    speed = (features_at(mixes + EPSILON) - features_at(mixes)) / EPSILON
+    mixes = np.linspace(0, 1, NUM_STEPS)
+    points = np.stack([features_at(mix) for mix in progress.track(mixes, stage)])  # [NUM_STEPS, N, d]
+    steps = np.linalg.norm(np.diff(points, axis=0), axis=2)
+    way, distance = steps.sum(0), np.linalg.norm(points[-1] - points[0], axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.sum(speed**2, axis=1), way / distance, steps.max(0) / way - 1 / (NUM_STEPS - 1)
+
+
+def draw_paths(paths):
+    """Draws NUM_STEPS pictures along all paths, those of a pair below each other; returns uint8 [H, W, 3]."""
+    strips = [np.stack([draw(mix) for mix in np.linspace(0, 1, NUM_STEPS)], 1) for draw in paths.values()]
+    pictures = np.stack(strips, 1)  # [pairs, paths, NUM_STEPS, H, W, C]
+    return images.grid(images.to_uint8(pictures.reshape(-1, *pictures.shape[3:])), NUM_STEPS, 2)
+
+
+def describe(rows):
+    """Says in two sentences how the paths compare, of {path: its Estimates}."""
+
+    def cell(path, index):
+        estimate = rows[path][index]
+        return f"{format_number(estimate.value)} ({format_interval(estimate)})"
+
+    return (
+        f"Along lerp the features' way is {cell('lerp', 1)} times the straight line, along slerp "
+        f"{cell('slerp', 1)}, in pixel cross-fades {cell('cross-fade', 1)}. The kernel distance of the middles to "
+        f"photographs is {cell('lerp', 3)} by lerp and {cell('slerp', 3)} by slerp; that of the cross-fades is "
+        f"{cell('cross-fade', 3)}, that of the reconstructed ends {cell('reconstructions', 3)}."
+    )
+
+
+def list_facts(measured):
+    """Lists what the table of `evaluation.several` says of a Release: {heading: value}."""
+    return probe.list_facts(measured)
+
+
+def find_paper_row(measured):
+    """Finds the paper's row for that table: there is none."""
+    return {}
