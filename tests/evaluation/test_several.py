@@ -192,7 +192,9 @@ def test_the_papers_row_has_columns_of_the_table(suite):
     }
     measured = Release("a", "acai", config, {}, {}, "0123")
     facts, paper = module.list_facts(measured), module.find_paper_row(measured)
-    assert facts["model"] == "ACAI" and paper["model"] == "ACAI, the paper's"
+    assert facts["model"] == "ACAI" and paper.get("model") == (
+        "ACAI, the paper's" if suite.name != "path" else None
+    )
     assert {*paper} <= {*facts, "kimg", *module.COMPARED} and not {*facts} & {*module.COMPARED}
     vae = Release("a", "acai", config | {"model": config["model"] | {"bottleneck": "vae"}}, {}, {}, "0123")
     assert module.find_paper_row(vae) == {}, "ACAI with VAE is not in the paper"

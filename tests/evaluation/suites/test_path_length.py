@@ -74,9 +74,10 @@ def test_pairs_are_of_different_images_none_of_which_the_middles_are_compared_wi
 
 def test_an_identity_model_is_its_own_cross_fade():
     rows, section = evaluate()
-    assert list(rows) == ["lerp", "slerp", "cross-fade", "reconstructions"]
+    assert list(rows) == ["lerp", "slerp", "cross-fade", path_length.RECONSTRUCTED, "reconstructions"]
     for column in ("path length", "relative length", "smoothness", "kernel distance", "sharpness"):
-        assert rows["lerp"][column].value == pytest.approx(rows["cross-fade"][column].value, abs=1e-9), column
+        for control in ("cross-fade", path_length.RECONSTRUCTED):
+            assert rows["lerp"][column].value == pytest.approx(rows[control][column].value, abs=1e-9), column
     assert rows["lerp"]["relative length"].value == pytest.approx(1, abs=1e-6)
     assert rows["slerp"]["relative length"].value > 1.001  # an arc
     assert np.isnan(rows["reconstructions"]["path length"])
@@ -86,7 +87,7 @@ def test_an_identity_model_is_its_own_cross_fade():
     assert 0.1 < rows["lerp"]["sharpness"].value < 0.8  # noise of a mean of two
     names = [estimate.name for estimate in section.estimates]
     assert names[:4] == [f"{n}_lerp_100" for n in ("path_length", "relative_length", "smoothness", "kd_blocks")]
-    assert len(names) == 17 and len(section.key_figures) == 5
+    assert len(names) == 22 and len(section.key_figures) == 5
     assert "Along lerp the features' way is 1.000 (1.000 to 1.000) times the straight line" in section.summary
     ((caption, picture),) = section.plots.items()
     assert "6 pairs: lerp, slerp, cross-fade" in caption and picture.shape == (18 * 8 * 2, 16 * 8 * 2, 3)
