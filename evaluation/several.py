@@ -3,7 +3,7 @@
 A suite that compares has in its module, besides `run`:
 
     COMPARED = {heading: beginning of a figure's name}    the figures of the table; the first that begins so counts
-    PAPER_TEXT                                            a paragraph on the paper's figures
+    COMPARISON_TEXT                                       what the figures mean, below the table
     list_facts(release) -> {heading: value}               what the table says of a Release, "model" among it
     find_paper_row(release) -> {heading: value}           the paper's figures beside it, or {}
 """
@@ -140,7 +140,7 @@ def compare(suite, releases, sections):
     """
     names = shorten_sources([each.source for each in releases])
     table = make_table(suite, group_models(releases, names, sections))
-    return [Section("Comparison", [], table, {}, suite.PAPER_TEXT, SUMMARY)] + [
+    return [Section("Comparison", [], table, {}, suite.COMPARISON_TEXT, SUMMARY)] + [
         dataclasses.replace(section, title=f"{section.title} of {name}", table=(), folded=True)
         for name, section in zip(names, sections, strict=True)
     ]

@@ -24,6 +24,7 @@ COLUMNS = ("mean distance", "deviation of distance", "smoothness", "deviation of
 PATHS = {"": "lerp", "slerp_": "slerp", "angle_": "angle"}  # {part of the figures' names: path}
 LOGGED = ("lines_mean_distance", "lines_smoothness")  # by a training, see evaluation.training_metrics
 NUM_LOGGED = 20  # last logged values, of which the paper takes the median
+LOGGED_PAIRS = 256  # of each logged value
 COMPARED = {  # {heading of a table of several models: beginning of a figure's name}
     "mean distance": "lines_mean_distance_256",
     "smoothness": "lines_smoothness_256",
@@ -32,23 +33,28 @@ COMPARED = {  # {heading of a table of several models: beginning of a figure's n
     "median distance": "lines_mean_distance_median",
     "median smoothness": "lines_smoothness_median",
 }
-PAPER_TEXT = (
-    "The paper's figures are from the authors' ICLR 2019 poster, with standard deviations over training runs; "
-    "those of dropout are from memory. The paper trained on 16,777 kimg. Its VQ-VAE has a codebook of 16,384 "
-    "entries and 10 discrete latents."
-)
-TEXT = (
+METRICS_TEXT = (
     "Interpolations between pairs of lines are decoded and matched to the nearest of 10,000 rendered lines. Mean "
-    "distance is the cosine distance to it. Smoothness measures how unevenly the angle turns; 0 is perfect. "
-    f"{PAPER_TEXT}\n\n"
+    "distance is the cosine distance to it. Smoothness measures how unevenly the angle turns; 0 is perfect. The "
+    "paper's figures are from the authors' ICLR 2019 poster, with standard deviations over training runs; those "
+    "of dropout are from memory. The paper trained on 16,777 kimg. Its VQ-VAE has a codebook of 16,384 entries "
+    "and 10 discrete latents."
+)
+PATHS_TEXT = (
     "Interpolations are linear, as in the paper. Figures with slerp in their names are of spherical ones between "
     "the same latents. Those with angle follow the data's own angle: lines at the angles between the two, the "
     "short way round, are rendered, encoded and decoded. No latents are interpolated there, so this is what the "
     "autoencoder itself loses."
 )
 LOGGED_TEXT = (
-    "The paper reports the median of the last 20 values that a training has logged. Those with median in their "
-    "names are the same of this one's metrics.jsonl."
+    "The paper reports the median of the last 20 values that a training has logged. Medians here are the same of "
+    "the metrics.jsonl of a run that has logged so many."
+)
+COMPARISON_TEXT = (
+    f"{METRICS_TEXT}\n\n"
+    "Smoothness is the mean over the pairs whose lines turn; the share of the others is that of NaN. The official "
+    "form, which is the paper's, divides the sum by the number of all pairs, so that lines that do not turn look "
+    f"smooth. {LOGGED_TEXT}"
 )
 
 
@@ -90,7 +96,8 @@ def evaluate(model, pairs=256, steps=16, seed=0, name="ACAI", logged=()):
         f"{distance.value / paper[0]:.2g} times the distance of the paper's ACAI."
     )
     plot = {"Eight interpolations": images.grid(shown, steps)}
-    return Section("Lines", estimates, table, plot, f"{TEXT}\n\n{LOGGED_TEXT}" if logged else TEXT, summary)
+    text = "\n\n".join([METRICS_TEXT, PATHS_TEXT, *([LOGGED_TEXT] if logged else [])])
+    return Section("Lines", estimates, table, plot, text, summary)
 
 
 def estimate_path(part, figures, seed):
@@ -136,7 +143,7 @@ def estimate_logged(source):
             note = f"the last {NUM_LOGGED} logged, at {min(kimg):.1f} to {max(kimg):.1f} kimg"
             median = float(np.median(values))
             estimates.append(
-                Estimate(f"{name}_median_{NUM_LOGGED}", median, count=NUM_LOGGED, better="lower", note=note)
+                Estimate(f"{name}_median_{NUM_LOGGED}", median, count=LOGGED_PAIRS, better="lower", note=note)
             )
     return estimates
 

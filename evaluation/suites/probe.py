@@ -52,6 +52,12 @@ PAPER_TEXT = (
     "without a penalty. At 256 latents its denoising autoencoder is ahead of its ACAI. Its VQ-VAE has a "
     "codebook of 16,384 entries and 10 discrete latents."
 )
+COMPARISON_TEXT = (
+    "Probe is the share of images whose class a linear classifier tells from the frozen latents, and clusters the "
+    "share whose class is that of their cluster of latents, found without labels; none of these images was trained "
+    "on. Squared error is that of reconstructions of the hold-out, with pixels in [-1, 1].\n\n"
+    f"{PAPER_TEXT}"
+)
 
 
 def run(inputs):

@@ -15,7 +15,7 @@ from evaluation.suites import SUITES
 PAPER_ROW = {"model": "ACAI, the paper's", "kimg": 16_777, "error": Spread(0.5, 0.25)}
 SUITE = SimpleNamespace(  # a suite's module
     COMPARED={"error": "error_", "accuracy": "accuracy_"},
-    PAPER_TEXT="The paper's.",
+    COMPARISON_TEXT="Errors of each.",
     list_facts=lambda each: {"model": each.config["model"]["name"], "depth": each.config["model"]["depth"]},
     find_paper_row=lambda each: PAPER_ROW if each.config["model"]["name"] == "ACAI" else {},
 )
@@ -50,7 +50,7 @@ def test_three_seeds_by_hand():
         "accuracy": Spread(0.5, 0.0, 3),
         "sources": ("0", "1", "2"),
     }
-    assert paper == dict.fromkeys(own) | PAPER_ROW
+    assert paper == dict.fromkeys(own) | PAPER_ROW and comparison.text == "Errors of each."
     assert [section.title for section in others] == ["Errors of 0", "Errors of 1", "Errors of 2"]
     for before, after in zip(sections, others, strict=True):
         assert after.estimates == before.estimates and (after.summary, after.text) == ("So.", "How.")
