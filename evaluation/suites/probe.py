@@ -54,8 +54,8 @@ PAPER_TEXT = (
 )
 COMPARISON_TEXT = (
     "Probe is the share of images whose class a linear classifier tells from the frozen latents, and clusters the "
-    "share whose class is that of their cluster of latents, found without labels; none of these images was trained "
-    "on. Squared error is that of reconstructions of the hold-out, with pixels in [-1, 1].\n\n"
+    "share whose class is that of their cluster of latents, found without labels. Training has seen none of these "
+    "images. Squared error is that of reconstructions of the hold-out, with pixels in [-1, 1].\n\n"
     f"{PAPER_TEXT}"
 )
 
