@@ -21,6 +21,7 @@ NUM_STEPS = 16  # pictures along a path with both ends, as for the paper's lines
 # and 203 with 1e-5: large ones cut corners, and the last has rounding of float32, a hundredth of which is here.
 EPSILON = 1e-4
 NUM_SHOWN = 6  # pairs in the picture
+BLOCK = 50  # pairs that are followed at a time
 RECONSTRUCTED = "cross-fade-of-reconstructions"
 EXPLANATIONS = {  # of the key figures, by the beginning of their names
     "path_length_lerp": "Squared speed of the features along lerp; small where pictures change evenly or little.",
@@ -86,7 +87,6 @@ def evaluate(model, extractor, holdout, samples=1000, seed=0):
     real = images.to_float(holdout.images[others])
     real_features, real_energy = extractor(real), high_frequency_energy(real).mean()
     size, unknown = format_count(samples), float("nan")
-    paths = make_paths(model, *ends)
 
     def estimate_mean(figure, path, values, better, note):
         values = values[np.isfinite(values)]
@@ -102,15 +102,15 @@ def evaluate(model, extractor, holdout, samples=1000, seed=0):
         return [Estimate(name, *distance, samples, "lower", extractor.comparable), sharpness]
 
     rows = {}
-    for path, draw in paths.items():
-        length, relative, smoothness = measure(draw, extractor, mixes, f"following {path}")
+    for path, (length, relative, smoothness, middles) in measure_all(model, extractor, ends, mixes).items():
         rows[path] = [
             estimate_mean("path_length", path, length, "lower", "squared, of features"),
             estimate_mean("relative_length", path, relative, "lower", "1 is a straight line"),
             estimate_mean("smoothness", path, smoothness, "lower", "0 is even, 0.933 a jump"),
-            *estimate_reality(path, draw(0.5)),
+            *estimate_reality(path, middles),
         ]
-    rows["reconstructions"] = [unknown] * 3 + estimate_reality("reconstructions", paths["lerp"](0.0))
+    reconstructions = np.clip(model.decode(model.encode(ends[0])), -1, 1)
+    rows["reconstructions"] = [unknown] * 3 + estimate_reality("reconstructions", reconstructions)
     columns = "path", "path length", "relative length", "smoothness", "kernel distance", "sharpness"
     estimates = [cell for row in rows.values() for cell in row if isinstance(cell, Estimate)]
     shown = make_paths(model, *(end[:NUM_SHOWN] for end in ends))
@@ -156,14 +156,29 @@ def make_paths(model, first, second):
     }
 
 
-def measure(draw, extractor, mixes, stage):
+def measure_all(model, extractor, ends, mixes):
+    """Measures all paths between two sets of images [N, H, W, C], in blocks of BLOCK pairs.
+
+    Returns:
+        {name: (path length, relative length, smoothness, pictures of the middles), each [N, ...]}; see `measure`.
+    """
+    blocks = [slice(start, start + BLOCK) for start in range(0, len(mixes), BLOCK)]
+    parts = []
+    for rows in progress.track(blocks, "following the paths of pairs"):
+        paths = make_paths(model, *(pictures[rows] for pictures in ends))
+        parts.append({name: (*measure(draw, extractor, mixes[rows]), draw(0.5)) for name, draw in paths.items()})
+    return {
+        name: tuple(map(np.concatenate, zip(*(part[name] for part in parts), strict=True))) for name in parts[0]
+    }
+
+
+def measure(draw, extractor, mixes):
     """Measures N paths in features.
 
     Args:
         draw: function of a mix, a number or [N] -> pictures [N, H, W, C].
         extractor: see `evaluate`.
         mixes: [N] in [0, 1 - EPSILON], where the speed is measured.
-        stage: what the progress is called.
 
     Returns:
         (path length, relative length, smoothness), each float64 [N]. The last two are NaN or infinite for a path
@@ -174,8 +189,7 @@ def measure(draw, extractor, mixes, stage):
         return np.asarray(extractor(draw(mix)), np.float64)
 
     speed = (features_at(mixes + EPSILON) - features_at(mixes)) / EPSILON
-    mixes = np.linspace(0, 1, NUM_STEPS)
-    points = np.stack([features_at(mix) for mix in progress.track(mixes, stage)])  # [NUM_STEPS, N, d]
+    points = np.stack([features_at(mix) for mix in np.linspace(0, 1, NUM_STEPS)])  # [NUM_STEPS, N, d]
     steps = np.linalg.norm(np.diff(points, axis=0), axis=2)
     way, distance = steps.sum(0), np.linalg.norm(points[-1] - points[0], axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):

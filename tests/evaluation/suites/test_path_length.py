@@ -18,7 +18,7 @@ DISTANCES = np.linalg.norm(BlockMeans()(SECOND) - BlockMeans()(FIRST), axis=1)
 
 
 def measure(draw):
-    return path_length.measure(draw, BlockMeans(), MIXES, "a test")
+    return path_length.measure(draw, BlockMeans(), MIXES)
 
 
 def evaluate(encode=lambda images: images, decode=lambda latents: latents, seed=0):
@@ -43,7 +43,7 @@ def test_a_jump_in_closed_form():
     def draw(mix):
         return np.where(np.broadcast_to(mix, SAMPLES)[:, None, None, None] < 0.5, FIRST, SECOND)
 
-    length, relative, smoothness = path_length.measure(draw, BlockMeans(), mixes, "a test")
+    length, relative, smoothness = path_length.measure(draw, BlockMeans(), mixes)
     np.testing.assert_allclose(length, np.where(mixes > 0.4, (DISTANCES / EPSILON) ** 2, 0), rtol=1e-6)
     np.testing.assert_allclose(relative, 1, rtol=1e-6)
     np.testing.assert_allclose(smoothness, JUMP, rtol=1e-6)
