@@ -6,6 +6,7 @@
     python evaluate.py                                             blends of the bundled ACAI
     python evaluate.py --suite=search --pictures=out/blend         the pictures of your own search
     python evaluate.py --source=runs/acai --suite=probe            what latents tell about classes
+    python evaluate.py --source=runs/acai --suite=path             how evenly pictures change on the way to another
     python evaluate.py --source=acai_lines                         the paper's figures for lines; needs no data set
     python evaluate.py --source=runs/a,runs/b --suite=lines        several models: means over seeds
     python evaluate.py --suite=viewers --out=DIR                   pictures and decoys for viewers to name

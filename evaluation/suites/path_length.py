@@ -53,11 +53,10 @@ TEXT = (
     "The kernel distance says how real the middles look to the classifier, that of the reconstructions what the "
     "decoder reaches without blending: where both are equal, blending costs no realism. Blur raises it, and the "
     "cross-fade of the images has none, so the fair control of a blurred model is the cross-fade of its "
-    "reconstructions. Sharpness is the high-frequency energy relative to held-out images. Cross-fades have even "
-    "paths by construction; their middles are double exposures."
+    "reconstructions; both are even in pixels by construction, and their middles are double exposures. Sharpness "
+    "is the high-frequency energy relative to held-out images."
 )
-
-PAPER_TEXT = (
+COMPARISON_TEXT = (
     "The figures are of lerp; kernel distance and sharpness are of the middles. No paper has them for CIFAR-10. "
     "Models of the same data were measured on the same pairs. The models' sections have intervals."
 )
