@@ -27,6 +27,8 @@ def read(path, shape):
         InputError: where the file is missing or damaged, or its latents are of another shape or not finite.
     """
     try:
+        if Path(path).exists() and not Path(path).is_file():  # reading a pipe would block
+            raise ValueError("not a file")
         latents = unpack(Path(path).read_bytes(), path)["latents"]
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f'--latents must be an .npz file with "latents". Received: {path} ({error!r})') from error

@@ -14,6 +14,7 @@ import numpy as np
 import psutil
 
 from common.backend import memory
+from common.errors import one_line
 from training.schedule import kimg, steps
 
 MOST_CLASSES = 12  # that are named
@@ -65,7 +66,7 @@ def describe(config, datasets, start):
     if config.data.source != "lines":
         names = train.class_names
         counts = np.bincount(train.labels, minlength=len(names))
-        classes = [f"{name} {count:,}" for name, count in zip(names, counts, strict=True)][:MOST_CLASSES]
+        classes = [f"{one_line(name)} {count:,}" for name, count in zip(names, counts, strict=True)][:MOST_CLASSES]
         classes += [f"{len(names) - MOST_CLASSES} more"] if len(names) > MOST_CLASSES else []
         images = f"{len(train):,} in {len(names)} classes ({', '.join(classes)})"
         images += f"; {len(holdout):,} others are held out" if config.data.hold_out else ""

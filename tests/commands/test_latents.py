@@ -1,5 +1,7 @@
 """generate.py --save_latents and --latents: latents of pictures into a file, and pictures out of one."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -20,6 +22,7 @@ RUNS = {
 REFUSED = {
     "missing": ("--sample --source=run --latents=none.npz", "--latents must be an .npz file"),
     "text": ("--sample --source=run --latents=text.npz", "--latents must be an .npz file"),
+    "pipe": ("--sample --source=run --latents=pipe.npz", "not a file"),
     "name": ("--sample --source=run --latents=other.npz", "--latents must be an .npz file"),
     "shape": ("--sample --source=run --latents=flat.npz", "of the shape N x 4 x 4 x 2"),
     "finite": ("--sample --source=run --latents=nan.npz", "must be finite numbers"),
@@ -49,6 +52,7 @@ def made(acai, tmp_path_factory):
     _, weights, sizes = tiny_gan()
     release.write(folder / "cgan", {"family": "gan", "model": sizes}, weights)
     (folder / "text.npz").write_text("no arrays")
+    os.mkfifo(folder / "pipe.npz")
     np.savez(folder / "other.npz", codes=np.zeros((2, 4, 4, 2)))
     np.savez(folder / "flat.npz", latents=np.zeros((2, 32)))
     np.savez(folder / "nan.npz", latents=np.full((2, 4, 4, 2), np.nan))

@@ -52,6 +52,11 @@ def test_images_and_length_are_described():
     assert "3.2 kimg, in 200 steps of 16 images, of which 0.8 kimg are done" in text
 
 
+def test_names_of_classes_are_escaped():
+    text = announcement.describe(config(), (Images(**{"a\x1b[2J\n": 7}), Images(**{"a\x1b[2J\n": 1})), 0)
+    assert r"(a\x1b[2J 7)" in text
+
+
 def test_of_many_classes_some_are_named():
     counts = {f"c{i:02}": 1 for i in range(20)}
     text = announcement.describe(config(), (Images(**counts), Images(**counts)), 0)
