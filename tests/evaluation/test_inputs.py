@@ -11,6 +11,7 @@ from PIL import Image
 from common.errors import InputError
 from evaluation import features
 from evaluation.inputs import CACHE_FOLDER, EvaluationConfig, Inputs, Release, count_images
+from evaluation.suites import SUITES
 
 CLASSES = ("bird", "horse")
 CONFIG = EvaluationConfig("horse", "bird", 100)
@@ -46,6 +47,19 @@ def test_class_names_are_those_of_the_model_or_else_of_its_data():
     config = {"data": {"source": "cifar10", "classes": ["cat"]}, "model": {}}
     assert make_release().class_names == CLASSES
     assert dataclasses.replace(make_release(), config=config).class_names == ("cat",)
+
+
+def test_facts_are_those_on_which_the_suites_depend():
+    suites = {suite.name: suite for suite in SUITES}  # the last of each name
+    classifiers = {"referee": dataclasses.replace(make_release("classifier"), digest="1" * 16)}
+    facts = {"source": "runs/a", "weights": "0" * 16, "trained": "not recorded", "seed": 0}
+    pair, scored = {"first": "horse", "second": "bird"}, {"features": "classifier", "referee": "1" * 16}
+    assert Inputs(make_release(), {}, CONFIG).list_facts([suites["lines"]]) == facts | {"suite": "lines"}
+    inputs = Inputs(make_release(), classifiers, CONFIG)
+    blended = facts | pair | scored | {"suite": "probe, blend", "samples": 100}
+    assert inputs.list_facts([suites["probe"], suites["blend"]]) == blended
+    searched = facts | scored | {"suite": "search", "pictures": "bundled"}
+    assert inputs.list_facts([suites["search"]]) == searched
 
 
 def test_a_folder_is_divided_into_train_and_holdout(folder):
