@@ -21,12 +21,7 @@ from training.metric_descriptions import DESCRIPTIONS
 from training.schedule import cosine
 
 VARIANTS = [
-    (acai, "paper"),
-    (acai, "pegasus"),
-    (acai, "small"),
-    (acai, "ten_1024"),
-    (acai, "lines"),
-    (acai, "quick"),
+    *((acai, name) for name in ("paper", "pegasus", "small", "ten_1024", "lines", "quick")),
     *((acai, f"{prefix}{name}") for prefix in acai.PREFIXES for name in acai.BASELINES),
     (classifier, "classifier"),
     (classifier, "referee"),

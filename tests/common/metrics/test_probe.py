@@ -9,7 +9,7 @@ import pytest
 from scipy.optimize import minimize
 
 from common.metrics import probe
-from common.metrics.probe import linear_probe, match_clusters, whitening
+from common.metrics.probe import linear_probe, match_clusters
 
 
 def blobs(count, seed, centres=3, spread=1.0, distance=20.0):
@@ -217,44 +217,6 @@ def test_several_sets_are_evaluated_with_the_same_clusters():
     for hits, expected in zip(result["hits"], alone, strict=True):
         np.testing.assert_array_equal(hits, expected["hits"])
     assert result["accuracies_matched_on_train"] == [each["accuracy_matched_on_train"] for each in alone]
-
-
-# Whitening
-
-
-def white_covariance(latents):
-    mean, projection = whitening(latents)
-    white = (latents - mean) @ projection
-    np.testing.assert_allclose(white.mean(axis=0), 0, atol=1e-9)
-    return white.T @ white / len(white)
-
-
-def test_whitening_gives_the_identity():
-    random = np.random.default_rng(0)
-    latents = random.standard_normal((200, 5)) @ random.standard_normal((5, 5)) + 3
-    np.testing.assert_allclose(white_covariance(latents), np.eye(5), atol=1e-10)
-
-
-@pytest.mark.parametrize("precision", [np.float64, np.float32])
-def test_directions_without_variance_become_zero(precision):
-    random = np.random.default_rng(0)
-    latents = random.standard_normal((200, 3)) @ random.standard_normal((3, 5)) + 3
-    latents = latents.astype(precision).astype(np.float64)
-    np.testing.assert_allclose(white_covariance(latents), np.diag([1, 1, 1, 0, 0]), atol=1e-6)
-
-
-def test_whitening_of_fewer_latents_than_dimensions():
-    # Four points differ from their mean in three directions.
-    latents = np.random.default_rng(0).standard_normal((4, 6))
-    np.testing.assert_allclose(white_covariance(latents), np.diag([1, 1, 1, 0]), atol=1e-10)
-
-
-def test_whitening_by_hand():
-    # The standard deviations along the axes are 1 and 3; the larger comes first.
-    latents = np.array([(1, 3), (1, -3), (-1, 3), (-1, -3)]) + (5, 7)
-    mean, projection = whitening(latents)
-    np.testing.assert_allclose(mean, (5, 7))
-    np.testing.assert_allclose(np.abs(projection), [(0, 1), (1 / 3, 0)], atol=1e-12)
 
 
 # Matching
