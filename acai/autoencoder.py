@@ -3,7 +3,13 @@
 from acai import bottlenecks, networks
 from common.variables import is_weight
 
-PAPER_NAMES = {"plain": "baseline", "vae": "VAE", "aae": "AAE", "vqvae": "VQ-VAE"}  # others keep their names
+PAPER_NAMES = {  # others keep their names
+    "plain": "baseline",
+    "vae": "VAE",
+    "aae": "AAE",
+    "vqvae": "VQ-VAE by position",
+    "projected_vqvae": "VQ-VAE",
+}
 
 
 class Autoencoder:
@@ -17,7 +23,7 @@ class Autoencoder:
         depth: channels of the first scale; each halving of the width doubles them.
         bottleneck: a key of `acai.bottlenecks.KINDS`.
         bottleneck_strength: see the bottleneck's class.
-        codebook_size: number of vectors in the codebook of a "vqvae".
+        codebook_size: number of vectors in the codebook of a "vqvae" or "projected_vqvae".
         dtype: Keras dtype policy of encoder and decoder.
         prefix: of the networks' names.
 
@@ -54,9 +60,7 @@ class Autoencoder:
         channels = latent_channels * self.bottleneck.channel_factor
         self.encoder = networks.encoder(width, latent_width, channels, depth, colours, dtype, f"{prefix}encoder")
         self.decoder = networks.decoder(*self.sizes, dtype, f"{prefix}decoder")
-        self.networks = {"encoder": self.encoder, "decoder": self.decoder}
-        if self.bottleneck.encodes_by_network:
-            self.networks[self.bottleneck.network.name] = self.bottleneck.network
+        self.networks = {"encoder": self.encoder, "decoder": self.decoder} | self.bottleneck.released_networks
         self.weights = [v for network in self.networks.values() for v in network.variables if is_weight(v)]
 
     @classmethod

@@ -1,6 +1,10 @@
-"""Layers of ACAI. Two of them compute a pair of linear layers as one, which is faster."""
+"""Layers of ACAI. `UpsampleThenConv2D` and `LinearThenConv2D` compute a pair of linear layers as one, which is
+faster."""
+
+import math
 
 import keras
+import tensorflow as tf
 
 from common.backend.convolution import convolve_transposed
 
@@ -82,3 +86,60 @@ class LinearThenConv2D(keras.layers.Layer):
 
     def compute_output_shape(self, shape):
         return (*shape[:3], self.filters)
+
+
+class AveragedCodebook(keras.layers.Layer):
+    """Finds the vectors nearest to points, in a codebook whose vectors are averages of points.
+
+    [..., d] -> (index int32 [...] of the nearest vector, the vector [..., d]). Of equally near vectors it is the
+    first.
+
+    A vector is the moving average `sums` of the sums of its points, divided by the moving average `counts` of
+    their number. As in the official code (`lib/discretization.py`), EPSILON is added to the numbers, which are
+    then scaled to their former total. So a vector without points first becomes about 1 / EPSILON times as long,
+    which no point is near to, and shrinks with its `sums` from then on: it is 0.0135 * 10^5 * 0.999^step, and
+    with 2^14 vectors it comes back to the points after some 7,000 steps. Before the first step the sums are the
+    vectors.
+
+    Args:
+        size: number of vectors.
+
+    Attributes:
+        counts, sums: variables [size] and [size, d].
+    """
+
+    EPSILON = 1e-5
+
+    def __init__(self, size, **options):
+        super().__init__(**options)
+        self.size = size
+
+    def build(self, shape):
+        limit = math.sqrt(3 / self.size)
+        initializer = keras.initializers.RandomUniform(-limit, limit)
+        self.counts = self.add_weight((self.size,), "zeros", name="counts")
+        self.sums = self.add_weight((self.size, shape[-1]), initializer, name="sums")
+
+    def vectors(self):
+        """[size, d]."""
+        counts, sums = keras.ops.convert_to_tensor(self.counts), keras.ops.convert_to_tensor(self.sums)
+        total = keras.ops.sum(counts)
+        smoothed = (counts + self.EPSILON) * (total / (total + self.size * self.EPSILON))
+        return sums / keras.ops.where(total > 0, smoothed, 1.0)[:, None]
+
+    def call(self, points):
+        vectors, shape = self.vectors(), keras.ops.shape(points)
+        points = keras.ops.reshape(
+            points, (-1, shape[-1])
+        )  # one product of matrices is fast, many small ones are not
+        products = keras.ops.matmul(points, keras.ops.transpose(vectors))  # [N, size]
+        distances = (
+            keras.ops.sum(keras.ops.square(vectors), 1) - 2 * products
+        )  # squared, without the term |point|^2
+        indices = tf.argmin(distances, -1, tf.int32)  # Keras's has more passes over the distances, for -0
+        return keras.ops.reshape(indices, shape[:-1]), keras.ops.reshape(
+            keras.ops.take(vectors, indices, 0), shape
+        )
+
+    def compute_output_shape(self, shape):
+        return shape[:-1], shape

@@ -14,6 +14,7 @@ import tensorflow as tf
 from acai import losses, networks
 from acai.adversaries import LossScales, Pictures
 from acai.adversaries.critic import Critic
+from acai.adversaries.ramp import LinearRamp
 from acai.autoencoder import Autoencoder
 from acai.mixing import UniformMix
 from common.backend import loss_scaling
@@ -45,6 +46,7 @@ class ACAI(keras.Model):
         mixing: of `acai.mixing`; None: the paper's `UniformMix`.
         ema_rate: share kept per step by a moving average of the autoencoder's weights; 0: no average.
         seed: of all random numbers, which are a function of (seed, step). XLA draws others than TensorFlow.
+        regulariser_ramp: acai.adversaries.ramp.LinearRamp, a factor of the bottleneck's regulariser; None: 1.
 
     Attributes:
         released: the averaged autoencoder or, without an average, the trained one.
@@ -60,7 +62,16 @@ class ACAI(keras.Model):
         ValueError: for an `ema_rate` outside [0, 1).
     """
 
-    def __init__(self, autoencoder, latent_classifier, adversaries=(), mixing=None, ema_rate=0.0, seed=0):
+    def __init__(
+        self,
+        autoencoder,
+        latent_classifier,
+        adversaries=(),
+        mixing=None,
+        ema_rate=0.0,
+        seed=0,
+        regulariser_ramp=None,
+    ):
         super().__init__(name="acai", dtype=autoencoder.dtype)
         if not 0 <= ema_rate < 1:
             raise ValueError(f"ema_rate must be in [0, 1). Received: {ema_rate=}.")
@@ -68,7 +79,9 @@ class ACAI(keras.Model):
         self.encoder, self.decoder = autoencoder.encoder, autoencoder.decoder
         self.latent_classifier, self.adversaries = latent_classifier, tuple(adversaries)
         self.mixing, self.ema_rate, self.seed = mixing or UniformMix(), ema_rate, seed
-        trained = {"autoencoder": [self.encoder, self.decoder], "classifier": [latent_classifier]}
+        self.regulariser_ramp = regulariser_ramp or LinearRamp(1.0)
+        joint = autoencoder.bottleneck.autoencoder_networks.values()
+        trained = {"autoencoder": [self.encoder, self.decoder, *joint], "classifier": [latent_classifier]}
         trained |= {name: [network] for name, network in autoencoder.bottleneck.trained_networks.items()}
         trained |= {a.name: [a.network] for a in self.adversaries}
         self.trained_networks = trained
@@ -79,7 +92,9 @@ class ACAI(keras.Model):
         self.built = True
 
     def compile(self, learning_rate=1e-4, learning_rates=None, **options):
-        """Creates an Adam optimizer for each trained network, with loss scaling under mixed_float16.
+        """Creates an optimizer for each trained network, with loss scaling under mixed_float16.
+
+        It is Adam, but for a bottleneck's network where the bottleneck says otherwise.
 
         Args:
             learning_rate: a number or a Keras schedule, whose steps are `step` of the model. The optimizer's own
@@ -90,10 +105,11 @@ class ACAI(keras.Model):
         super().compile(optimizer=None, **options)
         rates = dict.fromkeys(self.trained_networks, learning_rate) | (learning_rates or {})
         betas = dict.fromkeys(self.trained_networks, 0.9) | {a.name: a.beta_1 for a in self.adversaries}
-        self.optimizers = {}
+        self.optimizers, bottleneck = {}, self.autoencoder.bottleneck
         for name in self.trained_networks:
             rate = functools.partial(rates[name], self.step) if callable(rates[name]) else rates[name]
-            optimizer = Adam(rate, betas[name], 0.999, epsilon=1e-8)
+            own = name in bottleneck.trained_networks and bottleneck.make_optimizer()
+            optimizer = own or Adam(rate, betas[name], 0.999, epsilon=1e-8)
             self.optimizers[name] = loss_scaling.wrap_for_policy(optimizer, self.dtype_policy.name)
             self.optimizers[name].build(self.weights_of(name))
 
@@ -125,13 +141,14 @@ class ACAI(keras.Model):
         mix, shares = self.mixing.draw(data, self.decoder.input_shape[1:3], seeds)
         with tf.GradientTape() as tape:
             encoded = self.encoder(bottleneck.corrupt(images, self._random_seed(CORRUPTION)), training=True)
-            latents = bottleneck.latents(encoded, self._random_seed(LATENTS))  # z [B, h, w, c]
+            prepared = bottleneck.prepare(encoded)
+            latents = bottleneck.latents(prepared, self._random_seed(LATENTS))  # z [B, h, w, c]
             if active:  # otherwise nothing looks at blends
                 latents = tf.concat([latents, losses.mix_latents(latents, shares)], 0)  # equation 3
             decoded = tf.split(self.decoder(latents, training=True), 1 + bool(active))
             pictures = [bottleneck.to_images(half) for half in decoded]  # x^ and x^_alpha, each [B, H, W, C]
             reconstruction_loss = bottleneck.reconstruction_loss(images, decoded[0])  # equation 2, term 1
-            regulariser, regulariser_logs = bottleneck.code_loss(encoded)
+            regulariser, regulariser_logs = bottleneck.code_loss(prepared, self.regulariser_ramp(self.step))
             loss = reconstruction_loss + regulariser
         results = [self._adversary_gradients(a, Pictures(images, mix, *pictures)) for a in active]
         gradients = {a.name: r.network for a, r in zip(active, results, strict=True)}  # equation 1
@@ -142,7 +159,7 @@ class ACAI(keras.Model):
         ]
         tensors, factors = zip(*[pair for pair in targets if pair[1] is not None], strict=True)
         gradients["autoencoder"] = tape.gradient(tensors, self.weights_of("autoencoder"), factors)
-        network_logs, network_gradients = self._bottleneck_gradients(encoded)
+        network_logs, network_gradients = self._bottleneck_gradients(prepared)
         classifier_logs, gradients["classifier"] = self._classifier_gradients(bottleneck.encode(encoded), labels)
         logs = {"reconstruction_loss": reconstruction_loss}
         for more in (*(r.logs for r in results), network_logs, classifier_logs, regulariser_logs):
@@ -198,12 +215,12 @@ class ACAI(keras.Model):
         scales = LossScales(self._loss_scale(adversary.name), self._loss_scale("autoencoder"))
         return adversary.gradients(pictures, self.step, scales)
 
-    def _bottleneck_gradients(self, encoded):
+    def _bottleneck_gradients(self, prepared):
         """Logs and {name: gradients} of networks that the bottleneck trains beside the autoencoder."""
         logs, gradients = {}, {}
         for name in self.autoencoder.bottleneck.trained_networks:
             with tf.GradientTape() as tape:
-                loss = self.autoencoder.bottleneck.network_loss(encoded, self._random_seed(BOTTLENECK_NETWORK))
+                loss = self.autoencoder.bottleneck.network_loss(prepared, self._random_seed(BOTTLENECK_NETWORK))
             logs[f"{name}_loss"] = loss
             gradients[name] = tape.gradient(loss, self.weights_of(name), self._loss_scale(name))
         return logs, gradients

@@ -12,7 +12,14 @@ import math
 
 import keras
 
-from acai.layers import SLOPE, ImageMean, LinearThenConv2D, UpsampleThenConv2D, kernel_initializer
+from acai.layers import (
+    SLOPE,
+    AveragedCodebook,
+    ImageMean,
+    LinearThenConv2D,
+    UpsampleThenConv2D,
+    kernel_initializer,
+)
 from common.backend.activations import LeakyReLU
 from common.backend.convolution import Conv2D
 
@@ -106,6 +113,28 @@ def codebook(size, channels, name="codebook"):
     layer = keras.layers.Embedding(size, channels, initializer, name=name)
     layer.build()
     return layer
+
+
+def projected_codebook(size, latent_shape, points=10, units=512):
+    """(projection, codebook, expansion), see `acai.bottlenecks.discrete.ProjectedQuantised`.
+
+    The projection maps latents [B, h, w, c] to points [B, points, d], d = h w c. The codebook is an
+    `AveragedCodebook` of `size` vectors. The expansion maps vectors [B, points, d] to latents: ReLU, a dense layer
+    of `units` units with ReLU and one of d. Initial values are those of the official code, which are Keras's own.
+    """
+    latents = math.prod(latent_shape)
+    layers = [
+        keras.layers.Flatten(),
+        keras.layers.Dense(points * latents),
+        keras.layers.Reshape((points, latents)),
+    ]
+    projection = sequential(layers, latent_shape, "projection")
+    layers = [keras.layers.Flatten(), keras.layers.ReLU(), keras.layers.Dense(units, "relu")]
+    layers += [keras.layers.Dense(latents), keras.layers.Reshape(latent_shape)]
+    expansion = sequential(layers, (points, latents), "expansion")
+    codebook = AveragedCodebook(size, name="codebook", dtype="float32")
+    codebook.build((None, points, latents))
+    return projection, codebook, expansion
 
 
 def count_scales(width, latent_width):

@@ -9,23 +9,25 @@ python train.py --config=configs/acai.py:lines_vae --workdir=runs/lines_vae     
 python train.py --config=configs/acai.py:quick --workdir=runs/quick             horses and birds in two minutes
 python train.py --config=configs/acai.py:folder --config.data.image_folder=DIR --workdir=runs/mine   own images
 
-The other autoencoders are baseline, dropout, denoising, vae, aae and vqvae. They train with the recipe of `paper`
-or, with the prefix lines_ or ten_1024_, with that of `lines` or `ten_1024`.
+The other autoencoders are baseline, dropout, denoising, vae, aae and vqvae; vqvae_512 is another form of the
+VQ-VAE. They train with the recipe of `paper` or, with the prefix lines_ or ten_1024_, with that of `lines` or
+`ten_1024`.
 """
 
 import ml_collections
 
 from configs.variants import check_variant
 
-AAE_ON_LINES = 0.01  # strength; at 1 all latents collapsed, see `baseline_variant`
 BASELINES = {  # the paper's other autoencoders: (bottleneck, its strength in the official code)
     "baseline": ("plain", 1.0),
-    "dropout": ("dropout", 0.5),
+    "dropout": ("dropout", 0.5),  # to DROP a latent; the official flag is the probability to KEEP it, 0.5, too
     "denoising": ("denoising", 1.0),
     "vae": ("vae", 1.0),
     "aae": ("aae", 1.0),
-    "vqvae": ("vqvae", 10.0),
+    "vqvae": ("projected_vqvae", 10.0),
+    "vqvae_512": ("vqvae", 10.0),  # not the paper's: each position is quantised, with a codebook of 512 vectors
 }
+AAE_RAMP_ON_LINES = 30.0, 120.0  # kimg, see `baseline_variant`
 PREFIXES = {"lines_": "lines", "ten_1024_": "ten_1024", "": "paper"}  # of the variants of BASELINES: their recipes
 
 
@@ -84,9 +86,10 @@ def paper():
     model.adversarial_weight = 0.0  # of the adversarial loss; 0: no patch discriminator
     model.discriminator_channels = 48  # of the patch discriminator's first layer
     model.r1_weight = 0.0  # of the R1 gradient penalty
-    model.bottleneck = "plain"  # or those of the paper's other autoencoders: dropout, denoising, vae, aae, vqvae
-    model.bottleneck_strength = 1.0  # see acai/bottlenecks.py
-    model.codebook_size = 512  # size of the vqvae's codebook
+    # Or those of the paper's other autoencoders: dropout, denoising, vae, aae, projected_vqvae; or vqvae
+    model.bottleneck = "plain"
+    model.bottleneck_strength = 1.0  # see acai/bottlenecks; of dropout the probability to DROP a latent
+    model.codebook_size = 512  # vectors in the codebook of a vqvae or projected_vqvae
 
     config.train = train = ml_collections.ConfigDict()
     train.start_from = ""  # run to go on from, by its newest checkpoint, or bundled model; of the same sizes
@@ -99,7 +102,8 @@ def paper():
     train.critic_schedule = "constant"  # of the critic
     train.schedule_floor = 0.0  # share of the learning rate at the end of a cosine schedule
     train.discriminator_from_kimg = 0.0  # first kimg at which the patch discriminator is trained
-    train.adversarial_from_kimg = 0.0  # first kimg with the adversarial loss, whose weight rises linearly
+    # First kimg with the adversarial loss of patch discriminator or AAE, whose weight rises linearly
+    train.adversarial_from_kimg = 0.0
     train.adversarial_ramp_kimg = 0.0  # over this many kimg
     train.adversarial_learning_rate = 1e-4  # of autoencoder, critic and latent classifier from then on
     train.ema_rate = 0.0  # decay per step of the averaged autoencoder; 0: no average
@@ -271,19 +275,23 @@ def baseline_variant(config, bottleneck, strength, recipe):
 
     On lines it trains on 300 kimg, with the recipe of `ten_1024` on 4,000.
 
-    The AAE of lines has a smaller strength than in the official code: latents of lines differ so little at first
-    that the discriminator pushes them all in the same direction, and they lose all information. This happened with
-    a strength of 1 after 300 kimg, after 82 with the official batch size of 64 and rate of 1e-4, after 25 with a
-    discriminator ten times as fast, and with 0.1 after 40. With 0.01 the latents distinguished images from 20 kimg
-    on, with 0.001 from 33 on.
+    The adversarial loss of the AAE joins late on lines, and its weight rises slowly to the official 1, over
+    AAE_RAMP_ON_LINES. Latents of lines differ so little at first (by 1/30 of their common mean) that the
+    discriminator's gradient is nearly the same for all of them. It moves them all together, wherever normal draws
+    are. Decoders learn to ignore latents that only move, and so nothing teaches the encoder to tell images apart:
+    with the full weight from the start all latents were one after 124 and after 300 kimg. The official code has no
+    such ramp, but 50 times as many images. With a ramp from 0 to 50 kimg the latents were one until 80 kimg and
+    then separated at full weight; with the full weight at once at 50 kimg they became one again.
 
     Command:   python train.py --config=configs/acai.py:lines_vae --workdir=runs/lines_vae
     """
     config.train.total_kimg = {"lines": 300.0, "ten_1024": 4_000.0}.get(recipe, config.train.total_kimg)
-    if recipe == "lines":
-        strength = AAE_ON_LINES if bottleneck == "aae" else strength
     config.model.mix_weight = 0.0
     config.model.bottleneck, config.model.bottleneck_strength = bottleneck, strength
+    if bottleneck == "projected_vqvae":
+        config.model.codebook_size = 2**14
+    if bottleneck == "aae" and recipe == "lines":
+        config.train.adversarial_from_kimg, config.train.adversarial_ramp_kimg = AAE_RAMP_ON_LINES
 
 
 VARIANTS = {function.__name__: function for function in (paper, pegasus, small, ten_1024, lines, quick, folder)}

@@ -18,7 +18,7 @@ CHOICES = {
     "data.ranges": ("wing_classifier", "wing_referee"),  # composites.ranges.RANGES
     "model.width": (32, 64),
     "model.latent_width": (1, 2, 4, 8, 16),
-    "model.bottleneck": ("plain", "dropout", "denoising", "vae", "aae", "vqvae"),  # acai.bottlenecks.KINDS
+    "model.bottleneck": ("plain", "dropout", "denoising", "vae", "aae", "vqvae", "projected_vqvae"),  # KINDS
     "model.up": choices.UPSAMPLINGS,
     "model.normalisation": choices.NORMALISATIONS,
     "model.condition": choices.CONDITIONS,

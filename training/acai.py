@@ -76,6 +76,7 @@ def build(config, train):
         make_mixing(config),
         config.train.ema_rate,
         config.train.seed,
+        make_regulariser_ramp(config),
     )
     critic_rate = rate(config, config.train.critic_learning_rate, config.train.critic_schedule)
     model.compile(
@@ -89,6 +90,14 @@ def make_mixing(config):
     """How the latents of blends are mixed, see `acai.mixing`."""
     masked = config.model.masked_blends
     return MaskedMix(masked) if masked else UniformMix()
+
+
+def make_regulariser_ramp(config):
+    """How the weight of an AAE's adversarial loss rises; None for other bottlenecks."""
+    train = config.train
+    if config.model.bottleneck != "aae":
+        return None
+    return LinearRamp(1.0, steps(config, train.adversarial_from_kimg), steps(config, train.adversarial_ramp_kimg))
 
 
 def make_critic(fields, colours, policy):

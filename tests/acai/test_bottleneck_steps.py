@@ -7,6 +7,7 @@ import tensorflow as tf
 
 import configs.acai
 from acai import bottlenecks
+from acai.adversaries.ramp import LinearRamp
 from acai.autoencoder import Autoencoder, name_in_paper
 from acai.inference import ReleasedACAI
 from common import release
@@ -30,7 +31,7 @@ def make(name, seed=0, **options):
     random = np.random.default_rng(seed)
     for network in model.trained_networks:
         for weight in model.weights_of(network):
-            if len(weight.shape) == 1 or weight.name == "embeddings":
+            if len(weight.shape) == 1 and weight.name != "counts" or weight.name in ("embeddings", "sums"):
                 weight.assign(random.normal(0, 0.3, weight.shape))
     model.compile(1e-3)
     return model
@@ -89,6 +90,12 @@ def plain_losses(model, name, data):
         network_loss = -tf.reduce_mean(tf.math.log(tf.sigmoid(network(prior))))
         network_loss -= tf.reduce_mean(tf.math.log(1 - tf.sigmoid(network(fixed))))
     elif name == "vqvae":
+        points = model.autoencoder.bottleneck.projection(encoded)
+        rows = tf.argmin(tf.reduce_sum((points[:, :, None] - tf.convert_to_tensor(network.sums)) ** 2, -1), -1)
+        nearest = tf.stop_gradient(tf.gather(tf.convert_to_tensor(network.sums), rows))
+        regulariser = 10 * tf.reduce_mean((points - nearest) ** 2)
+        latents = model.autoencoder.bottleneck.expansion(points + tf.stop_gradient(nearest - points))
+    elif name == "vqvae_512":
         flat, codebook = tf.reshape(encoded, (-1, 1, 2)), network.embeddings
         rows = tf.argmin(tf.reduce_sum((flat - codebook) ** 2, -1), -1)
         nearest = tf.reshape(tf.gather(tf.convert_to_tensor(codebook), rows), encoded.shape)
@@ -108,7 +115,7 @@ def test_a_step_equals_the_plain_losses(name, compiler):
         with tf.GradientTape(persistent=True) as tape:
             total, network_loss = plain_losses(model, name, data)
         gradients = {"autoencoder": tape.gradient(total, model.weights_of("autoencoder"))}
-        if network:
+        if network_loss is not None:
             gradient = tape.gradient(network_loss, model.weights_of(network.name))
             gradients[network.name] = [tf.convert_to_tensor(part) for part in gradient]
         return gradients
@@ -119,7 +126,8 @@ def test_a_step_equals_the_plain_losses(name, compiler):
     expected = {part: values(gradients) for part, gradients in plain_gradients().items()}
     gradients_by_network = first_gradients(model, data)
     logs = model.train_step(data)
-    assert gradients_by_network.keys() - {"classifier"} == expected.keys()
+    averaged = {"codebook"} if name == "vqvae" else set()  # it has no Adam; see test_projected_vqvae.py
+    assert gradients_by_network.keys() - {"classifier"} - averaged == expected.keys()
     for part, gradients in expected.items():
         assert any(np.abs(gradient).max() > 1e-4 for gradient in gradients)
         for ours, plain in zip(gradients_by_network[part], gradients, strict=True):
@@ -128,7 +136,7 @@ def test_a_step_equals_the_plain_losses(name, compiler):
     assert float(logs["autoencoder_loss"]) == pytest.approx(float(logs["reconstruction_loss"] + regulariser))
 
 
-@pytest.mark.parametrize("name", ["aae", "vqvae"])
+@pytest.mark.parametrize("name", ["aae", "vqvae", "vqvae_512"])
 def test_the_networks_loss_trains_only_the_network(name):
     """First with a learning rate of 0 for the autoencoder, then for the network."""
     for still in (True, False):
@@ -184,6 +192,21 @@ def test_mixed_precision_gives_the_same_losses(name, precision):
         assert float(mixed[part]) == pytest.approx(float(exact[part]), rel=5e-2, abs=1e-4), part
 
 
+@pytest.mark.parametrize(("step", "share"), [(1, 0), (2, 1 / 4), (3, 1 / 2), (9, 1)])
+def test_a_ramp_weighs_the_regulariser(step, share):
+    """The loss of an AAE's discriminator does not change."""
+    with_ramp, without = make("aae", regulariser_ramp=LinearRamp(1.0, 2, 4)), make("aae")
+    logs = []
+    for model in (with_ramp, without):
+        model.step.assign(step)
+        logs.append({part: float(value) for part, value in model.train_step(batch(0)).items()})
+    assert logs[0]["code_regulariser"] == pytest.approx(share * logs[1]["code_regulariser"], rel=1e-6)
+    assert logs[0]["autoencoder_loss"] == pytest.approx(
+        logs[0]["reconstruction_loss"] + logs[0]["code_regulariser"]
+    )
+    assert logs[0]["code_discriminator_loss"] == logs[1]["code_discriminator_loss"]
+
+
 # Resume and release
 
 
@@ -225,7 +248,7 @@ def test_a_release_computes_what_the_average_does(name, tmp_path):
     assert not np.allclose(model(data["image"]), model.autoencoder.decode(model.autoencoder.encode(data["image"])))
     if name == "vae":
         assert np.abs(released.decode(100 * latents)).max() <= 1
-    if name == "vqvae":  # latents are vectors of the averaged codebook; others are replaced by the nearest
+    if name == "vqvae_512":  # latents are vectors of the averaged codebook; others are replaced by the nearest
         codebook = np.asarray(model.release_state()["codebook/embeddings"])
         assert not np.array_equal(codebook, model.autoencoder.bottleneck.network.embeddings)
         distances = np.abs(latents.reshape(-1, 1, 2) - codebook).max(-1).min(1)
@@ -234,7 +257,7 @@ def test_a_release_computes_what_the_average_does(name, tmp_path):
         np.testing.assert_allclose(released.decode(moved), released.decode(latents), **close)
 
 
-@pytest.mark.parametrize("name", ["vae", "vqvae"])
+@pytest.mark.parametrize("name", ["vae", "vqvae", "vqvae_512"])
 def test_the_page_that_runs_the_decoder_alone_refuses_those_that_need_more(name, tmp_path):
     kind, strength = configs.acai.BASELINES[name]
     sizes = SIZES | {"bottleneck": kind, "bottleneck_strength": strength, "mix_weight": 0.0}
@@ -253,5 +276,5 @@ def test_a_release_without_the_field_has_a_plain_bottleneck():
 
 def test_names_in_the_paper():
     names = [name_in_paper({"mix_weight": 0.0, "bottleneck": kind}) for kind, _ in configs.acai.BASELINES.values()]
-    assert names == ["baseline", "dropout", "denoising", "VAE", "AAE", "VQ-VAE"]
+    assert names == ["baseline", "dropout", "denoising", "VAE", "AAE", "VQ-VAE", "VQ-VAE by position"]
     assert name_in_paper({"mix_weight": 0.5, "bottleneck": "vae"}) == "ACAI with VAE"

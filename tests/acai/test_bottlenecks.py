@@ -7,6 +7,7 @@ import tensorflow as tf
 import configs.acai
 from acai import bottlenecks
 from acai.bottlenecks import KINDS
+from acai.bottlenecks.continuous import draw_normal
 from configs.check import CHOICES
 
 SHAPE = (2, 2, 2)
@@ -25,27 +26,27 @@ def test_every_kind_has_a_config_and_the_check_knows_it():
     assert CHOICES["model.bottleneck"] == tuple(KINDS)
     assert {kind for kind, _ in configs.acai.BASELINES.values()} == set(KINDS)
     for name, (kind, strength) in configs.acai.BASELINES.items():
-        on_lines = 0.01 if name == "aae" else strength
-        for variant, expected in ((name, strength), (f"lines_{name}", on_lines)):
+        for variant in (name, f"lines_{name}"):
             model = configs.acai.get_config(variant).model
-            assert (model.bottleneck, model.bottleneck_strength, model.mix_weight) == (kind, expected, 0)
+            assert (model.bottleneck, model.bottleneck_strength, model.mix_weight) == (kind, strength, 0)
+            assert model.codebook_size == (2**14 if name == "vqvae" else 512)
 
 
-def test_configs_of_lines_differ_from_lines_in_the_model_and_total_kimg_only():
-    lines = configs.acai.get_config("lines").to_dict()
+def test_configs_of_lines_differ_from_lines_in_the_model_and_length_only():
+    lines, ramp = configs.acai.get_config("lines").to_dict(), ("adversarial_from_kimg", "adversarial_ramp_kimg")
     for name in configs.acai.BASELINES:
         config = configs.acai.get_config(f"lines_{name}").to_dict()
-        assert config["train"].pop("total_kimg") == 300
-        assert config["train"] == {k: v for k, v in lines["train"].items() if k != "total_kimg"}
+        own = {"total_kimg": 300} | ({ramp[0]: 30, ramp[1]: 120} if name == "aae" else {})
+        assert config["train"] == lines["train"] | own
         assert config["data"] == lines["data"]
         changed = {k for k, v in config["model"].items() if v != lines["model"][k]}
-        assert changed <= {"mix_weight", "bottleneck", "bottleneck_strength"}
+        assert changed <= {"mix_weight", "bottleneck", "bottleneck_strength", "codebook_size"}
 
 
 @pytest.mark.parametrize(
     ("kind", "strength", "message"),
     [
-        ("gan", 1.0, "one of plain, dropout, denoising, vae, aae, vqvae. Received: 'gan'"),
+        ("gan", 1.0, "one of plain, dropout, denoising, vae, aae, vqvae, projected_vqvae. Received: 'gan'"),
         ("vae", -0.5, "at least 0. Received: -0.5"),
         ("denoising", float("nan"), "at least 0. Received: nan"),
         ("dropout", 1.0, "below 1. Received: 1.0"),
@@ -121,7 +122,7 @@ def test_adversarial_losses_by_hand():
     aae = bottleneck("aae", 0.5)
     aae.network = lambda latents, training=False: latents[:, 0, 0, :1]
     encoded = random_latents()
-    answers, drawn = encoded[:, 0, 0, 0], bottlenecks.draw_normal(encoded, SEED).numpy()[:, 0, 0, 0]
+    answers, drawn = encoded[:, 0, 0, 0], draw_normal(encoded, SEED).numpy()[:, 0, 0, 0]
     assert float(aae.regulariser(encoded)) == pytest.approx(0.5 * np.log1p(np.exp(-answers)).mean(), rel=1e-5)
     expected = np.log1p(np.exp(-drawn)).mean() + np.log1p(np.exp(answers)).mean()
     assert float(aae.network_loss(encoded, SEED)) == pytest.approx(expected, rel=1e-5)

@@ -110,6 +110,7 @@ def test_optimizer_logs_have_learning_rate_and_loss_scale():
 FAMILIES = {
     "acai": lambda p: build(adversarial_weight=0.1, ema_rate=0.5, precision=p),
     "vqvae": lambda p: build(mix_weight=0.0, bottleneck=dict(bottleneck="vqvae", codebook_size=5), precision=p),
+    "averages": lambda p: build(bottleneck=dict(bottleneck="projected_vqvae", codebook_size=5), precision=p),
     "gan": lambda p: build_gan(
         width=8, generator_channels=2, discriminator_channels=2, replay_images=4, precision=p
     ),

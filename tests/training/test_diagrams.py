@@ -37,11 +37,16 @@ def test_build_networks_the_papers_others():
     """No critic; the encoder of means and variances has twice the channels; a codebook is 7 vectors of 5."""
     others = SIZES | {"mix_weight": 0.0, "adversarial_weight": 0.0, "bottleneck_strength": 1.0, "codebook_size": 7}
     networks = {
-        kind: acai.build_networks(others | {"bottleneck": kind}) for kind in ("plain", "vae", "aae", "vqvae")
+        kind: acai.build_networks(others | {"bottleneck": kind})
+        for kind in ("plain", "vae", "aae", "vqvae", "projected_vqvae")
     }
     assert list(networks["plain"]) == list(networks["vae"]) == ["encoder", "decoder"]
     assert [drawing.describe_layers(networks[kind]["encoder"])[-1][2] for kind in ("plain", "vae")] == [5, 10]
     assert networks["vqvae"]["codebook"].count_params() == 7 * 5
+    projected, size = networks["projected_vqvae"], 320  # of points and vectors
+    assert projected["codebook"].count_params() == 7 * (size + 1)  # averages of sums and of counts
+    assert projected["projection"].count_params() == (size + 1) * 10 * size
+    assert projected["expansion"].count_params() == (10 * size + 1) * 512 + 513 * size
     assert networks["aae"]["code_discriminator"].count_params() == 321 * 100 + 101 * 100 + 101
 
 
@@ -85,7 +90,7 @@ def draw(config, folder, monkeypatch):
         {"r1_weight": 0.5, "masked_blends": 0.75},
         pytest.param(BASELINE, marks=pytest.mark.slow),
         pytest.param(BASELINE | {"bottleneck": "vae", "bottleneck_strength": 0.375}, marks=pytest.mark.slow),
-        BASELINE | {"bottleneck": "vqvae", "bottleneck_strength": 10.0},
+        BASELINE | {"bottleneck": "projected_vqvae", "bottleneck_strength": 10.0},
     ],
 )
 def test_every_word_is_inside_the_picture_and_numbers_are_shown(changes, tmp_path, monkeypatch):

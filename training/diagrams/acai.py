@@ -43,9 +43,7 @@ def build_networks(model_config):
         built["discriminator"] = networks.patch_discriminator(
             model_config["width"], model_config["discriminator_channels"], colours
         )
-    if network := autoencoder.bottleneck.network:
-        built[network.name] = network
-    return built
+    return built | autoencoder.bottleneck.autoencoder_networks | autoencoder.bottleneck.trained_networks
 
 
 def mix_weight(model_config):

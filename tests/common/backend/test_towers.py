@@ -43,6 +43,7 @@ def step(model, count):
                 (dict(bottleneck="vae"), pytest.mark.slow),
                 (dict(bottleneck="aae"), ()),
                 (dict(bottleneck="vqvae", codebook_size=5), pytest.mark.slow),
+                (dict(bottleneck="projected_vqvae", codebook_size=5), ()),
             )
         ),
     ],

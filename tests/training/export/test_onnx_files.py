@@ -86,7 +86,7 @@ def write_release(folder, kind):
 
 
 @pytest.mark.usefixtures("installed")
-@pytest.mark.parametrize("kind", ["plain", "vae", "vqvae"])
+@pytest.mark.parametrize("kind", ["plain", "vae", "vqvae", "projected_vqvae"])
 def test_every_number_of_rows_and_what_a_bottleneck_does(tmp_path, kind):
     autoencoder = write_release(tmp_path / "release", kind)
     decoder, encoder = onnx_files.export(tmp_path, tmp_path)
