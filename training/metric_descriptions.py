@@ -22,7 +22,7 @@ DESCRIPTIONS = {
     "code_regulariser": "Term of the bottleneck in the autoencoder's loss: divergence, commitment or adversary.",
     "code_discriminator_loss": "Loss of the AAE's discriminator of latents. 2 log 2 = 1.39 is guessing.",
     "codebook_loss": "Squared distance of latents from the vectors of the VQ-VAE's codebook. With the bottleneck "
-    "projected_vqvae: half that of its averages from the sums and counts of a batch.",
+    "projected_vqvae: a function of its averages without a meaning of its own.",
     "holdout_reconstruction_loss": "Mean squared error of reconstructions of held-out images; lower is better.",
     "blend_sharpness": "Energy of fine detail in blends of held-out images relative to real ones. 1: as sharp.",
     "blend_recognisability_referee": "How clearly the referee sees both classes in a blend, from 0 to 0.5, where "

@@ -61,8 +61,8 @@ class ProjectedQuantised(Bottleneck):
 
     Vectors are moving averages of the points that were nearest to them (arXiv 1711.00937, appendix A.1), see
     `acai.layers.AveragedCodebook`. An average a + (1 - DECAY) (x - a) is a step of gradient descent with the rate
-    1 - DECAY on the loss (a - x)^2 / 2. So `network_loss` is half the squared distance between averages and the
-    batch's counts and sums, and an SGD takes the step; the parts of a batch add up as for any other loss.
+    1 - DECAY on the loss a^2 / 2 - a x. So `network_loss` is the sum of this over all averages a and the batch's
+    counts and sums x, and an SGD takes the step. It is linear in x, so parts of a batch are put together as usual.
 
     Latents are the encoder's outputs. Blends of them are projected and quantised. Here the latent classifier reads
     the encoder's outputs, too; the official one reads the decoder's inputs.
@@ -102,7 +102,8 @@ class ProjectedQuantised(Bottleneck):
         parts = replicas.num_replicas()  # a mean over parts of the batch becomes a sum over the batch
         counts = parts * tf.math.unsorted_segment_sum(tf.ones_like(points[:, 0]), indices, codebook.size)
         sums = parts * tf.math.unsorted_segment_sum(points, indices, codebook.size)
-        return tf.nn.l2_loss(codebook.counts - counts) + tf.nn.l2_loss(codebook.sums - sums)
+        pairs = (codebook.counts, counts), (codebook.sums, sums)
+        return sum(tf.nn.l2_loss(average) - tf.reduce_sum(average * batch) for average, batch in pairs)
 
     def decodable(self, latents):
         return self.latents(self.prepare(latents), None)
