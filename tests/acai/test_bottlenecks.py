@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 import configs.acai
+import training.acai
 from acai import bottlenecks
 from acai.bottlenecks import KINDS
 from acai.bottlenecks.continuous import draw_normal
@@ -41,6 +42,15 @@ def test_configs_of_lines_differ_from_lines_in_the_model_and_length_only():
         assert config["data"] == lines["data"]
         changed = {k for k, v in config["model"].items() if v != lines["model"][k]}
         assert changed <= {"mix_weight", "bottleneck", "bottleneck_strength", "codebook_size"}
+
+
+def test_adversarial_loss_of_an_aae_of_lines_rises_from_30_to_150_kimg():
+    """In batches of 16 these are the steps 1,875 to 9,375."""
+    ramp = training.acai.make_regulariser_ramp(configs.acai.get_config("lines_aae"))
+    weights = [float(ramp(tf.constant(step, tf.int64))) for step in (0, 1_874, 1_875, 5_624, 9_374, 18_000)]
+    np.testing.assert_allclose(weights, [0, 0, 1 / 7_500, 1 / 2, 1, 1], rtol=1e-6)
+    assert float(training.acai.make_regulariser_ramp(configs.acai.get_config("aae"))(0)) == 1  # the official form
+    assert training.acai.make_regulariser_ramp(configs.acai.get_config("lines_vae")) is None
 
 
 @pytest.mark.parametrize(
