@@ -46,7 +46,7 @@ def get_config(variant="paper"):
 def split_variant(variant):
     """Splits a variant into (its recipe, key of BASELINES); the latter is "" for an ACAI."""
     for prefix, recipe in PREFIXES.items():
-        if (name := variant.removeprefix(prefix)) in BASELINES:
+        if variant.startswith(prefix) and (name := variant.removeprefix(prefix)) in BASELINES:
             return recipe, name
     return variant, ""
 

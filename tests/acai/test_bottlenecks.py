@@ -27,8 +27,9 @@ def test_every_kind_has_a_config_and_the_check_knows_it():
     assert CHOICES["model.bottleneck"] == tuple(KINDS)
     assert {kind for kind, _ in configs.acai.BASELINES.values()} == set(KINDS)
     for name, (kind, strength) in configs.acai.BASELINES.items():
-        for variant in (name, f"lines_{name}"):
-            model = configs.acai.get_config(variant).model
+        for prefix, recipe in configs.acai.PREFIXES.items():
+            config, model = configs.acai.get_config(recipe), configs.acai.get_config(prefix + name).model
+            assert (model.depth, model.latent_width) == (config.model.depth, config.model.latent_width)
             assert (model.bottleneck, model.bottleneck_strength, model.mix_weight) == (kind, strength, 0)
             assert model.codebook_size == (2**14 if name == "vqvae" else 512)
 
