@@ -129,17 +129,12 @@ class AveragedCodebook(keras.layers.Layer):
 
     def call(self, points):
         vectors, shape = self.vectors(), keras.ops.shape(points)
-        points = keras.ops.reshape(
-            points, (-1, shape[-1])
-        )  # one product of matrices is fast, many small ones are not
+        points = keras.ops.reshape(points, (-1, shape[-1]))  # for one large product
         products = keras.ops.matmul(points, keras.ops.transpose(vectors))  # [N, size]
-        distances = (
-            keras.ops.sum(keras.ops.square(vectors), 1) - 2 * products
-        )  # squared, without the term |point|^2
+        distances = keras.ops.sum(keras.ops.square(vectors), 1) - 2 * products  # squared, without |point|^2
         indices = tf.argmin(distances, -1, tf.int32)  # Keras's has more passes over the distances, for -0
-        return keras.ops.reshape(indices, shape[:-1]), keras.ops.reshape(
-            keras.ops.take(vectors, indices, 0), shape
-        )
+        nearest = keras.ops.take(vectors, indices, 0)
+        return keras.ops.reshape(indices, shape[:-1]), keras.ops.reshape(nearest, shape)
 
     def compute_output_shape(self, shape):
         return shape[:-1], shape
