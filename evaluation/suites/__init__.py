@@ -180,8 +180,8 @@ def choose_suites(name, source, kind, data_source, class_names, counts=None):
     fitting = list(fitting.values())
     if not fitting:
         raise InputError(
-            "--source must be a classifier or ACAI of at least two classes, an ACAI of lines or a GAN of CIFAR-10 "
-            f"classes. Received: {source}, a model of kind {kind}, data {data_source}, {len(class_names)} classes"
+            "--source must be a classifier of at least two classes, an ACAI or a GAN of CIFAR-10 classes. "
+            f"Received: {source}, a model of kind {kind}, data {data_source}, {len(class_names)} classes"
         )
     several = {None: fitting[:1], "all": [suite for suite in fitting if suite.in_all]}
     chosen = several.get(name, [suite for suite in fitting if suite.name == name])

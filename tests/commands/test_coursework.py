@@ -28,7 +28,7 @@ def parse():
 import evaluate as program
 from evaluation.inputs import Release
 def parse():
-    source = Release.read(program.FLAGS.source)
+    source = Release.read(program.FLAGS.source[0])
     model = source.kind, source.data_source, source.class_names
     suites, _ = program.suites.choose_suites(program.FLAGS.suite, source.source, *model)
     program.read_config([suite.name for suite in suites], source)

@@ -90,7 +90,7 @@ def test_two_models_are_measured_and_compared(runs, tmp_path):
         ("--source={runs}/lines --suite=probe", ["measured with --suite=lines.", "--suite=probe, which is for"]),
         ("--source={runs}/animals --suite=lines", ["--suite=blend or --suite=search or", "--suite=lines"]),
         ("--source={runs}/animals --suite=everything", ["suite", "blend", "probe", "all"]),
-        ("--source={runs}/horses", ["at least two classes", "acai", "1 classes"]),
+        ("--source={runs}/horses --suite=probe", ["measured with --suite=path.", "at least 2 classes, not 1"]),
         (
             "--source={runs}/gan --suite=blend",
             ["--suite=gan or --suite=search or --suite=viewers.", "--suite=blend, which is for"],
