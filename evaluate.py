@@ -48,7 +48,7 @@ def main():
     several.check_models(releases)
     chosen, left_out = zip(*map(choose_suites, releases), strict=True)
     if len(releases) > 1:
-        several.check_suites(chosen[0])
+        several.check_suites(chosen)
     inputs = [read_inputs(*pair) for pair in zip(releases, chosen, strict=True)]
     out = make_folder(out_folder())
     facts = several.merge_facts([pair[0].list_facts(pair[1]) for pair in zip(inputs, chosen, strict=True)])

@@ -16,7 +16,7 @@ SECTIONS = {  # of --help
 
 def define():
     """Defines all flags of SECTIONS."""
-    source = "name of a bundled model, run directory or release folder; lines, probe: several, with commas between"
+    source = "name of a bundled model, run directory or release folder; lines, probe, path: several, with commas"
     flags.DEFINE(cli.PathListParser(), "source", ["pegasus"], source)
     flags.DEFINE_enum("suite", None, suites.NAMES, "what to measure; default: the first suite that fits")
     _define_path(

@@ -163,14 +163,19 @@ class Inputs:
         width = self.release.config["model"]["width"]
         return _load_folder(self._image_folder, width, self.release.class_names)[split == "holdout"]
 
+    def load_holdout(self, minimum=MIN_HOLDOUT):
+        """Loads the hold-out; InputError if it has fewer than `minimum` images."""
+        holdout = self.load_images("holdout")
+        if len(holdout) < minimum:
+            raise InputError(
+                f"The folder must have about {10 * minimum} readable images, so that every tenth of a class "
+                f"makes {minimum} held-out images. Received: {len(holdout)} held-out images"
+            )
+        return holdout
+
     def load_train_and_holdout(self):
         """Loads the splits that pictures are compared with; InputError if the hold-out is too small."""
-        holdout = self.load_images("holdout")
-        if len(holdout) < MIN_HOLDOUT:
-            raise InputError(
-                f"The folder must have about {10 * MIN_HOLDOUT} readable images, so that every tenth of a class "
-                f"makes {MIN_HOLDOUT} held-out images. Received: {len(holdout)} held-out images"
-            )
+        holdout = self.load_holdout()
         return self.load_images("train"), holdout
 
     def load_unseen_images(self):

@@ -30,7 +30,6 @@ NOT_COMPARED = (  # fields of configs that do not affect what is trained, beside
     "train.keep_checkpoints",
     "data.first",
     "data.second",
-    "data.image_folder",
     "data.memory_limit_gib",
     "data.cache_folder",
 )
@@ -77,8 +76,13 @@ def check_sources(sources):
 
 
 def check_models(releases):
-    """Raises InputError unless all `evaluation.inputs.Release` are of one kind and of data of the same source."""
-    first = releases[0]
+    """Raises InputError unless all `Release` are of one kind and data source, and none is a copy."""
+    first, found = releases[0], {}
+    for each in releases:
+        if each.digest in found:
+            received = f"{found[each.digest]} and {each.source}"
+            raise InputError(f"--source must have each model once. Received: {received} with equal weights")
+        found[each.digest] = each.source
     for other in releases[1:]:
         if (other.kind, other.data_source) != (first.kind, first.data_source):
             received = " and ".join(f"{r.source} of kind {r.kind}, data {r.data_source}" for r in (first, other))
@@ -86,10 +90,11 @@ def check_models(releases):
 
 
 def check_suites(chosen):
-    """Raises InputError unless the suites chosen for several models are one that compares."""
-    if len(chosen) > 1 or not chosen[0].compares:
+    """Raises InputError unless the suites chosen for each of several models are the same one, which compares."""
+    suites = [*dict.fromkeys(suite for its_suites in chosen for suite in its_suites)]
+    if len(suites) > 1 or not suites[0].compares:
         choices = " or ".join(f"--suite={suite.name}" for suite in SUITES if suite.compares)
-        received = ", ".join(suite.name for suite in chosen)
+        received = ", ".join(suite.name for suite in suites)
         raise InputError(f"Several models can only be measured with {choices}. Received: {received}")
 
 
@@ -172,8 +177,6 @@ def list_settings(config):
     for section, value in config.items():
         fields = value if isinstance(value, dict) else {"": value}
         flat |= {f"{section}.{name}".rstrip("."): field for name, field in fields.items()}
-    if "train.start_from" in flat:  # each seed may go on from another one's training
-        flat["train.start_from"] = bool(flat["train.start_from"])
     return {
         name: value
         for name, value in flat.items()
@@ -203,11 +206,12 @@ def make_table(suite, groups):
 def describe_differences(settings, others):
     """Describes in which settings a group differs from others, in at most MOST_IN_LABEL + 1 parts.
 
-    Fields that one of them does not have, as those of other versions, are left out.
+    Fields that one of them does not have, as those of other versions, come last, with the value None.
     """
-    shared = [name for name in sorted(settings) if all(name in other for other in others)]
-    differing = [name for name in shared if any(other[name] != settings[name] for other in others)]
-    parts = [f"{name.rpartition('.')[2]}={settings[name]}" for name in differing[:MOST_IN_LABEL]]
+    names = sorted({name for other in others for name in other})
+    names.sort(key=lambda name: not all(name in other for other in others))
+    differing = [name for name in names if any(other.get(name) != settings.get(name) for other in others)]
+    parts = [f"{name.rpartition('.')[2]}={settings.get(name)}" for name in differing[:MOST_IN_LABEL]]
     parts = [textwrap.shorten(part, LABEL_LENGTH, placeholder="...") for part in parts]
     return parts + ["..."] * (len(differing) > MOST_IN_LABEL)
 

@@ -15,9 +15,12 @@ def read_log(run):
     path = os.path.join(run, "metrics.jsonl")
     try:
         with open(path, encoding="utf-8") as file:
-            return [json.loads(line) for line in file if line.endswith("\n")]
+            records = [json.loads(line) for line in file if line.endswith("\n")]
+        if not all(isinstance(record, dict) and "kimg" in record for record in records):
+            raise ValueError("a line that is no record with kimg")
     except (OSError, ValueError) as error:
         raise InputError(f"{path} must be the log of a training. Received: {error}") from error
+    return records
 
 
 def select_figure(records, name):

@@ -48,10 +48,11 @@ class BlendMetrics:
 
 
 def measure_lines(encode, decode):
-    """Computes {"lines_mean_distance", "lines_smoothness"} of 256 pairs, see `line_metrics.line_figures`.
+    """Computes {name: float} of 256 pairs, see `line_metrics.line_figures`.
 
-    The smoothness is left out if no pair of lines turns.
+    The names are "lines_mean_distance", "lines_smoothness_official", which is the paper's, and "lines_smoothness",
+    which is left out if no pair of lines turns.
     """
     figures = line_metrics.line_figures(line_metrics.interpolate_lines(encode, decode))
-    metrics = {f"lines_{name}": figures[name] for name in ("mean_distance", "smoothness")}
+    metrics = {f"lines_{name}": figures[name] for name in ("mean_distance", "smoothness", "smoothness_official")}
     return {name: value for name, value in metrics.items() if not np.isnan(value)}

@@ -129,7 +129,8 @@ def start(config, model):
     weights of a checkpoint and the averages of a release.
 
     Raises:
-        InputError: the source is of another family or does not fit, or all its checkpoints are damaged.
+        InputError: the source is of another family or bottleneck or does not fit, or all its checkpoints are
+            damaged.
     """
     arrays, folder = read_source(config.train.start_from)
     given = {}
@@ -154,9 +155,13 @@ def read_source(source):
     step, arrays = Checkpoints(folder).load_latest() if os.path.isdir(folder) else (0, None)
     if arrays is None:
         folder = release.resolve(source, "--config.train.start_from")
-        return release.read(folder)[1], folder
-    if (family := release.family(source)) != "acai":
-        raise InputError(f"--config.train.start_from must be an ACAI. Received: {source} of the family {family}")
+        config, arrays, *_ = release.read(folder)
+    else:
+        config = release.read_config(source)
+    family, bottleneck = config.get("family", "acai"), config["model"].get("bottleneck", "plain")
+    if (family, bottleneck) != ("acai", "plain"):
+        kind = f"of the family {family}" if family != "acai" else f"with the bottleneck {bottleneck}"
+        raise InputError(f"--config.train.start_from must be a plain ACAI. Received: {source} {kind}")
     logging.info("starting from step %d of %s", step, source)
     return arrays, folder
 
@@ -174,11 +179,11 @@ def continuable(state):
     for name, value in state.items():
         parts.setdefault(name.partition("/")[0], {})[name] = value
     parts.pop("step", None)
-    for part in (part for part in parts if part.endswith("_optimizer")):
-        values = parts[part].values()
-        *_, count = (v for v in values if len(v.shape) == 0 and "int" in str(v.dtype))
-        moments = [v for v in values if len(v.shape)]
-        parts[part] = {f"{part}/{name}": value for name, value in enumerate([count, *moments])}
+    for part, values in parts.items():
+        if part.endswith("_optimizer"):
+            counts = [v for v in values.values() if len(v.shape) == 0 and "int" in str(v.dtype)]
+            moments = [v for v in values.values() if len(v.shape)]
+            parts[part] = {f"{part}/{name}": value for name, value in enumerate([counts[-1], *moments])}
     return parts
 
 

@@ -32,7 +32,8 @@ DESCRIPTIONS = {
     "lower is better.",
     "lines_mean_distance": "Distance of interpolated lines from the nearest real line; the paper's metric, lower "
     "is better.",
-    "lines_smoothness": "How evenly lines turn along an interpolation; the paper's metric, 0 is best.",
+    "lines_smoothness": "How evenly lines turn along an interpolation, for pairs whose lines turn; 0 is best.",
+    "lines_smoothness_official": "The same in the paper's form: lines that do not turn count as 0.",
     # GANs
     "discriminator_loss": "Loss of the discriminator or critic; it says little about the pictures.",
     "generator_loss": "Loss of the generator; it says little about the pictures.",

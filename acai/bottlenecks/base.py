@@ -50,27 +50,27 @@ class Bottleneck:
         return images
 
     def prepare(self, encoded):
-        """The encoder's outputs -> what the methods below take as `encoded`, computed once for all of them."""
+        """The encoder's outputs -> what the methods with `prepared` take, computed once for all of them."""
         return encoded
 
-    def latents(self, encoded, seed):
-        """The decoder's inputs."""
-        return encoded
+    def latents(self, prepared, seed):
+        """-> the decoder's inputs [B, h, w, c]."""
+        return prepared
 
     def reconstruction_loss(self, images, decoded):
         """Trains the autoencoder: error of the decoder's outputs, [B, H, W, C] both."""
         return losses.reconstruction_loss(images, decoded)
 
-    def regulariser(self, encoded):
+    def regulariser(self, prepared):
         """Trains the encoder: a scalar in the autoencoder's loss."""
         return 0.0
 
-    def code_loss(self, encoded, weight=1.0):
+    def code_loss(self, prepared, weight=1.0):
         """(`weight` times `regulariser`, {name: scalar} to log)."""
-        loss = weight * self.regulariser(encoded)
+        loss = weight * self.regulariser(prepared)
         return loss, {"code_regulariser": loss} if self.regularises else {}
 
-    def network_loss(self, encoded, seed):
+    def network_loss(self, prepared, seed):
         """Trains only the network: a scalar."""
         raise NotImplementedError("This bottleneck has no network.")
 

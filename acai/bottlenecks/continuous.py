@@ -19,9 +19,9 @@ class Dropout(Bottleneck):
         if not strength < 1:
             raise ValueError(f"bottleneck_strength of dropout must be below 1. Received: {strength}.")
 
-    def latents(self, encoded, seed):
-        kept = replicas.draw(tf.random.stateless_uniform, tf.shape(encoded), seed, alg="philox") >= self.strength
-        return tf.where(kept, encoded / (1 - self.strength), 0.0)
+    def latents(self, prepared, seed):
+        kept = replicas.draw(tf.random.stateless_uniform, tf.shape(prepared), seed, alg="philox") >= self.strength
+        return tf.where(kept, prepared / (1 - self.strength), 0.0)
 
 
 class Denoising(Bottleneck):
@@ -49,15 +49,15 @@ class Variational(Bottleneck):
     regularises = True
     decodes_plainly = False
 
-    def latents(self, encoded, seed):
-        mean, log_variance = tf.split(encoded, 2, axis=-1)
+    def latents(self, prepared, seed):
+        mean, log_variance = tf.split(prepared, 2, axis=-1)
         return mean + tf.exp(log_variance / 2) * draw_normal(mean, seed)
 
     def reconstruction_loss(self, images, decoded):
         return losses.bernoulli_loss(images, decoded)
 
-    def regulariser(self, encoded):
-        divergence = losses.divergence_from_normal(*tf.split(encoded, 2, axis=-1))  # [B]
+    def regulariser(self, prepared):
+        divergence = losses.divergence_from_normal(*tf.split(prepared, 2, axis=-1))  # [B]
         return self.strength * tf.reduce_mean(divergence) / self.pixels
 
     def encode(self, encoded):
@@ -80,12 +80,12 @@ class Adversarial(Bottleneck):
         super().__init__(strength, latent_shape, *sizes)
         self.network = networks.code_discriminator(latent_shape)
 
-    def regulariser(self, encoded):
-        return self.strength * losses.real_label_loss(self.network(encoded))
+    def regulariser(self, prepared):
+        return self.strength * losses.real_label_loss(self.network(prepared))
 
-    def network_loss(self, encoded, seed):
-        drawn = draw_normal(encoded, seed)
-        logits = self.network(tf.concat([drawn, encoded], 0), training=True)
+    def network_loss(self, prepared, seed):
+        drawn = draw_normal(prepared, seed)
+        logits = self.network(tf.concat([drawn, prepared], 0), training=True)
         drawn_logits, encoded_logits = tf.split(logits, 2)
         return losses.real_label_loss(drawn_logits) + losses.fake_label_loss(encoded_logits)
 

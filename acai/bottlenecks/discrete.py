@@ -34,14 +34,14 @@ class Quantised(Bottleneck):
         distances = tf.reduce_sum(tf.square(codebook), 1) - 2 * products  # squared, without the term |encoded|^2
         return tf.one_hot(tf.argmin(distances, -1), codebook.shape[0], dtype=codebook.dtype) @ codebook
 
-    def latents(self, encoded, seed):
-        return self.decodable(encoded)
+    def latents(self, prepared, seed):
+        return self.decodable(prepared)
 
-    def regulariser(self, encoded):
-        return self.strength * tf.reduce_mean(tf.square(encoded - tf.stop_gradient(self.nearest(encoded))))
+    def regulariser(self, prepared):
+        return self.strength * tf.reduce_mean(tf.square(prepared - tf.stop_gradient(self.nearest(prepared))))
 
-    def network_loss(self, encoded, seed):
-        return tf.reduce_mean(tf.square(encoded - self.nearest(encoded)))
+    def network_loss(self, prepared, seed):
+        return tf.reduce_mean(tf.square(prepared - self.nearest(prepared)))
 
     def encode(self, encoded):
         return self.decodable(encoded)
@@ -87,16 +87,16 @@ class ProjectedQuantised(Bottleneck):
         indices, vectors = self.network(points)
         return points, indices, tf.stop_gradient(vectors)
 
-    def latents(self, encoded, seed):
-        points, _, vectors = encoded
+    def latents(self, prepared, seed):
+        points, _, vectors = prepared
         return self.expansion(points + tf.stop_gradient(vectors - points))
 
-    def regulariser(self, encoded):
-        points, _, vectors = encoded
+    def regulariser(self, prepared):
+        points, _, vectors = prepared
         return self.strength * tf.reduce_mean(tf.square(points - vectors))
 
-    def network_loss(self, encoded, seed):
-        points, indices, _ = encoded
+    def network_loss(self, prepared, seed):
+        points, indices, _ = prepared
         codebook, indices = self.network, tf.reshape(indices, [-1])
         points = tf.reshape(points, [-1, points.shape[-1]])
         parts = replicas.num_replicas()  # a mean over parts of the batch becomes a sum over the batch

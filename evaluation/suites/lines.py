@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import numpy as np
+from absl import logging
 
 from acai.autoencoder import name_in_paper
 from acai.inference import ReleasedACAI
 from common import images, release
+from common.errors import InputError
 from common.metrics import intervals
 from evaluation import line_metrics, training_log
 from evaluation.report.estimates import Estimate, Section, Spread, format_number
@@ -20,22 +22,24 @@ PAPER = {  # mean distance and its standard deviation over runs, smoothness and 
     "VQ-VAE": (5.41e-3, 0.49e-3, 0.77, 0.02),
     "ACAI": (0.24e-3, 0.01e-3, 0.10, 0.01),
 }
-COLUMNS = ("mean distance", "deviation of distance", "smoothness", "deviation of smoothness")
+COLUMNS = ("mean distance", "deviation of distance", "official smoothness", "deviation of smoothness")
 PATHS = {"": "lerp", "slerp_": "slerp", "angle_": "angle"}  # {part of the figures' names: path}
-LOGGED = ("lines_mean_distance", "lines_smoothness")  # by a training, see evaluation.training_metrics
+LOGGED = ("lines_mean_distance", "lines_smoothness_official")  # by a training, see evaluation.training_metrics
 NUM_LOGGED = 20  # last logged values, of which the paper takes the median
 LOGGED_PAIRS = 256  # of each logged value
 COMPARED = {  # {heading of a table of several models: beginning of a figure's name}
     "mean distance": "lines_mean_distance_256",
     "smoothness": "lines_smoothness_256",
-    "official smoothness": "lines_smoothness_official",
+    "official smoothness": "lines_smoothness_official_256",
     "share of NaN": "lines_smoothness_nan_share",
     "median distance": "lines_mean_distance_median",
-    "median smoothness": "lines_smoothness_median",
+    "median smoothness": "lines_smoothness_official_median",
 }
 METRICS_TEXT = (
     "Interpolations between pairs of lines are decoded and matched to the nearest of 10,000 rendered lines. Mean "
-    "distance is the cosine distance to it. Smoothness measures how unevenly the angle turns; 0 is perfect. The "
+    "distance is the cosine distance to it. Smoothness measures how unevenly the angle turns; 0 is perfect. It is "
+    "the mean over the pairs whose lines turn; the share of the others is that of NaN. The official form, the "
+    "paper's, divides the sum by the number of all pairs, so that lines that do not turn look smooth. The "
     "paper's figures are from the authors' ICLR 2019 poster, with standard deviations over training runs; those "
     "of dropout are from memory. The paper trained on 16,777 kimg. Its VQ-VAE has a codebook of 16,384 entries "
     "and 10 discrete latents."
@@ -47,15 +51,10 @@ PATHS_TEXT = (
     "autoencoder itself loses."
 )
 LOGGED_TEXT = (
-    "The paper reports the median of the last 20 values that a training has logged. Medians here are the same of "
-    "the metrics.jsonl of a run that has logged so many."
+    "The paper reports the median of the last 20 values that a training has logged. Medians here are the same, of "
+    "mean distance and official smoothness, from the metrics.jsonl of a run that has logged so many."
 )
-COMPARISON_TEXT = (
-    f"{METRICS_TEXT}\n\n"
-    "Smoothness is the mean over the pairs whose lines turn; the share of the others is that of NaN. The official "
-    "form, which is the paper's, divides the sum by the number of all pairs, so that lines that do not turn look "
-    f"smooth. {LOGGED_TEXT}"
-)
+COMPARISON_TEXT = f"{METRICS_TEXT}\n\n{LOGGED_TEXT}"
 
 
 def run(inputs):
@@ -86,7 +85,7 @@ def evaluate(model, pairs=256, steps=16, seed=0, name="ACAI", logged=()):
     figures = {part: line_metrics.line_figures(interpolations) for part, interpolations in paths.items()}
     estimates = [e for part in PATHS for e in estimate_path(part, figures[part], seed)] + list(logged)
     nan, linear = float("nan"), figures[""]
-    measured = (linear["mean_distance"], nan, linear["smoothness"], nan)
+    measured = (linear["mean_distance"], nan, linear["smoothness_official"], nan)
     rows = {f"{name}, this one": measured} | {f"{model}, the paper's": values for model, values in PAPER.items()}
     table = [{"model": model} | dict(zip(COLUMNS, values, strict=True)) for model, values in rows.items()]
     shown = images.to_uint8(paths[""][:8].reshape(-1, *paths[""].shape[2:])).repeat(3, axis=3)
@@ -129,13 +128,18 @@ def estimate_logged(source):
         source: see `common.release.resolve`.
 
     Returns:
-        List of Estimates; without those of figures that were logged less often. [] where there is no log.
+        List of Estimates; without those of figures that were logged less often. [] where there is no log, and with
+        a warning where it is damaged.
     """
     folder = Path(release.resolve(source))
     run_folder = folder.parent if folder.name == "release" else folder
     if not (run_folder / "metrics.jsonl").is_file():
         return []
-    records, estimates = training_log.read_log(run_folder), []
+    try:
+        records, estimates = training_log.read_log(run_folder), []
+    except InputError as error:
+        logging.warning("no medians of logged values: %s", error)
+        return []
     for name in LOGGED:
         last = list(training_log.select_figure(records, name).items())[-NUM_LOGGED:]
         if len(last) == NUM_LOGGED:

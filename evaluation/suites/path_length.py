@@ -14,9 +14,10 @@ from common.metrics.features import high_frequency_energy, kernel_distance
 from evaluation import features
 from evaluation.picture_estimates import describe_holdout, format_count, jackknife
 from evaluation.report.estimates import Estimate, Section, choose_key_figures, format_interval, format_number
-from evaluation.suites import probe
+from evaluation.suites import MIN_HOLDOUT, probe
 
 NUM_STEPS = 16  # pictures along a path with both ends, as for the paper's lines
+JUMP = 1 - 1 / (NUM_STEPS - 1)  # smoothness of a path whose pictures change once
 # The published one. On 200 pairs of `acai_small` the path length is 195 with 1e-2, 201 with 1e-3, 202 with 1e-4,
 # and 203 with 1e-5: large ones cut corners, and the last has rounding of float32, a hundredth of which is here.
 EPSILON = 1e-4
@@ -26,10 +27,11 @@ RECONSTRUCTED = "cross-fade-of-reconstructions"
 EXPLANATIONS = {  # of the key figures, by the beginning of their names
     "path_length_lerp": "Squared speed of the features along lerp; small where pictures change evenly or little.",
     "relative_length_lerp": "Way of the features divided by the distance of its ends; 1 is a straight line.",
-    "smoothness_lerp": "Largest of 15 steps as a share of the way, minus 1/15; 0 is even, 0.933 a single jump.",
+    "smoothness_lerp": f"Largest step as a share of the way, minus an even one's; 0 is even, {JUMP:.3f} a jump.",
     "kd_": "Kernel distance of the middles of lerp to held-out images; 0 is as real as these.",
     "sharpness_lerp": "Fine detail of the middles of lerp relative to the held-out images; 1 is as sharp.",
 }
+list_facts = probe.list_facts  # what the table of `evaluation.several` says of a Release
 COMPARED = {  # {heading of the table of `evaluation.several`: beginning of a figure's name}
     "path length": "path_length_lerp",
     "relative length": "relative_length_lerp",
@@ -41,13 +43,15 @@ TEXT = (
     "Pairs of held-out images, of any classes, are encoded, and {steps} pictures are decoded along each path "
     "between their latents. The other half of the hold-out is what the middles are compared with. The same seed "
     "gives all models of the same data the same pairs, so their reports can be compared. All distances are "
-    "between features of {extractor}; intervals are over pairs, not over trainings.\n\n"
+    "between features of {extractor}; intervals are over pairs, not over trainings, and too narrow where pairs "
+    "share images, which they do once there are more pairs than a quarter of the hold-out.\n\n"
     "Path length is that of Karras et al. (2019, arXiv 1812.04948): the mean of |f(t + {epsilon:g}) - f(t)|^2 / "
     "{epsilon:g}^2 at a random t of each path, here with a classifier's features f instead of a distance that "
     "was fitted to people. It grows with the squared distance of the ends, so blurred pictures that all look "
-    "alike have a small one; and most of it can come from a few abrupt changes. Relative length, the sum of the "
-    "{last} steps divided by the distance of the ends, does not depend on that scale. It is at least 1; detours "
-    "and noise lengthen it, a single jump does not. Smoothness is the paper's measure of lines with features in "
+    "alike have a small one; and most of it can come from a few abrupt changes. Where pictures "
+    "change by jumps alone, as a VQ-VAE's, there is none. Relative length, the sum of the {last} steps divided by "
+    "the distance of the ends, does not depend on that scale. It is at least 1; detours and noise lengthen it, a "
+    "single jump does not. Smoothness is the paper's measure of lines with features in "
     "place of angles: the largest step as a share of all, minus 1/{last}. A jump gives {jump:.3f}; detours of "
     "even speed give 0. Pairs whose pictures do not change have neither of the two.\n\n"
     "The kernel distance says how real the middles look to the classifier, that of the reconstructions what the "
@@ -64,7 +68,7 @@ COMPARISON_TEXT = (
 
 def run(inputs):
     model, config = ReleasedACAI(*inputs.release.model_arguments), inputs.config
-    _, holdout = inputs.load_train_and_holdout()
+    holdout = inputs.load_holdout(2 * MIN_HOLDOUT)
     return evaluate(model, features.make_extractor(config.features), holdout, config.samples, config.seed)
 
 
@@ -103,9 +107,9 @@ def evaluate(model, extractor, holdout, samples=1000, seed=0):
     rows = {}
     for path, (length, relative, smoothness, middles) in measure_all(model, extractor, ends, mixes).items():
         rows[path] = [
-            estimate_mean("path_length", path, length, "lower", "squared, of features"),
+            estimate_mean("path_length", path, hide_jumps(length, relative), "lower", "squared, of features"),
             estimate_mean("relative_length", path, relative, "lower", "1 is a straight line"),
-            estimate_mean("smoothness", path, smoothness, "lower", "0 is even, 0.933 a jump"),
+            estimate_mean("smoothness", path, smoothness, "lower", f"0 is even, {JUMP:.3f} a jump"),
             *estimate_reality(path, middles),
         ]
     reconstructions = np.clip(model.decode(model.encode(ends[0])), -1, 1)
@@ -115,9 +119,7 @@ def evaluate(model, extractor, holdout, samples=1000, seed=0):
     shown = make_paths(model, *(end[:NUM_SHOWN] for end in ends))
     shown.pop(RECONSTRUCTED)
     caption = f"Paths of {min(NUM_SHOWN, samples)} pairs: {', '.join(shown)}, below each other"
-    text = TEXT.format(
-        steps=NUM_STEPS, last=NUM_STEPS - 1, jump=1 - 1 / 15, epsilon=EPSILON, extractor=extractor.name
-    )
+    text = TEXT.format(steps=NUM_STEPS, last=NUM_STEPS - 1, jump=JUMP, epsilon=EPSILON, extractor=extractor.name)
     return Section(
         "Paths between images",
         estimates,
@@ -130,7 +132,7 @@ def evaluate(model, extractor, holdout, samples=1000, seed=0):
 
 
 def draw_pairs(count, samples, seed):
-    """Draws pairs of different rows from a half of `count` rows, each row as often as any other.
+    """Draws pairs of different rows from a half of `count` rows, no row twice before all are drawn once.
 
     Returns:
         (pairs int [2, samples], mixes float64 [samples] in [0, 1 - EPSILON), the other half of the rows).
@@ -195,6 +197,16 @@ def measure(draw, extractor, mixes):
         return np.sum(speed**2, axis=1), way / distance, steps.max(0) / way - 1 / (NUM_STEPS - 1)
 
 
+def hide_jumps(lengths, relative_lengths):
+    """Makes all path lengths NaN where most paths change by jumps: they lead somewhere, but have no speed.
+
+    Args:
+        lengths, relative_lengths: [N], see `measure`.
+    """
+    jumping = (lengths == 0) & np.isfinite(relative_lengths)
+    return np.full_like(lengths, np.nan) if jumping.mean() > 0.5 else lengths
+
+
 def draw_paths(paths):
     """Draws NUM_STEPS pictures along all paths, those of a pair below each other; returns uint8 [H, W, 3]."""
     strips = [np.stack([draw(mix) for mix in np.linspace(0, 1, NUM_STEPS)], 1) for draw in paths.values()]
@@ -215,11 +227,6 @@ def describe(rows):
         f"the middles to photographs is {cell('lerp', 3)} by lerp, {cell('slerp', 3)} by slerp and "
         f"{cell(RECONSTRUCTED, 3)} in those cross-fades; that of reconstructions is {cell('reconstructions', 3)}."
     )
-
-
-def list_facts(measured):
-    """Lists what the table of `evaluation.several` says of a Release: {heading: value}."""
-    return probe.list_facts(measured)
 
 
 def find_paper_row(measured):

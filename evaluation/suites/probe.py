@@ -50,7 +50,8 @@ PAPER_TEXT = (
     "The paper's figures are from the authors' ICLR 2019 poster, with standard deviations over training runs, "
     "for ten classes, depth 64 and 16,777 kimg; its linear layer was trained by Adam beside the autoencoder, "
     "without a penalty. At 256 latents its denoising autoencoder is ahead of its ACAI. Its VQ-VAE has a "
-    "codebook of 16,384 entries and 10 discrete latents."
+    "codebook of 16,384 entries and 10 discrete latents, and its linear layer reads what the decoder is given; "
+    "here it reads the encoder's outputs."
 )
 COMPARISON_TEXT = (
     "Probe is the share of images whose class a linear classifier tells from the frozen latents, and clusters the "
@@ -70,7 +71,7 @@ def run(inputs):
         release.describe_training(config),
         inputs.config.seed,
         name=name_in_paper(config["model"]),
-        with_paper=inputs.release.data_source == "cifar10",
+        with_paper=inputs.release.data_source == "cifar10" and len(inputs.release.class_names) == 10,
     )
 
 
@@ -218,7 +219,9 @@ def list_facts(measured):
 def find_paper_row(measured):
     """Finds the paper's row for the table of `evaluation.several` beside a Release; {} if it has none."""
     facts = list_facts(measured)
-    if measured.data_source != "cifar10" or facts["model"] not in PAPER or facts["latents"] not in PAPER_LATENTS:
+    if (measured.data_source, facts["classes"]) != ("cifar10", PAPER_TRAINING["classes"]):
+        return {}
+    if facts["model"] not in PAPER or facts["latents"] not in PAPER_LATENTS:
         return {}
     accuracy = Spread(*PAPER[facts["model"]][PAPER_LATENTS.index(facts["latents"])])
     row = facts | PAPER_TRAINING | {"model": f"{facts['model']}, the paper's"}

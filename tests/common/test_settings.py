@@ -19,7 +19,7 @@ GARBAGE = {  # ends imports, or chooses other instructions of the processor
     "NPY_DISABLE_CPU_FEATURES": "X86_V3",
     "PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION": "abc",
     "TFDS_RETRY_TRIES": "abc",
-    "PYTHONWARNINGS": "error",
+    "PYTHONWARNINGS": "default,err",  # Python takes any beginning of "error"
 }
 PRINT = """
 from common import cli

@@ -1,5 +1,6 @@
 """Several models: what is refused, which models form a group, and means and deviations by hand."""
 
+import dataclasses
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,7 +11,7 @@ from common.errors import InputError
 from evaluation import several
 from evaluation.inputs import Release
 from evaluation.report.estimates import Estimate, Section, Spread
-from evaluation.suites import SUITES
+from evaluation.suites import SUITES, lines, probe
 
 PAPER_ROW = {"model": "ACAI, the paper's", "kimg": 16_777, "error": Spread(0.5, 0.25)}
 SUITE = SimpleNamespace(  # a suite's module
@@ -23,7 +24,7 @@ SUITE = SimpleNamespace(  # a suite's module
 
 def make_release(source, name="ACAI", kimg=300.0, source_of_data="lines", **train):
     config = {"model": {"name": name, "depth": 16}, "data": {"source": source_of_data}, "train": train}
-    return Release(source, "acai", config | {"trained_kimg": kimg}, {}, {}, "0123")
+    return Release(source, "acai", config | {"trained_kimg": kimg}, {}, {}, f"digest of {source}")
 
 
 def make_section(error, accuracy=None):
@@ -82,7 +83,7 @@ def list_groups(*releases):
 
 
 def test_models_that_differ_in_the_seed_or_the_machine_form_a_group_in_the_order_of_the_first():
-    fields = {"keep_checkpoints": 3, "save_every_kimg": 10, "towers": 0, "learning_rate": 1e-3, "start_from": ""}
+    fields = {"keep_checkpoints": 3, "save_every_kimg": 10, "towers": 0, "learning_rate": 1e-3}
     a, b = (make_release(name, **fields, seed=seed) for seed, name in enumerate("ab"))
     c = make_release("c", **fields | {"keep_checkpoints": 1, "save_every_kimg": 20, "towers": 2}, seed=2)
     slower = make_release("slower", **fields | {"learning_rate": 1e-4}, seed=0)
@@ -97,12 +98,20 @@ def test_models_of_other_trainings_form_other_groups(other):
     assert list_groups(make_release("a", **fields), make_release("b", **fields | other)) == [["a"], ["b"]]
 
 
-def test_trainings_that_went_on_from_different_ones_form_a_group():
-    releases = [make_release(name, start_from=f"runs/{name}", seed=seed) for seed, name in enumerate("ab")]
-    assert list_groups(*releases) == [["a", "b"]]
+def test_models_of_other_images_form_other_groups():
+    a, b = make_release("a"), make_release("b")
+    for each in (a, b):
+        each.config["data"]["image_folder"] = f"photos/{each.source}"
+    assert list_groups(a, b) == [["a"], ["b"]]
 
 
-def test_rows_of_one_model_are_told_apart_by_settings_that_all_have():
+def test_a_row_names_settings_that_others_lack():
+    releases = [make_release("a", rate=1), make_release("b", rate=1, later_field=5)]
+    rows = several.compare(SUITE, releases, [make_section(1)] * 2)[0].table
+    assert [row["model"] for row in rows[:2]] == ["ACAI, later_field=None", "ACAI, later_field=5"]
+
+
+def test_rows_of_one_model_are_told_apart_first_by_settings_that_all_have():
     fields = {"precision": "float32", "batch": 16, "rate": 1, "ema": 0}
     changed = {"precision": "auto", "batch": 64, "rate": 2, "later_field": 5}
     releases = [make_release("a", **fields), make_release("b", **fields | changed), make_release("c", "VAE")]
@@ -170,31 +179,63 @@ def test_models_of_different_kinds_and_data_are_refused():
     lines, photographs = make_release("a"), make_release("b", source_of_data="cifar10")
     several.check_models([lines, make_release("c")])
     with pytest.raises(InputError, match="a of kind acai, data lines and b of kind acai, data cifar10"):
-        several.check_models([lines, lines, photographs])
+        several.check_models([lines, make_release("c"), photographs])
+
+
+def test_a_copy_of_a_model_is_refused():
+    copy = dataclasses.replace(make_release("a"), source="copy")
+    with pytest.raises(InputError, match="must have each model once. Received: a and copy with equal weights$"):
+        several.check_models([make_release("a"), make_release("b"), copy])
 
 
 def test_only_suites_that_compare_measure_several_models():
     of_name = {suite.name: suite for suite in SUITES}
-    several.check_suites([of_name["lines"]])
-    for chosen, received in ((["blend"], "blend"), (["blend", "probe"], "blend, probe")):
+    several.check_suites([[of_name["lines"]], [of_name["lines"]]])
+    for chosen, received in (
+        ([["blend"], ["blend"]], "blend"),
+        ([["blend", "probe"]] * 2, "blend, probe"),
+        ([["path"], ["probe"]], "path, probe"),  # of a model of one class and one of ten, without --suite
+    ):
         with pytest.raises(
             InputError, match=f"--suite=lines or --suite=probe or --suite=path. Received: {received}$"
         ):
-            several.check_suites([of_name[name] for name in chosen])
+            several.check_suites([[of_name[name] for name in names] for names in chosen])
+
+
+def make_paper_release(source_of_data, mix_weight=0.0, classes=10, **model):
+    config = {"model": {"latent_width": 4, "latent_channels": 16, "depth": 64, "mix_weight": mix_weight} | model}
+    config |= {"data": {"source": source_of_data, "classes": [str(number) for number in range(classes)]}}
+    return Release("a", "acai", config, {}, {}, "0123")
 
 
 @pytest.mark.parametrize("suite", [suite for suite in SUITES if suite.compares], ids=lambda suite: suite.name)
 def test_the_papers_row_has_columns_of_the_table(suite):
-    module = suite.load()
-    config = {
-        "model": {"latent_width": 4, "latent_channels": 16, "depth": 64},
-        "data": {"source": suite.data_sources[0]},
-    }
-    measured = Release("a", "acai", config, {}, {}, "0123")
+    module, measured = suite.load(), make_paper_release(suite.data_sources[0], mix_weight=0.5)
     facts, paper = module.list_facts(measured), module.find_paper_row(measured)
     assert facts["model"] == "ACAI" and paper.get("model") == (
         "ACAI, the paper's" if suite.name != "path" else None
     )
     assert {*paper} <= {*facts, "kimg", *module.COMPARED} and not {*facts} & {*module.COMPARED}
-    vae = Release("a", "acai", config | {"model": config["model"] | {"bottleneck": "vae"}}, {}, {}, "0123")
+    vae = make_paper_release(suite.data_sources[0], mix_weight=0.5, bottleneck="vae")
     assert module.find_paper_row(vae) == {}, "ACAI with VAE is not in the paper"
+
+
+def test_the_papers_figures_of_lines():
+    """From the authors' poster."""
+    dropout, vae, acai = (
+        lines.find_paper_row(make_paper_release("lines", **model))
+        for model in ({"bottleneck": "dropout"}, {"bottleneck": "vae"}, {"mix_weight": 0.5})
+    )
+    assert acai["mean distance"] == acai["median distance"] == Spread(0.24e-3, 0.01e-3)
+    assert acai["official smoothness"] == acai["median smoothness"] == Spread(0.10, 0.01)
+    assert vae["mean distance"] == Spread(1.21e-3, 0.17e-3) and vae["official smoothness"] == Spread(0.49, 0.13)
+    assert dropout["median smoothness"].mean == 0.74 and np.isnan(dropout["median smoothness"].deviation)
+
+
+def test_the_papers_figures_of_the_probe_are_of_ten_classes():
+    acai = probe.find_paper_row(make_paper_release("cifar10", mix_weight=0.5, latent_channels=64))
+    denoising = probe.find_paper_row(make_paper_release("cifar10", bottleneck="denoising"))
+    assert (acai["latents"], acai["probe, hold-out"]) == (1024, Spread(0.6399, 0.0047))
+    assert (denoising["latents"], denoising["probe, test"]) == (256, Spread(0.5378, 0.0036))
+    for other in ({"classes": 2}, {"latent_channels": 32}):
+        assert probe.find_paper_row(make_paper_release("cifar10", mix_weight=0.5, **other)) == {}

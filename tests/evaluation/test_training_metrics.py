@@ -67,13 +67,15 @@ def test_lines_of_a_perfect_model():
         lambda images: line_metrics.match_angles(images)[0][:, None], lambda latents: lines.render(latents[:, 0])
     )
     assert metrics["lines_mean_distance"] < 1e-5 and 0 <= metrics["lines_smoothness"] < 0.02
+    assert metrics["lines_smoothness_official"] == pytest.approx(metrics["lines_smoothness"])  # all lines turn
 
 
 @pytest.mark.slow  # like the one above, with other lines
 def test_lines_that_do_not_turn_have_no_smoothness():
     line = lines.render(np.array([1.0]))
     metrics = training_metrics.measure_lines(lambda images: images, lambda latents: line.repeat(len(latents), 0))
-    assert list(metrics) == ["lines_mean_distance"]
+    assert list(metrics) == ["lines_mean_distance", "lines_smoothness_official"]
+    assert metrics["lines_smoothness_official"] == 0
 
 
 def test_the_suite_blend_decodes_the_same_blends():

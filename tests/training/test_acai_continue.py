@@ -42,11 +42,12 @@ def arrays(model):
     return {name: np.asarray(variable).copy() for name, variable in model.state().items()}
 
 
-def write_run(folder, model, step=COUNT, family="acai"):
+def write_run(folder, model, step=COUNT, family="acai", bottleneck="plain"):
     """Writes a checkpoint of a model into a run directory; returns a config that starts from it."""
     folder.mkdir(exist_ok=True)
     model.step.assign(step)
     config = configs.acai.get_config()
+    config.model.bottleneck = bottleneck
     (folder / "config.json").write_text(json.dumps(config.to_dict() | {"family": family}))
     Checkpoints(folder / "checkpoints").save(step, model.state())
     config.train.start_from = str(folder)
@@ -180,7 +181,10 @@ def test_a_run_in_training_is_read_as_it_is_and_a_damaged_checkpoint_passed_over
 
 def test_what_is_no_acai_or_has_no_whole_checkpoint_is_refused(tmp_path):
     config = write_run(tmp_path / "gan", make(), family="gan")
-    with pytest.raises(InputError, match="start_from must be an ACAI. Received: .*gan of the family gan"):
+    with pytest.raises(InputError, match="start_from must be a plain ACAI. Received: .*gan of the family gan"):
+        training.acai.start(config, make())
+    config = write_run(tmp_path / "vqvae", make(), bottleneck="vqvae")  # whose codebook would be lost
+    with pytest.raises(InputError, match="must be a plain ACAI. Received: .*vqvae with the bottleneck vqvae"):
         training.acai.start(config, make())
     config = write_run(tmp_path / "damaged", make())
     for path in (tmp_path / "damaged" / "checkpoints").iterdir():

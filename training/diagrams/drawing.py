@@ -25,7 +25,7 @@ def draw_title(axes, title, built):
     """Draws the title above all, and how many parameters the networks have: {name: keras.Model}."""
     total = sum(network.count_params() for network in built.values())
     write_text(axes, 0.35, 8.3, title, size=15, weight="bold", ha="left")
-    note = f"{total:,} parameters; above a layer its channels, in it kernel and parameters, below the map"
+    note = f"{total:,} parameters; above: channels, inside: kernel and parameters, below: size of the map"
     write_text(axes, WIDTH - 0.35, 8.3, note, size=9, colour=SOFT, ha="right")
 
 

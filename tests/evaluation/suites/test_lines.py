@@ -8,7 +8,6 @@ import pytest
 
 from common import release
 from common.data import lines
-from common.errors import InputError
 from evaluation import line_metrics
 from evaluation.suites.lines import estimate_logged, evaluate
 
@@ -37,6 +36,7 @@ def test_a_perfect_model_has_no_distance():
     (picture,) = section.plots.values()
     assert picture.shape == (8 * 32, 16 * 32, 3)
     assert section.table[0]["mean distance"] == estimates["lines_mean_distance"].value
+    assert section.table[0]["official smoothness"] == estimates["lines_smoothness_official"].value
     assert [row["model"] for row in section.table].count("ACAI, the paper's") == 1
     assert section.table[0]["model"] == "VAE, this one" and "logged" not in section.text
 
@@ -60,7 +60,7 @@ def test_medians_of_the_last_logged_values_by_hand(tmp_path):
     release.write(run / "release", {}, {"x": np.zeros(1)})
     assert estimate_logged(str(run)) == []
     records = [{"kimg": 10.0 * k, "lines_mean_distance": k} for k in range(1, 26)]
-    records += [{"kimg": 300.0 + k, "lines_smoothness": 0.5} for k in range(19)]  # too few
+    records += [{"kimg": 300.0 + k, "lines_smoothness_official": 0.5} for k in range(19)]  # too few
     lines_of_log = [json.dumps(record) + "\n" for record in records]
     (run / "metrics.jsonl").write_text("".join(lines_of_log))
     (distance,) = estimate_logged(str(run))
@@ -70,11 +70,20 @@ def test_medians_of_the_last_logged_values_by_hand(tmp_path):
 
     (run / "metrics.jsonl").write_text("".join(lines_of_log) + '{"kimg": 400, "lines_mean_dis')  # being written
     assert estimate_logged(str(run)) == [distance]
-    (run / "metrics.jsonl").write_text("no JSON\n")
-    with pytest.raises(InputError, match=r"metrics.jsonl must be the log of a training. Received: "):
-        estimate_logged(str(run))
+    (run / "metrics.jsonl").write_text("".join(lines_of_log) + '{"kimg": 400, "lines_smoothness_official": 0.7}\n')
+    distance, smoothness = estimate_logged(str(run))
+    assert (smoothness.name, smoothness.value) == ("lines_smoothness_official_median_20", 0.5)
     _, section = evaluate_pairs(make_perfect_model(), logged=[distance])
     assert section.estimates[-1] == distance and "the median of the last 20 values" in section.text
+
+
+@pytest.mark.parametrize("damaged", ["no JSON", "[1]", '{"lines_mean_distance": 1}'])
+def test_a_damaged_log_ends_no_measurement(damaged, tmp_path, caplog):
+    release.write(tmp_path / "release", {}, {"x": np.zeros(1)})
+    (tmp_path / "metrics.jsonl").write_text(f"{damaged}\n")
+    with caplog.at_level("WARNING"):
+        assert estimate_logged(str(tmp_path)) == []
+    assert "metrics.jsonl must be the log of a training" in caplog.text
 
 
 def test_noise_has_a_large_distance():

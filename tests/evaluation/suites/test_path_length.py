@@ -96,6 +96,14 @@ def test_an_identity_model_is_its_own_cross_fade():
     np.testing.assert_array_equal(picture[::2, ::2][-8:, -8:], HOLDOUT.images[pairs[1, 5]])
 
 
+def test_only_paths_that_mostly_jump_have_no_length():
+    """A length of 0 on a way that leads somewhere is a jump; without a way (inf, NaN) nothing changes."""
+    ways = np.array([1.0, 1.0, 1.0, np.inf, np.nan])
+    assert np.isnan(path_length.hide_jumps(np.array([0.0, 0, 0, 0, 5]), ways)).all()
+    for lengths in ([0.0, 0, 3, 0, 0], [1.0, 2, 3, 0, 0]):
+        np.testing.assert_array_equal(path_length.hide_jumps(np.array(lengths), ways), lengths)
+
+
 def test_a_decoder_that_jumps_and_one_that_collapses():
     """One draws black for latents below 0 and else white; the other the same picture always, without any way."""
 
@@ -110,7 +118,7 @@ def test_a_decoder_that_jumps_and_one_that_collapses():
         assert rows[path]["relative length"].value == pytest.approx(1)
         assert rows[path]["smoothness"].value == pytest.approx(JUMP)
         assert rows[path]["smoothness"].count == rows[path]["relative length"].count < SAMPLES
-        assert rows[path]["path length"].count == SAMPLES
+        assert np.isnan(rows[path]["path length"].value) and rows[path]["path length"].count == 0
     rows, section = evaluate(decode=lambda latents: np.full_like(latents, 0.25))
     assert rows["lerp"]["path length"].value == 0
     for column in ("relative length", "smoothness"):
