@@ -4,7 +4,7 @@
     python generate.py --explore                                  an HTML page to place wings and mix images in
     python generate.py --blend --first_image=a.png --second_image=b.png    two pictures of your own
     python generate.py --blend --source=runs/mine                 64 blends by a model that you have trained
-    python generate.py --sample --source=runs/dcgan --count=16    from a GAN; --candidates=20000: the best
+    python generate.py --sample --source=runs/dcgan --count=16    from a GAN; the best: --candidates=20000
     python generate.py --interpolate --path=lerp                  strips between pairs
     python generate.py --blend --strip=9                          each picture with the steps between its parents
     python generate.py --blend --candidates=20000                 the best of many winged horses, by a new search
@@ -84,10 +84,10 @@ def main():
     if searches:
         plan = searching.run_search(plan, model, FLAGS.data_dir, has_images)
     paths = gallery.write(out, plan.request, plan.drawn, *rendering.render(plan, model))
+    if FLAGS.bundle:
+        paths += manifest.copy_to_release(paths[-1], folder)  # the last is the manifest
     if FLAGS.save_latents:
         paths.append(latents.save(FLAGS.save_latents, rendering.picture_latents(plan, model)))
-    if FLAGS.bundle:
-        paths += manifest.copy_to_release(paths[-1], folder)
     print(*paths, sep="\n")
 
 
@@ -129,12 +129,14 @@ def read_flags():
         return "blend", manifest.read(path), values | {"source": FLAGS.source}
     values = {name: FLAGS[name].value for name in REQUEST_FLAGS if FLAGS[name].value != FLAGS[name].default}
     if FLAGS.candidates:
+        if FLAGS.bundle and not FLAGS.blend:
+            raise InputError(f"--bundle needs --blend. Received: --{actions[0]}")
         config = release.read_config(release.resolve(FLAGS.source))
         search = choose_search(config, (FLAGS.first, FLAGS.second), FLAGS.candidates, FLAGS.keep, FLAGS.mask)
         values = {name: values[name] for name in values.keys() - SEARCH_FLAGS}
         values = {"count": search.keep} | values | {"search": search}
         return actions[0], None, values
-    for name in sorted({*SEARCH_FLAGS, "bundle", "data_dir"} - {"mask"}):
+    for name in ("bundle", "data_dir", "keep"):
         if FLAGS[name].value != FLAGS[name].default:
             raise InputError(f"--{name} cannot be used without --candidates.")
     return actions[0], None, values

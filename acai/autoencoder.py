@@ -31,7 +31,7 @@ class Autoencoder:
         encoder, decoder: keras.Sequential.
         bottleneck: acai.bottlenecks.Bottleneck.
         networks: {name: network}, all that `encode` and `decode` need.
-        variables: those of `networks`.
+        weights: list of the float variables of `networks`, in their order.
 
     Raises:
         ValueError: for sizes that do not fit together or an unknown bottleneck.

@@ -14,7 +14,8 @@ class ReleasedACAI:
 
     Args:
         model_config: the "model" section of the release's config: {"width", "latent_width", "latent_channels",
-            "depth", "critic_depth", "colours"} and optionally the fields of a bottleneck.
+            "depth", "critic_depth", "colours"}, with a patch discriminator "discriminator_channels", and perhaps
+            the fields of a bottleneck. A "critic_depth" of None or 0 is the "depth".
         weights: {name: array}, named as by `acai.model.ACAI.release_state`. Others are ignored.
         source: what an error message calls the release.
         batch_size: of each pass through a network.
@@ -70,7 +71,7 @@ class ReleasedACAI:
         return self._run(self.autoencoder.decode, latents)
 
     def predict_mix(self, images):
-        """The critic's estimate of the mix [N]: 0 for an unmixed image, up to 0.5 for a blend."""
+        """The critic's estimate of the mix [N]: 0 for an unmixed image, up to 0.5 for a blend. Needs a critic."""
         return self._run(self.critic, images)
 
     def _run(self, network, inputs):

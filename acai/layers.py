@@ -58,9 +58,10 @@ class ImageMean(keras.layers.Layer):
 class LinearThenConv2D(keras.layers.Layer):
     """A 1x1 convolution without activation, then a padded 3x3 convolution, computed as one 3x3 convolution.
 
-    [B, H, W, C] -> [B, H, W, filters]. Up to rounding the result is that of the two layers, with a quarter of the
-    arithmetic. The 1x1 bias becomes the kernel of an extra channel of ones, which the 3x3 convolution pads with
-    zeros like all others.
+    [B, H, W, C] -> [B, H, W, filters]. Up to rounding the result is that of the two layers, with about
+    (C + 1) / channels of the arithmetic: a quarter for three colours and depth 16, a sixteenth for depth 64. The
+    1x1 bias becomes the kernel of an extra channel of ones, which the 3x3 convolution pads with zeros like all
+    others.
 
     Args:
         channels: number of filters of the 1x1 convolution.
@@ -96,10 +97,10 @@ class AveragedCodebook(keras.layers.Layer):
 
     A vector is the moving average `sums` of the sums of its points, divided by the moving average `counts` of
     their number. As in the official code (`lib/discretization.py`), EPSILON is added to the numbers, which are
-    then scaled to their former total. So a vector without points first becomes about 1 / EPSILON times as long,
-    which no point is near to, and shrinks with its `sums` from then on: it is 0.0135 * 10^5 * 0.999^step, and
-    with 2^14 vectors it comes back to the points after some 7,000 steps. Before the first step the sums are the
-    vectors.
+    then scaled to their former total. So in the first step a vector without points is divided by about EPSILON,
+    10^-5, and no point is near it. From then on it shrinks with its `sums`, by DECAY = 0.999 a step. With 2^14
+    vectors the initial components are at most sqrt(3 / 2^14) = 0.0135, so they are among the points again after
+    some 7,000 steps. Before the first step the sums are the vectors.
 
     Args:
         size: number of vectors.

@@ -28,7 +28,7 @@ from common.variables import (
     weights_by_name,
 )
 
-MIX, CORRUPTION, LATENTS, BOTTLENECK_NETWORK, MASKS = 0, 1, 2, 3, 7  # random streams
+MIX, CORRUPTION, LATENTS, BOTTLENECK_NETWORK, MASKS = 0, 1, 2, 3, 7  # random streams; 4 to 6 were others' once
 
 
 class ACAI(keras.Model):
@@ -148,7 +148,8 @@ class ACAI(keras.Model):
             decoded = tf.split(self.decoder(latents, training=True), 1 + bool(active))
             pictures = [bottleneck.to_images(half) for half in decoded]  # x^ and x^_alpha, each [B, H, W, C]
             reconstruction_loss = bottleneck.reconstruction_loss(images, decoded[0])  # equation 2, term 1
-            regulariser, regulariser_logs = bottleneck.code_loss(prepared, self.regulariser_ramp(self.step))
+            weight = self.regulariser_ramp(self.step)
+            regulariser, regulariser_logs = bottleneck.weighted_regulariser(prepared, weight)
             loss = reconstruction_loss + regulariser
         results = [self._adversary_gradients(a, Pictures(images, mix, *pictures)) for a in active]
         gradients = {a.name: r.network for a, r in zip(active, results, strict=True)}  # equation 1

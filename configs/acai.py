@@ -116,7 +116,7 @@ def paper():
     train.deterministic = False  # True: bit-identical runs on one GPU, but slower; runs on a CPU always are
     train.seed = 0  # of all random numbers
     train.log_every_kimg = 3.2
-    train.pictures_every_kimg = 64.0  # also figures of the hold-out; 0: at the end only
+    train.pictures_every_kimg = 64.0  # also figures of the hold-out; 0: pictures at the end, no figures
     train.save_every_kimg = 32.0  # checkpoints; 0: at the end only
     train.release_every_kimg = 64.0  # what generate.py and evaluate.py use; 0: at the end only
     train.keep_checkpoints = 3  # number of the newest to keep

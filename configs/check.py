@@ -95,8 +95,9 @@ def check(config):
         if not os.path.isdir(os.path.join(config.train.start_from, "checkpoints")):
             release.resolve(config.train.start_from, "--config.train.start_from")
         require("model.bottleneck", "plain to start from another model", lambda kind: kind == "plain")
-    if config.train.get("leading_layers"):
-        release.resolve(config.train.leading_layers, "--config.train.leading_layers")
+    for section, field in (("train", "leading_layers"), ("data", "decoder")):
+        if source := config[section].get(field):
+            release.resolve(source, f"--config.{section}.{field}")
     size = config.train.batch_size
     require(
         "train.towers",

@@ -64,7 +64,7 @@ def classifier():
     train.deterministic = False  # True: bit-identical runs on one GPU, but slower; runs on a CPU always are
     train.seed = 0  # of all random numbers
     train.log_every_kimg = 2.56
-    train.pictures_every_kimg = 45.0  # also figures of the hold-out; 0: at the end only
+    train.pictures_every_kimg = 45.0  # also figures of the hold-out; 0: pictures at the end, no figures
     train.save_every_kimg = 22.5  # checkpoints; 0: at the end only
     train.release_every_kimg = 0.0  # 0: at the end only
     train.keep_checkpoints = 3  # number of the newest to keep
@@ -93,7 +93,6 @@ def referee(config):
     config.model.architecture = "residual"
     config.model.channels = (32, 64, 128, 256)
     config.train.seed = 1
-    config.train.jit_compile = "auto"
 
 
 def wing_classifier(config):
@@ -116,8 +115,6 @@ def wing_classifier(config):
     config.model.channels = (32, 64, 128, 128)
     config.train.leading_layers = "classifier"  # whose first three stages are taken and kept; "": all are trained
     config.train.total_kimg = 90.0
-    config.train.jit_compile = "auto"
-    config.train.pictures_every_kimg = 45.0
     config.train.save_every_kimg = 30.0
     config.train.seed = 3
 

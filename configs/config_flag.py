@@ -11,7 +11,13 @@ from common.files import expand_path
 from configs import tuple_flags
 
 ROOT = Path(__file__).parents[1]
-PATH_FIELDS = ("data.image_folder", "data.cache_folder", "train.start_from", "train.leading_layers")
+PATH_FIELDS = (
+    "data.image_folder",
+    "data.cache_folder",
+    "data.decoder",
+    "train.start_from",
+    "train.leading_layers",
+)
 
 
 class ConfigParser(config_flags.ConfigFileFlagParser):

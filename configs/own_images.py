@@ -4,8 +4,6 @@ import json
 import os
 from pathlib import Path
 
-from absl import logging
-
 from common.data import folders
 from common.data.cifar10 import CIFAR10_CLASSES
 from common.errors import InputError
@@ -34,7 +32,7 @@ def fit(config, workdir=None):
     names = folders.list_class_names(data.image_folder)
     if unset := unset_fields(config):
         stored = stored_fields(workdir)
-        sizes = choose_sizes(count_images(data.image_folder), len(names))
+        sizes = choose_sizes(sum(folders.count_files(data.image_folder).values()), len(names))
         for section, field in unset:
             config[section][field] = stored.get(section, {}).get(field) or sizes[f"{section}.{field}"]
     if names and "first" in data:
@@ -75,16 +73,6 @@ def stored_fields(workdir):
         return {section: dict(stored[section]) for section in ("data", "model", "train")}
     except (OSError, ValueError, KeyError, TypeError, RecursionError):  # RunDirectory says what is wrong with it
         return {}
-
-
-def count_images(folder):
-    """Counts the files of all classes; the warnings are left to the loading."""
-    verbosity = logging.get_verbosity()
-    logging.set_verbosity(logging.ERROR)
-    try:
-        return sum(map(len, folders.list_classes(Path(folder))[0].values()))
-    finally:
-        logging.set_verbosity(verbosity)
 
 
 def fit_pictures(data, names):

@@ -47,7 +47,7 @@ class Release:
 
     Args:
         source: what the user calls it: a bundled name, a run directory or a release folder.
-        family: "acai", "gan" or "classifier".
+        family: "acai", "gan", "classifier" or "wing_classifier".
         config: nested dict.
         weights: {name: array}.
         bank: {name: array}, an ACAI's latent bank; {} for other families.
@@ -113,7 +113,7 @@ class Inputs:
 
         Args:
             uses_pair: whether a suite blends the classes `config.first` and `config.second`.
-            needs_images: whether a suite needs the data. If not, CIFAR-10 must be found only in a given folder.
+            needs_images: whether a suite needs the data. If not, CIFAR-10 is only looked for in a --data_dir.
         """
         names, pair = self.release.class_names, (self.config.first, self.config.second)
         if uses_pair and (len(set(pair)) < 2 or not set(pair) <= set(names)):

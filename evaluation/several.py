@@ -19,7 +19,7 @@ from evaluation.report.estimates import Section, Spread
 from evaluation.suites import SUITES
 from pictures.folders import source_name
 
-NOT_COMPARED = (  # fields of configs that do not affect what is trained, besides those with NOT_COMPARED_ENDING
+NOT_COMPARED = (  # the seed, and fields that do not affect what is trained, besides those with NOT_COMPARED_ENDING
     "train.seed",
     "train.strategy",
     "train.deterministic",

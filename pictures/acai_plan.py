@@ -2,8 +2,8 @@
 
 Everything that can be refused is refused here, before TensorFlow is imported. A plan's "drawn" goes into the
 manifest: "weights_digest" and "latents_digest" of the release, "first_image_digest" and "second_image_digest" of
-the user's pictures, "second_mask_digest", "rows" of the latent bank, [[first, second], ...], for masks, placed
-pictures and searches "blends", and for searches "parents" and "parents_digest", see `pegasus.search.SearchResult`.
+the user's pictures, "second_mask_digest", "given_latents_digest", "rows" of the latent bank, [[first, second],
+...], for masks, placed pictures and searches "blends", and for searches "parents" and "parents_digest".
 """
 
 import dataclasses

@@ -43,9 +43,9 @@ def define():
         cli.PathParser(), "source", Blend.source, "a bundled model's name, a run directory or a release folder"
     )
     flags.DEFINE_string(
-        "first", None, "class of the first parent; default: horse or the model's, each in turn for a GAN's noise"
+        "first", None, "class of the first parent; default: the model's, else horse; of a GAN's noise each in turn"
     )
-    flags.DEFINE_string("second", None, "class of the second parent; default: bird or the model's")
+    flags.DEFINE_string("second", None, "class of the second parent; default: the model's, else bird")
 
     _define_path("first_image", "a picture file as the first parent")
     _define_path("second_image", "a picture file as the second parent")

@@ -1,8 +1,8 @@
 """Plans for pictures of a GAN: what a request will be generated from.
 
 Everything that can be refused is refused here, before TensorFlow is imported. A noise is a function of the
-request's seed and its number, so that "drawn" in the manifest holds "weights_digest" alone, and of a search
-"noises", the numbers of those that it has kept.
+request's seed and its number, so that "drawn" in the manifest holds "weights_digest", with --latents
+"given_latents_digest", and of a search "noises", the numbers of those that it has kept.
 """
 
 import dataclasses

@@ -82,7 +82,7 @@ class Blend(PairRequest):
     """ACAI: blends of two classes.
 
     Args:
-        first, second: classes of the parents; None: horse and bird, or else those that the model was trained for.
+        first, second: classes of the parents; None: see `pictures.parent_classes.choose_classes`.
         path: how latents are interpolated, of PATHS.
         mask: where the second parent weighs more, of `pegasus.general.masks.KINDS`; None: the same mix everywhere.
         first_image, second_image: picture files to blend instead of images in the latent bank.

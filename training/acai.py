@@ -162,15 +162,16 @@ def read_source(source):
     if (family, bottleneck) != ("acai", "plain"):
         kind = f"of the family {family}" if family != "acai" else f"with the bottleneck {bottleneck}"
         raise InputError(f"--config.train.start_from must be a plain ACAI. Received: {source} {kind}")
-    logging.info("starting from step %d of %s", step, source)
+    logging.info("starting from %s of %s", f"step {step}" if step else "the release", source)
     return arrays, folder
 
 
 def continuable(state):
     """Returns what another training can go on from, {network or optimizer: {name: value}}, without its step.
 
-    Of an optimizer these are Adam's count of steps and its moments. Which other variables there are depends on
-    schedule and precision: of a learning rate and, in front of all, of loss scaling.
+    Of an optimizer these are Adam's count of steps and its moments, numbered anew. Left out are the learning rate
+    and the variables of loss scaling, which only some schedules and precisions have. Loss scaling comes first and
+    has an integer of its own, so Adam's count is the last integer.
 
     Args:
         state: {name: variable or array} as of `ACAI.state`.
@@ -181,9 +182,9 @@ def continuable(state):
     parts.pop("step", None)
     for part, values in parts.items():
         if part.endswith("_optimizer"):
-            counts = [v for v in values.values() if len(v.shape) == 0 and "int" in str(v.dtype)]
+            integers = [v for v in values.values() if len(v.shape) == 0 and "int" in str(v.dtype)]
             moments = [v for v in values.values() if len(v.shape)]
-            parts[part] = {f"{part}/{name}": value for name, value in enumerate([counts[-1], *moments])}
+            parts[part] = {f"{part}/{name}": value for name, value in enumerate([integers[-1], *moments])}
     return parts
 
 
@@ -204,18 +205,19 @@ def evaluate(config, model, datasets):
     """{name: value} of validation metrics of the released autoencoder.
 
     They are the mean squared error on the hold-out set, in [-1, 1] units, and either the paper's metrics of lines
-    or metrics of blends of the config's two picture classes, if these are classes of CIFAR-10.
+    or metrics of blends of the config's two picture classes, if these are classes of CIFAR-10 that the hold-out
+    has and images are 32 pixels wide.
     """
-    networks = model.released.encode, model.released.decode
+    functions = model.released.encode, model.released.decode
     errors = []
     for images in batches.iterate_in_order(datasets[1]):
         errors.append(np.square(images - np.asarray(model(images))).mean((1, 2, 3), dtype=np.float64))
     metrics = {"holdout_reconstruction_loss": float(np.concatenate(errors).mean())}
     classes = config.data.first, config.data.second
     if config.data.source == "lines":
-        metrics |= measure_lines(*networks)
+        metrics |= measure_lines(*functions)
     elif set(classes) <= {*CIFAR10_CLASSES} & {*datasets[1].class_names} and config.model.width == 32:
-        metrics |= blend_metrics(datasets[1], classes)(*networks)
+        metrics |= blend_metrics(datasets[1], classes)(*functions)
     return metrics
 
 
@@ -259,7 +261,7 @@ def picture_images(dataset, class_name, count=64):
     Without a class of that name they are of all classes.
     """
     chosen = dataset.select((class_name,)) if class_name in dataset.class_names else dataset
-    return chosen.images[np.arange(count) % len(chosen)] / np.float32(127.5) - 1
+    return to_float(chosen.images[np.arange(count) % len(chosen)])
 
 
 def golden_outputs(config, weights, bank, count=8):

@@ -33,7 +33,10 @@ class Callback:
     saves = False  # whether `on_interval` saves what a resumed training needs
 
     def on_scalars(self, step, scalars):
-        """Called after each logging interval with {name: mean over its steps}, including "images_per_second"."""
+        """Called after each logging interval with {name: mean over its steps}, including "images_per_second".
+
+        A callback may add scalars, which those after it see.
+        """
 
     def on_interval(self, step):
         """Called after each multiple of `every_steps`, and once after the last step, even if stopped early."""

@@ -46,7 +46,7 @@ class RunDirectory:
     Args:
         path: str; the folder is created if missing.
         config: nested dict of plain values. It must equal that of an existing run, except for fields that do not
-            affect steps (train.total_kimg does if a learning rate depends on it).
+            affect steps (train.total_kimg does if a learning rate depends on it) and starts, `_from_kimg`.
         keep_checkpoints: number of checkpoints to keep.
 
     Attributes:

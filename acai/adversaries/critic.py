@@ -14,7 +14,7 @@ class Critic(Adversary):
 
     Args:
         network: `acai.networks.critic`.
-        mix_weight: lambda, the weight of the regulariser in the autoencoder's loss, above 0.
+        mix_weight: lambda, the weight of the regulariser in the autoencoder's loss, at least 0.
         regularisation: gamma, the share of the image in the pictures that the critic learns to score as unmixed.
 
     Attributes:

@@ -65,7 +65,7 @@ class Bottleneck:
         """Trains the encoder: a scalar in the autoencoder's loss."""
         return 0.0
 
-    def code_loss(self, prepared, weight=1.0):
+    def weighted_regulariser(self, prepared, weight):
         """(`weight` times `regulariser`, {name: scalar} to log)."""
         loss = weight * self.regulariser(prepared)
         return loss, {"code_regulariser": loss} if self.regularises else {}

@@ -99,7 +99,7 @@ def as_floats(images):
 def iterate_in_order(dataset, batch_size=250):
     """Yields all images of a dataset in order: float32 [B, H, W, C] in [-1, 1]; the last B can be smaller."""
     for start in range(0, len(dataset), batch_size):
-        yield dataset.images[start : start + batch_size] / np.float32(127.5) - 1
+        yield to_float(dataset.images[start : start + batch_size])
 
 
 def steps_from(start_step):

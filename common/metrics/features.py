@@ -212,18 +212,6 @@ def high_frequency_energy(images):
     return np.mean((grey[:, 1:-1, 1:-1] - box) ** 2, axis=(1, 2))
 
 
-def sharpness(images, real_images):
-    """Mean `high_frequency_energy` of the images divided by that of real images; below 1 they are blurred.
-
-    Raises:
-        ValueError: also if the real images have no high frequencies.
-    """
-    energy, real_energy = (np.mean(high_frequency_energy(x)) for x in (images, real_images))
-    if real_energy == 0:
-        raise ValueError("real_images must have high-frequency energy. Received: none")
-    return float(energy / real_energy)
-
-
 # Checks
 
 

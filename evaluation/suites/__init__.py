@@ -20,7 +20,7 @@ IMAGES = ("cifar10", "folder")
 REFEREE, WING_REFEREE = "referee", "wing_referee"  # bundled classifiers that no training and no search uses
 REFEREES = (REFEREE, WING_REFEREE)
 SCORING_CLASSIFIERS = (REFEREE, "classifier")
-FEATURES = ("classifier",)  # whose features distances are between
+FEATURES = ("classifier",)  # the default of --features
 MIN_HOLDOUT = 20  # images, for the intervals of distances
 
 
@@ -34,7 +34,8 @@ class Suite:
         kinds: kinds of models that it fits, see `evaluation.inputs.Release.kind`.
         data_sources: data sources of models that it fits, see `config.data.source`.
         min_classes: minimum number of classes of a model.
-        classifiers: bundled classifiers that score the model's pictures. They know no classes but CIFAR-10's.
+        classifiers: bundled classifiers that score the model's pictures or whose features are used. They know no
+            classes but CIFAR-10's.
         uses_pair: whether it blends the classes --first and --second.
         needs_images: whether it needs the data that the model was trained on.
         in_all: whether --suite=all runs it.

@@ -19,6 +19,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from common.errors import InputError
 from common.files import digest, write_atomically
+from common.images import enlarge
 from evaluation.report.page import encode_png
 
 PER_SHEET, COLUMNS = 25, 5
@@ -99,7 +100,7 @@ def write_round(folder, images, horses, birds, facts, seed):
     shown += draw_decoys(horses, birds, count_decoys(len(shown)), seed)
     order = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1,))).permutation(len(shown))
     shown = [shown[place] for place in order]
-    tiles = [enlarge(picture.image) for picture in shown]
+    tiles = [enlarge(picture.image, TILE // len(picture.image), "bicubic") for picture in shown]
     sheets = [
         encode_png(draw_sheet(tiles[start : start + PER_SHEET], start + 1))
         for start in range(0, len(tiles), PER_SHEET)
@@ -130,11 +131,6 @@ def write_round(folder, images, horses, birds, facts, seed):
     return [os.path.join(folder, path) for path in paths], {
         kind: kinds.count(kind) for kind in ("picture", *DECOYS)
     }
-
-
-def enlarge(image):
-    """Enlarges an image uint8 [H, W, 3] smoothly (bicubic) to [TILE, TILE, 3]."""
-    return np.asarray(Image.fromarray(image).resize((TILE, TILE), Image.Resampling.BICUBIC))
 
 
 def draw_sheet(tiles, first_number):

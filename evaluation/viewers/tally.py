@@ -155,8 +155,8 @@ def describe_viewers(given):
     people, models = (kinds.count(kind) for kind in VIEWER_KINDS)
     noun = "viewer" if len(kinds) == 1 else "viewers"
     if people and models:
-        return f"{len(kinds)} viewers: {people} people, {models} times a vision-language model"
-    return f"{len(kinds)} {noun}: {'people' if people else 'vision-language model, not people'}"
+        return f"{len(kinds)} viewers, {people} of them people and {models} a vision-language model"
+    return f"{len(kinds)} {noun}: {'people' if people else 'a vision-language model, not people'}"
 
 
 def tally(pictures, given):

@@ -153,6 +153,7 @@ FLAGS = {
     "--blend --source=run --candidates=99 --data_dir=file": ["data folder", "file"],
     "--blend --source=run --keep=3": ["--keep cannot be used without --candidates"],
     "--blend --source=run --bundle": ["--bundle cannot be used without --candidates"],
+    "--sample --source=gan --candidates=99 --bundle": ["--bundle needs --blend. Received: --sample"],
     "--blend --source=run --resample=cubic": ["bicubic|nearest", "cubic"],
     "--blend --source=run --second_mask=a.png": ["--second_mask needs --first_image and --second_image"],
     "--blend --source=run --first_placement=big": ["--first_placement must be names and values", "big"],

@@ -9,7 +9,7 @@ from pictures.acai_plan import draw_rows
 from pictures.request import Blend
 from tests.support.generated_pictures import GeneratedPictures, assert_shows, tiny_acai, write_tiny_acai
 
-SEARCH = "--candidates=12 --keep=4 --mask=learned --resample=nearest --bundle"
+SEARCH = "--candidates=12 --keep=4 --mask=learned --resample=nearest --bundle --save_latents=saved.npz"
 RUNS = {
     "search": f"--blend --source=winners {SEARCH} --scale=1",
     "again": "--from_manifest=search/manifest.json",
@@ -49,8 +49,10 @@ def test_a_search_is_made_again_with_its_scores(made, run):
 
 
 def test_a_search_is_bundled_with_the_release(made):
-    bundled = (made.path / "winners" / "pegasus.json").read_bytes()
-    assert bundled == (made.folder("search") / "manifest.json").read_bytes()
+    """And not the latents that it saves, too."""
+    for kind in ("json", "npz"):
+        bundled = (made.path / "winners" / f"pegasus.{kind}").read_bytes()
+        assert bundled == (made.folder("search") / f"manifest.{kind}").read_bytes()
 
 
 def test_other_flags_do_not_show_the_bundled_search(made, tiny):

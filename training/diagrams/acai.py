@@ -23,7 +23,7 @@ from training.diagrams.drawing import (
 )
 
 LOWEST = 0.0  # of the drawing, in inches
-COLOURS = {"autoencoder": BLUE, "critic": ORANGE, "discriminator": VIOLET, "classifier": GREEN}
+COLOURS = {"critic": ORANGE, "discriminator": VIOLET}  # the others are blue
 
 
 def name_model(config):
@@ -32,7 +32,7 @@ def name_model(config):
 
 
 def build_networks(model_config):
-    """{name: keras.Sequential} of all networks that a training with a release's `model_config` updates."""
+    """{name: keras.Sequential} of autoencoder, bottleneck and adversaries, by the "model" section of a config."""
     code = [model_config[name] for name in ("width", "latent_width", "latent_channels")]
     colours, depth = model_config["colours"], model_config["depth"]
     autoencoder = Autoencoder.from_config(model_config)

@@ -79,7 +79,7 @@ def test_the_key_tells_what_each_picture_on_a_sheet_is(folder):
 def test_pictures_are_enlarged_smoothly():
     """A straight ramp of grey stays one: nearest neighbour would give steps of 8 levels."""
     ramp = np.repeat(np.arange(32, dtype=np.uint8)[None, :, None] * 8, 32, axis=0).repeat(3, axis=2)
-    row = rounds.enlarge(ramp)[96, 24:-24, 0].astype(int)
+    row = rounds.enlarge(ramp, rounds.TILE // 32, "bicubic")[96, 24:-24, 0].astype(int)
     assert set(np.diff(row)) <= {1, 2}
     np.testing.assert_allclose(row, (np.arange(24, 168) + 0.5) / 6 * 8 - 4, atol=0.6)
 

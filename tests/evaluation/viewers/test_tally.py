@@ -129,9 +129,9 @@ def test_every_answer_is_listed_with_its_picture(tallied, folder):
 
 def test_the_report_says_who_the_viewers_were(tallied, folder, files):
     (by_kind, _, _), facts = tallied
-    assert by_kind.title == "Named by 2 viewers: 1 people, 1 times a vision-language model"
+    assert by_kind.title == "Named by 2 viewers, 1 of them people and 1 a vision-language model"
     assert facts["source"] == "pegasus" and facts["weights"] == "0123" and facts["seed"] == 0
-    for path, words in zip(files, ("people", "vision-language model, not people"), strict=True):
+    for path, words in zip(files, ("people", "a vision-language model, not people"), strict=True):
         sections, facts = tally.tally_files(folder, [path])
         assert sections[0].title == f"Named by {facts['viewers']}" == f"Named by 1 viewer: {words}"
 
