@@ -32,7 +32,7 @@ class Candidate(typing.NamedTuple):
     Attributes:
         horse, bird: indices into `Parents`.
         placements: of both, two objects of Placement.
-        back: float [W], row of the placed horse's back in each column; 99 beside the horse.
+        back: float [W], row of the placed horse's back in each column; 99, below all rows, beside it.
         joint: (row, column) at which the wings are joined.
         head_end: column of the horse's head end.
     """
@@ -54,7 +54,7 @@ class Composition(typing.NamedTuple):
         wings: masks of the birds above the horses' backs and not at their heads.
         at_head: masks of the birds above and beside the horses' heads.
         back: float [N, W], see `Candidate`.
-        head_end, joint: float [N], columns.
+        head_end, joint_column: float [N], columns.
     """
 
     first: np.ndarray
@@ -64,7 +64,7 @@ class Composition(typing.NamedTuple):
     at_head: np.ndarray
     back: np.ndarray
     head_end: np.ndarray
-    joint: np.ndarray
+    joint_column: np.ndarray
 
 
 def bird_weights(birds):

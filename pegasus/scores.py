@@ -9,7 +9,7 @@ changed     mean difference to the horse decoded without wings, where they are
 outline     difference in colour of the wings and what is around them
 light       difference in lightness of the wings and what is around them: dark wings look like a saddle or a rider
 contrast    the lesser of such differences in colour of the horse and of its head
-slender     how long the wings are for their width, less their thickness beyond that of a wing, which bodies have
+slender     length of the wings divided by their width, less the pixels by which they are thicker than a wing
 spread      how far the upper half of the wings is from the joint, sideways: a rider sits upright
 background  minus the difference of the two parents around the wings
 size        area of the wings
@@ -99,7 +99,7 @@ def picture_terms(composition, pictures, horses):
         "light": np.clip(light, -MAX_LIGHT, MAX_LIGHT),
         "contrast": np.minimum(np.min(contrasts, axis=0), MAX_DIFFERENCE),
         "slender": np.array([measure_slenderness(mask) for mask in hard]),
-        "spread": np.minimum(measure_spread(wings, composition.joint) / WIDE, 1),
+        "spread": np.minimum(measure_spread(wings, composition.joint_column) / WIDE, 1),
         "background": -mean_difference(composition.second, composition.first, ring),
         "size": np.minimum(hard.sum(axis=(1, 2)) / LARGE_WINGS, 1),
         "joined": np.minimum(beside_back.sum(axis=(1, 2)) / 6, 1),
@@ -134,7 +134,7 @@ def weighted_sum(terms):
 
 def is_ahead(composition):
     """Boolean [B, 1, W]: the columns nearer to the horse's head end than to the wings' joint."""
-    head_end, joint = composition.head_end[:, None], composition.joint[:, None]
+    head_end, joint = composition.head_end[:, None], composition.joint_column[:, None]
     columns = np.arange(composition.wings.shape[2])
     return (np.abs(columns - head_end) < np.abs(columns - joint))[:, None]
 

@@ -34,7 +34,7 @@ class SearchResult:
     composition: Composition | None = None
 
 
-class Decoder:
+class CompositionScorer:
     """Encodes, blends and decodes compositions, and computes the terms of their scores.
 
     Args:
@@ -87,14 +87,14 @@ def run_search(config, model, wing_classifier, parents, seed):
     Raises:
         InputError: where none is.
     """
-    decoder = Decoder(model, wing_classifier)
+    scorer = CompositionScorer(model, wing_classifier)
 
     def score(numbers):
         composition = compose(parents, [draw_candidate(parents, seed, k) for k in numbers])
         plausible = np.flatnonzero(scores.is_plausible(composition))
         if not len(plausible):
             return None
-        pictures, terms = decoder(Composition(*(part[plausible] for part in composition)))
+        pictures, terms = scorer(Composition(*(part[plausible] for part in composition)))
         return numbers[plausible], scores.weighted_sum(terms), make_thumbnails(pictures)
 
     best = find_best(config, score)
@@ -108,23 +108,25 @@ def run_search(config, model, wing_classifier, parents, seed):
     pairs = [(candidate.horse, candidate.bird) for candidate in candidates]
     chosen = select(totals, thumbnails, pairs, config.keep, MIN_DIFFERENCE)
     chosen = arrange(chosen, [candidates[i].bird for i in chosen], GRID_COLUMNS)
-    return describe(decoder, parents, [candidates[i] for i in chosen], numbers[chosen])
+    return describe(scorer, parents, [candidates[i] for i in chosen], numbers[chosen])
 
 
-def describe(decoder, parents, candidates, numbers):
+def describe(scorer, parents, candidates, numbers):
     """The SearchResult of N candidates, numbers [N]."""
     composition = compose(parents, candidates)
-    _, terms = decoder(composition)
-    latents = np.stack([decoder.encode(side) for side in (composition.first, composition.second)], axis=1)
+    _, terms = scorer(composition)
+    latents = np.stack([scorer.encode(side) for side in (composition.first, composition.second)], axis=1)
     described = [
         [
             {"row": int(group.rows[i]), "class": name, "id": group.labels[i].id}
-            for name, group, i in zip(CLASSES, (parents.horses, parents.birds), candidate[:2], strict=True)
+            for name, group, i in zip(
+                CLASSES, (parents.horses, parents.birds), (candidate.horse, candidate.bird), strict=True
+            )
         ]
         for candidate in candidates
     ]
     notes = make_notes(numbers, scores.weighted_sum(terms), terms, described)
-    blends = describe_blends(candidates, composition, decoder.size)
+    blends = describe_blends(candidates, composition, scorer.size)
     return SearchResult(latents.astype(np.float16), blends, notes, parents.source, composition)
 
 

@@ -14,24 +14,19 @@ def check_search(plan, data_dir):
         data_dir: where CIFAR-10 may be prepared; None: the default folder.
 
     Returns:
-        Whether a search for winged horses can place images: CIFAR-10 is prepared. Else it places reconstructions.
+        Whether a search for winged horses can place images: CIFAR-10 is prepared, and the model's pictures are as
+        wide as its images. Else it places reconstructions.
 
     Raises:
         InputError: for classes, parents or pictures that the classifiers do not know, or a `data_dir` without
             CIFAR-10.
     """
     request = plan.request
-    known = release.read(release.BUNDLED / "classifier", "classifier")[0]["model"]  # the others know the same
+    known = check_pictures(plan, "classifier")  # the others know the same
     classes = (request.first, request.second)
     if set(classes) - set(known["class_names"]) or classes[0] == classes[1]:
         raise InputError(
             f"--candidates needs two different classes of {', '.join(known['class_names'])}. Received: {classes}"
-        )
-    width, colours = (plan.model_config[name] for name in ("width", "colours"))
-    if width % known["width"] or colours != known["colours"]:
-        raise InputError(
-            f"--candidates needs a model of colour pictures whose width is a multiple of {known['width']}. "
-            f"Received: {plan.folder} with {width} pixels, {colours} channels"
         )
     try:
         datasets.check_cifar10(data_dir, download=False)
@@ -39,7 +34,30 @@ def check_search(plan, data_dir):
         if data_dir is not None:
             raise
         return False
-    return width == known["width"]
+    return plan.model_config["width"] == known["width"]
+
+
+def check_pictures(plan, classifier):
+    """Checks that a bundled classifier can score the pictures of a plan.
+
+    Args:
+        plan: ACAIPlan or GANPlan.
+        classifier: its name in pretrained/.
+
+    Returns:
+        The "model" section of its config.
+
+    Raises:
+        InputError: for pictures of another number of colours or a width that is no multiple of its own.
+    """
+    known = release.read_config(release.BUNDLED / classifier)["model"]
+    width, colours = (plan.model_config[name] for name in ("width", "colours"))
+    if width % known["width"] or colours != known["colours"]:
+        raise InputError(
+            f"--candidates needs a model of colour pictures whose width is a multiple of {known['width']}. "
+            f"Received: {plan.folder} with {width} pixels, {colours} channels"
+        )
+    return known
 
 
 def run_search(plan, model, data_dir, with_images):

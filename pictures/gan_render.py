@@ -29,28 +29,29 @@ def render(plan, model):
     Returns:
         ({name: array}, [dict of what the manifest says of each picture]), see `pictures.gallery.write`.
     """
-    request, class_names = plan.request, plan.class_names
-    count = request.count
-    per_picture = request.endpoints_per_picture() if request.action == "interpolate" else 1
-    if request.action == "sample":
+    if plan.request.action == "sample":
         return render_samples(plan, model)
-    noise = model.draw_noise(request.seed, count * per_picture).reshape(count, per_picture, -1)
+    request, names, count = plan.request, plan.class_names, plan.request.count
+    per_picture = request.endpoints_per_picture() if request.action == "interpolate" else 1
     numbers = np.arange(count * per_picture).reshape(count, per_picture)
-    entries = [{"noise": row} for row in numbers.tolist()]
-    labels = choose_labels(request, class_names, np.arange(count))
-    for entry, label in zip(entries, labels if class_names else (), strict=False):
-        entry["class"] = class_names[label]
+    noise = model.draw_noise(request.seed, numbers.size).reshape(count, per_picture, -1)
+    labels = choose_labels(request, names, np.arange(count))
+    entries = name_classes([{"noise": row} for row in numbers.tolist()], names, labels)
     if request.action == "blend":
-        for entry in entries:
-            entry["second_class"] = request.second
-        classes = [class_names.index(name) for name in (request.first, request.second)]
-        morph = lambda shares: morph_classes(model, noise[:, 0], *classes, shares)  # noqa: E731
-        return decode_pairs(morph, request.mix, request.strip), entries
+        entries = [entry | {"second_class": request.second} for entry in entries]
+        classes = [names.index(name) for name in (request.first, request.second)]
+
+        def draw(shares):
+            return morph_classes(model, noise[:, 0], *classes, shares)
+
+        return decode_pairs(draw, request.mix, request.strip), entries
     if request.layout != "strip":
         return decode_diagrams(lambda points: sample_each(model, points, labels), noise, request, "slerp"), entries
-    first, second = noise[:, 0], noise[:, 1]
-    path = lambda shares: [model.sample(slerp(first, second, share), labels) for share in shares]  # noqa: E731
-    return decode_pairs(path, None, request.strip), entries
+
+    def draw_path(shares):
+        return [model.sample(slerp(noise[:, 0], noise[:, 1], share), labels) for share in shares]
+
+    return decode_pairs(draw_path, None, request.strip), entries
 
 
 def render_samples(plan, model):
@@ -58,9 +59,7 @@ def render_samples(plan, model):
     request, names = plan.request, plan.class_names
     noises = np.array(plan.drawn.get("noises", range(request.count)))
     labels = choose_labels(request, names, noises)
-    entries = [{"noise": [int(k)]} for k in noises]
-    if names:
-        entries = [entry | {"class": names[label]} for entry, label in zip(entries, labels, strict=True)]
+    entries = name_classes([{"noise": [int(k)]} for k in noises], names, labels)
     if plan.notes:
         entries = [entry | note for entry, note in zip(entries, plan.notes, strict=True)]
     return {"pictures": model.sample(picture_latents(plan, model), labels)}, entries
@@ -71,6 +70,13 @@ def picture_latents(plan, model):
     if plan.given_noise is not None:
         return plan.given_noise
     return model.noise_of(plan.request.seed, plan.drawn.get("noises", range(plan.request.count)))
+
+
+def name_classes(entries, class_names, labels):
+    """Adds its class to each of N dicts, by labels int [N]; a model without classes adds none."""
+    if not class_names:
+        return entries
+    return [entry | {"class": class_names[label]} for entry, label in zip(entries, labels, strict=True)]
 
 
 def choose_labels(request, class_names, numbers):

@@ -4,11 +4,11 @@ Candidate k is made from noise k. Its score is that of the wing classifier's two
 in the search for blends.
 """
 
-from common import release
 from common.errors import InputError
 from pegasus import scores
 from pegasus.search_config import MaskSearch
 from pegasus.selection import MIN_DIFFERENCE, find_best, make_notes, make_thumbnails, select
+from pictures.acai_search import check_pictures
 from pictures.gan_render import choose_labels
 
 
@@ -30,12 +30,7 @@ def check_search(plan, data_dir):
             "--candidates of a GAN needs a model of CIFAR-10's horses and birds, and no --mask. "
             f"Received: {plan.folder}"
         )
-    known = release.read(release.BUNDLED / "wing_classifier", "wing_classifier")[0]["model"]
-    if plan.model_config["width"] % known["width"] or plan.model_config["colours"] != known["colours"]:
-        raise InputError(
-            f"--candidates needs a model of colour pictures whose width is a multiple of {known['width']}. "
-            f"Received: {plan.folder} with {plan.model_config['width']} pixels"
-        )
+    check_pictures(plan, "wing_classifier")
 
 
 def run_search(plan, model, data_dir=None, with_images=None):

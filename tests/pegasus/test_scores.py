@@ -24,7 +24,7 @@ def compose(wings=WINGS, at_head=None, bird=WHITE, behind_bird=SKY, horse=None, 
         "at_head": np.zeros((32, 32), np.float32) if at_head is None else np.float32(at_head),
         "back": back,
         "head_end": 4.0,
-        "joint": 15.5,
+        "joint_column": 15.5,
     }
     return Composition(**{name: np.asarray(value)[None] for name, value in (values | fields).items()})
 
