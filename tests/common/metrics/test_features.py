@@ -14,7 +14,6 @@ from common.metrics.features import (
     kernel_distance,
     nearest_neighbours,
     precision_recall,
-    sharpness,
 )
 from tests.support.feature_sets import FAKE, REAL, assert_close, draw_normal, make_stripes, points_on_line
 
@@ -226,10 +225,3 @@ def test_high_frequency_energy_by_hand():
     assert_close(high_frequency_energy(images), (16 / 9, 16 / 9, 0, 0, expected_dot), 1e-15)
     one_row = make_stripes(0, 3, 5).astype(np.float32)  # of three boxes
     assert_close(high_frequency_energy(one_row), (16 / 9,))
-
-
-def test_sharpness_by_hand():
-    half_of_real_are_grey = np.concatenate([make_stripes(0), 0 * make_stripes(0)])
-    assert_close(sharpness(0.5 * make_stripes(0), half_of_real_are_grey), 0.25 / 0.5)
-    with pytest.raises(ValueError, match="real_images must have high-frequency energy"):
-        sharpness(make_stripes(0), np.zeros((1, 8, 8, 3)))
