@@ -231,10 +231,8 @@ def ten_1024(config):
     """The paper's ten classes and 1,024 latents at depth 32, in hours instead of ten days.
 
     Other differences from the paper: batches of 32, because steps matter more than images; three times its
-    learning rate, with decay to a tenth; averaged weights. While the rates are high the critic learns next to
-    nothing: its loss is 0.99 of that of a constant guess at 3e-4, and 0.97 soon after both rates fell to 1e-4. A
-    faster critic does not help: beside 1e-4 of the autoencoder, 3e-4 gave 0.98 and 6e-4 gave 0.99, and beside 3e-4
-    a critic at 1e-3 diverged.
+    learning rate, with decay to a tenth, because a critic learns next to nothing at high rates (docs/results.md);
+    averaged weights.
 
     Command:   python train.py --config=configs/acai.py:ten_1024 --workdir=runs/ten_1024
     """
