@@ -105,9 +105,8 @@ def paper():
     # First kimg with the adversarial loss of patch discriminator or AAE, whose weight rises linearly
     train.adversarial_from_kimg = 0.0
     train.adversarial_ramp_kimg = 0.0  # over this many kimg
-    train.adversarial_learning_rate = (
-        1e-4  # of autoencoder, critic and latent classifier once a patch discriminator joined
-    )
+    # Of autoencoder, critic and latent classifier from then on; only with a patch discriminator and constant rates
+    train.adversarial_learning_rate = 1e-4
     train.ema_rate = 0.0  # decay per step of the averaged autoencoder; 0: no average
     train.precision = "auto"  # float32, mixed_bfloat16, mixed_float16
     train.jit_compile = "auto"  # XLA: on, off or, with auto, if it is faster
@@ -245,7 +244,7 @@ def ten_1024(config):
     config.train.schedule_floor = 0.1
     config.train.ema_rate = 0.999
     config.train.log_every_kimg, config.train.pictures_every_kimg = 16.0, 160.0
-    config.train.bank_per_class = (20, 5)
+    config.train.bank_per_class = (52, 13)
 
 
 def lines(config):

@@ -111,7 +111,7 @@ def wing_classifier(config):
     config.data.fold = 0  # of the images that it is trained on, see pegasus/labels
     config.data.ranges = "wing_classifier"  # of the composites, see composites/ranges.py
     config.data.composites = 12_000  # number of different ones
-    config.data.decoder = "acai_small_1024"  # whose reconstructions are mixed in; "": none
+    config.data.decoder = "acai_ten_1024"  # whose reconstructions are mixed in; "": none
     config.model.channels = (32, 64, 128, 128)
     config.train.leading_layers = "classifier"  # whose first three stages are taken and kept; "": all are trained
     config.train.total_kimg = 90.0

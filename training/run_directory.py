@@ -29,6 +29,7 @@ MAY_CHANGE = (  # fields that a resumed run may change, with all that end in MAY
     "train.towers",
     "train.start_from",
     "train.max_minutes",
+    "train.bank_per_class",
 )
 MAY_CHANGE_ENDINGS = ("_every_kimg", "_from_kimg", "keep_checkpoints")
 PRECISION = "train.precision"

@@ -22,6 +22,7 @@ REFEREES = (REFEREE, WING_REFEREE)
 SCORING_CLASSIFIERS = (REFEREE, "classifier")
 FEATURES = ("classifier",)  # the default of --features
 MIN_HOLDOUT = 20  # images, for the intervals of distances
+MIN_HOLDOUT_OF_PATHS = 2 * MIN_HOLDOUT  # half of them are what pictures are compared with
 
 
 @dataclasses.dataclass(frozen=True)
@@ -147,7 +148,7 @@ SUITES = (  # the first that fits is the default
         IMAGES,
         1,
         FEATURES,
-        min_holdout=2 * MIN_HOLDOUT,
+        min_holdout=MIN_HOLDOUT_OF_PATHS,
         compares=True,
         minutes=2,
     ),

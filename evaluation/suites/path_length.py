@@ -14,7 +14,7 @@ from common.metrics.features import high_frequency_energy, kernel_distance
 from evaluation import features
 from evaluation.picture_estimates import describe_holdout, format_count, jackknife
 from evaluation.report.estimates import Estimate, Section, choose_key_figures, format_interval, format_number
-from evaluation.suites import MIN_HOLDOUT, probe
+from evaluation.suites import MIN_HOLDOUT_OF_PATHS, probe
 
 NUM_STEPS = 16  # pictures along a path with both ends, as for the paper's lines
 JUMP = 1 - 1 / (NUM_STEPS - 1)  # smoothness of a path whose pictures change once
@@ -68,7 +68,7 @@ COMPARISON_TEXT = (
 
 def run(inputs):
     model, config = ReleasedACAI(*inputs.release.model_arguments), inputs.config
-    holdout = inputs.load_holdout(2 * MIN_HOLDOUT)
+    holdout = inputs.load_holdout(MIN_HOLDOUT_OF_PATHS)
     return evaluate(model, features.make_extractor(config.features), holdout, config.samples, config.seed)
 
 

@@ -210,9 +210,9 @@ def test_pictures_of_another_width_are_refused():
 def test_composites_are_mixed_with_their_reconstructions():
     """Each lies on the line from the composite to its reconstruction, at a place of its own in [0, 1]."""
     arguments = labelled_images(), 0, "wing_classifier", 5, 12, "train"
-    plain, mixed = (wing_training.draw_pool(*arguments, decoder) for decoder in ("", "acai_small_1024"))
+    plain, mixed = (wing_training.draw_pool(*arguments, decoder) for decoder in ("", "acai_ten_1024"))
     np.testing.assert_array_equal(plain.labels, mixed.labels)
-    config, weights = release.read(release.resolve("acai_small_1024"))[:2]
+    config, weights = release.read(release.resolve("acai_ten_1024"))[:2]
     model, originals = ReleasedACAI(config["model"], weights, "a test"), to_float(plain.images)
     changes = model.decode(model.encode(originals)) - originals
     unclipped = np.abs(to_float(mixed.images)) < 0.99

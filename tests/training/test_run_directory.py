@@ -57,6 +57,7 @@ def test_empty_folder_is_accepted(tmp_path):
         {"train__total_kimg": 20.0},
         {"train__save_every_kimg": 0.5, "train__keep_checkpoints": 1},
         {"data__image_folder": "moved"},
+        {"train__bank_per_class": [52, 13]},
         {"data__classes": ["bird", "horse"]},  # JSON has no tuples
     ],
 )
