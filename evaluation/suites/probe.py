@@ -110,7 +110,8 @@ def evaluate(
     clustered = estimate_clustering(latents[rows], train.labels[rows], evaluated, num_classes, seed)
     error = estimate_reconstruction_error(model, unseen[0], unseen_latents[0], seed)
     main_row = {"model": f"{name}, this one", "latents": latents[0].size, "depth": depth, "kimg": trained}
-    main_row |= {"classes": num_classes, "linear probe": probed[-1], "deviation": float("nan")}
+    largest = max(probed, key=lambda estimate: estimate.count)
+    main_row |= {"classes": num_classes, "linear probe": largest, "deviation": float("nan")}
     text = TEXT.format(
         regularisation=REGULARISATION,
         train=f"{len(train):,}",
@@ -122,7 +123,6 @@ def evaluate(
         trained=trained,
     )
     estimates = [*probed, *clustered, error]
-    largest = max(probed, key=lambda estimate: estimate.count)
     return Section(
         "Latents",
         estimates,

@@ -165,7 +165,7 @@ def test_the_table_compares_with_the_papers_figures(informative):
     assert np.isnan(main_row.pop("deviation"))
     assert main_row == {
         **{"model": "ACAI, this one", "latents": 3, "depth": 16, "kimg": "14.8 of 320 kimg", "classes": 3},
-        "linear probe": estimates["linear_probe_test_90"],
+        "linear probe": estimates["linear_probe_holdout_150"],
     }
     figures = {(row["model"], row["latents"]): row["linear probe"] for row in paper_rows}
     assert len(figures) == 12 and figures["ACAI, the paper's", 256] == 0.5277
