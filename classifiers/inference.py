@@ -79,8 +79,10 @@ class ReleasedClassifier(ReleasedNetwork):
     """A trained classifier with its calibration temperature.
 
     Args:
-        model_config: as for `ReleasedNetwork`, with "temperature".
-        weights, source, batch_size: see `ReleasedNetwork`.
+        model_config: dict with "architecture", "width", "channels", "colours", "class_names" and "temperature".
+        weights: {name: array} of a release.
+        source: name of the release in error messages and progress bars.
+        batch_size: images of one pass through the network.
 
     Attributes:
         class_names: tuple of str, in the order of the probabilities.
@@ -123,9 +125,11 @@ class ReleasedWingClassifier(ReleasedNetwork):
     """A trained classifier with two independent outputs: is there a horse, are there spread wings?
 
     Args:
-        model_config: as for `ReleasedNetwork`, with "scale" and "offset", two numbers for each output, which
-            calibrate the logits.
-        weights, source, batch_size: see `ReleasedNetwork`.
+        model_config: dict with "architecture", "width", "channels", "colours" and "class_names", and with "scale"
+            and "offset", a number of each for each output, which calibrate the logits.
+        weights: {name: array} of a release.
+        source: name of the release in error messages and progress bars.
+        batch_size: images of one pass through the network.
 
     Attributes:
         class_names: tuple of str, in the order of the probabilities.
