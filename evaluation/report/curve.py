@@ -2,6 +2,8 @@
 
     python -m evaluation.report.curve docs/lines.png lines_mean_distance,lines_smoothness \\
         runs/lines runs/lines_baseline
+
+RUN+RUN is one curve of runs that began where the one before ended (train.start_from).
 """
 
 import os
@@ -16,19 +18,32 @@ from evaluation import training_log
 from evaluation.report import plots
 
 
-def read_figure(run, name):
-    """Reads {kimg: value} of a logged figure; InputError if the run directory or the figure does not exist."""
-    records = training_log.read_log(run)
-    values = training_log.select_figure(records, name)
-    if not values:
-        known = ", ".join(sorted({key for record in records for key in record})) or "none"
-        raise InputError(f"FIGURE must be one of those that {run} has logged ({known}). Received: {name}")
-    return values
+def read_figure(runs, name):
+    """Reads {kimg: value} of a logged figure.
+
+    Args:
+        runs: run directories, one after the other; the kimg of each count from the last of the one before.
+        name: of the figure.
+
+    Raises:
+        InputError: if a run directory does not exist or has not logged the figure.
+    """
+    figure, start = {}, 0
+    for run in runs:
+        records = training_log.read_log(run)
+        values = training_log.select_figure(records, name)
+        if not values:
+            known = ", ".join(sorted({key for record in records for key in record})) or "none"
+            raise InputError(f"FIGURE must be one of those that {run} has logged ({known}). Received: {name}")
+        figure |= {start + kimg: value for kimg, value in values.items()}
+        start += records[-1]["kimg"]
+    return figure
 
 
-def draw(name, runs):
-    """Draws a figure of several run directories on a logarithmic axis, uint8 [900, 1600, 3]."""
-    logs = {os.path.basename(os.path.normpath(run)): read_figure(run, name) for run in runs}
+def draw(name, curves):
+    """Draws a figure of several RUN or RUN+RUN on a logarithmic axis, uint8 [900, 1600, 3]."""
+    chains = [str(curve).split("+") for curve in curves]
+    logs = {os.path.basename(os.path.normpath(runs[-1])): read_figure(runs, name) for runs in chains}
     kimg = sorted(set().union(*logs.values()))
     lines = {run: ([values.get(x, np.nan) for x in kimg], None, None) for run, values in logs.items()}
     return plots.draw_curves(kimg, lines, "kimg", name, "", log=True)
@@ -37,10 +52,10 @@ def draw(name, runs):
 def main(arguments):
     if len(arguments) < 3:
         raise InputError(
-            f"The arguments must be OUT.png FIGURE[,FIGURE] RUN [RUN ...]. Received: {len(arguments)} arguments"
+            f"The arguments must be OUT.png FIGURE[,FIGURE] RUN[+RUN] [...]. Received: {len(arguments)} arguments"
         )
-    out, names, *runs = arguments
-    write_png(out, np.concatenate([draw(name, runs) for name in names.split(",")]))
+    out, names, *curves = arguments
+    write_png(out, np.concatenate([draw(name, curves) for name in names.split(",")]))
     print(out)
 
 

@@ -26,7 +26,15 @@ def runs(tmp_path):
 
 
 def test_read_figure_skips_records_without_the_figure(runs):
-    assert curve.read_figure(runs / "long", "error") == {1: 0.5, 3: 0.1}
+    assert curve.read_figure([runs / "long"], "error") == {1: 0.5, 3: 0.1}
+
+
+def test_a_run_goes_on_where_the_one_before_ended(runs):
+    """Both runs end at 3 kimg, also that which logged "error" only at 1."""
+    assert curve.read_figure([runs / "short", runs / "long"], "error") == {1: 0.4, 4: 0.5, 6: 0.1}
+    chain = curve.draw("error", [f"{runs}/short+{runs}/long"])
+    expected = plots.draw_curves([1, 4, 6], {"long": ([0.4, 0.5, 0.1], None, None)}, "kimg", "error", "", log=True)
+    np.testing.assert_array_equal(chain, expected)
 
 
 def test_missing_values_are_gaps(runs):
@@ -43,7 +51,7 @@ def test_missing_values_are_gaps(runs):
 
 def test_an_unknown_figure_is_refused_with_the_known_ones(runs):
     with pytest.raises(InputError, match=r"\(error, kimg, loss\). Received: distance"):
-        curve.read_figure(runs / "long", "distance")
+        curve.read_figure([runs / "long"], "distance")
 
 
 def test_the_command_stacks_its_plots(runs):
