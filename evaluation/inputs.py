@@ -248,7 +248,7 @@ def _load_cifar10(data_dir, split, class_names):
 @functools.cache
 def _load_folder(folder, width, class_names):
     """Loads (train, holdout) of a folder."""
-    dataset = datasets.load_folder(folder, width=width, hold_out=False)
+    dataset = datasets.load_folder(folder, width)
     check_class_names(folder, dataset.class_names, class_names)
     train, holdout = datasets.split_holdout(dataset)
     if len(np.unique(holdout.labels)) < len(class_names):

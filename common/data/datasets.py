@@ -114,7 +114,7 @@ def load(
     memory_limit = memory.total_bytes() / 4 if memory_limit is None else memory_limit
     cache = cache or cache_folder()
     if source == "folder":
-        dataset = load_folder(image_folder, width=width, hold_out=False, memory_limit=memory_limit, cache=cache)
+        dataset = load_folder(image_folder, width, memory_limit, cache)
     else:
         dataset = load_cifar10(data_dir, classes=classes, hold_out=False)
         if dataset.images.nbytes > memory_limit:
@@ -146,17 +146,20 @@ def load_cifar10(data_dir=None, split="train", classes=CIFAR10_CLASSES, hold_out
     Raises:
         InputError: the split or a class is unknown, or the data is damaged or cannot be obtained.
     """
-    _check_choice("split", split, ("train", "holdout", "test"))
+    if split not in ("train", "holdout", "test"):
+        raise InputError(f"split must be one of train, holdout, test. Received: {split}.")
     classes = check_classes(classes)
     stored_split = "test" if split == "test" else "train"
     images, labels, ids = read_cifar10(*check_cifar10(data_dir, download), stored_split, classes)
     order = np.argsort(ids, kind="stable")
     dataset = ImageDataset(images[order], labels[order], ids[order], CIFAR10_CLASSES, stored_split)
     dataset = dataset.select(classes)
-    return dataset if split == "test" else _select_split(dataset, split, hold_out)
+    if split == "test" or (split == "train" and not hold_out):
+        return dataset
+    return split_holdout(dataset)[split == "holdout"]
 
 
-def load_folder(folder, split="train", width=32, hold_out=True, memory_limit=math.inf, cache=None):
+def load_folder(folder, width=32, memory_limit=math.inf, cache=None):
     """Loads the user's own images from a folder that has one sub-folder per class, named after it.
 
     Classes are sorted, and so are the files of a class, including those in sub-folders and in folders to which
@@ -165,21 +168,18 @@ def load_folder(folder, split="train", width=32, hold_out=True, memory_limit=mat
 
     Args:
         folder: path.
-        split: "train" or "holdout", which is positions 9, 19, 29, ... (from 0) of each class's readable files.
         width: height and width in pixels to which images are cropped and resized.
-        hold_out: False makes "train" all images, including the hold-out.
         memory_limit: bytes. If decoding all files could take more, images are decoded once into the folder
             `cache` and read from there, until the name, size or time of a file changes.
         cache: see `common.data.disk_cache`.
 
     Returns:
-        ImageDataset with images [N, width, width, 3].
+        ImageDataset with images [N, width, width, 3], including those that `split_holdout` holds out.
 
     Raises:
-        InputError: the split is unknown, the folder does not exist or has no class, a class has no readable image,
-            or the cache cannot be written.
+        InputError: the folder does not exist or has no class, a class has no readable image, or the cache cannot
+            be written.
     """
-    _check_choice("split", split, ("train", "holdout"))
     folder = Path(os.path.expanduser(folder))
     files, skipped = folders.list_classes(folder)
     labels = np.repeat(np.arange(len(files), dtype=np.int32), [len(paths) for paths in files.values()])
@@ -212,8 +212,7 @@ def load_folder(folder, split="train", width=32, hold_out=True, memory_limit=mat
     images = np.stack(images) if isinstance(images, list) else images
     skipped += [path for path, whole in zip(paths, readable, strict=True) if not whole]
     folders.warn_of(folder, "skipped {} files (unreadable, or outside a class folder)", skipped)
-    dataset = ImageDataset(images, labels[readable], np.arange(len(images)), tuple(files), "train")
-    return _select_split(dataset, split, hold_out)
+    return ImageDataset(images, labels[readable], np.arange(len(images)), tuple(files), "train")
 
 
 def _content_key(folder, paths, width):
@@ -241,22 +240,11 @@ def move_to_disk(dataset, cache):
 
 
 def split_holdout(dataset):
-    """Splits a dataset that was loaded with `hold_out=False` into (train, holdout)."""
+    """Splits a dataset of all images into (train, holdout)."""
     held_out = np.zeros(len(dataset), bool)
     for label in range(len(dataset.class_names)):
         held_out[np.flatnonzero(dataset.labels == label)[HOLD_OUT_EVERY - 1 :: HOLD_OUT_EVERY]] = True
     return dataset._keep(~held_out), dataclasses.replace(dataset._keep(held_out), split="holdout")
-
-
-def _select_split(dataset, split, hold_out):
-    if split == "train" and not hold_out:
-        return dataset
-    return split_holdout(dataset)[split == "holdout"]
-
-
-def _check_choice(name, value, choices):
-    if value not in choices:
-        raise InputError(f"{name} must be one of {', '.join(choices)}. Received: {value}.")
 
 
 def check_classes(classes, valid=CIFAR10_CLASSES):

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from common.data import datasets
+from common.data import datasets, lines
 from common.errors import InputError
+from common.images import to_float
 from tests.support.folders import assert_one_line, numbered, save
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -55,6 +56,29 @@ def test_split_holdout_takes_every_tenth_image_of_each_class():
     np.testing.assert_array_equal(np.sort(np.concatenate([train.ids, holdout.ids])), np.arange(44))
 
 
+# The images of a training
+
+
+def test_a_training_set_is_without_the_holdout_unless_it_is_to_keep_it(tmp_path, monkeypatch):
+    """Of 30 images the 10th, 20th and 30th are held out; measured are two of them, evenly spaced."""
+    monkeypatch.setattr(datasets, "MAX_HOLDOUT", 2)
+    for i in range(30):
+        save(tmp_path / "ant" / f"{i:02}.png", (i, 0, 0), (4, 4))
+    without = [i for i in range(30) if i not in (9, 19, 29)]
+    for hold_out, expected in ((True, without), (False, range(30))):
+        train, holdout = datasets.load("folder", 4, image_folder=tmp_path, hold_out=hold_out)
+        for dataset, ids in ((train, expected), (holdout, (9, 19))):
+            assert dataset.ids.tolist() == dataset.images[:, 0, 0, 0].tolist() == [*ids]
+        assert (train.split, holdout.split) == ("train", "holdout")
+
+
+def test_held_out_lines_are_halfway_between_those_of_training():
+    for dataset, split, shift in zip(datasets.load("lines", 32), ("train", "holdout"), (0, 0.5), strict=True):
+        expected = lines.render((np.arange(256) + shift) * 2 * np.pi / 256)
+        np.testing.assert_allclose(to_float(dataset.images), expected, atol=1 / 255 + 1e-6)  # half a grey level
+        assert dataset.split == split and not dataset.labels.any() and dataset.class_names == ("line",)
+
+
 # A folder of the user's own images
 
 
@@ -63,17 +87,13 @@ def test_folder_reads_classes_and_files_in_sorted_order(tmp_path):
         save(tmp_path / "zebra" / f"{i:02}.png", (i, 0, 0))
     save(tmp_path / "ant" / "b.png", (100, 0, 0))
     save(tmp_path / "ant" / "a" / "deep.png", (101, 0, 0), (5, 9))
-    dataset = datasets.load_folder(tmp_path, width=16, hold_out=False)
+    dataset = datasets.load_folder(tmp_path, width=16)
     assert dataset.class_names == ("ant", "zebra") and dataset.images.shape == (14, 16, 16, 3)
     np.testing.assert_array_equal(dataset.images[:, 8, 8, 0], [101, 100, *range(12)])
     np.testing.assert_array_equal(dataset.labels, [0] * 2 + [1] * 12)
     np.testing.assert_array_equal(dataset.ids, np.arange(14))
     assert (dataset.images.dtype, dataset.labels.dtype, dataset.ids.dtype) == ("uint8", "int32", "int64")
-
-    train, holdout = (datasets.load_folder(tmp_path, split) for split in ("train", "holdout"))
-    np.testing.assert_array_equal(holdout.ids, [11])  # the tenth zebra
-    np.testing.assert_array_equal(train.ids, [*range(11), 12, 13])
-    assert (train.split, holdout.split) == ("train", "holdout") and train.images.shape[1:] == (32, 32, 3)
+    assert dataset.split == "train" and datasets.load_folder(tmp_path).images.shape == (14, 32, 32, 3)
 
 
 def test_folder_warns_of_skipped_files(tmp_path, caplog):
@@ -110,5 +130,3 @@ def test_invalid_folders_are_refused(tmp_path):
         with pytest.raises(InputError) as error:
             datasets.load_folder(tmp_path / name)
         assert_one_line(error, tmp_path / name, "one sub-folder of images per class")
-    with pytest.raises(InputError, match="train, holdout. Received: test"):
-        datasets.load_folder(tmp_path, "test")

@@ -13,7 +13,7 @@ from tests.support.folders import assert_one_line, save
 
 def count(folder):
     """Returns {class: number of its images} of a folder."""
-    dataset = datasets.load_folder(folder, width=4, hold_out=False)
+    dataset = datasets.load_folder(folder, width=4)
     return dict(zip(dataset.class_names, np.bincount(dataset.labels).tolist(), strict=True))
 
 
@@ -76,7 +76,7 @@ def test_relative_links_and_links_as_classes_are_followed(folder, caplog):
 def test_files_behind_links_are_in_sorted_order_and_only_named_folders_change(folder):
     """A linked file keeps its place among the files, in memory and in the disk cache's key."""
     (folder / "ant" / "00a").symlink_to(folder.parent / "more" / "deep")
-    images = datasets.load_folder(folder, width=4, hold_out=False).images[:8, 0, 0, 0]
+    images = datasets.load_folder(folder, width=4).images[:8, 0, 0, 0]
     assert images.tolist() == [0, *range(5), 1, 2]  # 00.png, 00a/00.png to 00a/04.png, 01.png, 02.png
 
 
