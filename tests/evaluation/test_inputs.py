@@ -70,6 +70,15 @@ def test_a_folder_is_divided_into_train_and_holdout(folder):
     np.testing.assert_array_equal(holdout.images[:, 0, 0, 0], holdout.labels)
 
 
+def test_images_of_cifar10_are_those_of_their_splits(monkeypatch):
+    """Unseen are the hold-out and the test images."""
+    monkeypatch.setattr("evaluation.inputs._load_cifar10", lambda *arguments: 20 * [arguments])
+    inputs = Inputs(make_release(source="cifar10"), {}, dataclasses.replace(CONFIG, data_dir="data"))
+    train, holdout, test = (20 * [("data", split, CLASSES)] for split in ("train", "holdout", "test"))
+    assert inputs.load_unseen_images() == [holdout, test]
+    assert inputs.load_train_and_holdout() == (train, holdout)
+
+
 def test_a_small_holdout_is_refused(folder):
     with pytest.raises(InputError, match="20 held-out images. Received: 2"):
         make_inputs(folder).load_train_and_holdout()

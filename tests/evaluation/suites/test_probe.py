@@ -1,6 +1,7 @@
 """The suite "probe" on latents that contain the class, contain noise, or are constant."""
 
 from types import SimpleNamespace
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -199,3 +200,33 @@ def test_one_class_is_refused():
     sets = [make_dataset(split, 20, 0, ("cat",)) for split in ("train", "holdout", "test")]
     with pytest.raises(ValueError, match="at least two classes. Received: .*cat"):
         evaluate(sets=sets)
+
+
+@pytest.mark.parametrize(
+    ("source", "num_classes", "with_paper"), [("cifar10", 10, True), ("cifar10", 2, False), ("folder", 10, False)]
+)
+def test_the_suite_fits_to_training_images_and_evaluates_on_unseen_ones(source, num_classes, with_paper):
+    release = SimpleNamespace(
+        config={"model": {"depth": 16}, "train": {"total_kimg": 320}, "trained_kimg": 14.8},
+        model_arguments=("settings", "weights", "a run"),
+        data_source=source,
+        class_names=("a",) * num_classes,
+    )
+    unseen = ["the hold-out", "the test images"]
+    inputs = SimpleNamespace(
+        release=release,
+        config=SimpleNamespace(seed=3),
+        load_images=lambda split: f"images of {split}",
+        load_unseen_images=lambda: unseen,
+    )
+    suite = evaluation.suites.probe
+    with (
+        mock.patch.object(suite, "ReleasedACAI", autospec=True) as model,
+        mock.patch.object(suite, "evaluate", autospec=True) as evaluate_suite,
+    ):
+        suite.run(inputs)
+    evaluate_suite.assert_called_once_with(
+        *(model.return_value, "images of train", unseen, 16, "14.8 of 320 kimg", 3),
+        name="ACAI",
+        with_paper=with_paper,
+    )

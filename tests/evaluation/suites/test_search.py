@@ -6,16 +6,20 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from unittest import mock
 
 import numpy as np
 import pytest
 
+from common.data import datasets
 from common.errors import InputError
 from common.images import to_float
 from common.metrics.features import high_frequency_energy, kernel_distance
-from evaluation.inputs import EvaluationConfig, Inputs, Release
+from evaluation import search_pictures
+from evaluation.inputs import CACHE_FOLDER, EvaluationConfig, Inputs, Release
 from evaluation.search_pictures import SearchPictures
-from evaluation.suites import REFEREES
+from evaluation.suites import REFEREES, search
 from evaluation.suites.search import RealImages, evaluate, run
 from tests.support.generated_pictures import GeneratedPictures, tiny_acai, write_tiny_acai
 from tests.support.searches import HOLDOUT, TRAIN, HalvesClassifier
@@ -138,6 +142,75 @@ def test_without_real_images_and_for_other_classes_lines_say_what_is_left_out():
         "Left out: winged_horse and its controls, because the classes are bird and horse.",
         left_out,
     ]
+
+
+# The images that the suite is given
+
+
+def run_on_stubs(fold, pictures):
+    """Runs the suite with a wing referee of a fold; returns {name: stub} of the functions that it calls."""
+    wing_referee = SimpleNamespace(
+        config={"data": {"fold": fold}}, model_arguments=("settings", "weights", "name")
+    )
+    release = SimpleNamespace(source="a run", family="acai", model_arguments=("settings", "weights", "a run"))
+    sets = [
+        SimpleNamespace(select=lambda classes, split=split: (split, classes)) for split in ("train", "holdout")
+    ]
+    inputs = SimpleNamespace(
+        release=release,
+        classifiers={"wing_referee": wing_referee},
+        config=EvaluationConfig("horse", "bird", pictures=str(pictures), seed=3, data_dir="data"),
+        build_classifiers=lambda names: {name: f"the {name}" for name in names},
+        load_train_and_holdout=lambda: sets,
+    )
+    names = "evaluate", "load_cifar10", "load_pictures", "load_plan", "RealImages", "ReleasedACAI"
+    names = dict.fromkeys((*names, "ReleasedWingClassifier"), mock.DEFAULT)
+    collecting = dict.fromkeys(("collect", "collect_photographs"), mock.DEFAULT)
+    with (
+        mock.patch.multiple(search, autospec=True, **names) as stubs,
+        mock.patch.multiple(search_pictures, autospec=True, **collecting) as collected,
+        mock.patch.object(search.features, "make_extractor", lambda name: f"extractor {name}"),
+    ):
+        stubs["load_cifar10"].return_value = "all training images", "test images"
+        stubs["load_pictures"].return_value = np.zeros((20, 8, 8, 3), np.uint8)
+        plan = SimpleNamespace(request=SimpleNamespace(search=SimpleNamespace(candidates=1000)))
+        stubs["load_plan"].return_value = plan, None
+        collected["collect"].return_value = SHOWN
+        run(inputs)
+    stubs["load_cifar10"].assert_called_once_with("data")
+    train, holdout = ("train", SHOWN.classes), ("holdout", SHOWN.classes)
+    stubs["RealImages"].assert_called_once_with(
+        "the referee", "extractor classifier", train, holdout, 3, CACHE_FOLDER
+    )
+    return stubs | collected
+
+
+@pytest.mark.parametrize("fold", [0, 1])
+def test_a_search_is_measured_with_the_fold_of_the_wing_referee(fold, tmp_path):
+    stubs = run_on_stubs(fold, tmp_path / "manifest.json")
+    plan, model = stubs["load_plan"].return_value[0], stubs["ReleasedACAI"].return_value
+    stubs["collect"].assert_called_once_with(plan, model, "all training images", "test images", fold, 3)
+    referees = stubs["ReleasedWingClassifier"].return_value, fold, "the referee"
+    title, real = "40 of 1,000 blends, kept by a search", stubs["RealImages"].return_value
+    stubs["evaluate"].assert_called_once_with(SHOWN, *referees, real, title, 3)
+
+
+@pytest.mark.parametrize("fold", [0, 1])
+def test_photographs_beside_a_folder_of_pictures_are_of_the_other_fold(fold, tmp_path):
+    stubs = run_on_stubs(fold, tmp_path)
+    stubs["collect_photographs"].assert_called_once_with("all training images", "test images", 1 - fold, 3)
+    shown, _, given_fold = stubs["evaluate"].call_args.args[:3]
+    assert shown.photographs is stubs["collect_photographs"].return_value and given_fold == fold
+
+
+def test_photographs_are_of_all_training_images_and_of_the_test_images(monkeypatch):
+    monkeypatch.setattr(datasets, "check_cifar10", lambda data_dir, download: None)
+    monkeypatch.setattr(datasets, "load_cifar10", lambda *arguments, hold_out: (*arguments, hold_out))
+    classes = ("horse", "bird")
+    assert search.load_cifar10("data") == (("data", "train", classes, False), ("data", "test", classes, False))
+
+
+# The command
 
 
 def run_command(*arguments, **options):

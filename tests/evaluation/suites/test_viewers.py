@@ -5,11 +5,14 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from unittest import mock
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from common.data import datasets
 from common.errors import InputError
 from evaluation.inputs import EvaluationConfig, Inputs, Release
 from evaluation.suites import viewers
@@ -64,6 +67,21 @@ def test_a_round_is_described(tmp_path):
     assert all(os.path.isfile(row["file"]) for row in section.table) and len(section.table) == 4
     assert section.text.startswith("Shown are 64 of picture, 12 of real horse, 12 of real bird, 12 of cross-fade.")
     assert read_key(tmp_path)["facts"] == {"source": "pegasus", "seed": 0}
+
+
+def test_the_photographs_among_the_pictures_are_test_images():
+    config = EvaluationConfig("cat", "dog", pictures="a folder", out="out", seed=3, data_dir="data")
+    release = SimpleNamespace(source="a run", digest="0123")
+    with (
+        mock.patch.object(viewers, "load_pictures", autospec=True) as load_pictures,
+        mock.patch.object(datasets, "load_cifar10", lambda *arguments: arguments),
+        mock.patch.object(viewers, "evaluate", autospec=True) as evaluate,
+    ):
+        viewers.run(Inputs(release, {}, config))
+    load_pictures.assert_called_once_with("a folder", "a run")
+    loaded = "data", "test", ("horse", "bird")
+    facts = {"source": "a run", "weights": "0123", "pictures": "a folder"}
+    evaluate.assert_called_once_with("out", load_pictures.return_value, loaded, facts, 3)
 
 
 def evaluate(*arguments):

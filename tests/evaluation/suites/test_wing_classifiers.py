@@ -1,10 +1,14 @@
 """The suite "classifier" on wing classifiers with known answers."""
 
 import dataclasses
+from types import SimpleNamespace
+from unittest import mock
 
 import numpy as np
 import pytest
 
+from common.data import datasets
+from composites import drawing
 from composites.drawing import KINDS, Composites
 from composites.ranges import RANGES
 from evaluation.suites import wing_classifiers
@@ -69,3 +73,20 @@ def test_spaced_rows_are_evenly_spaced(monkeypatch):
     monkeypatch.setattr(wing_classifiers, "MOST", 4)
     assert wing_classifiers.spaced([10, 11, 12]).tolist() == [10, 11, 12]
     assert wing_classifiers.spaced(np.arange(10)).tolist() == [0, 2, 5, 7]
+
+
+@pytest.mark.parametrize("fold", [0, 1])
+def test_a_wing_classifier_is_measured_on_the_fold_that_it_was_not_trained_on(fold):
+    config = {"data": {"fold": fold, "ranges": "wing_referee"}}
+    release = SimpleNamespace(config=config, model_arguments=("settings", "weights", "a source"))
+    with (
+        mock.patch.object(wing_classifiers, "ReleasedWingClassifier", autospec=True) as classifier,
+        mock.patch.object(datasets, "load_cifar10", autospec=True) as load_cifar10,
+        mock.patch.object(drawing, "Composites", autospec=True) as composites,
+        mock.patch.object(wing_classifiers, "evaluate", autospec=True) as evaluate,
+    ):
+        wing_classifiers.run(SimpleNamespace(release=release, config=SimpleNamespace(data_dir="a folder", seed=3)))
+    load_cifar10.assert_called_once_with("a folder", hold_out=False)
+    images, ranges = load_cifar10.return_value, RANGES["wing_referee"]
+    composites.assert_called_once_with(images, 1 - fold, ranges, 3, rider_use="control")
+    evaluate.assert_called_once_with(classifier.return_value, composites.return_value, 3)
