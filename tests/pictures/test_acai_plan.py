@@ -1,5 +1,6 @@
 """Plans of an ACAI: rows as functions of (seed, k), drawn masks, and releases and draws that are refused."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -112,6 +113,23 @@ def test_masks_depend_on_the_seed_and_k_alone_and_move_the_mix(bank, kind):
         np.testing.assert_allclose(
             blends[0]["shares"], masks.mix_shares(0.4, 0.5, masks.make_pattern("top", (2, 2)))
         )
+
+
+def test_learned_masks_favour_the_second_parent_where_it_alone_has_evidence(bank):
+    """Birds differ from horses in the cell (0, 1) alone, and the last horse is halfway between them.
+
+    So of that horse and a bird the difference in evidence is (0, d, 0, 0): less its mean and divided by its
+    standard deviation, sqrt(3) in that cell and -1 / sqrt(3) in the others.
+    """
+    horses, birds = bank.rows("horse"), bank.rows("bird")
+    latents = np.zeros_like(bank.latents)
+    latents[horses[:-1], 0, 1], latents[birds, 0, 1] = -1, 1
+    bank = dataclasses.replace(bank, latents=latents)
+    request = Blend(**PAIR, mask="learned", mix=0.5, count=1)
+    (blend,) = acai_plan.draw_masks(request, bank, [[int(horses[-1]), int(birds[0])]])
+    expected = np.full((2, 2), 0.5 - 0.5 * np.tanh(1 / np.sqrt(3)))
+    expected[0, 1] = 0.5 + 0.5 * np.tanh(np.sqrt(3))
+    np.testing.assert_allclose(blend["shares"], expected, atol=1e-3)
 
 
 # Whole plans
