@@ -1,15 +1,18 @@
 """Winged horses from a search to the pictures, into a manifest and back."""
 
+import dataclasses
 import json
 
 import numpy as np
 import pytest
 
+from classifiers import inference
 from common import files
 from common.errors import InputError
 from pegasus import manifest, search
 from pegasus.blending import blend_cells
 from pegasus.search_config import Search
+from pictures import acai_search
 from pictures.acai_plan import ACAIPlan
 from pictures.acai_render import render
 from pictures.request import Blend
@@ -66,3 +69,39 @@ def test_a_manifest_holds_all_that_makes_the_pictures_again(plan, tmp_path):
         manifest.load_results(path, entries, drawn | {"parents_digest": "0"}, (4, 8, 8, 48))
     with pytest.raises(InputError, match=r"must be of shape \(4, 2, 8, 8, 16\)"):
         manifest.load_results(path, entries, drawn, (4, 8, 8, 16))
+
+
+@pytest.mark.parametrize(("width", "with_images"), [(32, True), (64, False)])
+def test_photographs_are_placed_where_the_model_has_their_width(plan, monkeypatch, width, with_images):
+    checked = []
+    monkeypatch.setattr(acai_search.datasets, "check_cifar10", lambda *args, **options: checked.append(options))
+    plan = dataclasses.replace(plan, model_config={"width": width, "colours": 3})
+    assert acai_search.check_search(plan, "a folder") is with_images
+    assert checked == [{"download": False}]
+
+
+def test_without_photographs_only_a_folder_that_was_named_is_refused(plan, monkeypatch):
+    def refuse(data_dir, download):
+        raise InputError("no CIFAR-10")
+
+    monkeypatch.setattr(acai_search.datasets, "check_cifar10", refuse)
+    plan = dataclasses.replace(plan, model_config={"width": 32, "colours": 3})
+    assert acai_search.check_search(plan, None) is False
+    with pytest.raises(InputError, match="no CIFAR-10"):
+        acai_search.check_search(plan, "a folder")
+
+
+def test_photographs_are_all_training_images_of_both_classes(plan, monkeypatch):
+    loaded = []
+
+    def load(*args, **options):
+        loaded.append((args, options))
+        return make_dataset()
+
+    monkeypatch.setattr(acai_search.datasets, "load_cifar10", load)
+    monkeypatch.setattr(inference, "bundled_wing_classifier", LightClassifier)
+    for with_images, source in ((False, "reconstructions"), (True, "images")):
+        found = acai_search.run_search(plan, MODEL, "a folder", with_images)
+        assert found.drawn["parents"] == source and found.request.count == 4
+    expected = ("a folder", "train", ("horse", "bird")), {"hold_out": False, "download": False}
+    assert loaded == [expected]
