@@ -98,6 +98,15 @@ class Neighbours:
         return images.grid(images.to_uint8(cells), count, scale)
 
 
+def share_of_copies(distances, holdout_distances):
+    """Share of pictures nearer to a training image than 99% of the hold-out.
+
+    Args:
+        distances, holdout_distances: [N] and [M], of pictures and of the hold-out to the nearest training images.
+    """
+    return float(np.mean(distances < np.quantile(holdout_distances, 0.01)))
+
+
 def flatten(pictures):
     return pictures.reshape(len(pictures), -1)
 
@@ -144,7 +153,7 @@ def estimate_all(scored, extractor, neighbours, seed):
     for space, (distances, holdout) in neighbours.distances(scored.pictures, scored.features).items():
         note = f"the hold-out's: {holdout.mean():.4g}"
         estimates.append(estimate_mean(f"nearest_{space}", distances, "higher", note))
-        share = np.mean(distances < np.quantile(holdout, 0.01))
+        share = share_of_copies(distances, holdout)
         estimates.append(Estimate(f"copies_{space}_{size}", share, count=count, better="lower", note=COPIES))
     subset = scored.features[:NUM_DIVERSITY]
     name = f"diversity_{extractor.name}_{len(subset)}"

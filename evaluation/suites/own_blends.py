@@ -3,13 +3,11 @@
 The same figures are computed for lerp and for the cross-fade of the same pairs, as in `evaluation.suites.blend`.
 """
 
-import numpy as np
-
 from acai.inference import ReleasedACAI
 from common import images, interpolation, progress
 from common.metrics import intervals
 from common.metrics.features import high_frequency_energy, nearest_neighbours
-from evaluation.picture_estimates import COPIES, describe_holdout, flatten, format_count
+from evaluation.picture_estimates import COPIES, describe_holdout, flatten, format_count, share_of_copies
 from evaluation.report.estimates import Estimate, Section, choose_key_figures
 from evaluation.suites.blend import decode_blends, draw_pairs
 from evaluation.suites.probe import encode, estimate_reconstruction_error
@@ -60,13 +58,13 @@ def evaluate(model, train, holdout, first, second, samples=1000, seed=0):
     known = flatten(images.to_float(train.images))
     with progress.show("nearest training images"):
         distances = {name: nearest_neighbours(flatten(x), known)[1] for name, x in blends.items()}
-        limit = np.quantile(nearest_neighbours(flatten(real), known)[1], 0.01)
+        holdout_distances = nearest_neighbours(flatten(real), known)[1]
     size, energy = format_count(samples), high_frequency_energy(real).mean()
 
     def estimate(name):
         sharpness = intervals.bootstrap_mean(high_frequency_energy(blends[name]) / energy, seed=seed)
         nearest = intervals.bootstrap_mean(distances[name], seed=seed)
-        share = float(np.mean(distances[name] < limit))
+        share = share_of_copies(distances[name], holdout_distances)
         return [
             Estimate(f"sharpness_{size}", *sharpness, samples, note="1 is as sharp as real images"),
             Estimate(f"nearest_pixels_{size}", *nearest, samples, "higher"),

@@ -7,8 +7,6 @@ that is not at hand, and what needs placed parents for pictures that have none.
 
 import os
 
-import numpy as np
-
 from acai.inference import ReleasedACAI
 from classifiers.inference import ReleasedWingClassifier
 from common import images
@@ -18,7 +16,7 @@ from common.metrics import classification, intervals
 from common.metrics.features import high_frequency_energy, kernel_distance
 from evaluation import features, search_pictures, wing_figures
 from evaluation.inputs import CACHE_FOLDER
-from evaluation.picture_estimates import COPIES, Neighbours, jackknife
+from evaluation.picture_estimates import COPIES, Neighbours, jackknife, share_of_copies
 from evaluation.report.estimates import Estimate, Section, choose_key_figures
 from evaluation.search_pictures import NO_DATA, PLACED_CONTROLS, SearchPictures
 from evaluation.suites import REFEREE, WING_REFEREE
@@ -200,7 +198,6 @@ class RealImages:
         ]
         spaces = self.neighbours.distances(pictures, self.extractor(pictures))
         for space, (distances, holdout_distances) in spaces.items():
-            share = float(np.mean(distances < np.quantile(holdout_distances, 0.01)))
-            name = f"copies_{space}_{count}"
+            share, name = share_of_copies(distances, holdout_distances), f"copies_{space}_{count}"
             estimates.append(Estimate(name, share, count=count, better="lower", note=COPIES))
         return estimates
