@@ -4,17 +4,18 @@ import numpy as np
 from scipy.optimize import minimize, minimize_scalar
 from scipy.special import log_expit, log_softmax
 
+LOWEST, HIGHEST = 0.05, 20.0  # temperatures
 
-def fit_temperature(logits, labels, lowest=0.05, highest=20.0):
+
+def fit_temperature(logits, labels):
     """Returns the temperature T that maximises the likelihood of the labels under softmax(logits / T).
 
     Args:
         logits: [N, classes], of held-out images.
         labels: int [N].
-        lowest, highest: bounds of T.
 
     Returns:
-        float: above 1 for an overconfident classifier.
+        float in [LOWEST, HIGHEST]: above 1 for an overconfident classifier.
 
     Reference:
         Guo et al., "On calibration of modern neural networks", 2017 (arXiv 1706.04599), section 4.2.
@@ -24,7 +25,7 @@ def fit_temperature(logits, labels, lowest=0.05, highest=20.0):
     def cross_entropy(log_temperature):
         return -log_softmax(logits / np.exp(log_temperature), axis=1)[rows, labels].mean()
 
-    bounds = np.log([lowest, highest])
+    bounds = np.log([LOWEST, HIGHEST])
     return float(np.exp(minimize_scalar(cross_entropy, bounds=bounds, method="bounded").x))
 
 

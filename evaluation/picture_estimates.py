@@ -91,11 +91,11 @@ class Neighbours:
         with progress.show("nearest training images"):
             return {space: nearest_neighbours(*arrays)[1] for space, arrays in spaces.items()}
 
-    def draw_nearest(self, scored, count, scale=3):
+    def draw_nearest(self, scored, count):
         """Draws the first `count` pictures in a row and below them their nearest training images by features."""
         rows, _ = nearest_neighbours(scored.features[:count], self.train_features)
         cells = np.concatenate([scored.pictures[:count], self.train[rows]])
-        return images.grid(images.to_uint8(cells), count, scale)
+        return images.grid(images.to_uint8(cells), count, 3)
 
 
 def share_of_copies(distances, holdout_distances):

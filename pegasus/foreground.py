@@ -11,6 +11,7 @@ from scipy import ndimage
 NEAREST = 8  # border pixels that a pixel is compared with: an animal that touches the border is not all background
 DOWN_WEIGHT, RIGHT_WEIGHT = 0.3, 0.15  # of positions beside colours in [0, 1]: sky is above, ground below
 LOWEST_THRESHOLD = 0.1  # of distances; the middle of a plain image is at 0.08 from its border by position alone
+BINS = 64  # of the histogram of distances
 KERNEL_WIDTH = 0.07  # of densities of colour and position
 STEPS = 3
 
@@ -67,12 +68,12 @@ def border_pixels(shape):
     return border
 
 
-def otsu_threshold(values, bins=64):
+def otsu_threshold(values):
     """The centre of the bin at which splitting `values` into two classes gives them the largest variance between.
 
     Reference: Otsu 1979, "A threshold selection method from gray-level histograms".
     """
-    counts, edges = np.histogram(values, bins)
+    counts, edges = np.histogram(values, BINS)
     centres = (edges[1:] + edges[:-1]) / 2
     below, sums = np.cumsum(counts), np.cumsum(counts * centres)
     above = below[-1] - below

@@ -8,6 +8,8 @@ import numpy as np
 
 from common.metrics.features import check_rows
 
+BINS = 15  # of a reliability diagram
+
 
 def recognisability(probabilities, first, second):
     """sqrt(P(first) P(second)) of each row, [N], in [0, 0.5]; 0.5 means equal shares and no other class. No paper.
@@ -30,38 +32,35 @@ def balance(probabilities, first, second):
     return np.divide(np.minimum(one, other), larger, out=np.zeros_like(larger), where=larger > 0)
 
 
-def reliability(probabilities, labels, bins=15):
+def reliability(probabilities, labels):
     """Computes the reliability diagram (Guo et al. 2017, arXiv 1706.04599, section 2) of the top probability.
 
-    Bin m of M holds top probabilities in ((m - 1) / M, m / M].
+    Bin m of M = BINS holds top probabilities in ((m - 1) / M, m / M].
 
     Args:
         probabilities: [N, classes].
         labels: class indices [N].
-        bins: M, >= 1.
 
     Returns:
-        (confidence [bins], accuracy [bins], count [bins]): mean top probability and share of correct predictions,
+        (confidence [BINS], accuracy [BINS], count [BINS]): mean top probability and share of correct predictions,
         NaN for empty bins, and the number of predictions.
     """
     probabilities = _probabilities(probabilities)
     labels = _class_indices(labels, probabilities)
-    if bins < 1:
-        raise ValueError(f"bins must be at least 1. Received: {bins}")
     top, correct = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
-    places = np.digitize(top, np.linspace(0, 1, bins + 1)[1:-1], right=True)
-    count = np.bincount(places, minlength=bins)
-    totals = (np.bincount(places, weights, minlength=bins) for weights in (top, correct))
-    confidence, accuracy = (np.divide(t, count, out=np.full(bins, np.nan), where=count > 0) for t in totals)
+    places = np.digitize(top, np.linspace(0, 1, BINS + 1)[1:-1], right=True)
+    count = np.bincount(places, minlength=BINS)
+    totals = (np.bincount(places, weights, minlength=BINS) for weights in (top, correct))
+    confidence, accuracy = (np.divide(t, count, out=np.full(BINS, np.nan), where=count > 0) for t in totals)
     return confidence, accuracy, count
 
 
-def expected_calibration_error(probabilities, labels, bins=15):
+def expected_calibration_error(probabilities, labels):
     """Mean |accuracy - confidence| over the bins of `reliability`, weighted by their counts; a float in [0, 1].
 
     Guo et al. 2017, arXiv 1706.04599, eq. 3. Arguments as for `reliability`.
     """
-    confidence, accuracy, count = reliability(probabilities, labels, bins)
+    confidence, accuracy, count = reliability(probabilities, labels)
     filled = count > 0
     return float(np.average(np.abs(accuracy - confidence)[filled], weights=count[filled]))
 

@@ -8,6 +8,7 @@ too few rows raise ValueError.
 import numpy as np
 
 BLOCK = 2**23  # entries of a distance or kernel matrix in memory at a time
+ROWS = 1024  # of queries and of the reference that `nearest_neighbours` compares, in float64, at a time
 ROUNDING = 1e-12  # squared distances are equal within this share of the largest squared norm
 
 # Two sets of features
@@ -128,7 +129,7 @@ def _memberships(centres, points, neighbours, closed):
 # Distances
 
 
-def nearest_neighbours(queries, reference, block=1024):
+def nearest_neighbours(queries, reference):
     """Finds the nearest row of the reference to each query, by brute force.
 
     Rows are compared by |x|^2 + |y|^2 - 2 x.y, which cannot distinguish rows of the reference that are within
@@ -138,25 +139,22 @@ def nearest_neighbours(queries, reference, block=1024):
     Args:
         queries: rows [N, d], N >= 1.
         reference: rows [M, d], M >= 1.
-        block: number of rows of each that are compared, in float64, at a time.
 
     Returns:
         (indices int [N], Euclidean distances float64 [N]).
     """
     queries, reference = _pair(queries, reference, 1, 1, dtype=None)
-    if block < 1:
-        raise ValueError(f"block must be at least 1. Received: {block}")
-    starts = range(0, len(queries), block)
-    parts = [_nearest_of_block(queries[start : start + block], reference, block) for start in starts]
+    starts = range(0, len(queries), ROWS)
+    parts = [_nearest_of_block(queries[start : start + ROWS], reference) for start in starts]
     indices, distances = zip(*parts, strict=True)
     return np.concatenate(indices), np.concatenate(distances)
 
 
-def _nearest_of_block(queries, reference, block):
+def _nearest_of_block(queries, reference):
     queries = queries.astype(np.float64)
     indices, least = np.zeros(len(queries), int), np.full(len(queries), np.inf)
-    for start in range(0, len(reference), block):
-        squares = _squared_distances(queries, reference[start : start + block].astype(np.float64))
+    for start in range(0, len(reference), ROWS):
+        squares = _squared_distances(queries, reference[start : start + ROWS].astype(np.float64))
         best = squares.argmin(axis=1)
         squares = squares[np.arange(len(queries)), best]
         indices, least = np.where(squares < least, best + start, indices), np.minimum(squares, least)

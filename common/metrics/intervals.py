@@ -1,4 +1,4 @@
-"""Confidence intervals of metrics: (estimate, low, high).
+"""95% confidence intervals of metrics: (estimate, low, high).
 
 They cover the randomness of drawing images from one trained model, not that of training it.
 """
@@ -6,10 +6,12 @@ They cover the randomness of drawing images from one trained model, not that of 
 import numpy as np
 from scipy.special import stdtrit
 
+LEVEL = 0.95  # share of the intervals that contain the true value
+RESAMPLES = 2000  # of a bootstrap
 BLOCK = 2**22  # resampled values in memory at a time
 
 
-def bootstrap_mean(values, level=0.95, resamples=2000, seed=0):
+def bootstrap_mean(values, seed=0):
     """Percentile bootstrap of a mean (Efron and Tibshirani 1993, "An introduction to the bootstrap", chapter 13).
 
     The interval is about 10% too narrow for 20 values and 2% for 100. The order of the values does not matter. The
@@ -17,37 +19,31 @@ def bootstrap_mean(values, level=0.95, resamples=2000, seed=0):
 
     Args:
         values: numbers [N], N >= 2.
-        level: the share of such intervals that contain the true mean, in (0, 1).
-        resamples: number of resampled means, >= 1.
         seed: integer >= 0.
 
     Returns:
         (estimate, low, high), floats.
 
     Raises:
-        ValueError: the values have another shape or are not finite, or an argument is out of range.
+        ValueError: the values have another shape or are not finite.
     """
     values = np.asarray(values, np.float64)
     if values.ndim != 1 or len(values) < 2 or not np.isfinite(values).all():
         raise ValueError(f"values must be finite numbers [N] with N >= 2. Received: shape {values.shape}")
-    if resamples < 1:
-        raise ValueError(f"resamples must be at least 1. Received: {resamples}")
-    _check_level(level)
     values, count, random = np.sort(values), len(values), np.random.default_rng(seed)
     step = max(1, BLOCK // count)
-    sizes = (min(step, resamples - start) for start in range(0, resamples, step))
+    sizes = (min(step, RESAMPLES - start) for start in range(0, RESAMPLES, step))
     means = np.concatenate([values[random.integers(count, size=(size, count))].mean(axis=1) for size in sizes])
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(values.mean()), float(low), float(high)
 
 
-def wilson(successes, count, level=0.95):
+def wilson(successes, count):
     """Wilson score interval of a share (Wilson 1927, "Probable inference, the law of succession").
 
     Args:
         successes: number of successes, in [0, count].
         count: number of independent trials, N >= 1.
-        level: the share of such intervals that contain the true share, in (0, 1).
 
     Returns:
         (estimate, low, high), floats.
@@ -55,11 +51,11 @@ def wilson(successes, count, level=0.95):
     from scipy.stats import binomtest  # here, because its import takes as long as that of all others
 
     result = binomtest(successes, count)
-    interval = result.proportion_ci(level, method="wilson")
+    interval = result.proportion_ci(LEVEL, method="wilson")
     return float(result.statistic), float(interval.low), float(interval.high)
 
 
-def jackknife(statistic, *samples, level=0.95, groups=20, seed=0):
+def jackknife(statistic, *samples, groups=20, seed=0):
     """Delete-a-group jackknife of any statistic of one or more samples (Shao and Tu 1995, chapter 2).
 
     A seeded shuffle assigns rows to G groups of equal size (up to one row). Replicate g is the statistic without
@@ -84,7 +80,6 @@ def jackknife(statistic, *samples, level=0.95, groups=20, seed=0):
         statistic: function of the samples that returns a number, or an array (or tuple) of numbers.
         samples: arrays [N, ...], each with N >= groups. Samples of equal length are grouped alike, so rows that
             belong together (probabilities and labels) are left out together.
-        level: the share of such intervals that contain the statistic's expectation, in (0, 1).
         groups: G, >= 2.
         seed: integer >= 0, of the shuffle. The interval also depends on the order of the rows.
 
@@ -99,7 +94,6 @@ def jackknife(statistic, *samples, level=0.95, groups=20, seed=0):
     rows = min((len(sample) if sample.ndim else 0 for sample in samples), default=0)
     if not 2 <= groups <= rows:
         raise ValueError(f"groups must be in [2, rows of each sample]. Received: {groups} groups, {rows} rows")
-    _check_level(level)
     group_of_row = [np.random.default_rng(seed).permutation(len(sample)) % groups for sample in samples]
     remaining = (
         [sample[group != g] for sample, group in zip(samples, group_of_row, strict=True)] for g in range(groups)
@@ -109,10 +103,5 @@ def jackknife(statistic, *samples, level=0.95, groups=20, seed=0):
     if not (np.isfinite(estimate).all() and np.isfinite(replicates).all()):
         raise ValueError(f"The statistic must be finite. Received: {estimate}; by group {replicates.tolist()}")
     error = np.sqrt((groups - 1) * replicates.var(axis=0))
-    half_width = stdtrit(groups - 1, (1 + level) / 2) * error
+    half_width = stdtrit(groups - 1, (1 + LEVEL) / 2) * error
     return estimate[()], estimate - half_width, estimate + half_width
-
-
-def _check_level(level):
-    if not 0 < level < 1:
-        raise ValueError(f"level must be in (0, 1). Received: {level}")

@@ -24,7 +24,7 @@ from evaluation.report import plots
 from evaluation.report.estimates import Estimate, Section, choose_key_figures
 from evaluation.suites import SCORING_CLASSIFIERS
 
-MIXES = np.linspace(0, 1, 9)
+MIXES, NUM_PATHS = np.linspace(0, 1, 9), 200  # of the plot of class probabilities
 KEY = ("recognisability_referee", "recognisability_gain", "kd_", "sharpness", "copies_features")
 TEXT = (
     "Pairs of training images, one of each class, blended half and half. Recognisability is sqrt(P(first) "
@@ -109,9 +109,9 @@ def draw_pairs(dataset, count, seed):
     return [images.to_float(dataset.images[rows]) for rows in chosen]
 
 
-def decode_blends(model, first, second, path, mix=0.5):
-    """Interpolates the latents of two sets of images with `path` (slerp or lerp) and decodes them, clipped."""
-    return np.clip(model.decode(path(model.encode(first), model.encode(second), mix)), -1, 1)
+def decode_blends(model, first, second, path):
+    """Decodes what is halfway between the latents of two sets of images on a `path` (slerp or lerp), clipped."""
+    return np.clip(model.decode(path(model.encode(first), model.encode(second), 0.5)), -1, 1)
 
 
 def estimate_gains(blends, control, neighbours, seed):
@@ -158,12 +158,12 @@ def describe_gains(gains):
     )
 
 
-def draw_probabilities(model, classifier, parents, classes, seed, count=200):
-    """Plots the mean class probabilities along slerp paths, with intervals."""
-    first, second = (model.encode(x[:count]) for x in parents)
+def draw_probabilities(model, classifier, parents, classes, seed):
+    """Plots the mean class probabilities along slerp paths between the first NUM_PATHS pairs, with intervals."""
+    first, second = (model.encode(x[:NUM_PATHS]) for x in parents)
     mixes = progress.track(MIXES, "class probabilities along paths")
     steps = [classifier(np.clip(model.decode(interpolation.slerp(first, second, m)), -1, 1))[0] for m in mixes]
-    probabilities = np.stack(steps)  # [mixes, count, classes]
+    probabilities = np.stack(steps)  # [mixes, paths, classes]
     pair = [classifier.class_names.index(name) for name in classes]
     columns = {name: probabilities[:, :, i] for name, i in zip(classes, pair, strict=True)}
     columns["any other"] = 1 - probabilities[:, :, pair].sum(2)

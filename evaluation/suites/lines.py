@@ -66,12 +66,12 @@ def run(inputs):
     )
 
 
-def evaluate(model, pairs=256, steps=16, seed=0, name="ACAI", logged=()):
+def evaluate(model, pairs=256, seed=0, name="ACAI", logged=()):
     """Measures a model of lines.
 
     Args:
         model: has `encode` and `decode`, e.g. acai.inference.ReleasedACAI.
-        pairs, steps, seed: see evaluation.line_metrics.interpolate_lines; the paper uses 256 pairs of 16 images.
+        pairs, seed: see evaluation.line_metrics.interpolate_lines; the paper uses 256 pairs.
         name: the paper's name of such a model.
         logged: Estimates from its training's log.
 
@@ -79,7 +79,7 @@ def evaluate(model, pairs=256, steps=16, seed=0, name="ACAI", logged=()):
         Section.
     """
     paths = {
-        part: line_metrics.interpolate_lines(model.encode, model.decode, pairs, steps, seed, path)
+        part: line_metrics.interpolate_lines(model.encode, model.decode, pairs, seed=seed, path=path)
         for part, path in PATHS.items()
     }
     figures = {part: line_metrics.line_figures(interpolations) for part, interpolations in paths.items()}
@@ -94,7 +94,7 @@ def evaluate(model, pairs=256, steps=16, seed=0, name="ACAI", logged=()):
         f"Interpolated lines are {format_number(1e3 * distance.value)}e-3 from real ones in the mean, "
         f"{distance.value / paper[0]:.2g} times the distance of the paper's ACAI."
     )
-    plot = {"Eight interpolations": images.grid(shown, steps)}
+    plot = {"Eight interpolations": images.grid(shown, linear["steps"])}
     text = "\n\n".join([METRICS_TEXT, PATHS_TEXT, *([LOGGED_TEXT] if logged else [])])
     return Section("Lines", estimates, table, plot, text, summary)
 

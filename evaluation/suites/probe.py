@@ -20,7 +20,7 @@ PAPER = {  # accuracy of the linear probe and its standard deviation over runs, 
 PAPER_LATENTS = (256, 1024)
 PAPER_TRAINING = {"depth": 64, "kimg": 16_777, "classes": 10}
 REGULARISATION = 1e-3  # of the linear probe
-NUM_CLUSTERED = 10_000  # training images to which k-means is fitted
+NUM_CLUSTERED = 10_000  # training images to which k-means is fitted, drawn if there are more
 NUM_STARTS = 100  # of k-means
 NUM_SHOWN = 8  # images with their reconstructions
 EXPLANATIONS = {  # of the key figures, by the beginning of their names
@@ -75,9 +75,7 @@ def run(inputs):
     )
 
 
-def evaluate(
-    model, train, unseen, depth, trained, seed=0, num_clustered=NUM_CLUSTERED, name="ACAI", with_paper=True
-):
+def evaluate(model, train, unseen, depth, trained, seed=0, name="ACAI", with_paper=True):
     """Measures the latents of an ACAI.
 
     Args:
@@ -87,7 +85,6 @@ def evaluate(
         depth: channels of the networks' first scale, for the comparison.
         trained: how far it was trained, see `common.release.describe_training`.
         seed: of k-means, of its images, and of the intervals.
-        num_clustered: number of images to which k-means is fitted, drawn from `train` if it has more.
         name: the paper's name of such a model.
         with_paper: whether the paper's figures, which are of CIFAR-10, stand beside the model's.
 
@@ -106,7 +103,7 @@ def evaluate(
         for x, dataset in zip(unseen_latents, unseen, strict=True)
     }
     probed = estimate_linear_probe(latents, train.labels, evaluated, seed)
-    rows = draw_rows(len(train), num_clustered, seed)
+    rows = draw_rows(len(train), NUM_CLUSTERED, seed)
     clustered = estimate_clustering(latents[rows], train.labels[rows], evaluated, num_classes, seed)
     error = estimate_reconstruction_error(model, unseen[0], unseen_latents[0], seed)
     main_row = {"model": f"{name}, this one", "latents": latents[0].size, "depth": depth, "kimg": trained}

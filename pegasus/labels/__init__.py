@@ -142,16 +142,6 @@ def read(path, label):
     return types.MappingProxyType(labels)
 
 
-def unknown_ids(labels, ids):
-    """Returns the labelled ids that a data set lacks, sorted.
-
-    Args:
-        labels: {id: label}.
-        ids: of the data set's images of the labelled class.
-    """
-    return sorted(labels.keys() - set(map(int, ids)))
-
-
 def fold(id):
     """Returns the fold of an image, 0 for even ids and 1 for odd ones. Each wing classifier trains on one fold."""
     return int(id) % FOLDS

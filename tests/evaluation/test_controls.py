@@ -37,11 +37,15 @@ def test_a_disc_has_the_area_the_lower_end_and_the_middle_of_a_mask():
     assert np.ptp(rows) == pytest.approx(np.ptp(columns), abs=1)
 
 
-def test_collages_are_the_photographs_at_the_pixels(result):
+def test_collages_are_cross_fades_of_the_photographs_by_the_share_of_the_wings(result):
+    """A pixel's share is the mean of the wings over 3 x 3 pixels, weighted by (1, 2, 1) down and across."""
     pictures, composition = controls.collages(result), result.composition
-    deep = np.stack([controls.smooth(wings) for wings in composition.wings])
-    np.testing.assert_allclose(pictures[deep == 1], composition.second[deep == 1], atol=1e-6)
-    np.testing.assert_allclose(pictures[deep == 0], composition.first[deep == 0], atol=1e-6)
+    padded = np.pad(composition.wings, ((0, 0), (1, 1), (1, 1)), "edge")
+    across = np.array([[1, 2, 1], [2, 4, 2], [1, 2, 1]]) / 16
+    shares = sum(across[i, j] * padded[:, i : i + 32, j : j + 32] for i in range(3) for j in range(3))[..., None]
+    assert np.mean((shares > 0.1) & (shares < 0.9)) > 0.02, "edges are soft"
+    expected = composition.first + shares * (composition.second - composition.first)
+    np.testing.assert_allclose(pictures, expected, atol=1e-6)
 
 
 def test_folded_birds_are_as_high_as_the_wings_and_on_the_back(result):

@@ -58,6 +58,12 @@ def test_official_images_are_lines():
     assert distances.max() < 1e-6
 
 
+def test_angles_are_matched_to_one_of_10_000():
+    angles = np.random.default_rng(0).uniform(0, 2 * np.pi, 40)
+    largest = separation(match_angles(lines.render(angles))[0], angles).max()
+    assert 0.9 * np.pi / 10_000 < largest <= np.pi / 10_000
+
+
 def test_agrees_with_scipy_when_the_last_block_is_not_full():
     random = np.random.default_rng(1)
     bank = np.arange(700) * 2 * np.pi / 700
@@ -224,7 +230,3 @@ def test_paths_of_another_shape():
     for shape in ((3, 1), (3,)):
         with pytest.raises(ValueError, match="steps >= 2. Received"):
             smoothness(np.zeros(shape))
-
-
-def test_the_bank_is_the_papers():
-    assert line_metrics.BANK_SIZE == 10_000

@@ -6,21 +6,8 @@ import keras
 import numpy as np
 
 from acai.latent_bank import LatentBank
-from common.data import datasets
 from common.images import to_float
-
-CLASSES = ("horse", "bird")
-
-
-def make_photographs(count, split, seed):
-    """Makes noise with one bright half: the upper half for class 0, the lower for class 1. Ids are 0, 3, ..."""
-    rng = np.random.default_rng(seed)
-    labels = np.arange(count, dtype=np.int32) % 2
-    images = rng.integers(0, 120, (count, 8, 8, 3))
-    images[labels == 0, :4] += 120
-    images[labels == 1, 4:] += 120
-    return datasets.ImageDataset(images.astype(np.uint8), labels, 3 * np.arange(count), CLASSES, split)
-
+from tests.support.photographs import CLASSES, make_photographs
 
 TRAIN, HOLDOUT = make_photographs(240, "train", 0), make_photographs(120, "holdout", 1)
 

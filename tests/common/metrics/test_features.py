@@ -146,30 +146,33 @@ def test_memberships_equal_plain_loops(monkeypatch):
 # Distances
 
 
-def test_nearest_neighbours_equal_a_plain_loop():
+def test_nearest_neighbours_equal_a_plain_loop(monkeypatch):
     queries, reference = draw_normal(11), draw_normal(23, seed=1)
     expected = np.array([[np.linalg.norm(x - y) for y in reference] for x in queries])
-    for block in (1, 4, 11, 1024):
-        indices, distances = nearest_neighbours(queries, reference, block)
+    for rows in (1, 4, 11, 1024):
+        monkeypatch.setattr(features, "ROWS", rows)
+        indices, distances = nearest_neighbours(queries, reference)
         np.testing.assert_array_equal(indices, expected.argmin(axis=1))
         assert_close(distances, expected.min(axis=1), 1e-12)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
-def test_a_copy_is_at_distance_zero(dtype):
+def test_a_copy_is_at_distance_zero(dtype, monkeypatch):
+    monkeypatch.setattr(features, "ROWS", 16)
     reference = np.random.default_rng(0).integers(100, 256, (50, 300)).astype(dtype)
     neighbours = reference[:3].copy()
     neighbours[:, 5] -= 2
-    indices, distances = nearest_neighbours(np.concatenate([reference[::-1], neighbours]), reference, block=16)
+    indices, distances = nearest_neighbours(np.concatenate([reference[::-1], neighbours]), reference)
     np.testing.assert_array_equal(indices, [*range(49, -1, -1), 0, 1, 2])
     np.testing.assert_array_equal(distances, [0] * 50 + [2] * 3)
 
 
-def test_nearest_neighbours_converts_few_rows_to_float64_at_a_time():
+def test_nearest_neighbours_converts_few_rows_to_float64_at_a_time(monkeypatch):
+    monkeypatch.setattr(features, "ROWS", 16)
     reference = draw_normal(2000, 100).astype(np.float32)
     tracemalloc.start()
     try:
-        nearest_neighbours(reference[:20], reference, block=16)
+        nearest_neighbours(reference[:20], reference)
         peak_bytes = tracemalloc.get_traced_memory()[1]
         assert peak_bytes < 400_000  # the whole reference in float64 needs 1,600,000
     finally:
@@ -197,11 +200,12 @@ def test_diversity_is_accurate_far_from_the_origin_and_of_equal_rows():
         precision_recall,
         density_coverage,
         lambda first, _: diversity(first),
-        lambda first, second: nearest_neighbours(first, second, block=8),
+        nearest_neighbours,
     ],
 )
 def test_statistics_of_large_sets_take_bounded_memory(statistic, monkeypatch):
     monkeypatch.setattr(features, "BLOCK", 2000)
+    monkeypatch.setattr(features, "ROWS", 8)
     first, second = draw_normal(400), draw_normal(500, seed=1)
     tracemalloc.start()
     try:

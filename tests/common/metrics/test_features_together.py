@@ -108,7 +108,6 @@ def test_invalid_features_are_refused(statistic, min_first, min_second):
     [
         (lambda: features.precision_recall(REAL, FAKE, 0), "neighbours must be at least 1. Received: 0"),
         (lambda: features.density_coverage(REAL, FAKE, 4), "N >= 5"),
-        (lambda: features.nearest_neighbours(REAL, FAKE, 0), "block must be at least 1. Received: 0"),
         (lambda: features.high_frequency_energy(np.zeros((1, 4, 4, 3), np.uint8)), "Received: uint8"),
         (lambda: features.high_frequency_energy(np.zeros((1, 4, 2, 3))), "H and W >= 3. Received"),
         (lambda: features.high_frequency_energy(np.zeros((0, 4, 4, 3))), "N >= 1"),

@@ -103,12 +103,6 @@ def test_a_class_of_less_than_ten_images_is_refused():
         suites.choose_suites("probe", "runs/a", "acai", "folder", ("bird", "horse"), [900, 9])
 
 
-@pytest.mark.parametrize("suite", suites.SUITES, ids=lambda suite: suite.module)
-def test_every_suite_is_a_module_with_run_and_evaluate(suite):
-    module = importlib.import_module(f"evaluation.suites.{suite.module}")
-    assert callable(module.run) and callable(module.evaluate)
-
-
 def test_a_suite_runs_its_module(monkeypatch):
     monkeypatch.setattr(
         importlib.import_module("evaluation.suites.lines"), "run", lambda inputs: ("lines", inputs)

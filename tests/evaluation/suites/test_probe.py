@@ -114,7 +114,8 @@ def test_clusters_are_fitted_to_a_seeded_subset(monkeypatch):
         return clustering_accuracy(latents, labels, *others, **starts)
 
     monkeypatch.setattr(probe, "clustering_accuracy", spy)
-    estimates, section = evaluate(num_clustered=50, seed=3)
+    monkeypatch.setattr(evaluation.suites.probe, "NUM_CLUSTERED", 50)
+    estimates, section = evaluate(seed=3)
     assert estimates["clustering_test_90"].note.startswith("k-means of 50 training latents")
     assert "the latents of 50 training images" in section.text and "the 400 training images" in section.text
     ((latents, labels, starts),) = calls

@@ -4,20 +4,12 @@ import json
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from common.errors import InputError
+from common.metrics.intervals import wilson
 from evaluation.viewers import rounds, tally
 from tests.support.viewer_rounds import photographs, read_key, shown_pictures, write_answers
-
-Z = 1.959964  # 97.5% of the normal distribution, from a table
-
-
-def wilson(hits, count):
-    share, spread = hits / count, Z**2 / count
-    half = Z * np.sqrt(share * (1 - share) / count + spread / (4 * count))
-    return share, (share + spread / 2 - half) / (1 + spread), (share + spread / 2 + half) / (1 + spread)
 
 
 def write_round(folder, seed=0):
@@ -68,7 +60,7 @@ def tallied(folder, files):
 
 def assert_estimate(estimate, hits, count):
     assert estimate.count == count and estimate.value == hits / count
-    np.testing.assert_allclose([estimate.value, estimate.low, estimate.high], wilson(hits, count), atol=1e-6)
+    assert (estimate.value, estimate.low, estimate.high) == wilson(hits, count)
 
 
 def test_pooled_tally_by_hand(tallied):
@@ -143,7 +135,7 @@ def test_tallying_all_or_nothing():
     given = [tally.Answers("", "", name, "person", answers) for name in "AB"]
     by_kind, _, _ = tally.tally(pictures, given)
     assert [e.value for e in by_kind.estimates] == [1, 1, 1, 1]
-    assert by_kind.estimates[0].high == 1 and by_kind.estimates[0].low == pytest.approx(2 / (2 + Z**2), abs=1e-6)
+    assert (by_kind.estimates[0].low, by_kind.estimates[0].high) == wilson(2, 2)[1:]
 
 
 # Refused
