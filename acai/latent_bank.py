@@ -6,6 +6,8 @@ import numpy as np
 
 from common.errors import InputError
 
+BATCH_SIZE = 256  # images in each call to `encode_images`
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class LatentBank:
@@ -54,13 +56,13 @@ class LatentBank:
         return cls(**{field.name: arrays[field.name] for field in dataclasses.fields(cls)})
 
 
-def draw_subset(dataset, per_class, seed=0, always=()):
+def draw_subset(dataset, per_class, always=()):
     """Row indices of up to `per_class` random images of each class of an ImageDataset, sorted.
 
-    For each class they are the first of numpy's default_rng(seed).permutation of the rows of that class. All
+    For each class they are the first of numpy's default_rng(0).permutation of the rows of that class. All
     images whose ids are in `always` are added.
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     chosen = [
         rng.permutation(np.flatnonzero(dataset.labels == label))[:per_class]
         for label in range(len(dataset.class_names))
@@ -68,20 +70,19 @@ def draw_subset(dataset, per_class, seed=0, always=()):
     return np.unique(np.concatenate([*chosen, np.flatnonzero(np.isin(dataset.ids, [*always]))]))
 
 
-def build_bank(encode_images, datasets, per_class, batch_size=256, always=()):
+def build_bank(encode_images, datasets, per_class, always=()):
     """Encodes a subset of images into a LatentBank.
 
     Args:
         encode_images: function, float32 images [B, H, W, C] in [-1, 1] -> latents [B, h, w, c].
         datasets: list of common.data.datasets.ImageDataset with the same classes, e.g. train and holdout.
         per_class: largest number of images per class, one for each of `datasets`.
-        batch_size: images in each call to `encode_images`.
         always: ids of images to encode in any case.
     """
     parts = []
     for dataset, count in zip(datasets, per_class, strict=True):
         rows = draw_subset(dataset, count, always=always)
-        batches = [rows[i : i + batch_size] for i in range(0, len(rows), batch_size)]
+        batches = [rows[i : i + BATCH_SIZE] for i in range(0, len(rows), BATCH_SIZE)]
         latents = [np.asarray(encode_images(dataset.images[b] / np.float32(127.5) - 1)) for b in batches]
         splits = np.full(len(rows), dataset.split)
         parts.append((np.concatenate(latents).astype(np.float16), dataset.labels[rows], dataset.ids[rows], splits))

@@ -10,6 +10,8 @@ import tensorflow as tf
 
 from common.distribute import replicas
 
+SHARPNESS = 6.0  # of masks: the higher, the fewer cells show both parents
+
 
 class UniformMix:
     """One share for all cells of an image, uniform in [0, 0.5] (arXiv 1807.07543, section 3)."""
@@ -39,24 +41,20 @@ class UniformMix:
 class MaskedMix(UniformMix):
     """Smooth random masks: the shares of an image vary from cell to cell, around the uniform mix.
 
-    share = sigmoid(sharpness (field + q(mix))), where field is smooth noise of mean 0 and variance 1 and q the
+    share = sigmoid(SHARPNESS (field + q(mix))), where field is smooth noise of mean 0 and variance 1 and q the
     quantile function of the normal distribution. So about a share `mix` of the cells shows the image.
 
     Args:
         masked: share of the blends that have a mask; the others have a uniform mix.
-        sharpness: the higher, the fewer cells show both parents.
 
     Raises:
-        ValueError: for `masked` outside [0, 1] or a `sharpness` that is not positive; in `draw` for latents of one
-            cell.
+        ValueError: for `masked` outside [0, 1]; in `draw` for latents of one cell.
     """
 
-    def __init__(self, masked=0.6, sharpness=6.0):
-        if not 0 <= masked <= 1 or sharpness <= 0:
-            raise ValueError(
-                f"masked must be in [0, 1] and sharpness positive. Received: {masked=}, {sharpness=}."
-            )
-        self.masked, self.sharpness = masked, sharpness
+    def __init__(self, masked=0.6):
+        if not 0 <= masked <= 1:
+            raise ValueError(f"masked must be in [0, 1]. Received: {masked=}.")
+        self.masked = masked
 
     def draw(self, batch, latent_size, seeds):
         mix, shares = super().draw(batch, latent_size, seeds)
@@ -70,7 +68,7 @@ class MaskedMix(UniformMix):
         field -= tf.reduce_mean(field, (1, 2), keepdims=True)
         field *= tf.math.rsqrt(tf.reduce_mean(tf.square(field), (1, 2), keepdims=True))
         quantile = tf.math.ndtri(tf.clip_by_value(mix, 1e-4, 0.5))[:, None, None]
-        masks = tf.sigmoid(self.sharpness * (field + quantile))[..., None]
+        masks = tf.sigmoid(SHARPNESS * (field + quantile))[..., None]
         has_mask = chooser < tf.math.ndtri(tf.constant(self.masked, tf.float32))
         shares = tf.where(has_mask[:, None, None, None], masks, shares)  # [B, h, w, 1]
         return tf.reduce_mean(shares, (1, 2, 3)), shares

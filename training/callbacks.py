@@ -180,25 +180,26 @@ class ReleaseWriter(Callback):
 
 
 class WarnOnDivergence(Callback):
-    """Warns when a loss rises above `factor` times its minimum so far, and each time that ratio doubles.
+    """Warns when a loss rises above `FACTOR` times its minimum so far, and each time that ratio doubles.
 
     In published reimplementations of ACAI, the critic or the autoencoder diverged at about epoch 20.
 
     Args:
         names: of the losses.
         batch_size: images per step.
-        factor: see above.
     """
 
-    def __init__(self, names, batch_size, factor=4.0):
-        self.names, self.batch_size, self.factor = names, batch_size, factor
+    FACTOR = 4.0
+
+    def __init__(self, names, batch_size):
+        self.names, self.batch_size = names, batch_size
         self.lowest, self.warned = {}, {}
 
     def on_scalars(self, step, scalars):
         for name in self.names & scalars.keys():
             value = scalars[name]
             lowest = self.lowest[name] = min(value, self.lowest.get(name, value))
-            limit = self.warned.get(name, self.factor)
+            limit = self.warned.get(name, self.FACTOR)
             if value > limit * lowest:
                 self.warned[name] = 2 * value / lowest
                 logging.warning(

@@ -37,16 +37,15 @@ def training_pictures(sample, noise, classes=0, first=0, second=0):
     }
 
 
-def morph_inputs(noise, first, second, steps=STRIP_STEPS):
+def morph_inputs(noise, first, second):
     """Inputs for images of the same noise on the way from one class to another (arXiv 1802.05637, section 6.2).
 
     Args:
         noise: [N, z].
         first, second: class weights [classes].
-        steps: images of each noise, at even steps.
 
     Returns:
-        (noise [N * steps, z], class weights [N * steps, classes]).
+        (noise [N * STRIP_STEPS, z], class weights [N * STRIP_STEPS, classes]).
     """
-    share = np.linspace(0, 1, steps, dtype=np.float32)[:, None]
-    return np.repeat(noise, steps, axis=0), np.tile((1 - share) * first + share * second, (len(noise), 1))
+    share = np.linspace(0, 1, STRIP_STEPS, dtype=np.float32)[:, None]
+    return np.repeat(noise, STRIP_STEPS, axis=0), np.tile((1 - share) * first + share * second, (len(noise), 1))

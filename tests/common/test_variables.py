@@ -1,4 +1,4 @@
-"""Names of variables, moving averages and optimizer logs."""
+"""Names of variables, moving averages, optimizer logs and restoring."""
 
 import keras
 import numpy as np
@@ -80,7 +80,7 @@ def test_every_variable_of_every_optimizer_has_a_name():
         (0, True, 1 + 0.9 * 10),  # (1 + 0) / (10 + 0) is kept
         (8, True, 1 + 0.5 * 10),  # 9 / 18
         (10**6, True, 1 + 0.25 * 10),  # the rate at last
-        (8, False, 1),
+        (8, False, 1),  # as after an overflow
     ],
 )
 def test_averages_match_hand_computed_ones(steps, moved, expected):
@@ -88,12 +88,6 @@ def test_averages_match_hand_computed_ones(steps, moved, expected):
     variables.update_averages([(average, weight)], 0.75, tf.constant(steps, tf.int64), tf.constant(moved))
     np.testing.assert_allclose(average, [expected], rtol=1e-5)
     np.testing.assert_array_equal(weight, [11.0])
-
-
-def test_averages_are_unchanged_after_an_overflow():
-    average = tf.Variable([3.0])
-    variables.update_averages([(average, tf.Variable([1e30]))], 0.5, tf.constant(5), tf.constant(False))
-    np.testing.assert_array_equal(average, [3.0])
 
 
 def test_optimizer_logs_have_learning_rate_and_loss_scale():
@@ -127,6 +121,51 @@ def test_no_variable_is_of_a_type_that_stays_on_the_host(name):
     types = {keras.backend.standardize_dtype(variable.dtype) for variable in model.state().values()}
     assert types <= {"float32", "int64"} and len(model.state()) > 10
     assert {id(v) for v in model.variables} <= {id(v) for v in model.state().values()}
+
+
+# restore
+
+
+ARRAYS = {
+    "step": np.int64(7),
+    "encoder/dense_0/kernel": np.arange(6, dtype=np.float32).reshape(2, 3) / 7,
+    "critic/flags": np.array([True, False]),
+    "empty": np.zeros((0, 4), np.float16),
+}
+
+
+def state_of_ones():
+    return {name: tf.Variable(np.ones_like(array)) for name, array in ARRAYS.items()}
+
+
+def test_restore_assigns_all_variables():
+    state = state_of_ones()
+    variables.restore(state, ARRAYS, "x.npz")
+    for name, array in ARRAYS.items():
+        np.testing.assert_array_equal(state[name], array, err_msg=name)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"encoder/dense_0/kernel": np.zeros((3, 2))}, ["encoder/dense_0/kernel", "(3, 2)", "(2, 3)"]),
+        ({"encoder/dense_0/kernel": np.zeros((2, 3, 1))}, ["encoder/dense_0/kernel", "(2, 3, 1)", "(2, 3)"]),
+        ({"more": np.zeros(5)}, ["more", "(5,)", "nothing"]),
+        ({"step": None}, ["step", "()", "nothing"]),
+        ({"step": np.array("7")}, ["step", "<U1 ()"]),
+    ],
+    ids=["shape", "rank", "surplus", "missing", "text"],
+)
+def test_restore_is_all_or_nothing(change, words):
+    arrays = {name: array for name, array in (ARRAYS | change).items() if array is not None}
+    state = state_of_ones()
+    with pytest.raises(InputError) as error:
+        variables.restore(state, arrays, "old.npz")
+    assert "\n" not in str(error.value)
+    for word in ("old.npz", *words):
+        assert word in str(error.value)
+    for name, variable in state.items():
+        np.testing.assert_array_equal(variable, np.ones_like(ARRAYS[name]), err_msg=name)
 
 
 @pytest.mark.parametrize(

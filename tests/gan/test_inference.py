@@ -106,10 +106,3 @@ def test_weights_of_another_size_are_refused(plain):
     weights = {name: np.asarray(value) for name, value in model.release_state().items()}
     with pytest.raises(InputError, match="a test with"):
         ReleasedGAN(CONFIG | {"generator_channels": 3}, weights, "a test")
-
-
-def test_the_average_is_released():
-    model = build_gan(**CONFIG, ema_rate=0.5)
-    assert model.released_generator is not model.generator
-    released = model.release_state().values()
-    assert {id(v) for v in released} == {id(v) for v in model.released_generator.variables}

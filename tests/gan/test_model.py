@@ -127,11 +127,11 @@ def test_real_and_fake_batches_are_normalised_separately_by_default(fixed_noise)
     separate, joined = (make(join_batches=join).train_step(batch()) for join in (False, True))
     assert abs(float(separate["discriminator_loss"]) - float(joined["discriminator_loss"])) > 1e-3
     assert not make().join_batches and make(join_batches=True).join_batches
-    assert not make(normalisation="none", minibatch_deviation=True).join_batches
 
 
 def test_batches_are_joined_where_no_layer_depends_on_the_whole_batch():
     assert make(normalisation="none").join_batches
+    assert not make(normalisation="none", minibatch_deviation=True).join_batches
 
 
 def test_diversity_is_the_mean_deviation_of_a_pixel(fixed_noise, monkeypatch):

@@ -38,7 +38,8 @@ def default_logs():
 
 
 @pytest.mark.parametrize("option", OPTIONS, ids=lambda option: "+".join(option))
-def test_every_option_changes_the_training(default_logs, option):
+def test_each_option_changes_the_discriminators_loss(default_logs, option):
+    """A smoke test. What the options do is tested below and in test_tricks.py and test_losses.py."""
     expected = run(normalisation="none") if "normalisation" in option else default_logs
     logs = run(**option)
     later = {"gradient_penalty", "replay_images", "loss"} & option.keys()  # no effect on the first step's loss

@@ -9,11 +9,11 @@ def identity(images):
     return images
 
 
-def pictures(pairs=16, columns=8):
-    """Images of one level each: the first class k / 64, the second (32 + k) / 64."""
-    k = np.arange(pairs, dtype=np.float32)[:, None, None, None] / 64
-    first, second = (np.broadcast_to(level, (pairs, 4, 4, 3)) for level in (k, k + 0.5))
-    return training_pictures(identity, lambda latents: latents - 0.25, first, second, columns), first, second
+def pictures():
+    """16 pairs of images of one level each: the first class k / 64, the second (32 + k) / 64."""
+    k = np.arange(16, dtype=np.float32)[:, None, None, None] / 64
+    first, second = (np.broadcast_to(level, (16, 4, 4, 3)) for level in (k, k + 0.5))
+    return training_pictures(identity, lambda latents: latents - 0.25, first, second), first, second
 
 
 def cell(picture, row, column, level):
@@ -40,7 +40,7 @@ def test_strips_lead_from_the_first_class_to_the_second():
 
 
 def test_blends_are_halfway_between_their_parents():
-    drawn = pictures(pairs=8, columns=4)[0]
-    assert drawn["blends"].shape == (2 * 4, 4 * 4, 3)
-    for k in range(8):
-        assert cell(drawn["blends"], k // 4, k % 4, k / 64 + 0.25 - 0.25)
+    drawn = pictures()[0]
+    assert drawn["blends"].shape == (2 * 4, 8 * 4, 3)
+    for k in range(16):
+        assert cell(drawn["blends"], k // 8, k % 8, k / 64 + 0.25 - 0.25)

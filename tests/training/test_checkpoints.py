@@ -1,4 +1,4 @@
-"""Checkpoints are complete or absent, damage is detected, and restoring is all or nothing."""
+"""Checkpoints are complete or absent, and damage is detected."""
 
 import hashlib
 import os
@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from common import files, variables
+from common import files
 from common.errors import InputError
 from training import checkpoints
 from training.checkpoints import Checkpoints
@@ -21,14 +21,10 @@ STATE = {
 
 
 class Variable:
-    """The part of a Keras variable that `restore` and `pack` use."""
+    """The part of a Keras variable that `pack` uses."""
 
     def __init__(self, value):
         self.value = np.asarray(value)
-        self.shape = self.value.shape
-
-    def assign(self, value):
-        self.value = value
 
     def __array__(self, dtype=None, copy=None):
         return self.value
@@ -157,36 +153,6 @@ def test_pack_is_deterministic(monkeypatch):
     assert files.pack({name: Variable(value) for name, value in STATE.items()}) == first
     other = STATE | {"empty": np.zeros((0, 5), np.float16)}
     assert files.digest(files.pack(other)) != files.digest(first)
-
-
-# restore
-
-
-def test_restore_assigns_all_variables():
-    state = {name: Variable(np.zeros_like(value)) for name, value in STATE.items()}
-    variables.restore(state, STATE, "x.npz")
-    assert_same({name: variable.value for name, variable in state.items()}, STATE)
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        ({"encoder/00_kernel": np.zeros((3, 2))}, ["encoder/00_kernel", "(3, 2)", "(2, 3)"]),
-        ({"encoder/00_kernel": np.zeros((2, 3, 1))}, ["encoder/00_kernel", "(2, 3, 1)", "(2, 3)"]),
-        ({"more": np.zeros(5)}, ["more", "(5,)", "nothing"]),
-        ({"step": None}, ["step", "()", "nothing"]),
-    ],
-)
-def test_restore_is_all_or_nothing(change, words):
-    arrays = {name: value for name, value in (STATE | change).items() if value is not None}
-    state = {name: Variable(np.full_like(value, 1)) for name, value in STATE.items()}
-    with pytest.raises(InputError) as error:
-        variables.restore(state, arrays, "old.npz")
-    assert "\n" not in str(error.value)
-    for word in ("old.npz", *words):
-        assert word in str(error.value)
-    for name, variable in state.items():
-        np.testing.assert_array_equal(variable.value, np.full_like(STATE[name], 1))
 
 
 # write_atomically

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from training.gan_grids import COLUMNS, STRIP_STEPS, morph_inputs, training_pictures
+from training.gan_grids import COLUMNS, STRIP_STEPS, training_pictures
 
 
 def noise(count):
@@ -61,11 +61,3 @@ def test_morphs_keep_the_noise_and_move_the_class():
         for step in range(STRIP_STEPS):
             assert level(picture, row, step, 0) == pytest.approx(row / 256, abs=1 / 250)
             assert level(picture, row, step, 1) == pytest.approx((3 - 2 * step / 8) / 8, abs=1 / 250)
-
-
-def test_morph_inputs_repeat_the_noise_at_even_steps():
-    repeated, weights = morph_inputs(noise(2), np.float32([1, 0, 0]), np.float32([0, 0, 1]), steps=3)
-    np.testing.assert_array_equal(repeated[:, 0] * 256, [0, 0, 0, 1, 1, 1])
-    once = [[1, 0, 0], [0.5, 0, 0.5], [0, 0, 1]]
-    np.testing.assert_array_equal(weights, once + once)
-    assert weights.dtype == np.float32

@@ -26,7 +26,8 @@ def run(tmp_path_factory):
     return folder
 
 
-def test_bundle_copies_the_whole_release(run, tmp_path):
+def test_bundle_copies_the_whole_release_and_adds_golden_outputs_of_eight_latents(run, tmp_path):
+    """Of these it checks names and shapes alone; `tests/commands/test_pretrained.py` reproduces their values."""
     from training.export import bundle
 
     bundle(run, tmp_path / "model")
