@@ -141,10 +141,11 @@ def test_batches_are_those_of_the_seed_from_the_step_on(datasets):
 
 @pytest.fixture(scope="module")
 def model(datasets):
-    """A model with other random weights in the average than in the trained autoencoder."""
+    """A model with other kernels in the average, such that reconstructions of different images are different."""
     model, rng = training.acai.build(config_of(train__ema_rate=0.5), datasets[0]), np.random.default_rng(0)
     for weight in model.released.weights:
-        weight.assign(0.3 * rng.standard_normal(weight.shape))
+        if len(weight.shape) > 1:
+            weight.assign(0.4 * rng.standard_normal(weight.shape))
     return model
 
 
@@ -221,10 +222,10 @@ def test_strips_lead_from_the_holdouts_first_class_to_its_second(model, datasets
     pictures = training.acai.render(config, model, datasets)
     assert pictures.keys() == {"reconstructions", "strips", "blends"}
     cells = pictures["strips"].reshape(8, 8, 9, 8, 3).transpose(0, 2, 1, 3, 4).astype(int)  # [pair, step, H, W, 3]
-    for column, images in ((0, holdout.images[1:16:2]), (8, holdout.images[0:16:2])):
-        expected = to_uint8(released(model, images)[1])
-        assert np.abs(cells[:, column] - expected).max() <= 1
-        assert np.ptp(expected) > 30
+    reconstructions = to_uint8(released(model, holdout.images[:16])[1]).astype(int)
+    assert np.abs(np.diff(reconstructions, axis=0)).max((1, 2, 3)).min() > 10
+    assert np.abs(cells[:, 0] - reconstructions[1::2]).max() <= 1
+    assert np.abs(cells[:, 8] - reconstructions[::2]).max() <= 1
 
 
 @pytest.mark.parametrize("source", ["cifar10", "folder"])
@@ -235,11 +236,10 @@ def test_a_release_has_averaged_weights_and_a_bank_with_parents_of_cifar10(model
     assert settings["family"] == "acai" and settings["trained_kimg"] == 0 and settings["model"]["colours"] == 3
     classes = ["a", "b"] if source == "folder" else list(CIFAR10_CLASSES)
     assert settings["data"]["classes"] == classes
-    for ours, average in zip(model.released.encoder.variables, model.encoder.variables, strict=True):
-        assert not np.array_equal(ours, average)
     encoder = [array for name, array in weights.items() if name.startswith("encoder/")]
+    assert not np.array_equal(encoder[0], np.float16(model.encoder.variables[0].numpy()))
     for array, average in zip(encoder, model.released.encoder.variables, strict=True):
-        np.testing.assert_array_equal(array, np.float16(average))
+        np.testing.assert_array_equal(array, average.numpy().astype(np.float16))
     bank.pop("weights_digest")
     bank = LatentBank.from_arrays(bank)
     for data, drawn in zip(datasets, (4, 2), strict=True):

@@ -56,28 +56,44 @@ def expected_config():
     return json.loads(config.to_json())
 
 
-def test_a_release(model, tmp_path):
-    """Manifests beside it get the digest of the new weights."""
-    old, new = tmp_path / "old", tmp_path / "new"
-    release.write(old, old_config(), by_number(model.release_state()), {"latents": np.zeros((1, 8, 8, 2))})
-    before = digest((old / "weights.npz").read_bytes())
-    (old / "pegasus.json").write_text(json.dumps({"weights_digest": before}))
-    convert.main([str(old), str(new)])
-    config, weights, _, after = release.read(new)
+def write_old_release(folder, model):
+    """Writes a release with a manifest of it beside; returns the digest of the weights."""
+    release.write(folder, old_config(), by_number(model.release_state()), {"latents": np.zeros((1, 8, 8, 2))})
+    weights_digest = digest((folder / "weights.npz").read_bytes())
+    (folder / "pegasus.json").write_text(json.dumps({"weights_digest": weights_digest}))
+    return weights_digest
+
+
+def assert_converted(folder, model, old_digest):
+    """Manifests beside a release get the digest of the new weights."""
+    config, weights, _, new_digest = release.read(folder)
     assert config == expected_config()
-    assert json.loads((new / "pegasus.json").read_text()) == {"weights_digest": after} and after != before
+    manifest = json.loads((folder / "pegasus.json").read_text())
+    assert manifest == {"weights_digest": new_digest} and new_digest != old_digest
     state = model.release_state()
     assert weights.keys() == state.keys()
     for name, array in weights.items():
         np.testing.assert_array_equal(array, np.float16(state[name]), err_msg=name)
+
+
+def test_a_release(model, tmp_path):
+    old, new = tmp_path / "old", tmp_path / "new"
+    old_digest = write_old_release(old, model)
+    convert.main([str(old), str(new)])
+    assert_converted(new, model, old_digest)
     assert release.read(old)[0]["model"]["realism_penalty"] == 0.03  # as it was
 
 
 def test_a_run(model, tmp_path):
+    """Also one that has written a release."""
     old, new = tmp_path / "old", tmp_path / "new"
     Checkpoints(old / "checkpoints").save(7, by_number(model.state()))
     (old / "config.json").write_text(json.dumps(old_config()))
+    (old / "metrics.jsonl").write_text("{}")
+    old_digest = write_old_release(old / "release", model)
     convert.main([str(old), str(new)])
+    assert {path.name for path in new.iterdir()} == {"checkpoints", "config.json", "metrics.jsonl", "release"}
+    assert_converted(new / "release", model, old_digest)
     assert json.loads((new / "config.json").read_text()) == expected_config()
     step, arrays = Checkpoints(new / "checkpoints").load_latest()
     assert step == 7 and arrays.keys() == model.state().keys()
