@@ -239,9 +239,10 @@ def embed(model, holdout, count=512):
 
 
 def render(config, model, datasets):
-    """{name: picture} of the first hold-out images of the config's two picture classes."""
-    first, second = (picture_images(datasets[1], name) for name in (config.data.first, config.data.second))
-    return acai_grids.training_pictures(model.released.encode, model.released.decode, first, second)
+    """{name: picture} of hold-out images of the config's two picture classes."""
+    first, second = config.data.first, config.data.second
+    images = picture_images(datasets[1], first), picture_images(datasets[1], second, quarters=int(first == second))
+    return acai_grids.training_pictures(model.released.encode, model.released.decode, *images)
 
 
 def write_release(config, model, datasets, folder):
@@ -255,13 +256,14 @@ def write_release(config, model, datasets, folder):
     release.write(folder, settings, model.release_state(), bank.arrays())
 
 
-def picture_images(dataset, class_name, count=64):
-    """The first `count` images of a class, float32 in [-1, 1], repeated if it has fewer.
+def picture_images(dataset, class_name, count=64, quarters=0):
+    """`count` images of a class, float32 in [-1, 1], repeated if it has fewer.
 
-    Without a class of that name they are of all classes.
+    They are its first or, with `quarters`, those from that many quarters of the class on: of lines, which stand in
+    the order of their angles, right angles. Without a class of that name they are of all classes.
     """
     chosen = dataset.select((class_name,)) if class_name in dataset.class_names else dataset
-    return to_float(chosen.images[np.arange(count) % len(chosen)])
+    return to_float(chosen.images[(np.arange(count) + quarters * len(chosen) // 4) % len(chosen)])
 
 
 def golden_outputs(config, weights, bank, count=8):

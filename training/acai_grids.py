@@ -20,15 +20,16 @@ def training_pictures(encode, decode, first, second):
 
     Returns:
         Dict of pictures, uint8 [height, width, C]: "reconstructions" (rows of originals above rows of their
-        reconstructions), "strips" (slerp from first to second, one row for each pair) and "blends" (slerp at one
-        half).
+        reconstructions), "strips" (slerp from first to second, a row for each of COLUMNS pairs, evenly drawn) and
+        "blends" (slerp at one half).
     """
     first_latents, second_latents = np.asarray(encode(first)), np.asarray(encode(second))
     originals = np.concatenate([first, second])
     decoded = np.asarray(decode(np.concatenate([first_latents, second_latents])))
     shape = (-1, COLUMNS, *originals.shape[1:])
     rows = np.stack([originals.reshape(shape), decoded.reshape(shape)], axis=1)  # [rows, 2, COLUMNS, H, W, C]
-    paths = interpolation.interpolate_path(first_latents[:COLUMNS], second_latents[:COLUMNS], STRIP_STEPS, "slerp")
+    ends = (latents[:: len(latents) // COLUMNS] for latents in (first_latents, second_latents))
+    paths = interpolation.interpolate_path(*ends, STRIP_STEPS, "slerp")
     blends = interpolation.slerp(first_latents, second_latents, 0.5)
     return {
         "reconstructions": grid(to_uint8(rows.reshape(-1, *originals.shape[1:])), COLUMNS),

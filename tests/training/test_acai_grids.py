@@ -33,9 +33,9 @@ def test_originals_stand_above_their_reconstructions():
 def test_strips_lead_from_the_first_class_to_the_second():
     drawn, first, second = pictures()
     assert drawn["strips"].shape == (8 * 4, STRIP_STEPS * 4, 3)
-    for k in range(1, 8):  # parallel latents: slerp is lerp
+    for k in range(1, 8):  # every other of 16 pairs; parallel latents: slerp is lerp
         for step in range(STRIP_STEPS):
-            level = first[k, 0, 0, 0] + step / (STRIP_STEPS - 1) * 0.5
+            level = first[2 * k, 0, 0, 0] + step / (STRIP_STEPS - 1) * 0.5
             assert cell(drawn["strips"], k, step, level - 0.25)
 
 
