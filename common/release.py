@@ -110,15 +110,18 @@ def read_config(folder):
 
 
 def describe_training(config):
-    """Describes how far a release was trained, e.g. "14.8 of 600 kimg".
+    """Describes how far a release was trained, e.g. "14.8 of 600 kimg, after runs/first".
 
     The answer for earlier releases, which do not hold it, is "not recorded".
 
     Args:
-        config: of the release. Its "trained_kimg" is what was trained, "total_kimg" what its training is for.
+        config: of the release. Its "trained_kimg" is what was trained, "total_kimg" what its training is for and
+            "start_from" the run or model that it went on from, if any.
     """
-    trained = config.get("trained_kimg")
-    return "not recorded" if trained is None else f"{trained:.1f} of {config['train']['total_kimg']:g} kimg"
+    trained, before = config.get("trained_kimg"), config["train"].get("start_from")
+    if trained is None:
+        return "not recorded"
+    return f"{trained:.1f} of {config['train']['total_kimg']:g} kimg" + (f", after {before}" if before else "")
 
 
 def _parse_config(data, _):

@@ -124,3 +124,5 @@ def test_training_is_described_by_what_was_trained():
     config = {"train": {"total_kimg": 600.0}}
     assert release.describe_training(config | {"trained_kimg": 14.784}) == "14.8 of 600 kimg"
     assert release.describe_training(config) == "not recorded"  # an earlier release
+    second = {"trained_kimg": 14.784, "train": {"total_kimg": 600.0, "start_from": "runs/first"}}
+    assert release.describe_training(second) == "14.8 of 600 kimg, after runs/first"

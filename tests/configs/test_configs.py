@@ -270,10 +270,8 @@ def check_losses(config, logs):
     assert ("gradient_penalty" in logs) == bool(config.model.r1_weight)
     assert ("critic_loss" in logs) == bool(config.model.mix_weight)
     parts = ("reconstruction_loss", "mix_regulariser", "adversarial_loss", "code_regulariser")
-    total = sum(logs.get(name, 0.0) for name in parts)
-    assert logs["autoencoder_loss"] == pytest.approx(
-        total, rel=1e-5
-    )  # a smoke test: the model adds up the same tensors
+    total = sum(logs.get(name, 0.0) for name in parts)  # a smoke test: the model adds up the same tensors
+    assert logs["autoencoder_loss"] == pytest.approx(total, rel=1e-5)
     assert logs.get("adversarial_loss", 1.0) > 0  # of the first step of a ramp, so it can be small
     assert config.model.bottleneck != "aae" or logs["code_regulariser"] > 0
     rate = config.train.adversarial_learning_rate if adversarial else config.train.learning_rate

@@ -20,6 +20,8 @@ def golden_outputs(folder):
 def bundle(source, folder, without=()):
     """Writes the release of `source`, except the networks in `without`, and its golden.npz to `folder`.
 
+    Of the run that it went on from (train.start_from) the name remains, without the path on this machine.
+
     Raises:
         InputError: `source` has no release, or the release has no network of a given name.
     """
@@ -32,5 +34,7 @@ def bundle(source, folder, without=()):
         )
     kept = {name: array for name, array in weights.items() if name.partition("/")[0] not in without}
     bank = {name: array for name, array in bank.items() if name != "weights_digest"}
+    if config.get("train", {}).get("start_from"):
+        config["train"]["start_from"] = os.path.basename(os.path.normpath(config["train"]["start_from"]))
     release.write(folder, config, kept, bank or None)
     write_atomically(os.path.join(folder, "golden.npz"), pack(golden_outputs(folder)))

@@ -53,6 +53,18 @@ def test_omitted_networks_are_removed_and_the_bank_fits_the_remaining_weights(ru
     assert unpack((tmp_path / "golden.npz").read_bytes(), "golden.npz").keys() == {"decoded", "encoded"}
 
 
+def test_the_run_before_is_named_without_its_path(run, tmp_path):
+    from training.export import bundle
+
+    config, weights, bank, _ = release.read(run / "release")
+    config["train"] = {"start_from": f"{tmp_path}/runs/first/", "seed": 3}
+    release.write(
+        tmp_path / "second/release", config, weights, {"latents": bank["latents"], "labels": bank["labels"]}
+    )
+    bundle(tmp_path / "second", tmp_path / "model")
+    assert release.read_config(tmp_path / "model") == config | {"train": {"start_from": "first", "seed": 3}}
+
+
 def test_unknown_network_is_refused_before_anything_is_written(run, tmp_path):
     from training.export import bundle
 
