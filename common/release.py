@@ -118,10 +118,11 @@ def describe_training(config):
         config: of the release. Its "trained_kimg" is what was trained, "total_kimg" what its training is for and
             "start_from" the run or model that it went on from, if any.
     """
-    trained, before = config.get("trained_kimg"), config["train"].get("start_from")
-    if trained is None:
+    if "trained_kimg" not in config:
         return "not recorded"
-    return f"{trained:.1f} of {config['train']['total_kimg']:g} kimg" + (f", after {before}" if before else "")
+    before = config["train"].get("start_from")
+    trained = f"{config['trained_kimg']:.1f} of {config['train']['total_kimg']:g} kimg"
+    return f"{trained}, after {before}" if before else trained
 
 
 def _parse_config(data, _):
