@@ -45,19 +45,6 @@ def is_weight(variable):
     return keras.backend.is_float_dtype(keras.backend.standardize_dtype(variable.dtype))
 
 
-def names_by_number(names):
-    """{name of `variables_by_name`: name that versions before November 28, 2026, gave the same variable}.
-
-    Those had the number of the variable within the network in place of its layer: "prefix/02_kernel".
-    """
-    counts, found = collections.Counter(), {}
-    for name in names:
-        prefix, _, rest = name.partition("/")
-        found[name] = f"{prefix}/{counts[prefix]:02d}_{rest.rpartition('/')[2]}"
-        counts[prefix] += 1
-    return found
-
-
 def optimizer_variables_by_name(optimizers):
     """Returns {"name_optimizer/00": variable, ...} for {name: optimizer}: steps, moments and loss scales."""
     return {f"{name}_optimizer/{i:02d}": v for name, o in optimizers.items() for i, v in enumerate(o.variables)}
@@ -110,15 +97,9 @@ def restore(state, arrays, source):
         name = (shapes or missing or unexpected)[0]
         ours = tuple(state[name].shape) if name in state else "nothing"
         theirs = f"{arrays[name].dtype} {arrays[name].shape}" if name in arrays else "nothing"
-        old = any(re.search(r"/\d\d_", received) for received in arrays)  # see `names_by_number`
-        advice = (
-            "python -m training.convert OLD NEW renames its variables"
-            if old
-            else "use the config that trained it, or the code of its networks"
-        )
         raise InputError(
             f"Weights must fit the configured architecture. Received: {source} with {theirs} for {name}, where "
-            f"the config has {ours}; {advice}."
+            f"the config has {ours}; use the config that trained it, or the code of its networks."
         )
     for name, variable in state.items():
         variable.assign(arrays[name])

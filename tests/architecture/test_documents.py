@@ -22,7 +22,7 @@ DOCUMENTS += sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("pretraine
 PROGRAMS = ("train.py", "generate.py", "evaluate.py", "benchmarks/train_step.py", "benchmarks/scale.py")
 WORKFLOW_PAGE = re.compile(r"^\.\./\.\./actions/(workflows/\w+\.yml)(/badge\.svg)?$")  # beside README on GitHub
 OUTPUTS = ("runs/", "out/", ".venv/")  # folders that commands write
-WITHOUT_FLAGS = ("-m evaluation.report.curve", "-m training.export", "-m training.convert", "-m pytest", "-m venv")
+WITHOUT_FLAGS = ("-m evaluation.report.curve", "-m training.export", "-m pytest", "-m venv")
 
 
 def read(document):

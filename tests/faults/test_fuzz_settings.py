@@ -27,7 +27,7 @@ from common.files import expand_path
 from configs import tuple_flags
 from configs.acai import get_config
 from tests.faults.fuzzing import COUNTS, FOLDER, VALUES, fuzz, mutated
-from training.earlier_configs import GONE, NEUTRAL, RENAMED, in_current_fields
+from training.earlier_configs import GONE, NEUTRAL, in_current_fields
 from training.run_directory import flatten
 
 HOME = Path(FOLDER.name) / "home"
@@ -105,7 +105,7 @@ def test_descriptions_of_clusters(text):
 
 
 CURRENT = flatten(json.loads(get_config("pegasus").to_json()))
-FIELDS = {name: VALUES for name in [*RENAMED, *NEUTRAL, *GONE, "train.seed"]}
+FIELDS = {name: VALUES for name in [*NEUTRAL, *GONE, "train.seed"]}
 
 
 @fuzz
