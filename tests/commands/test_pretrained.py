@@ -11,6 +11,7 @@ from common.files import unpack
 from pictures import manifest
 from pictures.acai_plan import make_plan
 from pictures.request import Blend
+from tests.support.damaged_releases import FILES
 
 BUNDLED = sorted(path.parent for path in release.BUNDLED.glob("*/config.json"))
 MEGABYTE = 1_000_000
@@ -84,7 +85,7 @@ def test_no_image_of_a_data_set_is_included(folder, contents):
     assert all(array.dtype != np.uint8 and array.ndim in (1, 2, 4) for array in weights.values())
     networks = "encoder decoder critic classifier discriminator" if bank else "network generator"
     assert {name.partition("/")[0] for name in weights} <= {*networks.split()}
-    known = {*release.FILES, "golden.npz", "CARD.md", "pegasus.json", "pegasus.npz"}
+    known = {*FILES, "golden.npz", "CARD.md", "pegasus.json", "pegasus.npz"}
     others = [path for path in folder.rglob("*") if path.is_file() and path.name not in known]
     assert all(path.suffix in (".png", ".md") for path in others), "pictures of the CARD at most"
 

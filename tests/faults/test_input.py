@@ -14,7 +14,7 @@ from common import files, release
 from common.errors import InputError
 from pictures.acai_plan import make_plan
 from pictures.request import Blend
-from tests.support.damaged_releases import BANK, SIZES, WEIGHTS
+from tests.support.damaged_releases import BANK, FILES, SIZES, WEIGHTS
 from tests.support.forks import FORKS, assert_refusal, files_below, start
 from tests.support.hostile_files import READABLE, REFUSED
 
@@ -58,7 +58,7 @@ def damage_file(data, name, damage):
 def damages(folder):
     """{(file, damage): the copy of the release that has it}."""
     copies = {}
-    for name in release.FILES:
+    for name in FILES:
         for damage in DAMAGES:
             copy = folder / f"{damage}-{name}"
             release.write(copy, CONFIG, WEIGHTS, BANK)
@@ -85,7 +85,7 @@ def test_a_damaged_release_is_refused(folder, damages, program):
 SLOW = {"bank.npz": pytest.mark.slow}  # like weights.npz, but larger
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=SLOW.get(name, ())) for name in release.FILES])
+@pytest.mark.parametrize("name", [pytest.param(name, marks=SLOW.get(name, ())) for name in FILES])
 def test_a_changed_bit_anywhere_is_noticed_or_changes_nothing(folder, tmp_path, name):
     """One bit of each byte. A changed config may still be valid; weights and latents are equal or refused."""
     release.write(tmp_path, CONFIG, WEIGHTS, BANK)

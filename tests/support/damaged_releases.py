@@ -2,6 +2,7 @@
 
 import numpy as np
 
+FILES = ("config.json", "bank.npz", "weights.npz")
 SIZES = dict(width=32, colours=3, latent_width=4, latent_channels=2, depth=2, critic_depth=2)
 BANK = {
     "latents": np.ones((4, 4, 4, 2), np.float16),

@@ -6,6 +6,7 @@ import pytest
 from common import release
 from common.errors import InputError
 from common.files import unpack
+from tests.support.damaged_releases import FILES
 
 SIZES = dict(width=32, colours=1, latent_width=2, latent_channels=2, depth=2, critic_depth=2)
 
@@ -31,7 +32,7 @@ def test_bundle_copies_the_whole_release_and_adds_golden_outputs_of_eight_latent
     from training.export import bundle
 
     bundle(run, tmp_path / "model")
-    for name in release.FILES:
+    for name in FILES:
         assert (tmp_path / "model" / name).read_bytes() == (run / "release" / name).read_bytes(), name
     golden = unpack((tmp_path / "model" / "golden.npz").read_bytes(), "golden.npz")
     shapes = {name: array.shape for name, array in golden.items()}
