@@ -65,8 +65,6 @@ def read(path):
             raise ValueError("not a file")
         with open(path, encoding="utf-8") as file:
             content = json.load(file)
-        if "recipe" in content and "request" not in content:
-            raise ValueError('it has a "recipe", of a version that was never released: make its pictures again')
         fields, drawn = dict(content["request"]), dict(content["drawn"])
         if not isinstance(fields["action"], str) or not isinstance(fields["source"], str):
             raise ValueError("action and source must be names")

@@ -78,12 +78,6 @@ def test_a_search_of_other_fields_is_refused(tmp_path):
             manifest.make_request(Blend, stored(tmp_path, Blend(), request=fields | {"search": search}), {})
 
 
-def test_manifests_of_unreleased_versions_are_refused_in_one_line(tmp_path):
-    (tmp_path / "old.json").write_text(json.dumps({"recipe": {"action": "blend"}, "pictures": [], "files": []}))
-    with pytest.raises(InputError, match='old.json .*"recipe".*: make its pictures again'):
-        manifest.read(tmp_path / "old.json")
-
-
 def test_a_bundled_manifest_is_found_where_there_is_one(tmp_path):
     assert manifest.find_bundled("pegasus") == release.BUNDLED / "pegasus" / "pegasus.json"
     assert manifest.find_bundled("dcgan") is manifest.find_bundled("no such model") is None
