@@ -15,7 +15,7 @@ class ReleasedACAI:
     Args:
         model_config: the "model" section of the release's config: {"width", "latent_width", "latent_channels",
             "depth", "critic_depth", "colours"}, with a patch discriminator "discriminator_channels", and perhaps
-            the fields of a bottleneck. A "critic_depth" of None or 0 is the "depth".
+            the fields of a bottleneck.
         weights: {name: array}, named as by `acai.model.ACAI.release_state`. Others are ignored.
         source: what an error message calls the release.
         batch_size: of each pass through a network.
@@ -42,8 +42,7 @@ class ReleasedACAI:
         used = dict(self.autoencoder.networks)
         if any(name.startswith("critic/") for name in weights):
             sizes = [model_config[name] for name in ("width", "latent_width", "latent_channels")]
-            depth = model_config["critic_depth"] or model_config["depth"]
-            used["critic"] = self.critic = networks.critic(*sizes, depth, self.colours)
+            used["critic"] = self.critic = networks.critic(*sizes, model_config["critic_depth"], self.colours)
         if any(name.startswith("discriminator/") for name in weights):
             channels = model_config["discriminator_channels"]
             used["discriminator"] = networks.patch_discriminator(self.width, channels, self.colours)

@@ -104,8 +104,8 @@ def make_critic(fields, colours, policy):
     """A list of the configured critic, empty without one."""
     if not fields.mix_weight:
         return []
-    depth = fields.critic_depth or fields.depth
-    network = networks.critic(fields.width, fields.latent_width, fields.latent_channels, depth, colours, policy)
+    sizes = fields.width, fields.latent_width, fields.latent_channels, fields.critic_depth
+    network = networks.critic(*sizes, colours, policy)
     return [Critic(network, fields.mix_weight, fields.regularisation)]
 
 

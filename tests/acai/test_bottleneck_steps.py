@@ -19,7 +19,7 @@ from tests.support.acai_models import adversary, batch, build, first_gradients, 
 
 WITH_BOTTLENECK = {name: setting for name, setting in configs.acai.BASELINES.items() if name != "baseline"}
 FOR_STATE = [pytest.param(n, marks=[] if n == "aae" else pytest.mark.slow) for n in configs.acai.BASELINES]
-SIZES = dict(width=8, colours=3, latent_width=4, latent_channels=2, depth=2, critic_depth=None, codebook_size=8)
+SIZES = dict(width=8, colours=3, latent_width=4, latent_channels=2, depth=2, critic_depth=2, codebook_size=8)
 
 
 def make(name, seed=0, **options):

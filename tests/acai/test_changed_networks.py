@@ -19,7 +19,7 @@ LAYERS = {
     "noise": lambda: keras.layers.GaussianNoise(0.1),
 }
 CHANGED = ("encoder", "decoder", "critic", "classifier")
-SIZES = dict(width=8, latent_width=4, latent_channels=2, depth=2, critic_depth=None, colours=3)
+SIZES = dict(width=8, latent_width=4, latent_channels=2, depth=2, critic_depth=2, colours=3)
 
 
 DEFAULT = ("encoder", "dropout"), ("critic", "batch norm")  # of the default run: each takes seconds to trace

@@ -34,11 +34,11 @@ def name_model(config):
 def build_networks(model_config):
     """{name: keras.Sequential} of autoencoder, bottleneck and adversaries, by the "model" section of a config."""
     code = [model_config[name] for name in ("width", "latent_width", "latent_channels")]
-    colours, depth = model_config["colours"], model_config["depth"]
+    colours = model_config["colours"]
     autoencoder = Autoencoder.from_config(model_config)
     built = {"encoder": autoencoder.encoder, "decoder": autoencoder.decoder}
     if mix_weight(model_config):
-        built["critic"] = networks.critic(*code, model_config["critic_depth"] or depth, colours)
+        built["critic"] = networks.critic(*code, model_config["critic_depth"], colours)
     if model_config.get("adversarial_weight"):
         built["discriminator"] = networks.patch_discriminator(
             model_config["width"], model_config["discriminator_channels"], colours
