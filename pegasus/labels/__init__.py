@@ -9,16 +9,8 @@ import functools
 import types
 from pathlib import Path
 
-from common.errors import InputError
-
 FOLDS = 2
 SPREAD = ("raised_both", "raised_one", "spread")  # values of `BirdWings.wings` other than "down"
-
-
-def _check(label, **allowed):
-    for name, values in allowed.items():
-        if getattr(label, name) not in values:
-            raise InputError(f"{name} must be one of {', '.join(map(str, values))}. Received: {label}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,18 +22,12 @@ class BirdWings:
         wings: "raised_both", "raised_one", "spread" or "down".
         shade: "white", "dark" or "mixed".
         clear: False where the bird is small, blurred or doubtful.
-
-    Raises:
-        InputError: for another value.
     """
 
     id: int
     wings: str
     shade: str
     clear: bool
-
-    def __post_init__(self):
-        _check(self, wings=(*SPREAD, "down"), shade=("white", "dark", "mixed"), clear=(True, False))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,19 +39,12 @@ class HorseSideView:
         head: the side that it faces, "left" or "right".
         shade: "white", "brown", "dark" or "other".
         room_above: whether a quarter of the image's height or more above the back is plain background.
-
-    Raises:
-        InputError: for another value.
     """
 
     id: int
     head: str
     shade: str
     room_above: bool
-
-    def __post_init__(self):
-        shades = ("white", "brown", "dark", "other")
-        _check(self, head=("left", "right"), shade=shades, room_above=(True, False))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,16 +54,10 @@ class HorseRider:
     Args:
         id: int.
         use: "train" for training wing classifiers or "control" for measuring them.
-
-    Raises:
-        InputError: for another value.
     """
 
     id: int
     use: str
-
-    def __post_init__(self):
-        _check(self, use=("train", "control"))
 
 
 @functools.cache
@@ -125,20 +98,11 @@ def read(path, label):
 
     Returns:
         {id: label}, read-only.
-
-    Raises:
-        InputError: the header or a value is another, or an id occurs twice.
     """
-    names = [field.name for field in dataclasses.fields(label)]
-    truth, labels = {"yes": True, "no": False}, {}
+    truth = {"yes": True, "no": False}
     with open(path, encoding="utf-8", newline="") as file:
-        header, *rows = csv.reader(file)
-    if header != names:
-        raise InputError(f"The header of {path} must be {','.join(names)}. Received: {','.join(header)}")
-    for row in rows:
-        if len(row) != len(names) or not row[0].isdecimal() or int(row[0]) in labels:
-            raise InputError(f"Rows of {path} must have {len(names)} values and a new id. Received: {row}")
-        labels[int(row[0])] = label(int(row[0]), *(truth.get(value, value) for value in row[1:]))
+        rows = list(csv.reader(file))[1:]
+    labels = {int(id): label(int(id), *(truth.get(value, value) for value in values)) for id, *values in rows}
     return types.MappingProxyType(labels)
 
 
