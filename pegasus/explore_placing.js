@@ -32,7 +32,7 @@ function addSample(out, o, {values, c}, [row, column], share) {  // bilinear; be
     }
   }
 }
-function blur(map) {  // as pegasus.placement.blur
+function blur(map) {  // as pegasus.foreground.smooth
   for (let i = 0; i < 2 * data.placing.blur_steps; i++) {
     const {values, c} = map, [down, right] = i % 2 ? [0, 1] : [1, 0];
     const at = (y, x, n) => values[(limit(y, 0, SIDE - 1) * SIDE + limit(x, 0, SIDE - 1)) * c + n];

@@ -52,9 +52,9 @@ def border_foreground(image):
     return central_part(mask.reshape(height, width)).astype(np.float32)
 
 
-def smooth(array):
-    """Averages an array [H, W, ...] with the kernel (1, 2, 1) / 4 along both axes; the edge is repeated."""
-    for axis in (0, 1):
+def smooth(array, axes=(0, 1)):
+    """Averages an array with the kernel (1, 2, 1) / 4 along one axis after the other; the edge is repeated."""
+    for axis in axes:
         array = np.moveaxis(array, axis, 0)
         padded = np.concatenate([array[:1], array, array[-1:]])
         array = np.moveaxis((padded[:-2] + 2 * padded[1:-1] + padded[2:]) / 4, 0, axis)

@@ -9,6 +9,7 @@ import numpy as np
 
 from common.errors import InputError
 from common.validation import check_choice, check_number
+from pegasus.foreground import smooth
 
 BLUR_STEPS, BLUR_OVER = 12, 3.0  # of what lies beyond an image's edge; pixels over which the blur sets in
 LIMITS = {"scale": (0.1, 10), "down": (-1000, 1000), "right": (-1000, 1000), "rotation": (-360, 360)}
@@ -95,18 +96,10 @@ def place(images, placements, fill="edge"):
         inner_rows, inner_columns = np.clip(rows, 0, height - 1), np.clip(columns, 0, width - 1)
         outside = np.maximum(np.abs(rows - inner_rows), np.abs(columns - inner_columns)) / BLUR_OVER
         outside = np.minimum(outside, 1).astype(np.float32)[..., None]
-        sharp, blurred = (sample(x, inner_rows, inner_columns) for x in (images, blur(images)))
+        smoothed = smooth(images, (1, 2) * BLUR_STEPS)
+        sharp, blurred = (sample(x, inner_rows, inner_columns) for x in (images, smoothed))
         return (1 - outside) * sharp + outside * blurred
     return sample(images, rows, columns)
-
-
-def blur(images):
-    """Averages images [N, H, W, C] BLUR_STEPS times with the kernel (1, 2, 1) / 4 along both axes."""
-    for axis in (1, 2) * BLUR_STEPS:
-        images = np.moveaxis(images, axis, 0)
-        padded = np.concatenate([images[:1], images, images[-1:]])
-        images = np.moveaxis((padded[:-2] + 2 * padded[1:-1] + padded[2:]) / 4, 0, axis)
-    return images
 
 
 def sample(images, rows, columns):
