@@ -100,13 +100,6 @@ def acai(sizes):
     return loop.compile_step(model, compiler.resolve("auto", "float32")), acai_flops(model)
 
 
-def noise(width, count=2_000):
-    pixels = np.random.default_rng(0).integers(0, 256, (count, width, width, 3), dtype=np.uint8)
-    return datasets.ImageDataset(
-        pixels, np.arange(count, dtype=np.int32) % 2, np.arange(count), ("a", "b"), "train"
-    )
-
-
 def time_step(step, stream):
     """Returns (seconds of a step including its wait for data, seconds of the wait)."""
     from training import loop
@@ -127,8 +120,10 @@ def make_row(times, sizes, flops):
 
 
 def step_cost(sizes, quick):
+    from train_step import noise_images
+
     step, flops = acai(sizes)
-    stream = iter(batches.batches(noise(sizes["width"]), sizes["batch"], seed=0, flip=True))
+    stream = iter(batches.batches(noise_images(2_000, sizes["width"]), sizes["batch"], seed=0, flip=True))
     times, begun = [], time.perf_counter()
     while len(times) < (5 if quick else 8) or (
         not quick and time.perf_counter() - begun < 30 and len(times) < 100
@@ -139,9 +134,11 @@ def step_cost(sizes, quick):
 
 def from_memory_and_disk(width, quick):
     """Alternates steps from memory and from disk, so that both run under the same conditions."""
+    from train_step import noise_images
+
     sizes = (QUICK if quick else STEP) | {"width": width}
     step, flops = acai(sizes)
-    in_memory = noise(width, 200 if quick else 20_000)
+    in_memory = noise_images(200 if quick else 20_000, width)
     with tempfile.TemporaryDirectory() as cache:
         sources = {"from memory": in_memory, "from disk": datasets.move_to_disk(in_memory, cache)}
         streams = {

@@ -156,10 +156,9 @@ def gan(images, policy):
     return model, f"{FLAGS.model} {sizes} noise {config.model.noise_size}", gan_flops(model)
 
 
-def noise_images(count):
-    """Returns an ImageDataset of random images, 32x32x3; the time of a step does not depend on their content."""
-    random = np.random.default_rng(0)
-    images = random.integers(0, 256, (count, 32, 32, 3), dtype=np.uint8)
+def noise_images(count, width=32):
+    """Returns an ImageDataset of random RGB images; the time of a step does not depend on their content."""
+    images = np.random.default_rng(0).integers(0, 256, (count, width, width, 3), dtype=np.uint8)
     return datasets.ImageDataset(
         images, np.arange(count, dtype=np.int32) % 2, np.arange(count), ("a", "b"), "train"
     )
