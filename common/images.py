@@ -121,6 +121,20 @@ def enlarge(image, scale, resample="nearest"):
     return np.asarray(picture.resize(size, RESAMPLING[resample])).reshape(*size[::-1], image.shape[2])
 
 
+def encode_png(image):
+    """Encodes an image, uint8 [H, W, 3] or grey [H, W, 1], as a PNG file; the same image gives the same bytes.
+
+    Raises:
+        ValueError: the image has another shape or dtype.
+    """
+    image = np.asarray(image)
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] not in (1, 3):
+        raise ValueError(f"image must be uint8 [H, W, 1] or [H, W, 3]. Received: {image.dtype} {image.shape}")
+    content = io.BytesIO()
+    Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image).save(content, format="PNG")
+    return content.getvalue()
+
+
 def write_png(path, image):
     """Writes an image, uint8 [H, W, 3] or grey [H, W, 1], as a PNG file; atomically, see `common.files`.
 
@@ -131,12 +145,7 @@ def write_png(path, image):
         ValueError: the image has another shape or dtype.
         OSError: the folder does not exist or is not writable.
     """
-    image = np.asarray(image)
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] not in (1, 3):
-        raise ValueError(f"image must be uint8 [H, W, 1] or [H, W, 3]. Received: {image.dtype} {image.shape}")
-    content = io.BytesIO()
-    Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image).save(content, format="PNG")
-    write_atomically(path, content.getvalue())
+    write_atomically(path, encode_png(image))
     return path
 
 
@@ -177,15 +186,6 @@ def read_picture(path, width=32, channels=3):
         reason = " ".join(str(error).split()) or type(error).__name__
         raise _refusal(path, f"damaged or of an unknown kind ({reason})", "be undamaged") from None
     return np.asarray(square.convert("RGB" if channels == 3 else "L")).reshape(width, width, channels)
-
-
-def check_picture(path):
-    """Checks quickly that `read_picture` can read a picture.
-
-    Raises:
-        InputError: as `read_picture`.
-    """
-    read_picture(path, width=1)
 
 
 def _refusal(path, received, required="be a picture file"):

@@ -1,11 +1,9 @@
 """The HTML report of evaluate.py: one page without scripts or external files, with embedded pictures."""
 
 import base64
-import io
 from html import escape
 
-from PIL import Image
-
+from common.images import encode_png
 from evaluation.report.estimates import (
     HEADINGS,
     WIDE,
@@ -137,10 +135,3 @@ def _render_picture(caption, picture):
     image = f'<img src="{source}" width="{width}" height="{height}" alt="{escape(caption)}"'
     image += ' class="pixels">' if width < PAGE_WIDTH else ">"
     return f"<figure>\n<figcaption>{escape(caption)}</figcaption>\n{image}\n</figure>"
-
-
-def encode_png(picture):
-    """Encodes uint8 [H, W, 3] as the bytes of a PNG file; the same picture gives the same bytes."""
-    buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, format="PNG")
-    return buffer.getvalue()

@@ -19,8 +19,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from common.errors import InputError
 from common.files import digest, write_atomically
-from common.images import enlarge
-from evaluation.report.page import encode_png
+from common.images import encode_png, enlarge
 
 PER_SHEET, COLUMNS = 25, 5
 MIN_DECOYS = 36

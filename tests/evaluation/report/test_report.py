@@ -249,7 +249,7 @@ def test_a_failed_write_leaves_the_old_files(tmp_path):
     with pytest.raises(TypeError):
         report.write(tmp_path, [], {"source": object()})
     broken = Section("Lines", [], plots={"no picture": np.zeros((2, 2, 3))})
-    with pytest.raises(TypeError):
+    with pytest.raises(ValueError, match="uint8"):
         report.write(tmp_path, [broken], {})
     assert [(tmp_path / name).read_bytes() for name in ("metrics.json", "report.html")] == before
     with pytest.raises(OSError):
