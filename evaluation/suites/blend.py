@@ -66,12 +66,7 @@ def evaluate(
     parents = draw_pairs(train, samples, seed)
     real = images.to_float(holdout.images)
     neighbours = Neighbours(extractor, images.to_float(train.images), real, cache_folder)
-    with progress.show("encoding pairs and decoding their blends"):
-        blends = {
-            "slerp": decode_blends(model, *parents, interpolation.slerp),
-            "lerp": decode_blends(model, *parents, interpolation.lerp),
-            "cross-fade": (parents[0] + parents[1]) / 2,
-        }
+    blends = blend_each_way(model, *parents)
     scored = {name: ScoredPictures(x, classifiers, extractor, classes) for name, x in blends.items()}
     rows = {name: estimate_all(x, extractor, neighbours, seed) for name, x in scored.items()}
     table = [{"blends": name} | {e.name: e for e in estimates} for name, estimates in rows.items()]
@@ -112,6 +107,16 @@ def draw_pairs(dataset, count, seed):
 def decode_blends(model, first, second, path):
     """Decodes what is halfway between the latents of two sets of images on a `path` (slerp or lerp), clipped."""
     return np.clip(model.decode(path(model.encode(first), model.encode(second), 0.5)), -1, 1)
+
+
+def blend_each_way(model, first, second):
+    """Returns {"slerp", "lerp" and, of the pixels, "cross-fade": the blends of two sets of images}."""
+    with progress.show("encoding pairs and decoding their blends"):
+        return {
+            "slerp": decode_blends(model, first, second, interpolation.slerp),
+            "lerp": decode_blends(model, first, second, interpolation.lerp),
+            "cross-fade": (first + second) / 2,
+        }
 
 
 def estimate_gains(blends, control, neighbours, seed):

@@ -4,12 +4,12 @@ The same figures are computed for lerp and for the cross-fade of the same pairs,
 """
 
 from acai.inference import ReleasedACAI
-from common import images, interpolation, progress
+from common import images, progress
 from common.metrics import intervals
 from common.metrics.features import high_frequency_energy, nearest_neighbours
 from evaluation.picture_estimates import COPIES, describe_holdout, flatten, format_count, share_of_copies
 from evaluation.report.estimates import Estimate, Section, choose_key_figures
-from evaluation.suites.blend import decode_blends, draw_pairs
+from evaluation.suites.blend import blend_each_way, draw_pairs
 from evaluation.suites.probe import encode, estimate_reconstruction_error
 from pictures.gallery import choose_columns
 
@@ -49,12 +49,7 @@ def evaluate(model, train, holdout, first, second, samples=1000, seed=0):
     """
     train, holdout = (dataset.select((first, second)) for dataset in (train, holdout))
     parents, real = draw_pairs(train, samples, seed), images.to_float(holdout.images)
-    with progress.show("encoding pairs and decoding their blends"):
-        blends = {
-            "slerp": decode_blends(model, *parents, interpolation.slerp),
-            "lerp": decode_blends(model, *parents, interpolation.lerp),
-            "cross-fade": (parents[0] + parents[1]) / 2,
-        }
+    blends = blend_each_way(model, *parents)
     known = flatten(images.to_float(train.images))
     with progress.show("nearest training images"):
         distances = {name: nearest_neighbours(flatten(x), known)[1] for name, x in blends.items()}
