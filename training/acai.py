@@ -259,8 +259,9 @@ def write_release(config, model, datasets, folder):
 def picture_images(dataset, class_name, count=64, quarters=0):
     """`count` images of a class, float32 in [-1, 1], repeated if it has fewer.
 
-    They are its first or, with `quarters`, those from that many quarters of the class on: of lines, which stand in
-    the order of their angles, right angles. Without a class of that name they are of all classes.
+    They are its first or, with `quarters`, those that begin after that many quarters of the class. Lines stand in
+    the order of their angles, so a quarter turns each by a right angle. Without a class of that name they are of
+    all classes.
     """
     chosen = dataset.select((class_name,)) if class_name in dataset.class_names else dataset
     return to_float(chosen.images[(np.arange(count) + quarters * len(chosen) // 4) % len(chosen)])
