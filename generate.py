@@ -93,10 +93,10 @@ def main():
 
 def write_diagram(request, folder):
     """Draws the networks of the release in `folder`; returns the path of the picture."""
+    config, *_ = release.read(folder, release.family(folder))
     out = make_folder(FLAGS.out or folders.default_folder(request))
     if note := folders.describe_replaced(out, request):
         print(note, file=sys.stderr)
-    config = release.read_config(folder)
     cli.import_tensorflow()
     from training.diagrams import architecture
 

@@ -46,6 +46,8 @@ def folder(tmp_path_factory):
     write(folder / "labels", {"model": SIZES}, WEIGHTS, BANK | {"labels": BANK["labels"] + 1})
     write(folder / "fractions", {"model": SIZES}, WEIGHTS, BANK | {"labels": BANK["labels"] / 2})
     write(folder / "lacking", {"model": SIZES}, WEIGHTS, {"latents": BANK["latents"]})
+    write(folder / "changed", {"model": SIZES}, WEIGHTS, BANK)
+    (folder / "changed" / "config.json").write_text(json.dumps({"model": SIZES | {"depth": 4}}))
     (folder / "early").mkdir()
     (folder / "file").write_text("a file")
     Image.new("RGB", (9, 9)).save(folder / "a.png")
@@ -164,6 +166,7 @@ FLAGS = {
     "--explore --source=run --count=9": ["--explore of this model cannot be combined with --count=9"],
     "--explore --source=run --seed=3": ["--explore of this model cannot be combined with --seed=3"],
     "--explore --source=run --scale=2": ["--explore of this model cannot be combined with --scale=2"],
+    "--diagram --source=changed": ["config.json must belong to the weights", "changed/config.json"],
     "--diagram --source=run --seed=3": ["--diagram of this model cannot be combined with --seed=3"],
     "--diagram --source=run --first=horse": ["--diagram of this model cannot be combined with --first=horse"],
     "--reconstruct --source=run --candidates=99": ["cannot be combined with --candidates=99"],

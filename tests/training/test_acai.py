@@ -31,9 +31,7 @@ def config_of(**settings):
     config.model.width, config.model.latent_width, config.model.latent_channels = 8, 2, 2
     config.model.depth = config.model.critic_depth = config.model.discriminator_channels = 2
     config.train.batch_size, config.train.precision = 4, "float32"
-    for name, value in settings.items():
-        section, field = name.split("__")
-        config[section][field] = value
+    config.update_from_flattened_dict({name.replace("__", "."): value for name, value in settings.items()})
     return config.lock()
 
 

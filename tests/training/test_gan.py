@@ -30,9 +30,7 @@ def config_of(variant="dcgan", **settings):
     config.model.width, config.model.noise_size = 8, 5
     config.model.generator_channels = config.model.discriminator_channels = 2
     config.train.batch_size, config.train.precision = 4, "float32"
-    for name, value in settings.items():
-        section, field = name.split("__")
-        config[section][field] = value
+    config.update_from_flattened_dict({name.replace("__", "."): value for name, value in settings.items()})
     return config.lock()
 
 
