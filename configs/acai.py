@@ -71,7 +71,6 @@ def paper():
     data.pairing = "shuffled"  # as in the paper, or "across": each image is mixed with one of the other group
     data.groups = (("deer", "horse"), ("airplane", "bird"))  # for "across"; they divide the classes between them
     data.flip = False  # mirror each image with probability 1/2
-    data.hold_out = True  # exclude every tenth training image from training
     data.first, data.second = "horse", "bird"  # classes in the pictures written during training
 
     config.model = model = ml_collections.ConfigDict()

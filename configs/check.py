@@ -7,6 +7,7 @@ from common import release
 from common.backend import compiler, memory
 from common.backend.precision import PRECISIONS
 from common.data import batches, datasets
+from common.data.cifar10 import CIFAR10_CLASSES
 from common.distribute import cluster
 from common.errors import InputError
 from gan import choices
@@ -76,6 +77,7 @@ def check(config):
     require("data.source", f"one of {', '.join(CHOICES['data.source'])}", CHOICES["data.source"].__contains__)
     if config.family == "wing_classifier":
         require("data.source", "cifar10, whose horses and birds are labelled", lambda name: name == "cifar10")
+        require("data.classes", "all ten, for the composites", lambda names: {*names} == {*CIFAR10_CLASSES})
     if config.data.source == "folder":  # first, because it decides about fields that are "auto"
         require("data.image_folder", "a folder", lambda path: os.path.isdir(os.path.expanduser(path)))
     for name, values in (CHOICES | {"model.architecture": ARCHITECTURES.get(config.family, ())}).items():

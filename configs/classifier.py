@@ -44,7 +44,6 @@ def classifier():
     data.classes = tuple("airplane automobile bird cat deer dog frog horse ship truck".split())
     data.flip = True  # mirror each image with probability 1/2
     data.shift = 3  # largest random shift, in pixels
-    data.hold_out = True  # exclude every tenth training image from training
 
     config.model = model = ml_collections.ConfigDict()
     model.width = 32  # of the images, in pixels; 64 needs images of your own
@@ -106,7 +105,6 @@ def wing_classifier(config):
                earlier composites and 40 kimg, see its CARD.
     """
     config.family = "wing_classifier"
-    config.data.hold_out = False  # the images of the other fold are the hold-out
     config.data.shift = 2
     config.data.fold = 0  # of the images that it is trained on, see pegasus/labels
     config.data.ranges = "wing_classifier"  # of the composites, see composites/ranges.py

@@ -41,7 +41,6 @@ def base():
     data.ids = ()  # the images of CIFAR-10 to train on, among those of the classes; none: all
     data.alternate = False  # train on one class for an epoch, then on the next, in turn
     data.flip = True  # mirror each image with probability 1/2
-    data.hold_out = True  # exclude every tenth training image from training
     data.first, data.second = "horse", "bird"  # classes of the morphs that a conditional GAN renders
 
     config.model = model = ml_collections.ConfigDict()

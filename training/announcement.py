@@ -69,7 +69,7 @@ def describe(config, datasets, start):
         classes = [f"{one_line(name)} {count:,}" for name, count in zip(names, counts, strict=True)][:MOST_CLASSES]
         classes += [f"{len(names) - MOST_CLASSES} more"] if len(names) > MOST_CLASSES else []
         images = f"{len(train):,} in {len(names)} classes ({', '.join(classes)})"
-        images += f"; {len(holdout):,} others are held out" if config.data.hold_out else ""
+        images += f"; {len(holdout):,} others are held out" if config.family != "wing_classifier" else ""
     length = f"{kimg(config, total):.5g} kimg, in {total:,} steps of {size} images"
     length += f", of which {kimg(config, start):.5g} kimg are done" if start else ""
     return f"  images      {images}\n  length      {length}"

@@ -6,9 +6,10 @@ NEUTRAL = {  # values of fields that were added later, with which a training is 
     "model.masked_blends": 0.0,
     "train.max_minutes": 0.0,
 }
-GONE = {
-    "data.placed_pairs": 0.0
-}  # values of fields that are gone, with which a training was as it is without them
+GONE = {  # values of fields that are gone, with which a training was as it is without them
+    "data.hold_out": True,
+    "data.placed_pairs": 0.0,
+}
 
 
 def in_current_fields(flat, current):

@@ -82,7 +82,7 @@ def load_images(config, data_dir=None):
         config.model.width,
         classes=data.classes,
         image_folder=data.image_folder,
-        hold_out=data.hold_out,
+        hold_out=config.family != "wing_classifier",  # which holds out a fold of the ids
         memory_limit=None if limit < 0 else limit * 2**30,
         cache=data.get("cache_folder"),
         data_dir=data_dir,

@@ -120,6 +120,13 @@ def test_a_wing_classifier_needs_images_with_labels():
         check(config)
 
 
+def test_a_wing_classifier_needs_all_classes():
+    config = classifier.get_config("wing_classifier")
+    config.data.classes = ("horse", "bird")
+    with pytest.raises(InputError, match="^--config.data.classes must be all ten, .*Received: .*'horse', 'bird'"):
+        check(config)
+
+
 def test_valid_combinations_of_gan_fields_are_accepted():
     config = gan.get_config()
     config.model.replay_images, config.model.soft_labels, config.model.augment = 32, 0.4, ("cutout", "flip")

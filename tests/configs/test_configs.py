@@ -50,7 +50,7 @@ def test_paper_config_has_the_papers_values():
     assert training.learning_rate == training.critic_learning_rate == 1e-4
     assert training.total_kimg == pytest.approx(2**24 / 1000, abs=0.5)
     assert config.data.pairing == "shuffled" and not config.data.flip
-    assert config.data.classes == CLASSES and config.data.hold_out
+    assert config.data.classes == CLASSES
 
 
 def test_paper_is_the_default():
@@ -80,7 +80,7 @@ def test_pegasus_pairs_horses_with_birds():
     config = acai.get_config("pegasus")
     assert set(config.data.classes) == {"bird", "horse"} and config.data.pairing == "across"
     assert sorted(config.data.groups) == [("bird",), ("horse",)]
-    assert config.data.hold_out and config.model.adversarial_weight > 0 and 0.9 < config.train.ema_rate < 1
+    assert config.model.adversarial_weight > 0 and 0.9 < config.train.ema_rate < 1
     training, model = config.train, config.model
     assert 0 < training.discriminator_from_kimg < training.adversarial_from_kimg < training.total_kimg
     assert (model.latent_width, model.latent_channels, model.depth) == (8, 16, 32)
@@ -145,7 +145,6 @@ def test_classifier_and_referee_differ_in_architecture_and_seed():
     one, other = classifier.get_config(), classifier.get_config("referee")
     assert one.model.architecture != other.model.architecture and one.train.seed != other.train.seed
     assert one.data.classes == other.data.classes == CLASSES
-    assert one.data.hold_out and other.data.hold_out
 
 
 def test_search_classifier_b_differs_from_the_referee_by_its_seed_only():
@@ -165,7 +164,6 @@ def test_wing_classifiers_differ_in_all_that_could_make_them_err_alike():
         ("train", "seed"),
     ):
         assert one[section][field] != other[section][field], field
-    assert not one.data.hold_out and not other.data.hold_out
 
 
 @pytest.mark.parametrize(

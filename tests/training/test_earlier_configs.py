@@ -19,7 +19,7 @@ def plain(module, variant):
 def earlier():
     """As a version of November 29, 2026 wrote the config of `configs/acai.py:lines`."""
     config = plain(configs.acai, "lines")
-    config["data"]["placed_pairs"] = 0.0
+    config["data"] |= {"placed_pairs": 0.0, "hold_out": True}
     del config["model"]["masked_blends"], config["train"]["max_minutes"]
     return config
 
@@ -38,7 +38,10 @@ def test_an_earlier_run_resumes(tmp_path):
     assert json.loads((tmp_path / "run" / "config.json").read_text()) == config
 
 
-@pytest.mark.parametrize(("section", "name", "value"), [("data", "placed_pairs", 0.25), ("model", "unknown", 0.0)])
+@pytest.mark.parametrize(
+    ("section", "name", "value"),
+    [("data", "placed_pairs", 0.25), ("data", "hold_out", False), ("model", "unknown", 0.0)],
+)
 def test_an_earlier_run_is_refused_where_its_fields_mean_something_else(tmp_path, section, name, value):
     stored = earlier()
     stored[section][name] = value

@@ -1,6 +1,7 @@
 """What the images of a run were is kept with it: other classes are refused, other pictures give a warning."""
 
 import dataclasses
+import importlib
 import json
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from common.data.disk_cache import load_or_build
 from common.errors import InputError
 from tests.support.folders import numbered
+from training import announcement, session
 from training.run_directory import NUM_IN_FINGERPRINT, RunDirectory, describe_images
 
 CONFIG = {"family": "acai", "data": {"image_folder": "a"}, "train": {"seed": 0}}
@@ -32,6 +34,20 @@ def resume(run, images, config=CONFIG):
     with RunDirectory(run.path, config) as again:
         again.record_images(describe_images(images))
     return json.loads(Path(again.file("config.json")).read_text())
+
+
+@pytest.mark.parametrize(
+    ("module", "variant", "held_out"),
+    [("acai", "pegasus", True), ("gan", "cgan", True), ("classifier", "referee", True)]
+    + [("classifier", name, False) for name in ("wing_classifier", "wing_referee")],
+)
+def test_every_training_but_that_of_wings_is_without_the_holdout(monkeypatch, module, variant, held_out):
+    """Wing classifiers hold out a fold of the ids instead."""
+    monkeypatch.setattr(session.datasets, "load", lambda *_, **arguments: arguments["hold_out"])
+    config = importlib.import_module(f"configs.{module}").get_config(variant)
+    assert session.load_images(config) is held_out
+    images = [dataclasses.replace(IMAGES, split=split) for split in ("train", "holdout")]
+    assert ("are held out" in announcement.describe(config, images, 0)) is held_out
 
 
 def test_config_json_says_what_the_images_were(run):
