@@ -18,7 +18,6 @@ from acai.adversaries.ramp import LinearRamp
 from acai.autoencoder import Autoencoder
 from acai.mixing import UniformMix
 from common.backend import loss_scaling
-from common.backend.adam import Adam
 from common.variables import (
     loss_scale,
     optimizer_logs,
@@ -109,7 +108,7 @@ class ACAI(keras.Model):
         for name in self.trained_networks:
             rate = functools.partial(rates[name], self.step) if callable(rates[name]) else rates[name]
             own = name in bottleneck.trained_networks and bottleneck.make_optimizer()
-            optimizer = own or Adam(rate, betas[name], 0.999, epsilon=1e-8)
+            optimizer = own or keras.optimizers.Adam(rate, betas[name], 0.999, epsilon=1e-8)
             self.optimizers[name] = loss_scaling.wrap_for_policy(optimizer, self.dtype_policy.name)
             self.optimizers[name].build(self.weights_of(name))
 
@@ -145,21 +144,27 @@ class ACAI(keras.Model):
             latents = bottleneck.latents(prepared, self._random_seed(LATENTS))  # z [B, h, w, c]
             if active:  # otherwise nothing looks at blends
                 latents = tf.concat([latents, losses.mix_latents(latents, shares)], 0)  # equation 3
-            decoded = tf.split(self.decoder(latents, training=True), 1 + bool(active))
-            pictures = [bottleneck.to_images(half) for half in decoded]  # x^ and x^_alpha, each [B, H, W, C]
-            reconstruction_loss = bottleneck.reconstruction_loss(images, decoded[0])  # equation 2, term 1
+            decoded = self.decoder(latents, training=True)
+            decoded, decoded_blends = tf.split(decoded, 2) if active else (decoded, None)
+            reconstructions = bottleneck.to_images(decoded)  # x^ [B, H, W, C]
+            blends = bottleneck.to_images(decoded_blends) if active else None  # x^_alpha [B, H, W, C]
+            reconstruction_loss = bottleneck.reconstruction_loss(images, decoded)  # equation 2, first term
             weight = self.regulariser_ramp(self.step)
             regulariser, regulariser_logs = bottleneck.weighted_regulariser(prepared, weight)
             loss = reconstruction_loss + regulariser
-        results = [self._adversary_gradients(a, Pictures(images, mix, *pictures)) for a in active]
+        pictures = Pictures(images, mix, reconstructions, blends)
+        results = [self._adversary_gradients(adversary, pictures) for adversary in active]
         gradients = {a.name: r.network for a, r in zip(active, results, strict=True)}  # equation 1
-        targets = [  # equation 2: the first term, and the gradients that adversaries returned at the pictures
-            (loss, self._loss_scale("autoencoder")),
-            (pictures[0], sum_or_none(r.reconstructions for r in results)),
-            (pictures[-1], sum_or_none(r.blends for r in results)),
-        ]
-        tensors, factors = zip(*[pair for pair in targets if pair[1] is not None], strict=True)
-        gradients["autoencoder"] = tape.gradient(tensors, self.weights_of("autoencoder"), factors)
+        # Equation 2: the tape follows the loss, and goes on from what the adversaries returned at the pictures
+        targets, factors = [loss], [self._loss_scale("autoencoder")]
+        for target, given in (
+            (reconstructions, [r.reconstructions for r in results]),
+            (blends, [r.blends for r in results]),
+        ):
+            if (total := sum_or_none(given)) is not None:
+                targets.append(target)
+                factors.append(total)
+        gradients["autoencoder"] = tape.gradient(targets, self.weights_of("autoencoder"), factors)
         network_logs, network_gradients = self._bottleneck_gradients(prepared)
         classifier_logs, gradients["classifier"] = self._classifier_gradients(bottleneck.encode(encoded), labels)
         logs = {"reconstruction_loss": reconstruction_loss}

@@ -9,7 +9,6 @@ import keras
 import tensorflow as tf
 
 from common.backend import loss_scaling, strided
-from common.backend.adam import Adam
 from common.distribute import replicas
 from common.variables import optimizer_logs, optimizer_variables_by_name, variables_by_name, weights_by_name
 from gan import layers, tricks
@@ -93,7 +92,7 @@ class GAN(keras.Model):
         super().compile(optimizer=None, **options)
         self.optimizers = {}
         for name, optimizer in (("generator", generator_optimizer), ("discriminator", discriminator_optimizer)):
-            optimizer = optimizer or Adam(2e-4, beta_1=0.5, epsilon=1e-8)
+            optimizer = optimizer or keras.optimizers.Adam(2e-4, beta_1=0.5, epsilon=1e-8)
             self.optimizers[name] = loss_scaling.wrap_for_policy(optimizer, self.dtype_policy.name)
             self.optimizers[name].build(getattr(self, name).trainable_variables)
 

@@ -2,10 +2,10 @@
 
 import dataclasses
 
+import keras
 import numpy as np
 import tensorflow as tf
 
-from common.backend.adam import Adam
 from common.data import augmentation
 from gan import losses, networks, tricks
 from gan.layers import SpectralConv2D, SpectralDense
@@ -42,7 +42,7 @@ def gan(sizes, precision="float32", classes=0, loss=losses.LOSSES["non_saturatin
     network = networks.dcgan_generator(*noise, classes=classes, name="ema_generator")
     average = tricks.MovingAverage(generator, network, 0.5)
     model = GAN(generator, discriminator, loss, average=average, precision=precision, **options)
-    model.compile(*(Adam(1e-3, beta_1=0.5) for _ in range(2)))
+    model.compile(*(keras.optimizers.Adam(1e-3, beta_1=0.5) for _ in range(2)))
     return with_biases(model)
 
 

@@ -121,26 +121,23 @@ def make_discriminator(config, colours, policy):
 
 
 def start(config, model):
-    """Begins a new model with another of equal sizes: a run's newest checkpoint or, without one, a release.
+    """Copies into a new model every network that both it and its source have, and Adam's state of each.
 
-    A checkpoint gives the weights in float32, the averages of weights, and Adam's moments and count of steps. The
-    model's `step`, learning rates and loss scales begin anew, as do networks and optimizers that the source lacks.
-    If only the model has averages, they begin at the source's weights; a model without averages gets the trained
-    weights of a checkpoint and the averages of a release.
+    The source is a run's newest checkpoint or, without one, a release. A checkpoint gives the weights in float32,
+    the averages of weights, and Adam's moments and count of steps. The model's `step`, learning rates and loss
+    scales begin anew, as do networks and optimizers that the source lacks.
 
     Raises:
         InputError: the source is of another family or bottleneck or does not fit, or all its checkpoints are
             damaged.
     """
     arrays, folder = read_source(config.train.start_from)
-    given = {}
-    for name, array in arrays.items():
-        trained = arrays.get(f"trained_{name}", array)  # `array` is its average
-        given |= {name: array, f"trained_{name}": trained} if model.ema_rate else {name: trained}
-    ours, theirs = continuable(model.state()), continuable(given)
+    ours = group_by_network(model.state())
+    theirs = group_by_network(choose_weights(arrays, with_averages=model.ema_rate > 0))
     shared = ours.keys() & theirs.keys()
-    ours, theirs = ({n: v for part in shared for n, v in parts[part].items()} for parts in (ours, theirs))
-    variables.restore(ours, theirs, folder)
+    state = {name: variable for network in shared for name, variable in ours[network].items()}
+    given = {name: array for network in shared for name, array in theirs[network].items()}
+    variables.restore(state, given, folder)
 
 
 def read_source(source):
@@ -166,26 +163,51 @@ def read_source(source):
     return arrays, folder
 
 
-def continuable(state):
-    """Returns what another training can go on from, {network or optimizer: {name: value}}, without its step.
+def choose_weights(arrays, with_averages):
+    """Chooses the arrays for a model with or without averages of weights, {name in its `state`: array}.
 
-    Of an optimizer these are Adam's count of steps and its moments, numbered anew. Left out are the learning rate
-    and the variables of loss scaling, which only some schedules and precisions have. Loss scaling comes first and
-    has an integer of its own, so Adam's count is the last integer.
+    In a checkpoint with averages, "encoder/..." is the average of "trained_encoder/...". Without them, averages
+    begin at the weights. A model without averages gets the trained weights of a checkpoint and the averages of a
+    release, which has nothing else.
+
+    Args:
+        arrays: {name: array} of a checkpoint or release.
+        with_averages: whether the model has averages. Each array is then also given as "trained_...", though a
+            model has such names for its autoencoder alone.
+    """
+    chosen = {}
+    for name, array in arrays.items():
+        if not name.startswith("trained_"):
+            trained = arrays.get(f"trained_{name}", array)
+            chosen |= {name: array, f"trained_{name}": trained} if with_averages else {name: trained}
+    return chosen
+
+
+def group_by_network(state):
+    """Groups what another training can go on from: {network or optimizer: {name: value}}, without the step.
 
     Args:
         state: {name: variable or array} as of `ACAI.state`.
     """
-    parts = {}
+    groups = {}
     for name, value in state.items():
-        parts.setdefault(name.partition("/")[0], {})[name] = value
-    parts.pop("step", None)
-    for part, values in parts.items():
-        if part.endswith("_optimizer"):
-            integers = [v for v in values.values() if len(v.shape) == 0 and "int" in str(v.dtype)]
-            moments = [v for v in values.values() if len(v.shape)]
-            parts[part] = {f"{part}/{name}": value for name, value in enumerate([integers[-1], *moments])}
-    return parts
+        groups.setdefault(name.partition("/")[0], {})[name] = value
+    groups.pop("step", None)
+    for group, values in groups.items():
+        if group.endswith("_optimizer"):
+            adam = enumerate(select_adam_state([*values.values()]))
+            groups[group] = {f"{group}/{number}": value for number, value in adam}
+    return groups
+
+
+def select_adam_state(values):
+    """Selects [count of steps, *moments] from the variables of an Adam in their order.
+
+    Left out are the learning rate and the variables of loss scaling, which only some schedules and precisions
+    have. Loss scaling comes first and has an integer of its own, so Adam's count is the last integer.
+    """
+    integers = [value for value in values if len(value.shape) == 0 and "int" in str(value.dtype)]
+    return [integers[-1], *(value for value in values if len(value.shape))]
 
 
 def rate(config, learning_rate, schedule):

@@ -9,7 +9,6 @@ from absl import logging
 from classifiers.inference import bundled_classifier
 from common import release
 from common.backend import precision
-from common.backend.adam import Adam
 from common.data import batches
 from common.data.cifar10 import CIFAR10_CLASSES
 from common.images import to_uint8
@@ -114,7 +113,7 @@ def make_optimizer(name, learning_rate, beta_1=0.5, beta_2=0.999):
 
     check_choice("optimizer", name, ("adam", "rmsprop"))
     if name == "adam":
-        return Adam(learning_rate, beta_1, beta_2, epsilon=1e-8)
+        return keras.optimizers.Adam(learning_rate, beta_1, beta_2, epsilon=1e-8)
     return keras.optimizers.RMSprop(learning_rate, rho=0.99, epsilon=1e-16)  # Keras adds epsilon under the root
 
 

@@ -7,12 +7,11 @@ import tensorflow as tf
 
 from classifiers.model import Classifier
 from common.backend import loss_scaling
-from common.backend.adam import Adam
 from tests.support.acai_models import build
 from tests.support.gan_models import build_gan
 
 OPTIMIZERS = {
-    "adam": lambda: Adam(0.1, 0.8, 0.95),
+    "adam": lambda: keras.optimizers.Adam(0.1, 0.8, 0.95),
     "rmsprop": lambda: keras.optimizers.RMSprop(0.1),
     "sgd": lambda: keras.optimizers.SGD(0.1, 0.9, nesterov=True, weight_decay=0.1),
 }
