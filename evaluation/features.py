@@ -2,7 +2,6 @@
 
     classifier       this project's classifier; other classifiers go by their bundled name, run or release folder
     inception        InceptionV3 with Keras's ImageNet weights
-    a .keras file    any model of images [N, H, W, C] in [-1, 1] with one output [N, d]
 
 This module imports Keras only when it makes a network, so that commands can call `check_name` first.
 """
@@ -12,7 +11,6 @@ import dataclasses
 import os
 import socket
 import sys
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -37,7 +35,7 @@ class Extractor:
         name: its name in metrics and files.
         digest: digest of its weights, 16 hexadecimal digits.
         comparable: a note on what its distances can be compared with.
-        shape: (H, W, C) of the images that it accepts; None where any number will do.
+        colours: of the images that it accepts.
         network: function, float32 [B, H, W, C] in [-1, 1] -> [B, d].
         batch_size: number of images in a batch.
     """
@@ -45,7 +43,7 @@ class Extractor:
     name: str
     digest: str
     comparable: str
-    shape: tuple
+    colours: int
     network: Callable
     batch_size: int = 250
 
@@ -53,7 +51,7 @@ class Extractor:
         """Computes the features float32 [N, d] of images, floats [N, H, W, C] in [-1, 1].
 
         Raises:
-            InputError: if the network does not accept images of this shape.
+            InputError: if the network does not accept images of this size or so many colours.
             ValueError: if the images are not floats, have another rank, or there are none.
         """
         images = np.asarray(images)
@@ -61,9 +59,9 @@ class Extractor:
             raise ValueError(
                 f"images must be floats [N, H, W, C], N >= 1. Received: {images.dtype} {images.shape}"
             )
-        if any(size not in (None, given) for size, given in zip(self.shape, images.shape[1:], strict=True)):
+        if images.shape[3] != self.colours:
             raise InputError(
-                f"--features must take images of shape {images.shape[1:]}. Received: {self.name} for {self.shape}"
+                f"--features must take {images.shape[3]} colours. Received: {self.name} of {self.colours}"
             )
         starts = progress.track(range(0, len(images), self.batch_size), f"computing features with {self.name}")
         batches = (images[start : start + self.batch_size].astype(np.float32) for start in starts)
@@ -74,15 +72,9 @@ def check_name(name):
     """Checks the name of a feature network without importing Keras.
 
     Raises:
-        InputError: if the name is unknown, or the file or release is missing, damaged or not of a classifier.
+        InputError: if the name is unknown, or the release is missing, damaged or not of a classifier.
     """
-    if name.endswith(".keras"):
-        if not zipfile.is_zipfile(name):
-            state = "a damaged file" if os.path.isfile(name) else "no such file"
-            raise InputError(
-                f"--features must be a Keras file that exists and is whole. Received: {name}, {state}."
-            )
-    elif name != "inception":
+    if name != "inception":
         release.read(_release_folder(name), "classifier")
 
 
@@ -93,13 +85,10 @@ def make_extractor(name):
     network of published FIDs (Heusel et al. 2017, arXiv 1706.08500), but not equal to them.
 
     Raises:
-        InputError: as `check_name`; if a Keras file does not load or has other inputs or outputs; if the weights
-            of "inception" are neither on the disk nor can be downloaded.
+        InputError: as `check_name`; if the weights of "inception" are neither on the disk nor can be downloaded.
     """
     check_name(name)
-    if name == "inception":
-        return _make_inception()
-    return _load_keras_file(name) if name.endswith(".keras") else _load_release(name)
+    return _make_inception() if name == "inception" else _load_release(name)
 
 
 def load_or_extract(extractor, images, folder):
@@ -138,7 +127,7 @@ def _load_release(name):
         name=folder.parent.name if folder.name == "release" else folder.name,
         digest=weights_digest,
         comparable=OWN_SCALE,
-        shape=(None, None, config["model"]["colours"]),  # the classifier checks the width
+        colours=config["model"]["colours"],
         network=lambda images: classifier(images)[1],
     )
 
@@ -152,7 +141,7 @@ def _release_folder(name):
         bundled = [folder.name for folder in folders if release.family(folder) == "classifier"]
         raise InputError(
             f"--features must be a bundled classifier ({', '.join(bundled) or 'none yet'}), a run or release of a "
-            f"classifier, inception, or the path of a .keras file. Received: {name}"
+            f"classifier, or inception. Received: {name}"
         ) from None
 
 
@@ -180,32 +169,9 @@ def _make_inception():
         name="inception",
         digest=digest(weights),
         comparable="Keras's Inception weights: close to published FID, not equal",
-        shape=(None, None, 3),
+        colours=3,
         network=network,
         batch_size=INCEPTION_BATCH,
-    )
-
-
-def _load_keras_file(path):
-    import keras
-
-    try:
-        model = keras.models.load_model(path, safe_mode=True, compile=False)
-    except Exception as error:  # Keras, zipfile and h5py raise many types
-        reason = one_line(error).partition(". ")[0]
-        raise InputError(f"--features must be a Keras file that loads. Received: {path} ({reason})") from error
-    shapes = [[tuple(t.shape) for t in getattr(model, side, None) or ()] for side in ("inputs", "outputs")]
-    if [[len(shape) for shape in side] for side in shapes] != [[4], [2]]:
-        raise InputError(
-            "--features must be a model of images [N, H, W, C] with one output [N, d]. "
-            f"Received: {path} with inputs {shapes[0]} and outputs {shapes[1]}"
-        )
-    return Extractor(
-        name=Path(path).stem,
-        digest=digest(Path(path).read_bytes()),  # of the whole file, since it contains the architecture too
-        comparable=OWN_SCALE,
-        shape=shapes[0][0][1:],
-        network=lambda images: keras.tree.flatten(model.predict_on_batch(images))[0],
     )
 
 

@@ -41,7 +41,7 @@ URLS = {
         ["--out=gs://bucket/out"],
         ["--source=gs://bucket/run"],
         ["--image_folder=s3://bucket/images"],
-        ["--features=gs://bucket/network.keras"],
+        ["--features=gs://bucket/classifier"],
         ["--suite=search", "--pictures=gs://bucket/pictures"],
         ["--suite=viewers", "--answers=a.json,gs://bucket/b.json"],
     ],

@@ -180,29 +180,7 @@ def test_messages_escape_terminal_codes():
     assert one_line(ValueError("a\x1b[2Jb\x07\x9b c\u202e d")) == "a\\x1b[2Jb\\x07\\x9b c\\u202e d"
 
 
-# .keras files
-
-
-@pytest.mark.slow
-def test_keras_files_run_no_code(tmp_path, fuse):
-    """A Lambda layer holds compiled Python, which Keras runs without its safe mode."""
-    keras = pytest.importorskip("keras")
-    from evaluation import features
-
-    path, place = str(tmp_path / "bomb.keras"), str(fuse)
-    image = keras.Input((8, 8, 3))
-    flat = keras.layers.GlobalAveragePooling2D()(image)
-    code = keras.layers.Lambda(lambda x, place: (__import__("os").makedirs(place, exist_ok=True), x)[1])
-    code.arguments = {"place": place}
-    keras.Model(image, code(flat)).save(path)
-    keras.models.load_model(path, safe_mode=False, compile=False)
-    os.rmdir(fuse)
-    with pytest.raises(InputError, match="must be a Keras file that loads.*Lambda"):
-        features.make_extractor(path)
-    for data in bombs(fuse):
-        (tmp_path / "pickle.keras").write_bytes(data)
-        with pytest.raises(InputError, match="must be a Keras file"):
-            features.make_extractor(str(tmp_path / "pickle.keras"))
+# Servers
 
 
 @pytest.mark.slow
