@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import json
 import os
 import re
 import sys
@@ -13,22 +12,18 @@ from absl import flags, logging
 from common import environment, flag_help, streams  # environment must come before numpy
 from common.backend import compiler
 from common.errors import InputError, one_line
-from common.files import expand_path
+from common.files import cache_folder, expand_path
 
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM)
 LIBRARY_VARIABLES = re.compile(
     "(TF|TF2|XLA|KERAS|ONEDNN|DNNL|AUTOGRAPH|NVIDIA_TF32|TFDS_RETRY|PROTOCOL_BUFFERS_PYTHON)_"
 )
 KEPT_VARIABLES = re.compile(  # they decide where to run, how much memory to take and what to log
-    "(TF_(CONFIG|CPP|CUDA|DUMP|FORCE_GPU|GPU|GRPC|NUM|PER_DEVICE)|XLA_PJRT_GPU|ONEDNN_VERBOSE|KERAS_HOME"
+    "(TF_(CONFIG|CPP|CUDA|DUMP|FORCE_GPU|GPU|GRPC|NUM|PER_DEVICE)|XLA_PJRT_GPU|ONEDNN_VERBOSE"
     "|TF_(CLI|DATA_DIR|IN|INPUT|LOG|PLUGIN|VAR|WORKSPACE))(_|$)"  # Terraform's
 )
 HELP = ("help", "h", "helpshort", "helpfull")
 KEPT_XLA_FLAGS = ("--xla_gpu_cuda_data_dir=", "--xla_dump_")
-KERAS_CHOICES = {  # the values that Keras accepts in keras.json, its default first
-    "floatx": ("float32", "float16", "float64"),
-    "image_data_format": ("channels_last", "channels_first"),
-}
 
 
 class PathParser(flags.ArgumentParser):
@@ -69,7 +64,6 @@ def run(main, define=None, sections=None, describe=None):
                 "Python must keep docstrings, for --help and diagrams. Received: -OO or PYTHONOPTIMIZE=2; use -O."
             )
         parse_flags(sys.argv, define, sections, describe)
-        check_keras_json()
         main()
     except SystemExit as end:  # of --help
         status = end.code
@@ -130,36 +124,6 @@ def parse_flags(argv, define=None, sections=None, describe=None):
         raise InputError(f"Flags must be given as --name=value. Received: {rest[1]!r}; --help lists them.")
 
 
-def check_keras_json():
-    """Raises InputError if the user's keras.json would keep Keras from being imported.
-
-    Its values have no effect, but Keras reads them. What is not JSON, it ignores.
-    """
-    home = os.environ.get("KERAS_HOME")
-    if not home:
-        base = os.path.expanduser("~")
-        home = os.path.join(base if os.access(base, os.W_OK) else "/tmp", ".keras")
-    path, reason = os.path.join(expand_path(home, "KERAS_HOME"), "keras.json"), None
-    if not os.path.exists(path):
-        return
-    try:
-        with open(path) as file:
-            settings = json.load(file)
-        for name, choices in KERAS_CHOICES.items():
-            if settings.get(name, choices[0]) not in choices:
-                reason = f"{name} must be one of {', '.join(choices)}. Received: {settings[name]!r}"
-        if not isinstance(settings.get("epsilon", 1e-7), float):
-            reason = f"epsilon must be a float. Received: {settings['epsilon']!r}"
-    except ValueError:
-        return
-    except (OSError, AttributeError, RecursionError) as error:
-        reason = one_line(error)
-    if reason:
-        raise InputError(
-            f"keras.json must be a file that Keras can read. Received: {path} ({reason}); correct or delete it"
-        )
-
-
 def import_tensorflow(strategy="default", one_core=False, deterministic=False):
     """Imports TensorFlow and Keras and initializes the devices, without their start-up messages on stderr.
 
@@ -183,7 +147,7 @@ def import_tensorflow(strategy="default", one_core=False, deterministic=False):
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3" if multi_worker else "2")
     # Keras would import them for seconds, for what is not used here. Settings of matplotlib can end its import.
     with quiet, _hide_module("sklearn"), _hide_module("matplotlib"):
-        _import_keras()
+        import keras  # noqa: F401
         import tensorflow as tf
 
         if one_core and not compiler.has_gpu():
@@ -202,7 +166,8 @@ def set_variables(deterministic=False):
 
     Removes those that change results or end an import. A warning names them and those of `common.environment`.
     """
-    ours = {"KERAS_BACKEND": "tensorflow", "KERAS_NNX_ENABLED": "0"}  # of JAX; keras.json could enable it
+    ours = {"KERAS_BACKEND": "tensorflow", "KERAS_NNX_ENABLED": "0"}  # of JAX
+    ours["KERAS_HOME"] = os.path.join(cache_folder(), "keras")  # without the user's keras.json
     ours["TF2_BEHAVIOR"] = "1"  # as TensorFlow does
     if compiler.has_onednn():  # by default TensorFlow uses it with AVX-512 only
         ours["TF_ENABLE_ONEDNN_OPTS"] = "1"
@@ -220,18 +185,6 @@ def set_variables(deterministic=False):
         kept["XLA_FLAGS"] = " ".join([*xla_flags, "--xla_gpu_deterministic_ops=true"])
     os.environ.update(ours | kept)
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
-    if home := os.environ.pop("KERAS_HOME", None):
-        os.environ["KERAS_HOME"] = expand_path(home, "KERAS_HOME")
-
-
-def _import_keras():
-    """Imports Keras with its own default settings instead of those of the user's keras.json."""
-    import keras
-
-    keras.config.set_floatx("float32")
-    keras.config.set_dtype_policy("float32")
-    keras.config.set_epsilon(1e-7)
-    keras.config.set_image_data_format("channels_last")
 
 
 @contextlib.contextmanager

@@ -153,7 +153,7 @@ def _make_inception():
         with contextlib.redirect_stdout(sys.stderr), _timeout(TIMEOUT):
             model = keras.applications.InceptionV3(include_top=False, weights="imagenet", pooling="avg")
     except Exception as error:  # Keras raises exactly this class if a download fails
-        path = os.path.join(os.environ.get("KERAS_HOME", "~/.keras"), "models", INCEPTION_WEIGHTS)
+        path = os.path.join(cache_folder(), "keras", "models", INCEPTION_WEIGHTS)
         raise InputError(
             f"--features=inception needs {path} or a network to download it. Received: {one_line(error)}; "
             "--features=classifier needs none."

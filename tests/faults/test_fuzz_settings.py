@@ -1,4 +1,4 @@
-"""Fuzzing of what users set: paths, tuple flags, keras.json, TF_CONFIG, earlier configs, folders of images.
+"""Fuzzing of what users set: paths, tuple flags, TF_CONFIG, earlier configs, folders of images.
 
 As in test_fuzz.py, only InputError may be raised, and FUZZ_EXAMPLES sets the number of examples.
 """
@@ -9,7 +9,6 @@ import logging
 import os
 import tempfile
 from pathlib import Path
-from unittest import mock
 
 import pytest
 
@@ -19,7 +18,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ml_collections import config_dict, config_flags
 
-from common import cli
 from common.data import folders
 from common.distribute import cluster
 from common.errors import InputError, one_line
@@ -67,31 +65,6 @@ def test_tuple_flags(words):
         assert one_line(error).isprintable() and "must be a tuple" in str(error)
     else:
         assert isinstance(values.config.classes, tuple)
-
-
-SETTINGS = st.fixed_dictionaries(
-    {},
-    optional={
-        "floatx": st.sampled_from(["float32", "float16", "bfloat16"]) | VALUES,
-        "image_data_format": st.sampled_from(["channels_last", "channels_first"]) | VALUES,
-        "epsilon": VALUES,
-        "backend": VALUES,
-    },
-)
-JSON = (SETTINGS | VALUES).map(lambda value: json.dumps(value).encode())
-
-
-@fuzz
-@given(data=JSON | mutated([b'{"floatx": "float16", "epsilon": 1e-07}']) | st.binary(max_size=20))
-def test_settings_of_keras(data):
-    COUNTS["keras.json"] += 1
-    HOME.mkdir(exist_ok=True)
-    (HOME / "keras.json").write_bytes(data)
-    with mock.patch.dict(os.environ, {"KERAS_HOME": str(HOME)}):
-        try:
-            cli.check_keras_json()
-        except InputError as error:
-            assert one_line(error).isprintable() and "keras.json must be" in str(error)
 
 
 @fuzz
