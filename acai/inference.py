@@ -6,11 +6,14 @@ import numpy as np
 from acai import networks
 from acai.autoencoder import Autoencoder
 from common import release
+from common.inference import in_batches
 from common.variables import restore, weights_by_name
 
 
 class ReleasedACAI:
     """Encoder, decoder, critic and patch discriminator of a release, each of the last two None where it has none.
+
+    What is computed of an image or latents depends on these alone, not on the rest of a call.
 
     Args:
         model_config: the "model" section of the release's config: {"width", "latent_width", "latent_channels",
@@ -18,7 +21,6 @@ class ReleasedACAI:
             the fields of a bottleneck.
         weights: {name: array}, named as by `acai.model.ACAI.release_state`. Others are ignored.
         source: what an error message calls the release.
-        batch_size: of each pass through a network.
 
     Raises:
         common.errors.InputError: when the weights do not fit the config.
@@ -35,8 +37,8 @@ class ReleasedACAI:
         (2, 32, 32, 3)
     """
 
-    def __init__(self, model_config, weights, source, batch_size=256):
-        self.width, self.colours, self.batch_size = model_config["width"], model_config["colours"], batch_size
+    def __init__(self, model_config, weights, source):
+        self.width, self.colours = model_config["width"], model_config["colours"]
         self.autoencoder = Autoencoder.from_config(model_config)
         self.encoder, self.decoder, self.critic = self.autoencoder.encoder, self.autoencoder.decoder, None
         used = dict(self.autoencoder.networks)
@@ -74,6 +76,4 @@ class ReleasedACAI:
         return self._run(self.critic, images)
 
     def _run(self, network, inputs):
-        inputs = np.asarray(inputs, np.float32)
-        parts = [inputs[i : i + self.batch_size] for i in range(0, len(inputs), self.batch_size)]
-        return np.concatenate([keras.ops.convert_to_numpy(network(part)) for part in parts])
+        return in_batches(lambda part: keras.ops.convert_to_numpy(network(part)), np.asarray(inputs, np.float32))

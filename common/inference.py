@@ -7,6 +7,7 @@ BATCH_SIZE = 64  # constant, because the last bits of a result depend on the bat
 
 def in_batches(function, inputs):
     """Applies `function` to inputs [N, ...] in batches padded to BATCH_SIZE; result k depends on input k only."""
-    padded = np.concatenate([inputs, np.zeros((-len(inputs) % BATCH_SIZE, *inputs.shape[1:]), inputs.dtype)])
+    missing = -len(inputs) % BATCH_SIZE if len(inputs) else BATCH_SIZE
+    padded = np.concatenate([inputs, np.zeros((missing, *inputs.shape[1:]), inputs.dtype)])
     parts = [function(padded[i : i + BATCH_SIZE]) for i in range(0, len(padded), BATCH_SIZE)]
     return np.concatenate(parts)[: len(inputs)]

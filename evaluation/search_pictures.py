@@ -7,7 +7,6 @@ import numpy as np
 from common import progress
 from common.errors import InputError
 from common.images import to_float
-from common.inference import in_batches
 from evaluation import controls
 from pegasus import labels
 from pegasus.blending import blend_cells
@@ -80,7 +79,7 @@ def collect(plan, model, train, test, fold, seed):
     shares = np.array([blend["shares"] for blend in plan.drawn["blends"]])
 
     def decode(latents):
-        return np.clip(in_batches(model.decode, latents), -1, 1)
+        return np.clip(model.decode(latents), -1, 1)
 
     made[f"the {classes[1]}'s share at 0"] = decode(first)
     if isinstance(request.search, MaskSearch):

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from common import release
+from common.inference import in_batches
 from common.variables import restore, weights_by_name
 from gan import networks
 
@@ -15,7 +16,6 @@ class ReleasedGAN:
         model_config: dict with the keys that `gan.networks.build_generator` needs and "spherical_noise".
         weights: {name: array} with the names of `gan.model.GAN.release_state`; other names are ignored.
         source: name of the release in error messages.
-        batch_size: images of one pass. Incomplete batches are padded, because rounding varies with the batch size.
 
     Attributes:
         noise_size: numbers that make an image.
@@ -35,11 +35,11 @@ class ReleasedGAN:
         (3, 32, 32, 3)
     """
 
-    def __init__(self, model_config, weights, source, batch_size=64):
+    def __init__(self, model_config, weights, source):
         self.width, self.colours = model_config["width"], model_config["colours"]
         self.classes, self.noise_size = model_config["classes"], model_config["noise_size"]
         self.class_names = tuple(model_config.get("class_names", ()))
-        self.spherical_noise, self.batch_size = model_config["spherical_noise"], batch_size
+        self.spherical_noise = model_config["spherical_noise"]
         self.generator = networks.build_generator(model_config)
         generator_weights = {name: value for name, value in weights.items() if name.startswith("generator/")}
         restore(weights_by_name("generator", self.generator), generator_weights, source)
@@ -83,16 +83,14 @@ class ReleasedGAN:
         if (class_weights is None) != (self.classes == 0):
             expected = f"be given for the {self.classes} classes" if self.classes else "be None without classes"
             raise ValueError(f"class_weights must {expected}. Received: {class_weights!r}.")
-        inputs = [noise] if class_weights is None else [noise, self._as_weights(class_weights, len(noise))]
-        padding = -len(noise) % self.batch_size
-        padded = [np.concatenate([part, np.zeros((padding, part.shape[1]), np.float32)]) for part in inputs]
-        images = []
-        for start in range(0, len(padded[0]), self.batch_size):
-            batch = [part[start : start + self.batch_size] for part in padded]
-            images.append(keras.ops.convert_to_numpy(self.generator(batch if self.classes else batch[0])))
-        if not images:
-            return np.zeros((0, self.width, self.width, self.colours), np.float32)
-        return np.concatenate(images)[: len(noise)]
+        if class_weights is None:
+            return in_batches(lambda batch: keras.ops.convert_to_numpy(self.generator(batch)), noise)
+
+        def generate(batch):
+            parts = np.split(batch, [self.noise_size], axis=1)
+            return keras.ops.convert_to_numpy(self.generator(parts))
+
+        return in_batches(generate, np.concatenate([noise, self._as_weights(class_weights, len(noise))], axis=1))
 
     def _as_weights(self, labels_or_weights, count):
         """Converts labels int [N] or weights [N, classes] to float32 [N, classes]."""

@@ -8,7 +8,6 @@ import numpy as np
 
 from common import interpolation
 from common.errors import InputError
-from common.inference import in_batches
 from pegasus.blending import blend_cells
 from pictures import latents
 from pictures.acai_plan import class_rows
@@ -34,15 +33,13 @@ def render(plan, model):
     request, drawn = plan.request, plan.drawn
     if getattr(request, "layout", "strip") != "strip":
         points = plan.bank.latents[np.array(drawn["rows"])].astype(np.float32)
-        rendered = decode_diagrams(
-            lambda latents: in_batches(model.decode, latents), points, request, request.path
-        )
+        rendered = decode_diagrams(model.decode, points, request, request.path)
     elif "blends" in drawn:
         rendered = decode_blends(plan, model)
     else:
         first, second = endpoints(plan, model)
         if second is None:
-            rendered = {"pictures": in_batches(model.decode, first)}
+            rendered = {"pictures": model.decode(first)}
         else:
             rendered = decode_pairs(
                 lambda shares: decode_path(model, first, second, shares, request.path),
@@ -51,7 +48,7 @@ def render(plan, model):
             )
     entries = [dict(entry) for entry in plan.notes] or [{} for _ in next(iter(rendered.values()))]
     if "pictures" in rendered and model.critic:
-        scores = in_batches(model.predict_mix, rendered["pictures"])
+        scores = model.predict_mix(rendered["pictures"])
         for entry, score in zip(entries, scores, strict=True):
             entry["critic_score"] = round(float(score), 4)
     if drawn["rows"]:
@@ -98,10 +95,10 @@ def decode_path(model, first, second, shares, path):
     `path` is "slerp", "lerp" or "pixel", the cross-fade of the reconstructions.
     """
     if path == "pixel":
-        first, second = in_batches(model.decode, first), in_batches(model.decode, second)
+        first, second = model.decode(first), model.decode(second)
         return [interpolation.lerp(first, second, share) for share in shares]
     interpolate = getattr(interpolation, path)
-    return [in_batches(model.decode, interpolate(first, second, share)) for share in shares]
+    return [model.decode(interpolate(first, second, share)) for share in shares]
 
 
 def decode_blends(plan, model):
@@ -116,13 +113,13 @@ def decode_blends(plan, model):
     def decode_at(share):
         """From the first parent (0) to the blends (`mix`) and the second parent (1)."""
         shares = cells * share / mix if share <= mix else cells + (1 - cells) * (share - mix) / (1 - mix)
-        return in_batches(model.decode, blend_cells(first, second, shares))
+        return model.decode(blend_cells(first, second, shares))
 
     rendered = decode_pairs(lambda shares: [decode_at(share) for share in shares], mix, request.strip)
     if request.search:
         rows = [parent["row"] for parent in plan.notes[0]["parents"]]
         nearest = nearest_latents(blend_cells(first[:1], second[:1], cells[:1])[0], plan.bank, rows)
-        nearest = in_batches(model.decode, nearest[None])
+        nearest = model.decode(nearest[None])
         rendered["best"] = np.concatenate([rendered["pictures"][:1], rendered["parents"][0], nearest])
     return rendered
 

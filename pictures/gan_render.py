@@ -8,7 +8,6 @@ with neighbours. The fourth corner of a J-diagram has a larger norm than a noise
 import numpy as np
 
 from common.errors import InputError
-from common.inference import BATCH_SIZE
 from common.interpolation import lerp, slerp
 from pictures.render import decode_diagrams, decode_pairs
 
@@ -18,7 +17,7 @@ def load_model(plan):
     from gan.inference import ReleasedGAN
 
     try:
-        return ReleasedGAN(plan.model_config, plan.weights, plan.folder, BATCH_SIZE)
+        return ReleasedGAN(plan.model_config, plan.weights, plan.folder)
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(str(error)) from error
 

@@ -7,8 +7,6 @@ each cell is then interpolated at its own share.
 
 import numpy as np
 
-from common.inference import in_batches
-
 KINDS = ("uniform", "top", "bottom", "soft_top", "random", "learned")
 RIDGE_PENALTY = 1.0  # in units of the latents' mean variance
 
@@ -55,7 +53,7 @@ def mirror_latents(model, latents):
         model: has `encode` and `decode`, e.g. `acai.inference.ReleasedACAI`.
         latents: [N, h, w, c].
     """
-    return in_batches(lambda batch: model.encode(np.clip(model.decode(batch), -1, 1)[:, :, ::-1]), latents)
+    return model.encode(np.clip(model.decode(latents), -1, 1)[:, :, ::-1])
 
 
 class ClassEvidence:

@@ -21,7 +21,7 @@ def test_released_networks_are_averaged(model):
         if variable.dtype == "float32":
             variable.assign(random.normal(scale=0.3, size=variable.shape))
     weights = {name: np.asarray(value) for name, value in model.release_state().items()}
-    released = ReleasedACAI(SIZES, weights, "here", batch_size=3)
+    released = ReleasedACAI(SIZES, weights, "here")
     images = random.uniform(-1, 1, (7, 32, 32, 3)).astype(np.float32)
     latents = random.normal(size=(7, 4, 4, 2)).astype(np.float16)
     close = dict(rtol=1e-4, atol=1e-4)
@@ -32,6 +32,8 @@ def test_released_networks_are_averaged(model):
     np.testing.assert_allclose(released.predict_mix(images), model.adversaries[0].network(images), **close)
     assert not np.allclose(released.encode(images), model.encoder(images), atol=1e-2)
     assert released.predict_mix(images).shape == (7,)
+    np.testing.assert_array_equal(released.decode(latents[5:6])[0], released.decode(latents)[5])
+    np.testing.assert_array_equal(released.encode(images[5:6])[0], released.encode(images.repeat(10, 0))[50])
 
 
 def test_weights_of_another_architecture_are_refused(model):

@@ -11,7 +11,7 @@ CONFIG = dict(architecture="dcgan", width=8, colours=3, noise_size=6, generator_
 CONFIG |= dict(classes=0, condition="projection", spherical_noise=False)
 
 
-def release(batch_size=4, seed=0, **options):
+def release(seed=0, **options):
     """A GAN with random weights and statistics, and its released form."""
     model, rng = build_gan(**CONFIG | options), np.random.default_rng(seed)
     for variable in model.generator.variables:
@@ -20,7 +20,7 @@ def release(batch_size=4, seed=0, **options):
         if variable.name == "moving_variance":
             variable.assign(np.abs(variable))
     weights = {name: np.asarray(value) for name, value in model.release_state().items()}
-    return model, ReleasedGAN(CONFIG | options, weights | {"discriminator/0": np.zeros(1)}, "a test", batch_size)
+    return model, ReleasedGAN(CONFIG | options, weights | {"discriminator/0": np.zeros(1)}, "a test")
 
 
 @pytest.fixture(scope="module")
@@ -38,16 +38,16 @@ def test_sample_equals_the_model_in_inference(plain):
     noise = released.draw_noise(0, 4)
     images = released.sample(noise)
     assert images.dtype == np.float32 and images.shape == (4, 8, 8, 3)
-    np.testing.assert_array_equal(images, model(noise))
+    np.testing.assert_allclose(images, model(noise), rtol=1e-5, atol=1e-6)
     assert images.min() < -0.1 and images.max() > 0.1 and np.abs(images).max() <= 1
     assert len({image.tobytes() for image in images}) == 4
 
 
 def test_an_image_does_not_depend_on_the_rest_of_its_batch(plain):
     _, released = plain
-    noise = released.draw_noise(0, 7)
+    noise = released.draw_noise(0, 70)
     images = released.sample(noise)
-    np.testing.assert_array_equal(released.sample(noise[5:6])[0], images[5])
+    np.testing.assert_array_equal(released.sample(noise[66:67])[0], images[66])
     np.testing.assert_array_equal(released.sample(noise[::-1])[::-1], images)
     assert released.sample(noise[:0]).shape == (0, 8, 8, 3)
 
@@ -78,7 +78,7 @@ def test_labels_are_equivalent_to_one_hot_weights(conditional):
     images = released.sample(noise, labels)
     weights = np.eye(3, dtype=np.float32)[labels]
     np.testing.assert_array_equal(images, released.sample(noise, weights))
-    np.testing.assert_array_equal(images, model([noise, weights]))
+    np.testing.assert_allclose(images, model([noise, weights]), rtol=1e-5, atol=1e-6)
     other_images = released.sample(noise, [0, 1, 2, 0])
     assert np.abs(images - other_images).max((1, 2, 3)).min() > 1e-3
     halfway = released.sample(noise, (weights + np.eye(3)[[0, 1, 2, 0]]) / 2)
