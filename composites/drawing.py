@@ -12,7 +12,7 @@ import numpy as np
 
 from common.errors import InputError
 from common.images import to_float, to_uint8
-from composites.parts import draw_blob, draw_patch, dyed, find_outline, fit_to, is_clear, put, wiggle
+from composites import parts
 from pegasus import labels
 from pegasus.foreground import border_pixels, outline
 from pegasus.placement import Placement, place
@@ -57,14 +57,14 @@ class Scene(typing.NamedTuple):
 
     Attributes:
         horse, wings: float32 [H, W, C + 1].
-        cover: share of the wings in each pixel, [H, W].
+        opacity: share of the wings in each pixel, [H, W].
         placement: of the horse.
         joint: (row, column) of the horse's back at which the wings are.
     """
 
     horse: np.ndarray
     wings: np.ndarray
-    cover: np.ndarray
+    opacity: np.ndarray
     placement: Placement
     joint: tuple
 
@@ -112,10 +112,10 @@ class Composites:
             "other": np.concatenate([rows[n] for n in rows if n not in ("bird", "horse", "airplane")]),
         }
         flat = [row for row in spread if wings[int(dataset.ids[row])].wings == "spread"]
-        self.rows["flat wings"] = self._found(flat)
-        self.rows["raised wings"] = self._found([row for row in spread if row not in flat])
-        self.rows["placed horse"] = self._found(self.rows["side view"][:MOST_PLACED])
-        self.rows["placed folded"] = self._found(self.rows["folded"][:MOST_PLACED])
+        self.rows["flat wings"] = self._rows_with_animals(flat)
+        self.rows["raised wings"] = self._rows_with_animals([row for row in spread if row not in flat])
+        self.rows["placed horse"] = self._rows_with_animals(self.rows["side view"][:MOST_PLACED])
+        self.rows["placed folded"] = self._rows_with_animals(self.rows["folded"][:MOST_PLACED])
         for name, group in self.rows.items():
             if not len(group):
                 raise InputError(f"Composites must have images of every group. Received: none of the group {name}")
@@ -153,114 +153,115 @@ class Composites:
                 block = left[first : first + BLOCK]
                 drawn = self._draw_scenes([np.random.default_rng((self.seed, k, 0, attempt)) for k in block])
                 scenes |= zip(block, drawn, strict=True)
-                unclear += [k for k in block if not is_clear(*scenes[k][:3], MIN_WINGS)]
+                unclear += [k for k in block if not parts.is_clear(*scenes[k][:3], MIN_WINGS)]
             left = unclear
         return [scenes[k] for k in numbers]
 
     def _draw_scenes(self, randoms):
-        images, placements, faces_left = zip(*map(self._horse, randoms), strict=True)
+        images, placements, faces_left = zip(*map(self._draw_horse, randoms), strict=True)
         horses = place(np.stack(images), placements)
-        joints = [self._joint(*drawn) for drawn in zip(randoms, horses, faces_left, strict=True)]
-        groups = map(self._wings, randoms)
-        birds = [self._bird(*drawn) for drawn in zip(randoms, groups, joints, strict=True)]
+        joints = [self._choose_joint(*drawn) for drawn in zip(randoms, horses, faces_left, strict=True)]
+        groups = map(self._choose_wings, randoms)
+        birds = [self._draw_bird(*drawn) for drawn in zip(randoms, groups, joints, strict=True)]
         images, wing_placements = zip(*birds, strict=True)
         wings = place(np.stack(images), wing_placements, "zero")
-        covers = [self._above(*drawn) for drawn in zip(randoms, horses, wings, strict=True)]
-        return [Scene(*parts) for parts in zip(horses, wings, covers, placements, joints, strict=True)]
+        opacities = [self._visible_above_back(*drawn) for drawn in zip(randoms, horses, wings, strict=True)]
+        return [Scene(*fields) for fields in zip(horses, wings, opacities, placements, joints, strict=True)]
 
     def _draw_one(self, k, kind, scene):
-        """Draws composite k, float [H, W, C]."""
+        """Draws composite k, float [H, W, C]. What cannot be seen is drawn again, up to ATTEMPTS times."""
         for attempt in range(ATTEMPTS):
             random = np.random.default_rng((self.seed, k, 1, attempt))
-            base, thing, cover = self._parts(random, kind, scene)
-            judged = kind in ("horse with blob", "horse with folded bird", "horse with patch of sky")
-            if not judged or is_clear(base, thing, cover, MIN_FOLDED):
+            background, overlay, opacity = self._draw_layers(random, kind, scene)
+            must_be_visible = kind in ("horse with blob", "horse with folded bird", "horse with patch of sky")
+            if not must_be_visible or parts.is_clear(background, overlay, opacity, MIN_FOLDED):
                 break
-        return put(base, thing, cover)[..., :-1]
+        return parts.lay_over(background, overlay, opacity)[..., :-1]
 
-    def _parts(self, random, kind, scene):
-        """What a composite is made from: (base [H, W, C + 1], thing [H, W, C + 1], its cover [H, W])."""
+    def _draw_layers(self, random, kind, scene):
+        """Draws (background [H, W, C + 1], overlay [H, W, C + 1], its opacity [H, W]), see `parts.lay_over`."""
         if kind == "winged horse":
             return scene[:3]
         if kind in WHOLE:
-            base = place(self._whole(random, WHOLE[kind])[None], [wiggle(random)])[0]
+            background = place(self._draw_whole(random, WHOLE[kind])[None], [parts.slight_placement(random)])[0]
         elif kind == "horse with rider":
-            base = self._rider(random)
+            background = self._draw_rider(random)
         else:
-            base = scene.horse
-        height, width = base.shape[:2]
+            background = scene.horse
+        height, width = background.shape[:2]
         if kind == "spread wings on another object":
             point = random.uniform(0.3, 0.8) * height, random.uniform(0.3, 0.7) * width
-            image, placement = self._bird(random, self._wings(random), point)
-            thing = place(image[None], [placement], "zero")[0]
+            image, placement = self._draw_bird(random, self._choose_wings(random), point)
+            overlay = place(image[None], [placement], "zero")[0]
         elif kind == "cross-fade":
-            thing = self._whole(random, random.choice(["spread", "folded"]))
-            thing[..., -1] = random.uniform(0.35, 0.65)
+            overlay = self._draw_whole(random, random.choice(["spread", "folded"]))
+            overlay[..., -1] = random.uniform(0.35, 0.65)
         elif kind == "horse with blob":
-            as_wings = random.random() < 0.5
-            shape = (height, width)
-            thing = dyed(random, scene.cover) if as_wings else draw_blob(random, *scene.joint, shape)
+            if random.random() < 0.5:
+                overlay = parts.draw_shape(random, scene.opacity)
+            else:
+                overlay = parts.draw_blob(random, *scene.joint, (height, width))
         elif kind == "horse with patch of sky":
             strip = self.image(random.choice(self.rows[random.choice(["folded", "airplane"])]))
-            thing = draw_patch(random, strip, *scene.joint)
+            overlay = parts.draw_patch(random, strip, *scene.joint)
         elif kind == "horse with folded bird":
-            return base, *self._folded(random, scene)
+            return background, *self._draw_folded_bird(random, scene)
         else:
-            thing = np.zeros_like(base)
-        return base, thing, thing[..., -1]
+            overlay = np.zeros_like(background)
+        return background, overlay, overlay[..., -1]
 
-    def _rider(self, random):
+    def _draw_rider(self, random):
         """A horse with its rider: half of them placed as horses are, with their mask as the last channel."""
         image = self._with_mask(random.choice(self.rows["rider"]))
         placement = (
-            wiggle(random)
+            parts.slight_placement(random)
             if random.random() < 0.5
             else self.ranges.place_low(random, image, random.random() < 0.5)
         )
         return place(image[None], [placement])[0]
 
-    def _folded(self, random, scene):
-        """A folded bird on a scene's horse: (image with its mask, its cover [H, W]).
+    def _draw_folded_bird(self, random, scene):
+        """A folded bird on a scene's horse: (image with its mask, its opacity [H, W]).
 
         It is where the wings are and as high, or anywhere on the back. Some are seen in the shape of the wings, as
         in blends with the wings' shares.
         """
-        image, placement = self._bird(random, "placed folded", scene.joint)
-        bird, wings = image[..., -1] > 0.5, scene.cover > 0.5
+        image, placement = self._draw_bird(random, "placed folded", scene.joint)
+        bird, wings = image[..., -1] > 0.5, scene.opacity > 0.5
         if random.random() < 0.7 and bird.any() and wings.any():
-            placement = fit_to(bird, wings)
+            placement = parts.fit_to(bird, wings)
             if random.random() < 0.5:
-                return place(image[None], [placement])[0], scene.cover
-        thing = place(image[None], [placement], "zero")[0]
-        return thing, self._above(random, scene.horse, thing)
+                return place(image[None], [placement])[0], scene.opacity
+        overlay = place(image[None], [placement], "zero")[0]
+        return overlay, self._visible_above_back(random, scene.horse, overlay)
 
-    def _horse(self, random):
+    def _draw_horse(self, random):
         """A horse: (image with its mask, Placement, whether the head is left)."""
         row, mirror = random.choice(self.rows["placed horse"]), bool(random.random() < 0.5)
         faces_left = (labels.horse_side_views()[int(self.dataset.ids[row])].head == "left") != mirror
         image = self._with_mask(row)
         return image, self.ranges.place_low(random, image, mirror), faces_left
 
-    def _joint(self, random, horse, faces_left):
+    def _choose_joint(self, random, horse, faces_left):
         """The point (row, column) of a placed horse's back at which something is put."""
-        shape, along = find_outline(horse[..., -1]), random.uniform(*self.ranges.along)
+        shape, along = parts.find_outline(horse[..., -1]), random.uniform(*self.ranges.along)
         column = shape.left + (along if faces_left else 1 - along) * (shape.right - shape.left)
         return float(np.median(shape.back[max(0, int(column) - 1) : int(column) + 3])), column
 
-    def _above(self, random, horse, thing):
-        """What can be seen of a thing that is behind the horse's body, [H, W]."""
-        shape = find_outline(horse[..., -1])
+    def _visible_above_back(self, random, horse, overlay):
+        """The opacity [H, W] of an overlay behind the horse's body: it can be seen above the back alone."""
+        shape = parts.find_outline(horse[..., -1])
         lowest = shape.back + random.uniform(*self.ranges.below)
-        return thing[..., -1] * np.clip(lowest - np.arange(len(horse))[:, None] + 1, 0, 1)
+        return overlay[..., -1] * np.clip(lowest - np.arange(len(horse))[:, None] + 1, 0, 1)
 
-    def _wings(self, random):
+    def _choose_wings(self, random):
         return "raised wings" if random.random() < self.ranges.raised else "flat wings"
 
-    def _bird(self, random, group, point):
+    def _draw_bird(self, random, group, point):
         """A bird, and the placement of its joint at a point (row, column): (image with its mask, Placement)."""
         ranges, image = self.ranges, self._with_mask(random.choice(self.rows[group]))
         image = ranges.vary(random, image)
-        mask, shape = image[..., -1], find_outline(image[..., -1])
+        mask, shape = image[..., -1], parts.find_outline(image[..., -1])
         rotation = random.uniform(*ranges.wings_rotation)
         upper, centre = shape.back.min(), (shape.left + shape.right) / 2
         joint = (upper + shape.feet) / 2 + random.uniform(*ranges.joint) * (shape.feet - upper) / 2
@@ -274,11 +275,11 @@ class Composites:
         mirror = bool(random.random() < 0.5)
         size = random.uniform(*ranges.wings_size) * len(mask) / 32
         scale = size / (max(shape.right - shape.left, shape.feet - upper) + 1)
-        still = Placement(float(np.clip(scale, *SCALES)), 0.0, 0.0, -rotation if mirror else rotation, mirror)
-        at_row, at_column = still.target(mask.shape, joint, centre)
-        return image, dataclasses.replace(still, down=float(point[0] - at_row), right=float(point[1] - at_column))
+        unmoved = Placement(float(np.clip(scale, *SCALES)), 0.0, 0.0, -rotation if mirror else rotation, mirror)
+        down, right = np.subtract(point, unmoved.target(mask.shape, joint, centre)).tolist()
+        return image, dataclasses.replace(unmoved, down=down, right=right)
 
-    def _whole(self, random, group):
+    def _draw_whole(self, random, group):
         """An image of a group, with an empty mask."""
         image = self.image(random.choice(self.rows[group]))
         return np.concatenate([image, np.zeros_like(image[..., :1])], axis=-1)
@@ -286,8 +287,8 @@ class Composites:
     def _with_mask(self, row):
         return np.concatenate([self.image(row), self.foreground(row)[..., None]], axis=-1)
 
-    def _found(self, rows):
-        """The rows of images whose foreground can be an animal."""
+    def _rows_with_animals(self, rows):
+        """Those of the rows whose images have a foreground that can be an animal."""
         found = []
         for row in rows:
             mask = self.foreground(row)

@@ -17,7 +17,7 @@ def find_outline(mask):
     return outline(mask) or Outline(np.zeros(width, int), 0, width - 1, height - 1)
 
 
-def wiggle(random):
+def slight_placement(random):
     """A Placement that changes an image slightly, so that the traces of placing tell nothing."""
     if random.random() < 0.5:
         return Placement()
@@ -29,8 +29,8 @@ def fit_to(mask, wings):
     """The Placement that makes a mask [H, W] as high as another, with the same lower end and centre."""
     (rows, columns), (wing_rows, wing_columns) = np.nonzero(mask), np.nonzero(wings)
     scale = float(np.clip((np.ptp(wing_rows) + 1) / (np.ptp(rows) + 1), 0.3, 3))
-    still = Placement(scale)
-    row, column = still.target(mask.shape, rows.max(), columns.mean())
+    unmoved = Placement(scale)
+    row, column = unmoved.target(mask.shape, rows.max(), columns.mean())
     return Placement(scale, down=float(wing_rows.max() - row), right=float(wing_columns.mean() - column))
 
 
@@ -68,57 +68,57 @@ def recolour(random, image, mask):
     return np.clip(colour + shading + random.uniform(0, 0.5) * (image - grey), -1, 1)
 
 
-def is_clear(base, thing, cover, min_visible):
+def is_clear(background, overlay, opacity, min_visible):
     """Whether what was put onto a horse's back can be seen as what it is, and the horse too.
 
     Args:
-        base: horse [H, W, C + 1] with its mask as the last channel.
-        thing: what was put onto it, [H, W, C + 1]; its last channel is not used.
-        cover: share of the thing in each pixel, [H, W].
-        min_visible: pixels of the thing beside the horse.
+        background: horse [H, W, C + 1] with its mask as the last channel.
+        overlay: what was put onto it, [H, W, C + 1]; its last channel is not used.
+        opacity: share of the overlay in each pixel, [H, W].
+        min_visible: pixels of the overlay beside the horse.
     """
-    mask, shape = base[..., -1], outline(base[..., -1])
+    mask, shape = background[..., -1], outline(background[..., -1])
     if shape is None:
         return False
-    visible = np.sum(cover * (1 - mask))
-    contrast = np.sum(cover * np.abs(thing[..., :-1] - base[..., :-1]).mean(-1)) / (cover.sum() + 1e-6)
-    covered = np.sum(np.minimum(cover, mask)) / mask.sum()
-    joined = np.sum(cover * (np.abs(np.arange(len(mask))[:, None] - shape.back) <= 3))
+    visible = np.sum(opacity * (1 - mask))
+    contrast = np.sum(opacity * np.abs(overlay[..., :-1] - background[..., :-1]).mean(-1)) / (opacity.sum() + 1e-6)
+    covered = np.sum(np.minimum(opacity, mask)) / mask.sum()
+    joined = np.sum(opacity * (np.abs(np.arange(len(mask))[:, None] - shape.back) <= 3))
     return bool(
         visible >= min_visible
-        and cover[0].sum() <= MAX_CUT
+        and opacity[0].sum() <= MAX_CUT
         and contrast >= MIN_CONTRAST
         and covered <= MAX_COVERED
         and joined >= MIN_JOINED
     )
 
 
-def put(base, thing, cover):
-    """Puts a thing over a base, [H, W, C] each; `cover` [H, W] is its share in each pixel."""
-    return base + cover[..., None] * (thing - base)
+def lay_over(background, overlay, opacity):
+    """Lays an overlay over a background, [H, W, C] each; `opacity` [H, W] is its share in each pixel."""
+    return background + opacity[..., None] * (overlay - background)
 
 
-def dyed(random, cover, dark=True):
-    """One smooth colour in the shape of `cover` [H, W]: float32 [H, W, 4], its cover last."""
+def draw_shape(random, opacity, dark=True):
+    """Draws a shape of one smooth colour, float32 [H, W, 4]: the last channel is its opacity, `opacity` [H, W]."""
     colour = random.uniform(-1, -0.4) + random.normal(scale=0.12, size=3)
     if not dark:
         colour = random.uniform(-1, 1, 3)
-    noise = smooth(random.normal(scale=0.08, size=(*cover.shape, 1)))
-    return np.concatenate([np.clip(colour + noise, -1, 1), cover[..., None]], axis=-1).astype(np.float32)
+    noise = smooth(random.normal(scale=0.08, size=(*opacity.shape, 1)))
+    return np.concatenate([np.clip(colour + noise, -1, 1), opacity[..., None]], axis=-1).astype(np.float32)
 
 
 def draw_blob(random, row, column, shape):
-    """Draws a smooth blob of one colour, mostly dark, near (row, column): float32 [H, W, 4], its cover last."""
+    """Draws a smooth blob of one colour, mostly dark, near (row, column): float32 [H, W, 4], opacity last."""
     rows, columns = np.mgrid[: shape[0], : shape[1]]
     high, wide = random.uniform(2, 9), random.uniform(2, 9)
     distance = np.hypot((rows - row + random.uniform(-0.5, 1) * high) / high, (columns - column) / wide)
     distance += 0.6 * ndimage.zoom(random.normal(size=(5, 5)), np.divide(shape, 5), order=1)
-    cover = np.clip(2.5 * (1 - distance), 0, 1) * random.uniform(0.8, 1)
-    return dyed(random, cover, dark=random.random() < 0.65)
+    opacity = np.clip(2.5 * (1 - distance), 0, 1) * random.uniform(0.8, 1)
+    return draw_shape(random, opacity, dark=random.random() < 0.65)
 
 
 def draw_patch(random, image, row, column):
-    """Draws the upper part of an image in a box or oval above (row, column): float32 [H, W, 4], its cover last."""
+    """Draws the upper part of an image in a box or oval above (row, column): float32 [H, W, 4], opacity last."""
     height, width = image.shape[:2]
     strip = smooth(image[: height // 2, width // 4 : width - width // 4].repeat(2, 0).repeat(2, 1))
     rows, columns = np.mgrid[:height, :width]

@@ -85,7 +85,7 @@ def test_all_kinds_on_a_placed_horse_have_the_same_horse_in_the_same_place(name)
             np.testing.assert_array_equal(image[legs], other[legs], err_msg=kind)
             assert not np.array_equal(image, other), kind
         if kind == "winged horse":
-            untouched = np.stack([scene.cover for scene in scenes]) == 0
+            untouched = np.stack([scene.opacity for scene in scenes]) == 0
             np.testing.assert_array_equal(images[untouched], bare[untouched])
 
 
@@ -116,14 +116,14 @@ def test_low_placements_put_the_back_and_the_feet_where_the_ranges_say():
 
 
 def test_dyed_things_are_dark_or_of_any_colour_in_the_shape_of_their_cover():
-    cover = np.linspace(0, 1, 64).reshape(8, 8)
+    opacity = np.linspace(0, 1, 64).reshape(8, 8)
     for dark, brightest in ((True, 0.0), (False, 0.5)):
         means = []
         for seed in range(60):
-            thing = parts.dyed(np.random.default_rng(seed), cover, dark)
-            np.testing.assert_array_equal(thing[..., -1], cover.astype(np.float32))
-            assert thing[..., :-1].std(axis=(0, 1)).max() < 0.15, "one colour"
-            means.append(thing[..., :-1].mean())
+            overlay = parts.draw_shape(np.random.default_rng(seed), opacity, dark)
+            np.testing.assert_array_equal(overlay[..., -1], opacity.astype(np.float32))
+            assert overlay[..., :-1].std(axis=(0, 1)).max() < 0.15, "one colour"
+            means.append(overlay[..., :-1].mean())
         assert (max(means) > brightest) != dark and min(means) < -0.5
 
 
@@ -235,19 +235,19 @@ def test_stretching_and_shearing_move_pixels_about_the_centre():
 
 def test_clear_composites_by_hand():
     """A horse of 10 x 20 pixels with its back in row 16, and 6 x 10 pixels of something white above it."""
-    base = np.zeros((32, 32, 4), np.float32)
-    base[16:26, 6:26, -1] = 1
-    thing, cover = np.ones((32, 32, 4), np.float32), np.zeros((32, 32), np.float32)
-    cover[10:16, 10:20] = 1
-    assert parts.is_clear(base, thing, cover, 45)
-    assert not parts.is_clear(base, thing, cover, 61), "60 pixels are seen"
-    assert not parts.is_clear(base, thing * 0.2, cover, 45), "too little contrast"
-    assert not parts.is_clear(base, thing, np.roll(cover, -5, axis=0), 45), "it floats"
-    top = [np.roll(array, -10, axis=0) for array in (base, cover)]
-    assert not parts.is_clear(top[0], thing, top[1], 45), "the upper edge cuts it"
-    lower = [np.roll(array, -9, axis=0) for array in (base, cover)]
-    assert parts.is_clear(lower[0], thing, lower[1], 45)
-    large = np.zeros_like(cover)
+    background = np.zeros((32, 32, 4), np.float32)
+    background[16:26, 6:26, -1] = 1
+    overlay, opacity = np.ones((32, 32, 4), np.float32), np.zeros((32, 32), np.float32)
+    opacity[10:16, 10:20] = 1
+    assert parts.is_clear(background, overlay, opacity, 45)
+    assert not parts.is_clear(background, overlay, opacity, 61), "60 pixels are seen"
+    assert not parts.is_clear(background, overlay * 0.2, opacity, 45), "too little contrast"
+    assert not parts.is_clear(background, overlay, np.roll(opacity, -5, axis=0), 45), "it floats"
+    top = [np.roll(array, -10, axis=0) for array in (background, opacity)]
+    assert not parts.is_clear(top[0], overlay, top[1], 45), "the upper edge cuts it"
+    lower = [np.roll(array, -9, axis=0) for array in (background, opacity)]
+    assert parts.is_clear(lower[0], overlay, lower[1], 45)
+    large = np.zeros_like(opacity)
     large[10:21, 6:26] = 1
-    assert not parts.is_clear(base, thing, large, 45), "half the horse is covered"
-    assert not parts.is_clear(base * 0, thing, cover, 45), "there is no horse"
+    assert not parts.is_clear(background, overlay, large, 45), "half the horse is covered"
+    assert not parts.is_clear(background * 0, overlay, opacity, 45), "there is no horse"

@@ -36,7 +36,7 @@ def test_a_mirrored_horse_faces_the_other_side(source):
         head = labels.horse_side_views()[int(source.dataset.ids[row])].head
         source.rows = {"placed horse": [row]}
         for seed in range(10):
-            _, placement, faces_left = source._horse(np.random.default_rng(seed))
+            _, placement, faces_left = source._draw_horse(np.random.default_rng(seed))
             found.add((head, placement.mirror, faces_left))
     assert found == {("left", False, True), ("left", True, False), ("right", False, False), ("right", True, True)}
 
@@ -46,8 +46,8 @@ def test_wings_are_joined_at_a_share_of_the_back_from_the_front(source):
     horse = np.zeros((32, 32, 4))
     horse[10:25, 4:12, -1] = horse[14:25, 12:21, -1] = 1
     source = with_ranges(source, along=(0.25, 0.25))
-    assert source._joint(np.random.default_rng(0), horse, True) == (10, 8)
-    assert source._joint(np.random.default_rng(0), horse, False) == (14, 16)
+    assert source._choose_joint(np.random.default_rng(0), horse, True) == (10, 8)
+    assert source._choose_joint(np.random.default_rng(0), horse, False) == (14, 16)
 
 
 def test_a_single_wing_rises_from_the_point_to_its_own_side(source):
@@ -59,7 +59,7 @@ def test_a_single_wing_rises_from_the_point_to_its_own_side(source):
     source.foreground = lambda row: bar
     sides = set()
     for seed in range(24):
-        image, placement = source._bird(np.random.default_rng(seed), "flat wings", (18.0, 15.0))
+        image, placement = source._draw_bird(np.random.default_rng(seed), "flat wings", (18.0, 15.0))
         kept_right = image[..., 16:, -1].sum() > image[..., :12, -1].sum()
         placed = place(image[None], [placement], "zero")[0, ..., -1]
         rows, columns = np.nonzero(placed > 0.5)
@@ -80,9 +80,9 @@ def test_what_is_fitted_has_the_lower_end_the_height_and_the_centre_of_the_wings
 
 def test_folded_birds_in_the_shape_of_the_wings_are_fitted_to_them(source):
     (scene,) = source.scenes([0])
-    end, height, centre = lower_end_height_and_centre(scene.cover)
-    drawn = [source._folded(np.random.default_rng(seed), scene) for seed in range(40)]
-    fitted = [thing[..., -1] for thing, cover in drawn if cover is scene.cover]
+    end, height, centre = lower_end_height_and_centre(scene.opacity)
+    drawn = [source._draw_folded_bird(np.random.default_rng(seed), scene) for seed in range(40)]
+    fitted = [overlay[..., -1] for overlay, opacity in drawn if opacity is scene.opacity]
     assert 5 < len(fitted) < 25, "0.7 * 0.5 of 40 are 14"
     for mask in fitted:
         assert lower_end_height_and_centre(mask) == pytest.approx((end, height, centre), abs=1.5)
