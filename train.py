@@ -22,8 +22,9 @@ from common.errors import InputError
 from configs import describe, own_images
 from configs.check import check
 from configs.config_flag import define_config, expand_paths
+from configs.fields import flatten
 from training import announcement
-from training.run_directory import RunDirectory, flatten, may_change
+from training.run_directory import RunDirectory, may_change
 from training.schedule import kimg, steps
 
 _workdir = "the run directory, which gets checkpoints, logs and pictures"

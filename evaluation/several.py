@@ -15,25 +15,12 @@ import textwrap
 
 from common import release
 from common.errors import InputError
+from configs.fields import INTERVAL_ENDING, WITHOUT_EFFECT, flatten
 from evaluation.report.estimates import Section, Spread
 from evaluation.suites import SUITES
 from pictures.folders import source_name
 
-NOT_COMPARED = (  # the seed, and fields that do not affect what is trained, besides those with NOT_COMPARED_ENDING
-    "train.seed",
-    "train.strategy",
-    "train.deterministic",
-    "train.towers",
-    "train.max_minutes",
-    "train.jit_compile",
-    "train.bank_per_class",
-    "train.keep_checkpoints",
-    "data.first",
-    "data.second",
-    "data.memory_limit_gib",
-    "data.cache_folder",
-)
-NOT_COMPARED_ENDING = "_every_kimg"
+NOT_COMPARED = (*WITHOUT_EFFECT, "train.seed", "train.jit_compile")
 MOST_IN_TERMINAL = 4  # models whose own figures are shown below the table
 MOST_IN_LABEL = 2  # settings that tell one row from another
 LABEL_LENGTH = 40  # characters of a setting
@@ -173,14 +160,10 @@ def group_models(releases, names, sections):
 
 def list_settings(config):
     """Lists the fields of a release's config that affect what is trained: {"section.field": value}."""
-    flat = {}
-    for section, value in config.items():
-        fields = value if isinstance(value, dict) else {"": value}
-        flat |= {f"{section}.{name}".rstrip("."): field for name, field in fields.items()}
     return {
         name: value
-        for name, value in flat.items()
-        if name not in NOT_COMPARED and not name.endswith(NOT_COMPARED_ENDING)
+        for name, value in flatten(config).items()
+        if name not in NOT_COMPARED and not name.endswith(INTERVAL_ENDING)
     }
 
 

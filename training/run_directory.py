@@ -13,25 +13,13 @@ from absl import logging
 from common import lock
 from common.errors import InputError
 from common.files import UNFINISHED, digest, remove_unfinished, write_atomically
+from configs.fields import INTERVAL_ENDING, WITHOUT_EFFECT, flatten
 from training import rewind
 from training.checkpoints import NAME, Checkpoints
 from training.earlier_configs import in_current_fields
 
-MAY_CHANGE = (  # fields that a resumed run may change, with all that end in MAY_CHANGE_ENDINGS
-    "train.total_kimg",
-    "data.first",
-    "data.second",
-    "data.image_folder",
-    "data.memory_limit_gib",
-    "data.cache_folder",
-    "train.strategy",
-    "train.deterministic",
-    "train.towers",
-    "train.start_from",
-    "train.max_minutes",
-    "train.bank_per_class",
-)
-MAY_CHANGE_ENDINGS = ("_every_kimg", "_from_kimg", "keep_checkpoints")
+MAY_CHANGE = (*WITHOUT_EFFECT, "train.total_kimg", "train.start_from", "data.image_folder")  # when a run resumes
+MAY_CHANGE_ENDINGS = (INTERVAL_ENDING, "_from_kimg")
 PRECISION = "train.precision"
 RECORDED = ("runs_on", "images")  # sections of config.json that a training adds
 NUM_IN_FINGERPRINT = 4096
@@ -273,11 +261,3 @@ def may_change(name, flat):
 def has_checkpoints(folder):
     """Whether a folder has files that are named as checkpoints."""
     return os.path.isdir(folder) and any(NAME.fullmatch(name) for name in os.listdir(folder))
-
-
-def flatten(tree, prefix=""):
-    """Flattens a nested dict: {"a": {"b": 1}} -> {"a.b": 1}."""
-    flat = {}
-    for name, value in tree.items():
-        flat |= flatten(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
-    return flat

@@ -14,8 +14,9 @@ from common.backend import compiler, gpu, memory, precision, towers
 from common.data import datasets, disk_cache
 from common.distribute import distribution
 from common.errors import InputError
+from configs.fields import flatten
 from training import announcement, callbacks, loop
-from training.run_directory import describe_images, flatten
+from training.run_directory import describe_images
 from training.schedule import kimg, steps
 
 

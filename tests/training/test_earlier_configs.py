@@ -8,8 +8,9 @@ import configs.acai
 import configs.classifier
 import configs.gan
 from common.errors import InputError
+from configs.fields import flatten
 from training.earlier_configs import NEUTRAL
-from training.run_directory import RunDirectory, flatten
+from training.run_directory import RunDirectory
 
 
 def plain(module, variant):

@@ -9,7 +9,6 @@ import pytest
 
 from common.errors import InputError
 from configs import acai, classifier, gan
-from training import run_directory
 from training.run_directory import RunDirectory
 
 CONFIG = {
@@ -215,11 +214,6 @@ def test_folders_with_other_files_are_refused(tmp_path):
             RunDirectory(str(path), CONFIG)
         assert str(path) in str(error.value)
     assert os.listdir(tmp_path) == ["mine"]
-
-
-def test_flatten_joins_names_with_dots():
-    tree = {"a": {"b": 1, "c": {"d": [2]}}, "e": None, "f": {}}
-    assert run_directory.flatten(tree) == {"a.b": 1, "a.c.d": [2], "e": None}
 
 
 # Errors before the first step
