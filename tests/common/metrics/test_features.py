@@ -229,3 +229,51 @@ def test_high_frequency_energy_by_hand():
     assert_close(high_frequency_energy(images), (16 / 9, 16 / 9, 0, 0, expected_dot), 1e-15)
     one_row = make_stripes(0, 3, 5).astype(np.float32)  # of three boxes
     assert_close(high_frequency_energy(one_row), (16 / 9,))
+
+
+# Arguments
+
+
+def test_lists_and_float32_are_accepted():
+    first, second = draw_normal(30).astype(np.float32), draw_normal(25, seed=1)
+    assert_close(frechet_distance(first.tolist(), second), frechet_distance(first, second), 1e-12)
+
+
+@pytest.mark.parametrize(
+    ("statistic", "min_first", "min_second"),
+    [
+        (frechet_distance, 2, 2),
+        (kernel_distance, 2, 2),
+        (precision_recall, 4, 4),
+        (density_coverage, 6, 1),
+        (nearest_neighbours, 1, 1),
+        (lambda first, _: diversity(first), 2, 0),
+    ],
+)
+def test_invalid_features_are_refused(statistic, min_first, min_second):
+    first, second = draw_normal(min_first), draw_normal(max(min_second, 1), seed=1)
+    assert np.isfinite(np.concatenate([np.ravel(part) for part in np.atleast_1d(statistic(first, second))])).all()
+    wrong = [(first[1:], second), (first[0], second), (first[:, :0], second[:, :0]), (first[None], second)]
+    wrong += [(np.where(first == first[0, 0], bad, first), second) for bad in (np.nan, np.inf)]
+    if min_second:
+        wrong += [(first, second[1:]), (first, second[:, :3]), (first, np.where(second > 0, np.nan, second))]
+    for one, other in wrong:
+        with pytest.raises(ValueError, match="must .*. Received: "):
+            statistic(one, other)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: precision_recall(REAL, FAKE, 0), "neighbours must be at least 1. Received: 0"),
+        (lambda: density_coverage(REAL, FAKE, 4), "N >= 5"),
+        (lambda: high_frequency_energy(np.zeros((1, 4, 4, 3), np.uint8)), "Received: uint8"),
+        (lambda: high_frequency_energy(np.zeros((1, 4, 2, 3))), "H and W >= 3. Received"),
+        (lambda: high_frequency_energy(np.zeros((0, 4, 4, 3))), "N >= 1"),
+        (lambda: high_frequency_energy(np.zeros((4, 4, 3))), r"Received: float64 \(4, 4, 3\)"),
+        (lambda: high_frequency_energy(np.full((1, 4, 4, 3), np.inf)), "Received: 48 that"),
+    ],
+)
+def test_invalid_arguments_are_refused(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
