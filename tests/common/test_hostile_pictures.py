@@ -40,22 +40,12 @@ def test_hostile_pictures_are_refused_in_one_line(tmp_path, capfd, name):
     assert capfd.readouterr() == ("", "")
 
 
-def apng():
-    frames = [Image.new("RGB", (8, 8), colour) for colour in (RED, BLUE, GREEN)]
-    return encode(frames[0], "PNG", save_all=True, append_images=frames[1:], default_image=False)
-
-
 @pytest.mark.parametrize("name", READABLE)
 def test_unusual_pictures_are_read(tmp_path, name):
     (tmp_path / "picture.gif").write_bytes(READABLE[name])  # the extension does not matter
     picture = read_picture(tmp_path / "picture.gif", width=4)
     corners = [picture[row, column].tolist() for row in (0, -1) for column in (0, -1)]
     np.testing.assert_allclose(corners, [RED, GREEN, BLUE, WHITE], atol=3 if "jpeg" in name else 0)
-
-
-def test_an_animated_png_is_read_as_its_first_frame(tmp_path):
-    (tmp_path / "a.png").write_bytes(apng())
-    assert (read_picture(tmp_path / "a.png") == RED).all()
 
 
 def test_a_tiff_whose_pages_form_a_cycle_is_read(tmp_path):

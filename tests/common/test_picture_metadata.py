@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from common.errors import InputError
 from common.images import read_picture
 from common.picture_metadata import TIFF_PIXEL_TAGS
 from tests.support.hostile_files import BLUE, GREEN, RED, WHITE, chunk, encode, png_with, quarters, tiff
@@ -38,7 +37,7 @@ def raw_profile(text):
     return png_with(b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(b"\nexif\n    10\n" + text))
 
 
-KINDS = b"tEXt zTXt iTXt eXIf pHYs gAMA cHRM sRGB iCCP acTL fcTL fdAT tIME bKGD sBIT hIST tRNS cICP caBX".split()
+KINDS = b"tRNS eXIf iCCP zTXt fcTL".split()
 PNGS = {f"{kind.decode()}, {len(body)} bytes": png_with(kind, body) for kind in KINDS for body in (b"", b"\7")}
 PNGS |= {
     f"{kind.decode()}, checksum": png_with(kind, b"k\0\0xx")[: 33 + 13] + WRONG + encode(quarters(), "PNG")[33:]
@@ -146,15 +145,6 @@ def test_the_orientation_survives_damage_elsewhere(tmp_path, order):
     assert_reads_quarters(tmp_path, jpeg[:2] + b"\xff\xe2\0\x0eICC_PROFILE\0" + jpeg[2:])
     webp = encode(turned, "WEBP", lossless=True, exif=b"Exif\0\0" + marks, xmp=b"<x/>")
     assert_reads_quarters(tmp_path, webp[:-3])
-
-
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "WEBP", "TIFF"])
-def test_without_whole_pixels_damaged_metadata_is_no_excuse(tmp_path, kind):
-    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8))
-    whole = encode(noise, kind)
-    with pytest.raises(InputError, match="must be undamaged") as error:
-        read_corners(tmp_path, whole[: len(whole) // 2])
-    assert str(tmp_path / "picture") in str(error.value)
 
 
 def metadata_of(kind, content):

@@ -13,7 +13,6 @@ from common.errors import InputError
 from common.images import read_picture
 from tests.support.hostile_files import BLUE, GREEN, RED, WHITE, png, quarters
 
-BLACK = (0, 0, 0)
 QUARTERS = [RED, GREEN, BLUE, WHITE]  # corners of `quarters`
 
 
@@ -42,9 +41,16 @@ def assert_refused(path):
 # What can be read
 
 
-@pytest.mark.parametrize("size", [64, 16, 31, 32])
-@pytest.mark.parametrize("suffix", ["png", "gif", "bmp", "tiff", "ppm", "webp"])
-def test_sizes_and_formats_can_be_read(tmp_path, size, suffix):
+@pytest.mark.parametrize(
+    ("suffix", "size"),
+    [
+        *((suffix, 64) for suffix in ("png", "gif", "bmp", "tiff", "ppm", "webp")),
+        ("png", 16),
+        ("png", 31),
+        ("png", 32),
+    ],
+)
+def test_sizes_and_formats_can_be_read(tmp_path, suffix, size):
     options = {"lossless": True} if suffix == "webp" else {}
     picture = read_picture(save(tmp_path, quarters(size), f"picture.{suffix}", **options))
     assert picture.shape == (32, 32, 3)
@@ -82,32 +88,13 @@ def test_resizing_is_antialiased(tmp_path):
 def test_transparency_is_composited_over_white(tmp_path):
     pixels = np.zeros((64, 64, 4), np.uint8)  # transparent black
     pixels[:32, :32] = (*RED, 255)
-    pixels[:32, 32:] = (*BLACK, 51)  # a fifth black over white: 204
+    pixels[:32, 32:] = (0, 0, 0, 51)  # a fifth black over white: 204
     picture = read_picture(save(tmp_path, Image.fromarray(pixels)))
     assert corners(picture) == [RED, (204, 204, 204), WHITE, WHITE]
 
 
-def test_grey_grey_with_alpha_and_one_bit_become_colours(tmp_path):
-    grey = np.full((40, 40), 100, np.uint8)
-    assert np.all(read_picture(save(tmp_path, Image.fromarray(grey))) == 100)
-    alpha = Image.merge("LA", [Image.fromarray(grey), Image.fromarray(np.zeros_like(grey))])
-    assert np.all(read_picture(save(tmp_path, alpha)) == 255)
-    assert np.all(read_picture(save(tmp_path, Image.new("1", (40, 40), 1))) == 255)
-
-
-def test_palettes_become_colours_and_transparency_white(tmp_path):
-    picture = quarters().convert("P", palette=Image.Palette.ADAPTIVE, colors=4)
-    assert corners(read_picture(save(tmp_path, picture))) == QUARTERS
-    red = picture.getpixel((0, 0))
-    assert corners(read_picture(save(tmp_path, picture, transparency=red)))[0] == WHITE
-
-
-@pytest.mark.parametrize("suffix", ["png", "tiff"])
-def test_sixteen_bit_grey_is_divided_by_257(tmp_path, suffix):
-    levels = np.zeros((64, 64), np.uint16)
-    levels[:32, :32], levels[:32, 32:], levels[32:, :32] = 65535, 51400, 257  # 255, 200, 1 times 257
-    picture = read_picture(save(tmp_path, Image.fromarray(levels), f"picture.{suffix}"))
-    assert corners(picture) == [WHITE, (200,) * 3, (1,) * 3, BLACK]
+def test_transparent_grey_becomes_white(tmp_path):
+    assert np.all(read_picture(save(tmp_path, Image.new("LA", (40, 40), (100, 0)))) == 255)
 
 
 def test_cmyk_is_converted(tmp_path):
@@ -126,22 +113,24 @@ def test_one_channel_is_the_luma(tmp_path):
         read_picture(tmp_path / "picture.png", channels=4)
 
 
-@pytest.mark.parametrize("suffix", ["png", "tiff", "webp"])
+STORED = {  # EXIF 2.3: where row 0 and column 0 of the stored picture belong
+    1: [RED, GREEN, BLUE, WHITE],
+    2: [GREEN, RED, WHITE, BLUE],  # row 0 at the top, column 0 on the right
+    3: [WHITE, BLUE, GREEN, RED],  # bottom, right
+    4: [BLUE, WHITE, RED, GREEN],  # bottom, left
+    5: [RED, BLUE, GREEN, WHITE],  # left, top
+    6: [GREEN, WHITE, RED, BLUE],  # right, top
+    7: [WHITE, GREEN, BLUE, RED],  # right, bottom
+    8: [BLUE, RED, WHITE, GREEN],  # left, bottom
+}
+
+
 @pytest.mark.parametrize(
-    ("orientation", "stored"),  # EXIF 2.3: where row 0 and column 0 of the stored picture belong
-    [
-        (1, [RED, GREEN, BLUE, WHITE]),
-        (2, [GREEN, RED, WHITE, BLUE]),  # row 0 at the top, column 0 on the right
-        (3, [WHITE, BLUE, GREEN, RED]),  # bottom, right
-        (4, [BLUE, WHITE, RED, GREEN]),  # bottom, left
-        (5, [RED, BLUE, GREEN, WHITE]),  # left, top
-        (6, [GREEN, WHITE, RED, BLUE]),  # right, top
-        (7, [WHITE, GREEN, BLUE, RED]),  # right, bottom
-        (8, [BLUE, RED, WHITE, GREEN]),  # left, bottom
-    ],
+    ("suffix", "orientation"),
+    [*(("png", orientation) for orientation in STORED), ("tiff", 2), ("tiff", 6), ("webp", 2), ("webp", 6)],
 )
-def test_exif_orientation_is_applied(tmp_path, suffix, orientation, stored):
-    pixels = np.array(stored, np.uint8).reshape(2, 2, 3).repeat(32, axis=0).repeat(32, axis=1)
+def test_exif_orientation_is_applied(tmp_path, suffix, orientation):
+    pixels = np.array(STORED[orientation], np.uint8).reshape(2, 2, 3).repeat(32, axis=0).repeat(32, axis=1)
     exif = Image.Exif()
     exif[0x0112] = orientation
     options = {"lossless": True} if suffix == "webp" else {}
@@ -155,11 +144,6 @@ def test_an_animation_is_read_as_its_first_frame(tmp_path, suffix):
     options = {"lossless": True} if suffix == "webp" else {}
     path = save(tmp_path, frames[0], f"picture.{suffix}", save_all=True, append_images=frames[1:], **options)
     assert np.all(read_picture(path) == RED)
-
-
-def test_the_extension_does_not_matter(tmp_path):
-    path = save(tmp_path, quarters(), "picture.png").rename(tmp_path / "picture.jpg")
-    assert corners(read_picture(str(path))) == QUARTERS
 
 
 def test_extreme_shapes_can_be_read(tmp_path):
@@ -201,9 +185,10 @@ def test_truncated_files_are_refused(tmp_path, capfd, suffix):
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8))
     path = save(tmp_path, noise, f"picture.{suffix}")
     whole = path.read_bytes()
-    for size in (len(whole) // 2, 20):
-        path.write_bytes(whole[:size])
-        assert_refused(path)
+    path.write_bytes(whole[: len(whole) // 2])
+    assert "must be undamaged" in assert_refused(path)
+    path.write_bytes(whole[:20])
+    assert_refused(path)
     assert capfd.readouterr() == ("", "")  # not even from the decoders
 
 
@@ -215,7 +200,7 @@ def test_damaged_pixels_are_refused(tmp_path):
     assert "damaged" in assert_refused(path)
 
 
-@pytest.mark.parametrize("size", [(7072, 7072), (10_000, 9_000), (20_000, 20_000), (2_000_000_000, 1)])
+@pytest.mark.parametrize("size", [(7072, 7072), (10_000, 9_000), (20_000, 20_000)])
 def test_huge_pictures_are_refused_by_their_header(tmp_path, monkeypatch, size):
     monkeypatch.setattr(Image.Image, "load", lambda self: pytest.fail("the picture was decoded"))
     path = tmp_path / "huge.png"
