@@ -55,8 +55,6 @@ INVALID_FLAGS = [
     ([LINES, "--config.train.totl_kimg=3"], ["totl_kimg", "total_kimg"]),
     ([LINES, "--config.modle.depth=3"], ["modle", "model"]),
     ([LINES, "--config.train.total_kimg=many"], ["train.total_kimg", "'many'"]),
-    ([LINES, "--config.train.batch_size=2.5"], ["train.batch_size", "2.5"]),
-    ([LINES, "--config.train.jit_compile=perhaps"], ["train.jit_compile", "perhaps"]),
     ([LINES, "--config.train.strategy=all"], ["train.strategy", "mirrored, multi_worker", "all"]),
     ([LINES, "--config.train.strategy=multi_worker"], ["TF_CONFIG", "nothing"]),
     ([LINES, "--config.train.seed"], ["train.seed"]),
@@ -70,39 +68,12 @@ INVALID_FLAGS = [
     ([LINES, "--wokdir=runs/x"], ["wokdir", "workdir"]),
     ([LINES, "resume"], ["'resume'", "--name=value"]),
     ([PAPER, "--config.data.classes=('bird','pegasus')"], ["pegasus", *CLASSES]),
-    ([PAPER, "--config.data.classes=('bird','bird')"], ["('bird', 'bird')", *CLASSES]),
-    ([PAPER, "--config.data.classes=()"], CLASSES),
-    ([LINES, "--config.data.source=imagenet"], ["data.source", "imagenet", "cifar10", "lines", "folder"]),
-    ([LINES, "--config.data.pairing=pairs"], ["data.pairing", "pairs", "shuffled", "across"]),
-    ([LINES, "--config.train.schedule=linear"], ["train.schedule", "linear", "constant", "cosine"]),
-    ([LINES, "--config.train.precision=float64"], ["train.precision", "float64", "mixed_bfloat16"]),
     ([PAPER, ACROSS, "--config.data.classes=('bird','cat')"], ["groups", "bird, cat", "deer"]),
-    ([PAPER, ACROSS, "--config.data.groups=horse"], ["groups", "horse"]),
     ([PAPER, ACROSS, "--config.data.groups=(1,2)"], ["groups", "(1, 2)"]),
     ([PAPER, ACROSS, "--config.train.batch_size=7"], ["batch_size", "even", "7"]),
     ([LINES, "--config.train.batch_size=0"], ["batch_size", "1", "0"]),
     ([LINES, "--config.train.seed=-4"], ["seed", "-4"]),
-    ([LINES, "--config.train.seed=4294967296"], ["seed", "at most 4294967295"]),
-    ([LINES, "--config.train.total_kimg=1e300"], ["total_kimg", "at most"]),
-    ([LINES, "--config.train.total_kimg=1e12"], ["total_kimg", "999,999,999 steps"]),
-    ([LINES, "--config.train.batch_size=1000000000000"], ["batch_size", "fill the memory"]),
-    ([LINES, "--config.model.depth=1000000000"], ["model.depth", "at most 16384"]),
-    ([LINES, "--config.train.learning_rate=1e300"], ["learning_rate", "at most 3.4e"]),
-    ([LINES, "--config.train.max_minutes=-1"], ["max_minutes", "-1"]),
-    ([LINES, "--config.train.total_kimg=-1"], ["total_kimg", "-1"]),
-    ([LINES, "--config.train.log_every_kimg=0"], ["log_every_kimg", "0"]),
-    ([LINES, "--config.train.save_every_kimg=nan"], ["save_every_kimg", "nan"]),
-    ([LINES, "--config.train.keep_checkpoints=0"], ["keep_checkpoints", "0"]),
-    ([LINES, "--config.train.learning_rate=-1"], ["learning_rate", "-1"]),
-    ([LINES, "--config.train.ema_rate=1"], ["ema_rate", "1"]),
-    ([LINES, "--config.train.bank_per_class=(5,)"], ["bank_per_class", "(5,)"]),
-    ([CLASSIFIER, "--config.model.channels=('a',2)"], ["model.channels", "('a', 2)"]),
-    ([LINES, "--config.model.width=48"], ["model.width", "48", "32"]),
-    ([LINES, "--config.model.latent_width=5"], ["model.latent_width", "5"]),
-    ([LINES, "--config.model.depth=0"], ["model.depth", "0"]),
     ([PAPER, "--config.model.width=64"], ["model.width", "64", "32"]),
-    ([LINES, "--config.data.source=folder"], ["data.image_folder", "''"]),
-    ([LINES, "--config.data.source=folder", "--config.data.image_folder=lost"], ["image_folder", "'lost'"]),
     ([PAPER, "--data_dir=/no/such/place"], ["/no/such/place", "--data_dir", "lines"]),
 ]
 
@@ -160,15 +131,6 @@ def test_workdir_is_required(train, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_workdir_with_other_files_is_refused(train, tmp_path):
-    file = tmp_path / "thesis.txt"
-    file.write_text("years of work")
-    for path in (file, file / "run", tmp_path):
-        assert_refused(train(LINES, f"--workdir={path}"), "--workdir", path)
-    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
-    assert file.read_text() == "years of work"
-
-
 def test_unwritable_workdir_is_refused(train, tmp_path):
     locked = tmp_path / "locked"
     locked.mkdir()
@@ -210,33 +172,19 @@ def test_different_config_in_the_same_workdir_is_refused(train, old_run):
     assert contents(old_run) == before
 
 
-@pytest.mark.parametrize(
-    "classes",
-    [("cat", "dog"), ("aardvark", "dog"), ("Aardvark", "zebra"), ("aardvark", "yak", "zebra"), ("zebra",)],
-)
-def test_images_of_other_classes_than_those_of_the_run_are_refused(train, old_run, tmp_path, classes):
+def test_images_of_other_classes_than_those_of_the_run_are_refused(train, old_run, tmp_path):
     config = get_config("lines")
     config.data.source, config.data.image_folder = "folder", "moved since"
     facts = {"class_names": ["aardvark", "zebra"], "counts": {"aardvark": 9, "zebra": 9}}
     stored = json.loads(config.to_json()) | {"images": facts | {"channels": 3, "fingerprint": "0123456789abcdef"}}
     (old_run / "config.json").write_text(json.dumps(stored))
-    for name in (*classes, ".hidden"):
+    for name in ("aardvark", "yak", "zebra", ".hidden"):
         (tmp_path / "images" / name).mkdir(parents=True)
     before = contents(old_run / "checkpoints")
     folder = f"--config.data.image_folder={tmp_path}/images"
     result = train(LINES, f"--workdir={old_run}", "--config.data.source=folder", folder)
-    assert_refused(result, "aardvark, zebra", f"Received: {', '.join(classes)};", "--workdir")
+    assert_refused(result, "aardvark, zebra", "Received: aardvark, yak, zebra;", "--workdir")
     assert contents(old_run / "checkpoints") == before
-
-
-def test_run_with_only_damaged_checkpoints_is_refused(train, old_run):
-    (checkpoint,) = (old_run / "checkpoints").iterdir()
-    checkpoint.write_bytes(b"")
-    result = train(LINES, f"--workdir={old_run}")
-    assert result.returncode == 2, result.stderr
-    warning, error = result.stderr.splitlines()
-    assert checkpoint.name in warning and "damaged" in warning
-    assert error.startswith("error: ") and "1 damaged" in error
 
 
 def test_finished_run_prints_a_line(train, old_run):

@@ -93,6 +93,23 @@ def test_invalid_acai_fields_are_refused(name, value, message):
         check(config)
 
 
+INVALID = {"data.source": "imagenet", "data.pairing": "pairs", "model.width": 48, "model.latent_width": 5}
+INVALID |= {"train.schedule": "linear", "train.precision": "float64", "train.jit_compile": "perhaps"}
+INVALID |= {"model.depth": 0, "train.keep_checkpoints": 0, "train.max_minutes": -1.0, "train.learning_rate": -1.0}
+INVALID |= {"train.total_kimg": 0.0, "train.log_every_kimg": 0.0, "train.ema_rate": 1.0}
+INVALID |= {"train.bank_per_class": (5,)}
+
+
+@pytest.mark.parametrize("name", INVALID)
+def test_invalid_fields_of_several_families_are_refused(name):
+    config = acai.get_config("lines")
+    section, field = name.split(".")
+    config[section][field] = INVALID[name]
+    with pytest.raises(InputError, match=f"^--config.{name} must be .* Received: ") as error:
+        check(config)
+    assert str(error.value).endswith(f"Received: {INVALID[name]!r}")
+
+
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
 def test_any_share_of_blends_may_be_masked(share):
     config = acai.get_config("pegasus")
