@@ -1,6 +1,5 @@
 """Linear probe and clustering on latents whose classes are known, and against slow reference implementations."""
 
-import itertools
 import math
 import warnings
 
@@ -45,17 +44,6 @@ def test_probe_of_separable_classes_makes_no_error():
     assert all(hits.dtype == bool and hits.all() for hits in result["hits"])
 
 
-def test_probe_of_noise_is_at_chance():
-    accuracy = linear_probe(*noise(1000, 0), noise(2000, 1))["accuracies"][0]
-    assert abs(accuracy - 0.1) < 4 * math.sqrt(0.1 * 0.9 / 2000)
-
-
-def test_accuracy_is_the_share_of_hits():
-    result = linear_probe(*blobs(60, 0, spread=15), blobs(300, 1, spread=15))
-    assert result["accuracies"] == [result["hits"][0].sum() / 300]
-    assert 0.4 < result["accuracies"][0] < 0.95
-
-
 def reference_predictions(train, labels, test, regularisation):
     """Predicts labels by softmax regression on standardised latents, fitted by a general minimiser."""
     mean, deviation = train.mean(axis=0), train.std(axis=0)
@@ -83,25 +71,11 @@ def test_probe_agrees_with_a_general_minimiser(regularisation):
     noise_scale = (1, 6)
     train, test = (centres[y] + random.standard_normal((len(y), 2)) * noise_scale for y in (labels, test_labels))
     expected = reference_predictions(train, labels, test, regularisation)
-    hits = linear_probe(train, labels, (test, test_labels), regularisation=regularisation)["hits"][0]
-    np.testing.assert_array_equal(hits, expected == test_labels)
+    result = linear_probe(train, labels, (test, test_labels), regularisation=regularisation)
+    np.testing.assert_array_equal(result["hits"][0], expected == test_labels)
+    assert result["accuracies"] == [result["hits"][0].sum() / 600]
     other = reference_predictions(train, labels, test, regularisation * 10)
     assert (expected != other).any()  # so the comparison depends on the regularisation
-
-
-def test_the_penalty_does_not_apply_to_biases():
-    latents, labels = blobs(60, 0)
-    rare = np.flatnonzero((labels == 2) | (np.arange(60) < 15))  # 5, 5 and 20 of the three classes
-    result = linear_probe(latents[rare], labels[rare], (latents, labels), regularisation=1e6)
-    np.testing.assert_array_equal(result["hits"][0], labels == 2)
-
-
-def test_the_scale_of_a_feature_does_not_matter():
-    (train, labels), (test, test_labels) = blobs(60, 0, spread=15), blobs(300, 1, spread=15)
-    scale, shift = np.reshape([1e-3, 1, 50, 1e4], (2, 2, 1)), np.reshape([0, 5, -100, 7], (2, 2, 1))
-    plain = linear_probe(train, labels, (test, test_labels))["hits"][0]
-    scaled = linear_probe(train * scale + shift, labels, (test * scale + shift, test_labels))["hits"][0]
-    np.testing.assert_array_equal(scaled, plain)
 
 
 def test_a_constant_feature_is_ignored():
@@ -110,16 +84,6 @@ def test_a_constant_feature_is_ignored():
     plain = linear_probe(train, labels, (test, test_labels))["hits"][0]
     wider = [np.pad(latents, ((0, 0), (0, 1)), constant_values=0.1) for latents in (train, test)]
     np.testing.assert_array_equal(linear_probe(wider[0], labels, (wider[1], test_labels))["hits"][0], plain)
-
-
-def test_each_prediction_depends_on_its_image_only():
-    train, (test, test_labels) = blobs(60, 0, spread=15), blobs(300, 1, spread=15)
-    whole = linear_probe(*train, (test, test_labels))["hits"][0]
-    order = np.random.default_rng(2).permutation(300)
-    parts = [(test[rows], test_labels[rows]) for rows in (order, order[:7])]
-    shuffled, few = linear_probe(*train, *parts)["hits"]
-    np.testing.assert_array_equal(shuffled, whole[order])
-    np.testing.assert_array_equal(few, whole[order[:7]])
 
 
 def test_probe_does_not_depend_on_numpys_global_random_state():
@@ -243,12 +207,6 @@ def repeat_cells(table):
 )
 def test_matching_by_hand(table, expected):
     np.testing.assert_array_equal(match_clusters(*repeat_cells(table), clusters=len(table)), expected)
-
-
-def test_matching_is_the_best_of_all_permutations():
-    table = np.random.default_rng(0).integers(0, 50, (6, 6))
-    best = max(sum(table[range(6), order]) for order in itertools.permutations(range(6)))
-    assert table[range(6), match_clusters(*repeat_cells(table), clusters=6)].sum() == best
 
 
 def test_clusters_are_matched_with_the_test_labels():
