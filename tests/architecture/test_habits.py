@@ -1,4 +1,4 @@
-"""What contributors meet: pre-commit hooks, CONTRIBUTING.md, the template for problems."""
+"""What contributors meet: pre-commit hooks."""
 
 import importlib.util
 import re
@@ -27,14 +27,6 @@ def test_hooks_have_the_versions_that_make_test_installs():
     assert hooks == {"ruff-pre-commit": f"v{versions['ruff']}", "nbstripout": versions["nbstripout"]}
 
 
-def test_hooks_are_those_of_their_repositories():
-    assert {hook["id"] for repository in HOOKS for hook in repository["hooks"]} == {
-        "ruff-check",
-        "ruff-format",
-        "nbstripout",
-    }
-
-
 @pytest.mark.skipif(
     importlib.util.find_spec("nbstripout") is None, reason="needs nbstripout of the dev extra: make test"
 )
@@ -46,15 +38,3 @@ def test_the_hook_of_notebooks_changes_none_of_ours_and_finds_outputs(tmp_path):
     executed = notebook.read_text().replace('"execution_count": null', '"execution_count": 1', 1)
     (tmp_path / "executed.ipynb").write_text(executed)
     assert subprocess.run([*command, tmp_path / "executed.ipynb"]).returncode == 1
-
-
-def test_contributing_is_one_page():
-    assert len((ROOT / "CONTRIBUTING.md").read_text().splitlines()) <= 60
-
-
-def test_the_template_asks_for_the_manifest_and_for_doctor():
-    form = yaml.safe_load((ROOT / ".github/ISSUE_TEMPLATE/problem.yml").read_text())
-    fields = {field["id"]: field for field in form["body"]}
-    assert fields["doctor"]["validations"] == {"required": True}
-    assert "`make doctor`" in fields["doctor"]["attributes"]["description"]
-    assert "`manifest.json`" in fields["manifest"]["attributes"]["description"]

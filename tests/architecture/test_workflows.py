@@ -14,15 +14,6 @@ from gpu_check import runner
 ROOT = Path(__file__).resolve().parents[2]
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 SCHEMAS = {"workflows": "vendor.github-workflows", "ISSUE_TEMPLATE": "vendor.github-issue-forms"}
-needs_schemas = pytest.mark.skipif(
-    importlib.util.find_spec("check_jsonschema") is None, reason="needs check-jsonschema of the dev extra"
-)
-
-
-def check_schema(schema, *paths):
-    """Runs check-jsonschema, which reads schemas that it brings along; returns the finished process."""
-    command = [sys.executable, "-m", "check_jsonschema", f"--builtin-schema={schema}", *paths]
-    return subprocess.run(command, capture_output=True, text=True)
 
 
 def run_lines(text):
@@ -31,30 +22,16 @@ def run_lines(text):
     return [line.strip() for step in steps for line in step.get("run", "").splitlines() if line.strip()]
 
 
-@needs_schemas
+@pytest.mark.skipif(
+    importlib.util.find_spec("check_jsonschema") is None, reason="needs check-jsonschema of the dev extra"
+)
 @pytest.mark.parametrize("folder", SCHEMAS)
 def test_files_fit_their_schema(folder):
     paths = sorted((ROOT / ".github" / folder).glob("*.yml"))
     assert paths
-    result = check_schema(SCHEMAS[folder], *paths)
+    command = [sys.executable, "-m", "check_jsonschema", f"--builtin-schema={SCHEMAS[folder]}", *paths]
+    result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 0, result.stdout
-
-
-@needs_schemas
-@pytest.mark.parametrize(
-    "path, right, wrong",
-    [
-        ("workflows/tests.yml", "runs-on:", "run-on:"),
-        ("workflows/pages.yml", "contents: read", "contents: reads"),
-        ("ISSUE_TEMPLATE/gpu.yml", "type: textarea", "type: text"),
-    ],
-)
-def test_misspelt_files_do_not_fit(tmp_path, path, right, wrong):
-    text = (ROOT / ".github" / path).read_text()
-    assert right in text
-    (tmp_path / "wrong.yml").write_text(text.replace(right, wrong))
-    result = check_schema(SCHEMAS[path.partition("/")[0]], tmp_path / "wrong.yml")
-    assert result.returncode == 1 and "wrong.yml" in result.stdout
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)

@@ -1,19 +1,18 @@
-"""Intervals against closed forms, and how often they contain the true value."""
+"""Intervals against closed forms and values worked by hand."""
 
 import numpy as np
 import pytest
 
 from common.metrics import intervals
 from common.metrics.classification import expected_calibration_error
-from common.metrics.features import frechet_distance, kernel_distance
 from common.metrics.intervals import bootstrap_mean, jackknife
 
 T_95 = {4: 2.776445, 9: 2.262157, 19: 2.093024}  # 97.5% quantiles of Student's t by degrees of freedom, tabulated
 T_50_OF_9 = 0.702722  # 75% quantile for 9 degrees of freedom
 
 
-def draw(count, seed=0, width=None):
-    return np.random.default_rng(seed).standard_normal(count if width is None else (count, width))
+def draw(count, seed=0):
+    return np.random.default_rng(seed).standard_normal(count)
 
 
 def close(actual, expected, tolerance=1e-6):
@@ -39,13 +38,6 @@ def test_bootstrap_mean_of_two_values_by_hand(monkeypatch):
     for values, level, expected in (([0, 1], 0.6, (0.5, 0, 1)), ([1, 0], 0.4, (0.5, 0.5, 0.5))):
         monkeypatch.setattr(intervals, "LEVEL", level)
         assert bootstrap_mean(values) == expected
-
-
-def test_bootstrap_mean_contains_the_truth_at_its_level(monkeypatch):
-    monkeypatch.setattr(intervals, "RESAMPLES", 400)
-    results = [bootstrap_mean(draw(50, 1000 + k), seed=k) for k in range(400)]
-    coverage = np.mean([low <= 0 <= high for _, low, high in results])
-    assert 0.905 < coverage < 0.975  # 0.94 is expected of 50 values and 400 resamples; standard error 0.012
 
 
 def test_bootstrap_mean_depends_on_values_and_seed_but_not_on_order_or_blocks(monkeypatch):
@@ -120,17 +112,6 @@ def test_jackknife_of_several_numbers_at_once():
     assert [result.shape for result in results] == [(2,)] * 3
     for i, statistic in enumerate((np.mean, np.max)):
         close([result[i] for result in results], jackknife(statistic, values), 1e-12)
-
-
-@pytest.mark.parametrize("distance", [frechet_distance, kernel_distance])
-def test_jackknife_error_is_the_spread_over_draws_where_a_bootstrap_is_biased(distance):
-    pairs = [(draw(60, k, 2), 1 + draw(60, 1000 + k, 2)) for k in range(60)]
-    estimates, low, high = np.transpose([jackknife(distance, *pair) for pair in pairs])
-    spread, error = estimates.std(ddof=1), np.mean(high - low) / 2 / T_95[19]
-    assert 0.75 * spread < error < 1.5 * spread  # the standard error of the spread of 60 draws is 9%
-    random = np.random.default_rng(0)
-    resampled = [distance(*(rows[random.integers(60, size=60)] for rows in pair)) for pair in pairs]
-    assert np.mean(resampled - estimates) > 0
 
 
 @pytest.mark.parametrize(
