@@ -13,6 +13,7 @@ import pytest
 from acai.model import paper_acai
 from common import release
 from evaluation.inputs import EvaluationConfig
+from tests.support.forks import FORKS, assert_refusal, start
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZES = dict(width=32, latent_width=2, latent_channels=2, depth=2, critic_depth=2)
@@ -81,60 +82,49 @@ def test_two_models_are_measured_and_compared(runs, tmp_path):
     assert result.stdout.startswith("Comparison\n") and "Lines of acai_lines" in result.stdout
 
 
-@pytest.mark.parametrize(
-    ("arguments", "phrases"),
-    [
-        ("--source=nowhere", ["--source", "nowhere"]),
-        ("--source={runs}/classifier --suite=blend", ["--suite=classifier", "--suite=blend"]),
-        ("--source={runs}/classifier --suite=probe", ["measured with --suite=classifier.", "--suite=probe"]),
-        ("--source={runs}/lines --suite=probe", ["measured with --suite=lines.", "--suite=probe, which is for"]),
-        ("--source={runs}/animals --suite=lines", ["--suite=blend or --suite=search or", "--suite=lines"]),
-        ("--source={runs}/animals --suite=everything", ["suite", "blend", "probe", "all"]),
-        ("--source={runs}/horses --suite=probe", ["measured with --suite=path.", "at least 2 classes, not 1"]),
-        (
-            "--source={runs}/gan --suite=blend",
-            ["--suite=gan or --suite=search or --suite=viewers.", "--suite=blend, which is for"],
-        ),
-        ("--source={runs}/cgan --suite=probe", ["--suite=gan or --suite=blend or", "--suite=probe"]),
-        ("--source={runs}/cgan --suite=blend --first=deer", ["--first", "horse, bird", "deer and bird"]),
-        ("--source={runs}/gan --features=eyes", ["eyes", "inception"]),
-        ("--source={runs}/own --suite=all", ["--image_folder", "own was trained on", "none"]),
-        ("--source={runs}/own --image_folder={runs}/small", ["with --suite=probe.", "--suite=blend", "8 of 80"]),
-        ("--source={runs}/animals --first=deer", ["--first", "horse, bird", "deer and bird"]),
-        ("--source={runs}/animals --second=deer", ["--second", "horse, bird", "horse and deer"]),
-        ("--source={runs}/animals --suite=all --first=horse --second=horse", ["two classes", "horse and horse"]),
-        ("--source={runs}/animals --features=eyes", ["eyes", "inception"]),
-        ("--source={runs}/animals --samples=5", ["samples", "100"]),
-        ("--source={runs}/animals --features={runs}/classifier --data_dir=/dev/null", ["/dev/null"]),
-        ("--source={runs}/animals --suite=search --pictures=nowhere", ["--pictures", "nowhere, no such path"]),
-        ("--source={runs}/animals --suite=search --data_dir={runs}", ["downloading is off"]),
-        ("--source={runs}/lines --out=/dev/null/out", ["--out", "/dev/null"]),
-        ("--source={runs}/animals --answers=a.json", ["--answers can only be used with --suite=viewers"]),
-        ("--source={runs}/animals --pictures={runs}", ["with --suite=search or --suite=viewers"]),
-        ("--suite=viewers --earlier_answers=a.json", ["--earlier_answers can only be used with --answers"]),
-        ("--suite=viewers --pictures=nowhere", ["--pictures", "nowhere, no such path"]),
-        ("--suite=viewers --answers=a.json --out=nowhere", ["--out", "nowhere", "key.json"]),
-        ("--source={runs}/classifier --suite=viewers", ["--suite=classifier.", "--suite=viewers"]),
-        ("--sauce=pegasus", ["sauce"]),
-        ("--source={runs}/lines,,acai_lines", ["--source", "none of them empty", "lines,,acai_lines"]),
-        ("--source=acai_lines,{runs}/lines,acai_lines", ["each model once", "acai_lines and acai_lines"]),
-        (
-            "--source={runs}/lines,{runs}/animals",
-            ["of one kind", "data lines and", "animals of kind acai, data cifar10"],
-        ),
-        (
-            "--source={runs}/animals,pegasus",
-            ["with --suite=lines or --suite=probe or --suite=path. Received: blend"],
-        ),
-        ("--source=acai_lines,{runs}/lines --suite=viewers --answers=a.json", ["measured with --suite=lines."]),
+REFUSALS = {
+    "--source=nowhere": ["--source", "nowhere"],
+    "--source={runs}/animals --suite=everything": ["suite", "blend", "probe", "all"],
+    "--source={runs}/horses --suite=probe": ["measured with --suite=path.", "at least 2 classes, not 1"],
+    "--source={runs}/cgan --suite=blend --first=deer": ["--first", "horse, bird", "deer and bird"],
+    "--source={runs}/gan --features=eyes": ["eyes", "inception"],
+    "--source={runs}/own --suite=all": ["--image_folder", "own was trained on", "none"],
+    "--source={runs}/own --image_folder={runs}/small": ["with --suite=probe.", "--suite=blend", "8 of 80"],
+    "--source={runs}/animals --first=deer": ["--first", "horse, bird", "deer and bird"],
+    "--source={runs}/animals --second=deer": ["--second", "horse, bird", "horse and deer"],
+    "--source={runs}/animals --features=eyes": ["eyes", "inception"],
+    "--source={runs}/animals --samples=5": ["samples", "100"],
+    "--source={runs}/animals --features={runs}/classifier --data_dir=/dev/null": ["/dev/null"],
+    "--source={runs}/animals --suite=search --pictures=nowhere": ["--pictures", "nowhere, no such path"],
+    "--source={runs}/animals --suite=search --data_dir={runs}": ["downloading is off"],
+    "--source={runs}/lines --out=/dev/null/out": ["--out", "/dev/null"],
+    "--source={runs}/animals --answers=a.json": ["--answers can only be used with --suite=viewers"],
+    "--source={runs}/animals --pictures={runs}": ["with --suite=search or --suite=viewers"],
+    "--suite=viewers --earlier_answers=a.json": ["--earlier_answers can only be used with --answers"],
+    "--suite=viewers --answers=a.json --out=nowhere": ["--out", "nowhere", "key.json"],
+    "--source=acai_lines,{runs}/lines,acai_lines": ["each model once", "acai_lines and acai_lines"],
+    "--source={runs}/lines,{runs}/animals": [
+        "of one kind",
+        "data lines and",
+        "animals of kind acai, data cifar10",
     ],
-)
-def test_bad_input_gets_one_line(runs, arguments, phrases):
-    result = evaluate(*arguments.format(runs=runs).split())
-    assert result.returncode == 2 and result.stdout == ""
-    assert result.stderr.count("\n") == 1 and "Traceback" not in result.stderr, result.stderr
-    for phrase in phrases:
-        assert phrase in result.stderr
+    "--source={runs}/animals,pegasus": ["with --suite=lines or --suite=probe or --suite=path. Received: blend"],
+    "--source=acai_lines,{runs}/lines --suite=viewers --answers=a.json": ["measured with --suite=lines."],
+}
+
+
+@pytest.fixture(scope="module")
+def outcomes(runs):
+    """{arguments: (status, stdout, stderr)} of all REFUSALS, see forks.py."""
+    lines = [arguments.format(runs=runs).split() for arguments in REFUSALS]
+    forked = start(runs, "-c", FORKS.replace("generate", "evaluate"), input=json.dumps(lines))
+    assert forked.returncode == 0, forked.stderr
+    return dict(zip(REFUSALS, json.loads(forked.stdout), strict=True))
+
+
+@pytest.mark.parametrize("arguments", REFUSALS)
+def test_bad_input_gets_one_line(outcomes, arguments):
+    assert_refusal(outcomes[arguments], *REFUSALS[arguments])
 
 
 def run_with_evaluate(program, *arguments):
