@@ -30,10 +30,8 @@ RUNS = {
     "reconstruct": "--reconstruct --source=run --count=5 --scale=1",
     "interpolate": "--interpolate --source=run --count=2 --scale=1",
     "sample": "--sample --source=run --count=5 --scale=1",
-    "sample_few": "--sample --source=run --count=2 --scale=1",
     "j": "--interpolate --layout=j --source=run --strip=3 --scale=1",
     "j_again": "--from_manifest=j/manifest.json --source=copy",
-    "mine": "--interpolate --layout=mine --source=run --strip=3 --count=2 --scale=1",
     "masked": "--blend --source=run --count=3 --strip=3 --scale=1 --mask=top",
     "masked_again": "--from_manifest=masked/manifest.json",
     "handwritten": "--from_manifest=handwritten.json",
@@ -122,16 +120,6 @@ def test_picture_k_does_not_depend_on_what_else_is_made(made):
     np.testing.assert_array_equal(made.singles("blend")[:3, ::2, ::2], made.singles("few"))
 
 
-def test_sample_k_does_not_depend_on_the_count(made):
-    np.testing.assert_array_equal(made.singles("sample")[:2], made.singles("sample_few"))
-
-
-def test_mix_0_is_the_first_parent(made):
-    parents = made.pixels("first", "parents.png")
-    np.testing.assert_array_equal(made.singles("first")[0], parents[:, :32])
-    np.testing.assert_array_equal(made.singles("first")[1], parents[:, 64:96])
-
-
 def test_a_manifest_makes_the_same_bytes_from_a_copied_release(made):
     made.assert_same_files("blend", "again")
     assert len(list(made.folder("again").iterdir())) == 24
@@ -212,13 +200,6 @@ def test_j_diagrams_have_three_images_and_their_analogy_in_the_corners(made, tin
         expected = np.asarray(model.decoder(np.stack([a, b, c, b + c - a])))
         assert_shows(cells[::2, ::2].reshape(4, 32, 32, 3), expected)
     made.assert_same_files("j", "j_again")
-
-
-def test_mine_grids_have_images_at_every_second_place(made, tiny):
-    model, arrays, _ = tiny
-    cells = made.pixels("mine", "diagram-001.png").reshape(3, 32, 3, 32, 3).swapaxes(1, 2)
-    anchors = arrays["latents"][made.rows("mine")[1]].astype(np.float32)
-    assert_shows(cells[::2, ::2].reshape(4, 32, 32, 3), np.asarray(model.decoder(anchors)))
 
 
 def test_masked_blends_lead_through_the_picture(made, tiny):

@@ -1,7 +1,6 @@
 """Files from outside run no code and reach no file beyond the output folder: checkpoints, releases, manifests."""
 
 import io
-import json
 import os
 import pickle
 import re
@@ -13,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from common import files, release, variables
+from common import files, release
 from common.errors import InputError, one_line
 from common.files import pack, unpack
 from pictures import gallery
@@ -112,19 +111,6 @@ def test_a_shape_larger_than_the_file_is_refused(shape):
         unpack(npz(shape), "x")
 
 
-def test_weights_must_be_numbers():
-    class Variable:
-        shape, assigned = (2,), False
-
-        def assign(self, _):
-            self.assigned = True
-
-    state = {"a": Variable(), "b": Variable()}
-    with pytest.raises(InputError, match="<U1"):
-        variables.restore(state, {"a": np.zeros(2), "b": np.array(["x", "y"])}, "old.npz")
-    assert not state["a"].assigned
-
-
 def test_sources_never_unpickle_or_evaluate():
     words = (
         "pickle.load",
@@ -144,25 +130,7 @@ def test_sources_never_unpickle_or_evaluate():
         assert text.count("np.load(") == text.count("allow_pickle=False"), path
 
 
-# manifests
-
-
-def test_a_manifest_removes_nothing_but_our_pictures_in_its_folder(tmp_path):
-    out = tmp_path / "out"
-    (out / "below").mkdir(parents=True)
-    kept = [tmp_path / "grid.png", out / "below" / "grid.png", out / "thesis.pdf", out / "grid.png.txt"]
-    for path in kept:
-        path.write_text("a user's file")
-    (out / "strips.png").symlink_to(tmp_path / "grid.png")  # the link may go, what it leads to may not
-    names = ["../grid.png", str(tmp_path / "grid.png"), "below/grid.png", "./../grid.png", "thesis.pdf", "..", "."]
-    names += ["grid.png.txt", "grid.png\n", "grid.png\0", "", None, 7, ["grid.png"], {"a": 1}, "strips.png"]
-    (out / "manifest.json").write_text(json.dumps({"files": names}))
-    gallery.write(str(out), Sample(scale=1), {}, {"pictures": np.zeros((1, 4, 4, 3), np.float32)}, [{}])
-    for path in kept:
-        assert path.read_text() == "a user's file"
-    assert sorted(path.name for path in out.iterdir()) == sorted(
-        ["below", "grid.png", "grid.png.txt", "manifest.json", "sample-000.png", "thesis.pdf"]
-    )
+# pictures
 
 
 def test_a_picture_replaces_a_link_and_does_not_follow_it(tmp_path):

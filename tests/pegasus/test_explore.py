@@ -5,7 +5,6 @@ import json
 import re
 import shutil
 import subprocess
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
@@ -283,15 +282,3 @@ def test_the_best_pairs_are_chosen_by_both_probabilities(tiny):
     assert np.all(np.diff(away) >= -1e-6)
     every = slerp(*(codes.latents[i::2][:6].astype(np.float32) for i in (1, 0)), 0.5)
     assert away[0] <= np.abs(np.clip(every, -1, 1).sum(axis=(1, 2, 3))).min() + 1e-6
-
-
-@pytest.mark.parametrize("source", ["cgan", "classifier"])
-def test_only_an_acai_is_explored(source):
-    result = subprocess.run(
-        [sys.executable, "generate.py", "--explore", f"--source={source}"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
-    assert result.returncode == 2 and len(result.stderr.splitlines()) == 1
-    assert "--diagram" in result.stderr and "Traceback" not in result.stderr

@@ -79,24 +79,39 @@ def test_a_smaller_run_removes_what_the_older_one_wrote_and_nothing_else(tmp_pat
 
 def test_a_hostile_older_manifest_removes_nothing_of_others(tmp_path):
     out = tmp_path / "out"
-    (out / "strips.png").mkdir(parents=True)
+    for name in ("strips.png", "below"):
+        (out / name).mkdir(parents=True)
+    kept = [tmp_path / "grid.png", out / "below" / "grid.png", out / "mine.png", out / "blend-001.png.bak"]
+    for path in kept:
+        path.write_text("mine")
+    (out / "blend-777.png").write_text("listed and of our pattern")
+    (out / "parents.png").symlink_to(tmp_path / "grid.png")  # the link may go, what it leads to may not
     listed = [
         "../grid.png",
-        "mine.png",
-        "blend-001.png.bak",
         str(tmp_path / "grid.png"),
+        "./../grid.png",
+        "below/grid.png",
+        "mine.png",
         "strips.png",
-        "a/grid.png",
     ]
-    listed += ["blend-001.png\n", ".", "", 3, None, ["grid.png"], "blend-777.png"]
-    (out / "manifest.json").write_text(json.dumps({"files": listed}))
-    (out / "blend-777.png").write_text("listed and of our pattern")
-    kept = [tmp_path / "grid.png", out / "mine.png", out / "blend-001.png.bak", out / "strips.png"]
-    for path in kept[:3]:
-        path.write_text("mine")
+    listed += [
+        "blend-001.png.bak",
+        "blend-001.png\n",
+        "grid.png\0",
+        "..",
+        ".",
+        "",
+        3,
+        None,
+        ["grid.png"],
+        {"a": 1},
+    ]
+    (out / "manifest.json").write_text(json.dumps({"files": [*listed, "blend-777.png", "parents.png"]}))
     few = {"pictures": rendered_levels(1, 3)["pictures"]}
     write(out, few, request=Sample(scale=1))
-    assert all(path.exists() for path in kept) and not (out / "blend-777.png").exists()
+    assert all(path.read_text() == "mine" for path in kept)
+    left = ["below", "blend-001.png.bak", "grid.png", "manifest.json", "mine.png", "sample-000.png", "strips.png"]
+    assert sorted(path.name for path in out.iterdir()) == left
 
 
 @pytest.mark.parametrize("text", ["", "[]", "3", '{"files": 3}', "\xff", "[" * 100_000, '{"files": null}'])

@@ -142,11 +142,6 @@ def test_file_without_a_format_is_read():
     assert_same(files.unpack(arrays, "x"), {"a": np.ones(2)})
 
 
-def test_pickled_objects_are_refused():
-    with pytest.raises(ValueError, match="allow_pickle"):
-        files.unpack(files.pack({"a": np.array([{}], object)}), "x")
-
-
 def test_pack_is_deterministic(monkeypatch):
     first = files.pack(STATE)
     monkeypatch.setattr("time.time", lambda: 2e9)  # the archive must not hold the time
