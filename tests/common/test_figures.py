@@ -12,14 +12,6 @@ import pytest
 from evaluation.report import plots
 
 ROOT = Path(__file__).parents[2]
-SETTINGS = {
-    "font": {"font.size": 30},
-    "LaTeX": {"text.usetex": True},  # which need not be installed
-    "lines": {"lines.linewidth": 9, "lines.marker": "o"},
-    "colours": {"axes.facecolor": "red", "text.color": "white"},
-    "resolution": {"savefig.dpi": 30, "figure.dpi": 30},
-    "ticks": {"axes.formatter.use_locale": True, "xtick.top": True},
-}
 DRAW = """
 import hashlib
 from evaluation.report import plots
@@ -31,10 +23,10 @@ def draw():
     return plots.draw_curves([1, 2], {"a": ([1, 2], None, None)}, "x", "y", "t")
 
 
-@pytest.mark.parametrize("name", SETTINGS)
-def test_settings_of_the_user_have_no_effect_and_are_kept(name):
+@pytest.mark.parametrize("settings", [{"text.usetex": True}, {"savefig.dpi": 30, "figure.dpi": 30}], ids=str)
+def test_settings_of_the_user_have_no_effect_and_are_kept(settings):
     expected = draw()
-    with matplotlib.rc_context(SETTINGS[name]):
+    with matplotlib.rc_context(settings):
         before = dict(matplotlib.rcParams)
         assert (draw() == expected).all()
         assert dict(matplotlib.rcParams) == before
@@ -49,21 +41,16 @@ def run(folder, **variables):
     return result.stdout.strip()
 
 
-@pytest.mark.parametrize("data", [b"text.usetex: True\nfont.size: 30\nno.such.field: 1\n", b"\xff", None])
-def test_file_and_backend_of_the_user_have_no_effect(tmp_path, data):
-    """The file is in the working folder, where None is a pipe that nobody writes to."""
-    path = tmp_path / "matplotlibrc"
-    os.mkfifo(path) if data is None else path.write_bytes(data)
-    assert run(tmp_path, MPLBACKEND="nonsense") == hashlib.sha256(draw()).hexdigest()
-
-
-def test_other_files_of_the_user_have_no_effect(tmp_path):
-    """Also a style, which matplotlib reads from its folder of settings."""
-    (tmp_path / "stylelib").mkdir()
+@pytest.mark.parametrize("pipe", [False, True])
+def test_files_and_backend_of_the_user_have_no_effect(tmp_path, pipe):
+    """Also a style in the folder of settings, and, in the working folder, a pipe that nobody writes to."""
+    for folder in ("here", "stylelib"):
+        (tmp_path / folder).mkdir()
     for name in ("matplotlibrc", "file", "stylelib/a.mplstyle"):
         (tmp_path / name).write_bytes(b"font.size: 30\n\xff")
-    (tmp_path / "here").mkdir()
-    variables = {"MATPLOTLIBRC": str(tmp_path / "file"), "MPLCONFIGDIR": str(tmp_path)}
+    path = tmp_path / "here" / "matplotlibrc"
+    os.mkfifo(path) if pipe else path.write_bytes(b"font.size: 30\n\xff")
+    variables = {"MATPLOTLIBRC": str(tmp_path / "file"), "MPLCONFIGDIR": str(tmp_path), "MPLBACKEND": "nonsense"}
     assert run(tmp_path / "here", **variables) == hashlib.sha256(draw()).hexdigest()
 
 

@@ -43,16 +43,11 @@ def run_work(tmp_path, redirections, argument="", **environment):
 @pytest.mark.parametrize(
     ("redirections", "status"),
     [
-        ("2>&-", 0),
         (">&- 2>stderr", 0),
         ("<&- >&- 2>&-", 0),
-        ("<&- 2>stderr", 0),
         ("2>/dev/full", 0),
         (">/dev/full 2>stderr", 2),
-        (">/dev/full 2>/dev/full", 2),
-        ("2>stderr | true", 0),
         ("2>&1 | true", 0),
-        ("2>&1 | head -c 5", 0),
         ("1</dev/null 2>stderr", 2),
     ],
 )
@@ -66,9 +61,7 @@ def test_the_work_is_done_and_the_status_is_right(tmp_path, redirections, status
     )
 
 
-@pytest.mark.parametrize(
-    "redirections", ["2>&-", "2>/dev/full", ">&- 2>stderr", ">/dev/full 2>stderr", "2>&1 | true"]
-)
+@pytest.mark.parametrize("redirections", ["2>/dev/full", ">/dev/full 2>stderr"])
 def test_an_error_keeps_its_status(tmp_path, redirections):
     status, stderr = run_work(tmp_path, redirections, "fail")
     assert status == 2
@@ -76,18 +69,9 @@ def test_an_error_keeps_its_status(tmp_path, redirections):
         assert stderr.endswith("\nerror: flags that fail\n")
 
 
-@pytest.mark.parametrize(
-    ("command", "redirections", "status"),
-    [
-        ("train", ">/dev/full", 2),
-        ("generate", ">/dev/full", 2),
-        ("evaluate", ">/dev/full", 2),
-        ("generate", ">&-", 0),
-        ("generate", "2>&- | true", 0),
-    ],
-)
-def test_lost_help(command, redirections, status):
-    shell = f'"{sys.executable}" {command}.py --help {redirections}; exit ${{PIPESTATUS[0]}}'
+@pytest.mark.parametrize(("redirections", "status"), [(">/dev/full", 2), ("2>&- | true", 0)])
+def test_lost_help(redirections, status):
+    shell = f'"{sys.executable}" generate.py --help {redirections}; exit ${{PIPESTATUS[0]}}'
     result = subprocess.run(["bash", "-c", shell], cwd=ROOT, stderr=subprocess.PIPE, text=True, timeout=300)
     assert result.returncode == status
     assert result.stderr.startswith("error: stdout must be writable. Received: ") == (status == 2)
@@ -173,7 +157,7 @@ cli.run(main) if within else main()
 
 
 @pytest.mark.parametrize("within", ["run", ""])
-@pytest.mark.parametrize("redirections", ["2>&-", "<&- >&- 2>&-", "2>/dev/full", "2>stderr"])
+@pytest.mark.parametrize("redirections", ["2>&-", "2>stderr"])
 def test_pictures_of_which_libtiff_warns(tmp_path, redirections, within):
     """libtiff writes to file descriptor 2. Outside a command that can be the picture itself."""
     (tmp_path / "a.tiff").write_bytes(damaged_tiff("jpeg"))
@@ -188,12 +172,8 @@ def test_pictures_of_which_libtiff_warns(tmp_path, redirections, within):
 @pytest.mark.parametrize(
     "environment",
     [
-        {"PYTHONIOENCODING": "ascii"},
         {"PYTHONIOENCODING": "ascii:strict", "PYTHONUTF8": "0"},
-        {"PYTHONIOENCODING": "latin-1"},
-        {"LC_ALL": "C"},
         {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
-        {"LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
     ],
 )
 def test_other_encodings_of_terminal_and_locale(tmp_path, environment):

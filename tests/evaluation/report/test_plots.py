@@ -96,10 +96,6 @@ def test_a_nan_leaves_a_gap():
     assert len(pixels(broken, 2)[0]) < 0.2 * len(pixels(whole, 2)[0])  # two markers and the legend remain
 
 
-def test_the_same_data_give_the_same_picture():
-    assert (draw([0.1, 0.2, 0.3]) == draw([0.1, 0.2, 0.3])).all()
-
-
 def ink(label, *texts):
     """Counts the nearly black pixels: axes and text."""
     return (plots.draw_curves(X, {label: FLOOR}, *texts or ("", "", "")) < 80).all(-1).sum()
