@@ -11,9 +11,9 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from common.files import digest
+from tests.support.folders import save_noise
 from tests.support.running_commands import ROOT, count_events, newest_step
 from training.checkpoints import Checkpoints
 
@@ -97,13 +97,7 @@ def logged_steps(workdir):
 @pytest.fixture(scope="module")
 def images(tmp_path_factory):
     """A folder of noise images, 25 of each class, of which two are held out."""
-    folder, rng = tmp_path_factory.mktemp("images"), np.random.default_rng(0)
-    for name in CLASSES:
-        (folder / name).mkdir(parents=True)
-        for number in range(25):
-            pixels = rng.integers(0, 256, (32, 32, 3), np.uint8)
-            Image.fromarray(pixels).save(folder / name / f"{number:02d}.png")
-    return folder
+    return save_noise(tmp_path_factory.mktemp("images"), **dict.fromkeys(CLASSES, 25))
 
 
 @pytest.fixture(

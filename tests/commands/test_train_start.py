@@ -1,14 +1,13 @@
 """train.main before and beside its steps: --check, what a training says, and refusals that leave no run folder."""
 
-import numpy as np
 import pytest
 
 pytest.importorskip("tensorflow")
 import train  # noqa: E402
 from common import release  # noqa: E402
 from common.errors import InputError  # noqa: E402
-from common.images import write_png  # noqa: E402
 from configs import acai, classifier, gan  # noqa: E402
+from tests.support.folders import save_noise  # noqa: E402
 from tests.support.running_commands import TrainFlags  # noqa: E402
 
 TINY = {
@@ -23,15 +22,6 @@ TINY = {
     "train.precision": "float32",
     "train.bank_per_class": (3, 1),
 }
-
-
-def make_images(folder, **counts):
-    """Writes noise as so many pictures of each class."""
-    rng = np.random.default_rng(0)
-    for name, count in counts.items():
-        (folder / name).mkdir(parents=True)
-        for k in range(count):
-            write_png(folder / name / f"{k}.png", rng.integers(0, 256, (32, 32, 3), np.uint8))
 
 
 @pytest.fixture
@@ -60,7 +50,7 @@ def run_main(tmp_path, monkeypatch):
     ],
 )
 def test_check_says_what_a_training_takes_and_leaves_nothing(run_main, tmp_path, capsys, module, variant):
-    make_images(tmp_path / "images", zebra=20, gnu=10)
+    save_noise(tmp_path / "images", zebra=20, gnu=10)
     for workdir in (None, tmp_path / "runs" / "a"):
         run_main(module.get_config(variant), check=True, workdir=workdir)
         text = capsys.readouterr().out
@@ -71,7 +61,7 @@ def test_check_says_what_a_training_takes_and_leaves_nothing(run_main, tmp_path,
 
 
 def test_a_training_says_what_it_does_and_its_release_what_was_done(run_main, tmp_path, capsys):
-    make_images(tmp_path / "images", zebra=20, gnu=10)
+    save_noise(tmp_path / "images", zebra=20, gnu=10)
     run_main(acai.get_config("folder"))
     out, err = capsys.readouterr()
     assert out == ""
@@ -92,7 +82,7 @@ def test_a_training_says_what_it_does_and_its_release_what_was_done(run_main, tm
 
 @pytest.mark.parametrize("counts", [{"zebra": 20, "gnu": 5}, {"zebra": 20, "gnu": 0}])
 def test_images_that_are_refused_leave_no_run_folder(run_main, tmp_path, counts):
-    make_images(tmp_path / "images", **counts)
+    save_noise(tmp_path / "images", **counts)
     with pytest.raises(InputError, match="gnu"):
         run_main(acai.get_config("folder"))
     assert [path.name for path in tmp_path.iterdir()] == ["images"]

@@ -12,9 +12,9 @@ import train
 from common import variables
 from common.distribute import distribution
 from common.errors import InputError
-from common.images import write_png
 from configs.check import check
 from tests.support import acai_models
+from tests.support.folders import save_noise
 from tests.support.gan_models import build_gan
 from tests.support.two_devices import (
     ONE,
@@ -124,17 +124,13 @@ def test_checkpoint_of_one_device_resumes_on_two(tmp_path):
 def test_command_resumes_a_run_on_two_devices(variant, tmp_path, monkeypatch):
     """Takes two steps on one device and two on two, with all logs, pictures and releases."""
     monkeypatch.setattr(distribution, "make_strategy", {"default": ONE, "mirrored": TWO}.get)
-    for name in ("bird", "horse"):
-        (tmp_path / "images" / name).mkdir(parents=True)
-        for number in range(20):
-            pixels = np.random.default_rng(number).integers(0, 256, (32, 32, 3), np.uint8)
-            write_png(tmp_path / "images" / name / f"{number:02d}.png", pixels)
+    images = save_noise(tmp_path / "images", bird=20, horse=20)
     file, _, argument = variant.partition(":")
     config = importlib.import_module(f"configs.{file[:-3]}").get_config(argument)
     config.train.update(dict(batch_size=8, log_every_kimg=0.008, pictures_every_kimg=0.016, precision="float32"))
     config.train.schedule = "constant"  # the runs differ in total_kimg
     if config.family == "gan":
-        config.data.source, config.data.image_folder = "folder", str(tmp_path / "images")
+        config.data.source, config.data.image_folder = "folder", str(images)
         config.model.update(dict(generator_channels=2, discriminator_channels=2, noise_size=4))
     else:
         config.model.depth = config.model.critic_depth = config.model.latent_channels = 2

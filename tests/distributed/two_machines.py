@@ -17,8 +17,8 @@ import time
 
 import numpy as np
 import pytest
-from PIL import Image
 
+from tests.support.folders import save_noise
 from tests.support.running_commands import ROOT, newest_step
 from training.checkpoints import Checkpoints
 
@@ -134,13 +134,7 @@ def assert_same(two, one, step):
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory):
-    folder, rng = tmp_path_factory.mktemp("images"), np.random.default_rng(0)
-    for name in ("bird", "horse"):
-        (folder / name).mkdir()
-        for number in range(20):
-            pixels = rng.integers(0, 256, (32, 32, 3), np.uint8)
-            Image.fromarray(pixels).save(folder / name / f"{number:02d}.png")
-    return folder
+    return save_noise(tmp_path_factory.mktemp("images"), bird=20, horse=20)
 
 
 @pytest.mark.parametrize("family", ["acai", "gan"])

@@ -39,7 +39,7 @@ def wait_for_checkpoint(process, workdir):
         time.sleep(0.01)
 
 
-@pytest.mark.parametrize("names", ["SIGHUP", "SIGINT", "SIGUSR1", "SIGUSR2", "SIGXCPU", "SIGHUP SIGHUP"])
+@pytest.mark.parametrize("names", ["SIGUSR1", "SIGHUP SIGHUP"])
 def test_signal_saves(tmp_path, names):
     with start(tmp_path, "--config.train.total_kimg=4000") as process:
         wait_for_checkpoint(process, tmp_path)

@@ -23,3 +23,13 @@ def assert_one_line(error, *words):
 def save(path, colour, size=(40, 50)):
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", size, colour).save(path)
+
+
+def save_noise(folder, **counts):
+    """Writes so many pictures of noise, 32x32 pixels, of each class, as in horse=25. Returns the folder."""
+    rng = np.random.default_rng(0)
+    for name, count in counts.items():
+        (folder / name).mkdir(parents=True)
+        for number in range(count):
+            Image.fromarray(rng.integers(0, 256, (32, 32, 3), np.uint8)).save(folder / name / f"{number:02d}.png")
+    return folder

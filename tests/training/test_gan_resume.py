@@ -1,34 +1,24 @@
-"""Training and bit-identical resume of every GAN variant through train.py."""
+"""Training and bit-identical resume of GAN variants through train.py. cgan is dcgan with sngan's condition."""
 
 import json
 import os
-import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 import configs.gan
 import train
+from tests.support.folders import save_noise
 from tests.support.running_commands import TrainFlags
 from training.checkpoints import Checkpoints
 
-VARIANTS = ("dcgan", "cgan", "sngan", "wgan", "wgan_gp", "alternating")
+VARIANTS = ("dcgan", "sngan", "wgan", "wgan_gp", "alternating")
 
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory):
     """A folder of 25 noise pictures per class, of which two are held out."""
-    folder, rng = tmp_path_factory.mktemp("images"), np.random.default_rng(0)
-    for name in ("bird", "horse"):
-        (folder / name).mkdir()
-        for number in range(25):
-            Image.fromarray(rng.integers(0, 256, (32, 32, 3), np.uint8)).save(folder / name / f"{number:02d}.png")
-    return folder
+    return save_noise(tmp_path_factory.mktemp("images"), bird=25, horse=25)
 
 
 TINY = {"generator_channels": 2, "discriminator_channels": 2, "noise_size": 5}
@@ -73,55 +63,3 @@ def test_resume_is_bit_identical(variant, settings, images, tmp_path, monkeypatc
     pictures = {name.partition("-")[0] for name in os.listdir(tmp_path / "resumed" / "pictures")}
     conditional = configs.gan.get_config(variant).model.conditional
     assert pictures == ({"samples", "morphs"} if conditional else {"samples"})
-
-
-ROOT = Path(__file__).parents[2]
-TIMEOUT = 1800  # seconds
-COMMAND = [sys.executable, ROOT / "train.py", f"--config={ROOT}/configs/gan.py"]
-COMMAND += [f"--config.model.{name}={value}" for name, value in (TINY | TRICKS).items()]
-COMMAND += [f"--config.train.{name}_every_kimg={value}" for name, value in (("log", 0.016), ("save", 0.04))]
-COMMAND += ["--config.data.source=folder", "--config.train.batch_size=8", "--config.train.precision=float32"]
-COMMAND += ["--config.train.pictures_every_kimg=0", "--config.train.release_every_kimg=0"]
-COMMAND += ["--config.train.schedule=constant"]  # the runs differ in total_kimg
-
-
-def command(images, workdir, steps):
-    total = f"--config.train.total_kimg={steps * 8 / 1000}"
-    return [*COMMAND, f"--config.data.image_folder={images}", total, f"--workdir={workdir}"]
-
-
-def newest_step(workdir):
-    """The step of the newest checkpoint, or 0."""
-    folder = workdir / "checkpoints"
-    return max((int(n[:9]) for n in os.listdir(folder) if n[0] != "."), default=0) if folder.is_dir() else 0
-
-
-@pytest.mark.slow
-def test_resume_is_bit_identical_after_sigterm(images, tmp_path):
-    stopped, uninterrupted = tmp_path / "stopped", tmp_path / "uninterrupted"
-    options = dict(cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    with subprocess.Popen(command(images, stopped, 10**6), **options) as process:
-        try:
-            deadline = time.monotonic() + TIMEOUT
-            while not newest_step(stopped) and process.poll() is None and time.monotonic() < deadline:
-                time.sleep(0.05)
-            process.send_signal(signal.SIGTERM)
-            printed = process.communicate(timeout=TIMEOUT)
-        finally:
-            process.kill()
-    assert process.returncode == 0 and "stopped by SIGTERM; saved" in printed[0], printed
-    steps = newest_step(stopped) + 9
-    for workdir in (stopped, uninterrupted):
-        result = subprocess.run(command(images, workdir, steps), **options, timeout=TIMEOUT)
-        assert result.returncode == 0, result.stderr
-    step, arrays = Checkpoints(stopped / "checkpoints").load_latest()
-    _, expected = Checkpoints(uninterrupted / "checkpoints").load_latest()
-    assert step == steps and arrays.keys() == expected.keys()
-    for name in arrays:
-        np.testing.assert_array_equal(arrays[name], expected[name], name)
-    assert any(np.any(arrays[n] != arrays[f"trained_{n}"]) for n in arrays if n.startswith("generator/"))
-    for workdir in (stopped, uninterrupted):
-        assert sorted(os.listdir(workdir / "release")) == ["config.json", "weights.npz"]
-    with np.load(uninterrupted / "release" / "weights.npz") as weights:
-        for name in set(weights) - {"config_digest"}:
-            np.testing.assert_array_equal(weights[name], expected[name].astype(np.float16))

@@ -12,16 +12,10 @@ import requests
 
 from common.data import datasets
 from common.errors import InputError
+from tests.support.folders import assert_one_line
 
 ROOT = Path(__file__).parents[3]
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-
-
-def assert_one_line(error, *words):
-    text = str(error.value)
-    assert "\n" not in text and len(text) < 1000
-    for word in words:
-        assert str(word) in text
 
 
 def prepare_stand_in(folder, train=200, test=13):

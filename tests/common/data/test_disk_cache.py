@@ -10,12 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
-from PIL import Image
 
 from common.data import batches, datasets, disk_cache
 from common.errors import InputError
 from common.lock import FolderLock
-from tests.support.folders import assert_one_line, save
+from tests.support.folders import assert_one_line, save, save_noise
 from tests.support.small_disks import small_disk
 
 SHAPE = (4, 5, 3)
@@ -256,12 +255,7 @@ ROOT = Path(__file__).parents[3]
 @pytest.mark.slow
 def test_training_from_disk_is_bit_identical_to_memory(tmp_path):
     """One training reads half from disk and, resumed, half from memory; the other all from memory."""
-    random = np.random.default_rng(0)
-    for name in ("bird", "horse"):
-        (tmp_path / "images" / name).mkdir(parents=True)
-        for number in range(12):
-            pixels = random.integers(0, 256, (32, 32, 3), np.uint8)
-            Image.fromarray(pixels).save(tmp_path / "images" / name / f"{number}.png")
+    save_noise(tmp_path / "images", bird=12, horse=12)
     sizes = "--config.model.depth=2 --config.model.critic_depth=2 --config.model.latent_channels=2 "
     sizes += "--config.train.batch_size=6 --config.data.flip=True --config.data.source=folder "
     sizes += f"--config.data.image_folder={tmp_path}/images --config.data.cache_folder={tmp_path}/cache"
