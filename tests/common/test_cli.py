@@ -20,10 +20,6 @@ class config:
     set_visible_devices = lambda devices, kind: print("visible", devices, kind)
     list_logical_devices = lambda: print("started")
 """
-KERAS = """
-class config:
-    set_floatx = set_dtype_policy = set_epsilon = set_image_data_format = lambda value: None
-"""
 ROOT = Path(__file__).parents[2]
 
 
@@ -59,7 +55,7 @@ def test_closed_pipe_is_not_an_error():
 @pytest.mark.parametrize(("level", "heard"), [(None, ""), ("0", "chatter\n")])
 def test_start_up_messages_of_tensorflow_are_hidden(tmp_path, level, heard):
     """Messages are hidden, including those of C++ code, unless the environment asks for them."""
-    (tmp_path / "keras.py").write_text(KERAS)
+    (tmp_path / "keras.py").touch()
     (tmp_path / "tensorflow.py").write_text("import os\nos.write(2, b'chatter\\n')\nfrom t import config\n")
     (tmp_path / "t.py").write_text(STAND_IN.format(gpus=[]))
     environment = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
@@ -76,7 +72,7 @@ def test_only_the_import_of_keras_does_not_find_modules_that_are_not_used(tmp_pa
     (tmp_path / f"{module}.py").write_text("")
     (tmp_path / "tensorflow.py").write_text(STAND_IN.format(gpus=[]))
     (tmp_path / "keras.py").write_text(
-        f"{KERAS}\ntry:\n    import {module}\nexcept ImportError:\n    print('not result')\n"
+        f"try:\n    import {module}\nexcept ImportError:\n    print('not result')\n"
     )
     text = f"command.import_tensorflow()\nimport {module}\nprint({module}.__name__)"
     result = program(text, os.environ | {"PYTHONPATH": str(tmp_path)})
@@ -90,7 +86,7 @@ def test_only_the_import_of_keras_does_not_find_modules_that_are_not_used(tmp_pa
 )
 def test_onednn_is_on_where_tensorflow_has_it(tmp_path, processor, value, expected):
     """By default TensorFlow uses it with AVX-512 only. The environment cannot turn it off."""
-    (tmp_path / "keras.py").write_text(KERAS)
+    (tmp_path / "keras.py").touch()
     variable = "import os\nprint(os.environ.get('TF_ENABLE_ONEDNN_OPTS'))\n"
     (tmp_path / "tensorflow.py").write_text(variable + STAND_IN.format(gpus=[]))
     environment = {k: v for k, v in os.environ.items() if k != "TF_ENABLE_ONEDNN_OPTS"}
@@ -113,7 +109,7 @@ def test_onednn_is_on_where_tensorflow_has_it(tmp_path, processor, value, expect
     ],
 )
 def test_device_settings_are_made_before_initialization(tmp_path, options, gpus, expected):
-    (tmp_path / "keras.py").write_text(KERAS)
+    (tmp_path / "keras.py").touch()
     (tmp_path / "tensorflow.py").write_text(STAND_IN.format(gpus=[f"gpu{i}" for i in range(gpus)]))
     result = program(f"command.import_tensorflow({options})", os.environ | {"PYTHONPATH": str(tmp_path)})
     assert (result.stdout.splitlines(), result.stderr) == (expected, "")
@@ -134,7 +130,7 @@ def test_device_settings_are_made_before_initialization(tmp_path, options, gpus,
 )
 def test_environment_is_set_before_tensorflow_is_imported(tmp_path, environment, options, expected):
     """GPU memory is allocated on demand, unless the environment says otherwise."""
-    (tmp_path / "keras.py").write_text(KERAS)
+    (tmp_path / "keras.py").touch()
     variables = "import os\nprint(os.environ['TF_FORCE_GPU_ALLOW_GROWTH'], os.environ.get('XLA_FLAGS'))\n"
     (tmp_path / "tensorflow.py").write_text(variables + STAND_IN.format(gpus=[]))
     others = {k: v for k, v in os.environ.items() if k not in ("TF_FORCE_GPU_ALLOW_GROWTH", "XLA_FLAGS")}

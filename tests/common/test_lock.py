@@ -78,13 +78,6 @@ def test_child_process_does_not_keep_the_lock(tmp_path):
         child.wait()
 
 
-def test_run_directory_holds_the_lock_until_closed(tmp_path):
-    with RunDirectory(str(tmp_path / "run"), {}):
-        with pytest.raises(InputError, match=f"process {os.getpid()} on"):
-            RunDirectory(str(tmp_path / "run"), {})
-    RunDirectory(str(tmp_path / "run"), {}).close()
-
-
 def test_refused_config_releases_the_lock(tmp_path):
     with RunDirectory(str(tmp_path / "run"), {"a": 1}) as run:
         run.checkpoints.save(1, {})

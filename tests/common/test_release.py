@@ -66,15 +66,6 @@ def test_damaged_file_is_named(folder, name, damage):
         release.read(folder)
 
 
-@pytest.mark.parametrize("name", ["bank.npz", "weights.npz"])
-def test_one_changed_byte_is_detected(folder, name):
-    data = bytearray((folder / name).read_bytes())
-    data[data.index(b"NUMPY") + 127] ^= 1  # in the first array, of which the zip file has a checksum
-    (folder / name).write_bytes(data)
-    with pytest.raises(InputError, match=name):
-        release.read(folder)
-
-
 def test_a_changed_but_valid_config_is_refused(folder, tmp_path):
     changed = json.loads((folder / "config.json").read_text()) | {"depth": 17}
     (folder / "config.json").write_text(json.dumps(changed))

@@ -17,12 +17,8 @@ def fixed_noise(monkeypatch):
 OPTIONS = [
     dict(soft_labels=0.2),
     dict(flipped_labels=0.4),
-    dict(instance_noise=0.3, instance_noise_steps=10),
-    dict(replay_images=4),
     dict(spherical_noise=True),
-    dict(augment=("flip", "colour", "translation", "cutout")),
     dict(normalisation="none", gradient_penalty=1.0),
-    dict(seed=1),
     dict(loss="minimax"),
 ]
 
@@ -42,15 +38,9 @@ def test_each_option_changes_the_discriminators_loss(default_logs, option):
     """A smoke test. What the options do is tested below and in test_tricks.py and test_losses.py."""
     expected = run(normalisation="none") if "normalisation" in option else default_logs
     logs = run(**option)
-    later = {"gradient_penalty", "replay_images", "loss"} & option.keys()  # no effect on the first step's loss
+    later = {"gradient_penalty", "loss"} & option.keys()  # no effect on the first step's loss
     assert (logs[0]["discriminator_loss"] == expected[0]["discriminator_loss"]) == bool(later)
     assert logs[1]["discriminator_loss"] != expected[1]["discriminator_loss"]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("option", OPTIONS, ids=lambda option: "+".join(option))
-def test_every_option_is_repeatable(option):
-    assert run(**option) == run(**option)
 
 
 def test_real_and_fake_targets_reach_the_loss(fixed_noise, monkeypatch):

@@ -71,17 +71,6 @@ def operations(function, *arguments):
     return types | {node.op for f in graph.as_graph_def().library.function for node in f.node_def}
 
 
-def test_keras_has_a_conditional_and_ours_has_none():
-    def kinds(scaler_class):
-        weights = [keras.Variable(np.ones(3, np.float32))]
-        optimizer = scaler_class(keras.optimizers.SGD(0.1))
-        optimizer.build(weights)
-        return operations(lambda g: optimizer.apply([g], weights), tf.ones(3))
-
-    assert kinds(keras.optimizers.LossScaleOptimizer) & BRANCHES
-    assert not kinds(loss_scaling.LossScaleOptimizer) & BRANCHES
-
-
 MODELS = {
     "acai": lambda: build(adversarial_weight=0.1, ema_rate=0.5, precision="mixed_float16"),
     "gan": lambda: build_gan(width=8, generator_channels=2, discriminator_channels=2, precision="mixed_float16"),

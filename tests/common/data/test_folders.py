@@ -108,18 +108,7 @@ def test_broken_links_and_unreadable_folders_are_named(folder, caplog, monkeypat
     assert skipped.endswith(": cat, ant/gone, ant/p, ant/q") and "skipped 4 files" in skipped
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "__MACOSX",
-        "@eaDir",
-        "$RECYCLE.BIN",
-        "System Volume Information",
-        "lost+found",
-        "#recycle",
-        ".ipynb_checkpoints",
-    ],
-)
+@pytest.mark.parametrize("name", ["__MACOSX", ".ipynb_checkpoints"])
 def test_folders_that_systems_leave_are_ignored(folder, caplog, name):
     save_pictures(folder / name / "ant", 2)
     save_pictures(folder / "ant" / name, 2)
@@ -127,10 +116,7 @@ def test_folders_that_systems_leave_are_ignored(folder, caplog, name):
     assert not caplog.messages
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["Thumbs.db", "desktop.ini", "Desktop.ini", ".DS_Store", "._00.png", "Icon\r", "00.png:Zone.Identifier"],
-)
+@pytest.mark.parametrize("name", ["Thumbs.db", ".DS_Store", "00.png:Zone.Identifier"])
 def test_files_that_systems_leave_are_ignored(folder, caplog, name):
     for place in (folder, folder / "ant"):
         (place / name).write_bytes(b"no picture")
@@ -138,9 +124,7 @@ def test_files_that_systems_leave_are_ignored(folder, caplog, name):
     assert not caplog.messages
 
 
-@pytest.mark.parametrize(
-    "names", [("train", "val"), ("train", "test"), ("Train", "Valid"), ("training", "validation"), ("test",)]
-)
+@pytest.mark.parametrize("names", [("Train", "Valid"), ("test",)])
 def test_classes_named_like_splits_are_warned_of(tmp_path, caplog, names):
     for name in (*names, "zebra"):
         save_pictures(tmp_path / name / "ant", 1)
@@ -163,16 +147,6 @@ def test_warnings_are_of_one_line(folder, caplog):
     (folder / "ant" / "two\nlines.png").touch()
     count(folder)
     assert "\n" not in caplog.messages[0] and "lines.png" in caplog.messages[0]
-
-
-def test_a_folder_that_cannot_be_listed_is_refused(folder, monkeypatch):
-    def deny(self):
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr(Path, "iterdir", deny)
-    with pytest.raises(InputError) as error:
-        count(folder)
-    assert_one_line(error, folder, "Permission denied")
 
 
 @pytest.mark.parametrize("method", ["iterdir", "is_dir"])

@@ -53,16 +53,6 @@ def test_recognisability_and_balance_by_hand():
     close(balance(probabilities, first, second), (0, 0.2, 0, 1 / 90))
 
 
-def test_the_order_of_rows_does_not_matter():
-    order = np.random.default_rng(0).permutation(10)
-    close(
-        expected_calibration_error(TEN[order], LABELS[order]),
-        expected_calibration_error(TEN, LABELS),
-    )
-    close(balance(TEN[order], 0, 1), balance(TEN, 0, 1)[order])
-    close(recognisability(TEN[order], 0, 1), recognisability(TEN, 0, 1)[order])
-
-
 @pytest.mark.parametrize(
     ("call", "message"),
     [
