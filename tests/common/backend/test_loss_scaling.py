@@ -86,6 +86,10 @@ def test_mixed_float16_step_has_no_conditional(name):
     assert not operations(lambda batch: model.train_step(batch), batch) & BRANCHES
 
 
+def test_a_conditional_would_be_noticed():
+    assert operations(lambda x: tf.cond(x > 0, lambda: x, lambda: -x), tf.constant(1.0)) & BRANCHES
+
+
 def test_only_mixed_float16_wraps_the_optimizer():
     inner = keras.optimizers.SGD()
     for policy in ("float32", "mixed_bfloat16"):
