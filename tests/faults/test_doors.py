@@ -1,4 +1,4 @@
-"""Files from outside run no code and reach no file beyond the output folder: checkpoints, releases, manifests."""
+"""Files from outside run no code and reach no file beyond the output folder; TensorBoard listens here only."""
 
 import io
 import os
@@ -154,7 +154,7 @@ def test_messages_escape_terminal_codes():
 @pytest.mark.slow
 def test_tensorboard_listens_on_loopback_only(tmp_path):
     """With the README's command, which names no host."""
-    assert "\ntensorboard --logdir runs\n" in (ROOT / "README.md").read_text()
+    assert "`tensorboard --logdir runs`" in (ROOT / "README.md").read_text()
     command = [sys.executable, "-m", "tensorboard.main", "--logdir", tmp_path, "--port", "0"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         try:
