@@ -15,6 +15,11 @@ WITHOUT_EFFECT = (  # fields that do not affect what is trained, with all that e
 INTERVAL_ENDING = "_every_kimg"
 
 
+def excludes_holdout(config):
+    """Whether a training is without the hold-out. Wing classifiers hold out a fold of the ids instead."""
+    return config.family != "wing_classifier"
+
+
 def flatten(tree, prefix=""):
     """Flattens a nested dict: {"a": {"b": 1}} -> {"a.b": 1}."""
     flat = {}

@@ -15,6 +15,7 @@ import psutil
 
 from common.backend import memory
 from common.errors import one_line
+from configs.fields import excludes_holdout
 from training.schedule import kimg, steps
 
 MOST_CLASSES = 12  # that are named
@@ -69,7 +70,7 @@ def describe(config, datasets, start):
         classes = [f"{one_line(name)} {count:,}" for name, count in zip(names, counts, strict=True)][:MOST_CLASSES]
         classes += [f"{len(names) - MOST_CLASSES} more"] if len(names) > MOST_CLASSES else []
         images = f"{len(train):,} in {len(names)} classes ({', '.join(classes)})"
-        images += f"; {len(holdout):,} others are held out" if config.family != "wing_classifier" else ""
+        images += f"; {len(holdout):,} others are held out" if excludes_holdout(config) else ""
     length = f"{kimg(config, total):.5g} kimg, in {total:,} steps of {size} images"
     length += f", of which {kimg(config, start):.5g} kimg are done" if start else ""
     return f"  images      {images}\n  length      {length}"

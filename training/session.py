@@ -14,7 +14,7 @@ from common.backend import compiler, gpu, memory, precision, towers
 from common.data import datasets, disk_cache
 from common.distribute import distribution
 from common.errors import InputError
-from configs.fields import flatten
+from configs.fields import excludes_holdout, flatten
 from training import announcement, callbacks, loop
 from training.run_directory import describe_images
 from training.schedule import kimg, steps
@@ -83,7 +83,7 @@ def load_images(config, data_dir=None):
         config.model.width,
         classes=data.classes,
         image_folder=data.image_folder,
-        hold_out=config.family != "wing_classifier",  # which holds out a fold of the ids
+        hold_out=excludes_holdout(config),
         memory_limit=None if limit < 0 else limit * 2**30,
         cache=data.get("cache_folder"),
         data_dir=data_dir,
