@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from common.files import digest
+
 ROOT = Path(__file__).resolve().parents[2]
 CARDS = sorted(ROOT.glob("pretrained/*/CARD.md"))
 TASKS = {  # of a hub's list of tasks, by model family
@@ -73,6 +75,11 @@ def test_results_are_complete_and_those_of_the_text(card):
             assert is_stated(text["value"], figures), metric
             kinds.append(metric["type"])
     assert yaml.safe_load(front)["metrics"] == list(dict.fromkeys(kinds))
+
+
+def test_the_digest_is_that_of_the_weights(card):
+    name, _, _, body = card
+    assert f"digest of the weights `{digest((ROOT / 'pretrained' / name / 'weights.npz').read_bytes())}`" in body
 
 
 def test_every_model_has_a_card():
