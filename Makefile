@@ -15,7 +15,7 @@ TESTABLE := .venv/.installed-dev
 .PHONY: help install pegasus test check-gpu doctor pages notebook api lint format clean
 
 help:
-	@echo "make pegasus   install, then blend horses and birds with the bundled model (ARGS=\"--seed=1\" adds flags)"
+	@echo "make pegasus   install, then draw the 64 bundled winged horses (ARGS=\"--strip=9\" adds flags)"
 	@echo "make install   create .venv and install the project with the tested versions (GPU=1 adds CUDA and cuDNN)"
 	@echo "make test      install the test extra, then run pytest, a process a core (ARGS=\"-k slerp\" adds flags)"
 	@echo "make check-gpu install the gpu extra, then check that everything works on a GPU; prints a table to paste"

@@ -4,15 +4,16 @@
     python generate.py --explore                                  an HTML page to place wings and mix images in
     python generate.py --blend --first_image=a.png --second_image=b.png    two pictures of your own
     python generate.py --blend --source=runs/mine                 64 blends by a model that you have trained
-    python generate.py --sample --source=runs/dcgan --count=16    from a GAN; the best: --candidates=20000
+    python generate.py --sample --source=runs/dcgan --count=16    samples of a GAN
+    python generate.py --sample --source=dcgan --candidates=20000    those of 20,000 most like winged horses
     python generate.py --interpolate --path=lerp                  strips between pairs
     python generate.py --blend --strip=9                          each picture with the steps between its parents
     python generate.py --blend --candidates=20000                 the best of many winged horses, by a new search
     python generate.py --blend --candidates=20000 --mask=top      the same for any two classes
     python generate.py --from_manifest=out/blend/manifest.json    the same pictures again
 
-Writes grid.png, each picture as a PNG, parents.png, strips, diagrams and manifest.json into --out, in place of the
-pictures that an older manifest.json there lists.
+Writes manifest.json, each picture as a PNG and, where the action has them, grid.png, parents.png, best.png, strips
+and diagrams into --out, in place of the pictures that an older manifest.json there lists.
 """
 
 import os

@@ -23,11 +23,12 @@ def define():
         "pictures",
         "search, viewers: a manifest.json of generate.py or a folder of pictures; default: the bundled ones",
     )
-    flags.DEFINE_string("first", None, "class of the first parent; default: horse or the model's")
-    flags.DEFINE_string("second", None, "class of the second parent; default: bird or the model's")
+    flags.DEFINE_string("first", None, "class of the first parent; default: the model's, else horse")
+    flags.DEFINE_string("second", None, "class of the second parent; default: the model's, else bird")
     flags.DEFINE_integer("samples", 1000, "number of pictures of each kind", lower_bound=100, upper_bound=20_000)
     flags.DEFINE_integer("seed", 0, "seed of the pairs and the intervals", lower_bound=0, upper_bound=2**32 - 1)
-    _define_path("features", "feature network: classifier, another one's release or inception", "classifier")
+    networks = "feature network: a bundled classifier, a run or release of a classifier, or inception"
+    _define_path("features", networks, "classifier")
     _define_path("data_dir", "where tensorflow-datasets keeps CIFAR-10; default: TFDS_DATA_DIR")
     _define_path("image_folder", "folder of a run's own images; default: the one it was trained on")
     flags.DEFINE(cli.PathListParser(), "answers", [], "viewers: files of answers to tally, one a viewer")

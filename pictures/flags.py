@@ -42,9 +42,8 @@ def define():
     flags.DEFINE(
         cli.PathParser(), "source", Blend.source, "a bundled model's name, a run directory or a release folder"
     )
-    flags.DEFINE_string(
-        "first", None, "class of the first parent; default: the model's, else horse; of a GAN's noise each in turn"
-    )
+    first = "class of the first parent; default: the model's, else horse; of a GAN's samples each class in turn"
+    flags.DEFINE_string("first", None, first)
     flags.DEFINE_string("second", None, "class of the second parent; default: the model's, else bird")
 
     _define_path("first_image", "a picture file as the first parent")
@@ -66,7 +65,7 @@ def define():
     bandwidth = "of --sample, in standard deviations of the latents"
     flags.DEFINE_float("bandwidth", Sample.bandwidth, bandwidth, lower_bound=0, upper_bound=1000)
 
-    drawn = "number of blends that a search draws and scores; 0: no search"
+    drawn = "number of blends that a search draws and scores, or of a GAN's samples; 0: no search"
     flags.DEFINE_integer("candidates", 0, drawn, lower_bound=0)
     flags.DEFINE_integer("keep", 64, "number of candidates to keep", lower_bound=1)
     _define_path("data_dir", "folder with CIFAR-10, whose images are placed; default: TFDS_DATA_DIR")
@@ -79,7 +78,7 @@ def define():
     flags.DEFINE_integer("scale", Blend.scale, "factor of enlargement", lower_bound=1, upper_bound=32)
     flags.DEFINE_enum("resample", Blend.resample, RESAMPLING, "how pictures are enlarged; nearest: squares")
 
-    saved = "an .npz file for the latents of the pictures, a GAN's noise, float32"
+    saved = "an .npz file to which the latents of the pictures, or a GAN's noise, are written, float32"
     _define_path("save_latents", saved)
     _define_path("latents", "with --sample: such a file, whose latents are decoded instead of random ones")
 

@@ -46,7 +46,7 @@ def check_cifar10(data_dir=None, download=True):
     Args:
         data_dir: folder that contains or gets `cifar10/<version>/`. None: the environment variable
             TFDS_DATA_DIR or, if unset, TFDS's default, `~/tensorflow_datasets`.
-        download: whether an absent CIFAR-10 may be downloaded (162 MB).
+        download: whether an absent CIFAR-10 may be downloaded (170 MB).
 
     Returns:
         (folder, a `Path`; the newest version prepared in it, such as "3.0.2", or None).

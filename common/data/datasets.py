@@ -1,7 +1,8 @@
 """Loads image datasets: CIFAR-10, a folder of the user's own images, or rendered lines.
 
-Every tenth image of each class is held out of all training: the 10th, the 20th, ... in the order of `ids`. In
-CIFAR-10 these are 500 of the 5,000 training images of a class. Large datasets are stored on disk.
+Every tenth image of each class is held out: the 10th, the 20th, ... in the order of `ids`. In CIFAR-10 these are
+500 of the 5,000 training images of a class. Only wing classifiers train on some of them. Large datasets are stored
+on disk.
 
 TensorFlow is imported where it is used, so that entry points can check their input first.
 """
