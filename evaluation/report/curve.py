@@ -1,6 +1,6 @@
 """Draws figures logged by runs against kimg, one plot below the other:
 
-    python -m evaluation.report.curve docs/lines.png lines_mean_distance,lines_smoothness \\
+    python -m evaluation.report.curve lines.png lines_mean_distance,lines_smoothness \\
         runs/lines runs/lines_baseline
 
 RUN+RUN is one curve of runs that began where the one before ended (train.start_from).

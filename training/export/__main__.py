@@ -1,6 +1,6 @@
 """Copies a run's release and adds golden outputs: python -m training.export runs/pegasus pretrained/pegasus
 
-Further arguments name networks to omit: python -m training.export runs/lines pretrained/acai_lines critic
+Further arguments name networks to omit: python -m training.export runs/lines out/lines critic classifier
 Golden outputs are outputs of the released networks for fixed inputs; a test reproduces them.
 
 Or writes the networks of a run or a bundled model as ONNX files: python -m training.export --onnx pegasus out/onnx
