@@ -11,7 +11,7 @@ from common.release import record_or_verify_digest
 NOTES = ("candidate", "score", "terms", "parents")
 
 
-def load_results(path, pictures, drawn, shape):
+def load_results(path, pictures, drawn, shape, num_rows):
     """What a search said of its blends, and the latents of their parents.
 
     Args:
@@ -19,6 +19,7 @@ def load_results(path, pictures, drawn, shape):
         pictures: the manifest's list of what it says of each picture.
         drawn: what the manifest says was drawn, with "parents_digest" of the latents.
         shape: (N, h, w, c) of the blends' latents.
+        num_rows: number of rows of the latent bank.
 
     Returns:
         (list of N dicts, see `pegasus.search.SearchResult.notes`, latents float16 [N, 2, h, w, c]).
@@ -27,6 +28,7 @@ def load_results(path, pictures, drawn, shape):
         InputError: where they are missing, damaged or not those of the manifest.
     """
     notes, shape = read_notes(path, pictures, shape[0]), (shape[0], 2, *shape[1:])
+    check_parents(path, notes, num_rows)
     path = Path(path).with_suffix(".npz")
     try:
         data = path.read_bytes()
@@ -61,6 +63,21 @@ def read_notes(path, pictures, count):
             f"Received: {path}"
         )
     return notes
+
+
+def check_parents(path, notes, num_rows):
+    """Raises InputError unless each of `notes` has two "parents" with a "row" of the bank, or -1 for none."""
+    try:
+        rows = [parent["row"] for note in notes for parent in note["parents"]]
+        fits = all(len(note["parents"]) == 2 for note in notes)
+        fits = fits and all(type(row) is int and -1 <= row < num_rows for row in rows)
+    except (KeyError, TypeError):
+        fits = False
+    if not fits:
+        raise InputError(
+            f"The manifest's pictures must have two parents each, with rows from -1 to {num_rows - 1}. "
+            f"Received: {path}"
+        )
 
 
 def check_blends(blends, count, shape):

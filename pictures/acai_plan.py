@@ -111,7 +111,7 @@ def make_plan(request, folder, manifest=None):
     notes, parents = (), None
     if getattr(request, "search", None) and "blends" in recorded:
         shape = (request.count, *bank.latents.shape[1:])
-        notes, parents = load_results(manifest.path, manifest.pictures, recorded, shape)
+        notes, parents = load_results(manifest.path, manifest.pictures, recorded, shape, len(bank))
         drawn |= {name: recorded[name] for name in ("parents", "parents_digest") if name in recorded}
     return ACAIPlan(
         request,

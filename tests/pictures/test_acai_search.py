@@ -57,7 +57,7 @@ def test_a_manifest_holds_all_that_makes_the_pictures_again(plan, tmp_path):
     path = tmp_path / "manifest.json"
     (tmp_path / "manifest.npz").write_bytes(files.pack({"parents": rendered["latents"]}))
     entries, drawn = json.loads(json.dumps([entries, plan.drawn]))
-    notes, latents = manifest.load_results(path, entries, drawn, (4, 8, 8, 48))
+    notes, latents = manifest.load_results(path, entries, drawn, (4, 8, 8, 48), len(BANK))
     assert notes == list(plan.notes)
     np.testing.assert_array_equal(latents, plan.parent_latents)
     manifest.check_blends(drawn["blends"], 4, (8, 8))
@@ -66,9 +66,31 @@ def test_a_manifest_holds_all_that_makes_the_pictures_again(plan, tmp_path):
         with pytest.raises(InputError, match=r"4 blends with shares of shape \(8, 8\) in \[0, 1\]"):
             manifest.check_blends(drawn["blends"], 4, (8, 8))
     with pytest.raises(InputError, match="must be those of the manifest"):
-        manifest.load_results(path, entries, drawn | {"parents_digest": "0"}, (4, 8, 8, 48))
+        manifest.load_results(path, entries, drawn | {"parents_digest": "0"}, (4, 8, 8, 48), len(BANK))
     with pytest.raises(InputError, match=r"must be of shape \(4, 2, 8, 8, 16\)"):
-        manifest.load_results(path, entries, drawn, (4, 8, 8, 16))
+        manifest.load_results(path, entries, drawn, (4, 8, 8, 16), len(BANK))
+
+
+@pytest.mark.parametrize(
+    "parents",
+    [
+        None,
+        3,
+        [],
+        [{"row": 0}],
+        [{"row": 0}, {}],
+        [{"row": 0}, 1],
+        [{"row": 0}, {"row": "1"}],
+        [{"row": 0}, {"row": -2}],
+    ]
+    + [[{"row": 0}, {"row": 5}]],  # the bank has five rows
+)
+def test_parents_of_a_manifest_must_be_rows_of_the_bank(parents):
+    whole = {"parents": [{"row": 4}, {"row": -1}]}
+    manifest.check_parents("a path", [whole] * 2, len(BANK))
+    wrong = {} if parents is None else {"parents": parents}
+    with pytest.raises(InputError, match="two parents each, with rows from -1 to 4. Received: a path"):
+        manifest.check_parents("a path", [whole, wrong], len(BANK))
 
 
 @pytest.mark.parametrize(("width", "with_images"), [(32, True), (64, False)])
