@@ -15,8 +15,8 @@ def plain(width, channels, classes, colours=3, dtype="float32"):
     """Builds a network of blocks, each of two 3x3 convolutions and one pooling.
 
     Args:
-        width: image width in pixels, at least 16.
-        channels: output channels of the first convolution, then of each block.
+        width: image width in pixels, a power of two.
+        channels: output channels of the first convolution, then of each block. A width of 2^n has at most n blocks.
         classes: number of classes.
         colours: image channels.
         dtype: Keras dtype policy.

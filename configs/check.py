@@ -100,7 +100,7 @@ def check(config):
     for section, field in (("train", "leading_layers"), ("data", "decoder")):
         if source := config[section].get(field):
             release.resolve(source, f"--config.{section}.{field}")
-    size = config.train.batch_size
+    size, width = config.train.batch_size, config.model.width
     require(
         "train.towers",
         f"0, 1 or a number whose double divides the batch size, {size}",
@@ -113,7 +113,10 @@ def check(config):
     require("model.channels", "positive counts, two at least", lambda value: len(value) > 1 and _are_counts(value))
     require("train.bank_per_class", "below 2**31", lambda counts: max(counts) < 2**31)
     require("model.channels", f"at most {MAX_CHANNELS} each", lambda value: max(value) <= MAX_CHANNELS)
-    require("data.shift", "at most the width of an image", lambda shift: shift <= config.model.width)
+    if config.model.get("architecture") == "plain":  # each count but the first is of a block that halves the width
+        most = width.bit_length()
+        require("model.channels", f"at most {most} counts for width {width}", lambda value: len(value) <= most)
+    require("data.shift", f"at most {width - 1}, to mirror the border", lambda shift: shift < width)
     require("data.ids", "integers", lambda ids: all(isinstance(id, int) for id in ids))
     require("data.ids", "in [0, 2**63)", lambda ids: all(0 <= id < 2**63 for id in ids))
     require("model.augment", f"names among {', '.join(AUGMENTATIONS)}", set(AUGMENTATIONS).issuperset)

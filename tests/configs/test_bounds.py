@@ -30,7 +30,7 @@ def checked(variant, name, value):
         ("acai:vqvae", "model.codebook_size", 2**20),
         ("gan:dcgan", "model.noise_size", 2**14),
         ("gan:wgan", "model.critic_steps", 2**31 - 1),
-        ("classifier:classifier", "data.shift", 32),
+        ("classifier:classifier", "data.shift", 31),
     ],
 )
 def test_integers_up_to_a_bound_are_accepted(variant, name, largest):
@@ -94,6 +94,7 @@ def test_images_beyond_the_memory_are_refused(variant, name, bytes_each, monkeyp
     ("variant", "name", "value"),
     [
         ("classifier:classifier", "model.channels", (32, 2**14 + 1)),
+        ("classifier:classifier", "model.channels", (8,) * 7),  # of 32 pixels, which are halved five times
         ("acai:lines", "train.bank_per_class", (2**31, 1)),
         ("gan:alternating", "data.ids", (1, 2**63)),
         ("gan:alternating", "data.ids", (-1,)),
