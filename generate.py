@@ -61,6 +61,8 @@ def main():
     request = manifest.make_request(kind, stored, values) if stored else from_flags(kind, values)
     if FLAGS.save_latents and (action not in SAVED or getattr(request, "path", "slerp") == "pixel"):
         raise InputError("--save_latents needs --blend, --reconstruct or --sample, and no --path=pixel.")
+    if FLAGS.save_latents:
+        latents.check_path(FLAGS.save_latents)
     if action == "diagram":
         print(write_diagram(request, folder))
         return

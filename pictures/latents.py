@@ -5,12 +5,16 @@ A latent is whatever follows the first axis ([h, w, c] for ACAI).
 Reference: White 2016, "Sampling generative networks", arXiv 1609.04468 (MINE grids).
 """
 
+import os
 from pathlib import Path
 
 import numpy as np
 
 from common.errors import InputError
 from common.files import pack, unpack, write_atomically
+
+
+LARGEST = 1e6  # of latents; with much larger ones a decoder's numbers are not finite
 
 
 def read(path, shape):
@@ -24,7 +28,8 @@ def read(path, shape):
         float32 [N, *shape].
 
     Raises:
-        InputError: where the file is missing or damaged, or its latents are of another shape or not finite.
+        InputError: where the file is missing or damaged, or its latents are of another shape, not finite or beyond
+            LARGEST.
     """
     try:
         if Path(path).exists() and not Path(path).is_file():  # reading a pipe would block
@@ -35,12 +40,19 @@ def read(path, shape):
     fits = (
         latents.dtype.kind in "fiu" and len(latents.shape) == len(shape) + 1 and latents.shape[1:] == tuple(shape)
     )
-    if not fits or not len(latents) or not np.isfinite(latents).all():
+    if not fits or not len(latents) or not (np.abs(latents) <= LARGEST).all():
         raise InputError(
-            f"--latents must be finite numbers of the shape N x {' x '.join(map(str, shape))}. Received: {path} "
+            f"--latents must be numbers from {-LARGEST:,.0f} to {LARGEST:,.0f} of the shape "
+            f"N x {' x '.join(map(str, shape))}. Received: {path} "
             f"of {latents.dtype} {latents.shape}"
         )
     return latents.astype(np.float32)
+
+
+def check_path(path):
+    """Raises InputError, before hours of a search, unless `save` can write to `path`."""
+    if os.path.isdir(path) or not os.access(os.path.dirname(path) or ".", os.W_OK):
+        raise InputError(f"--save_latents must be a writable file. Received: {path}")
 
 
 def save(path, latents):

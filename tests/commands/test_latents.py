@@ -25,7 +25,7 @@ REFUSED = {
     "pipe": ("--sample --source=run --latents=pipe.npz", "not a file"),
     "name": ("--sample --source=run --latents=other.npz", "--latents must be an .npz file"),
     "shape": ("--sample --source=run --latents=flat.npz", "of the shape N x 4 x 4 x 2"),
-    "finite": ("--sample --source=run --latents=nan.npz", "must be finite numbers"),
+    "finite": ("--sample --source=run --latents=nan.npz", "must be numbers from"),
     "noise": ("--sample --source=cgan --latents=r.npz", "of the shape N x 6"),
     "count": ("--sample --source=run --latents=r.npz --count=2", "cannot be combined with --count"),
     "blend": ("--blend --source=run --latents=r.npz", "cannot be combined with --latents=r.npz"),
@@ -100,3 +100,7 @@ def test_what_does_not_fit_is_refused_in_a_line(made, name):
     status, _, stderr = made.outcomes[f"refused_{name}"]
     lines = [line for line in stderr.splitlines() if line.startswith("error")]
     assert status == 2 and len(lines) == 1 and REFUSED[name][1] in lines[0] and "Traceback" not in stderr
+
+
+def test_a_file_that_cannot_be_written_is_refused_before_pictures_are_made(made):
+    assert not (made.path / "refused_folder").exists() and (made.path / "reconstruct").is_dir()

@@ -1,8 +1,11 @@
-"""Kernel density samples against their statistics, and grids of neighbours against sorted distances."""
+"""Kernel density samples against their statistics, grids of neighbours against sorted distances, and files."""
 
 import numpy as np
+import pytest
 
-from pictures.latents import kernel_density_sample, nearest_neighbour_grid
+from common.errors import InputError
+from common.files import pack
+from pictures.latents import kernel_density_sample, nearest_neighbour_grid, read
 
 
 def random_latents(count, shape=(2, 2, 4)):
@@ -71,3 +74,19 @@ def test_neighbours_are_the_nearest_latents_and_the_query_itself():
 
 def test_the_query_is_preferred_to_equal_latents():
     assert 8 in nearest_neighbour_grid(np.zeros((9, 3)), 8, 2)
+
+
+# Files
+
+
+def test_latents_that_a_decoder_cannot_take_are_refused(tmp_path):
+    """1e300 is finite in float64 alone, and 1e38 is finite, but a convolution of it is not."""
+    path = tmp_path / "latents.npz"
+    for number in (1e300, 1e38, 1.1e6, -1.1e6, np.inf, np.nan):
+        path.write_bytes(pack({"latents": np.full((2, 3), number)}))
+        with pytest.raises(
+            InputError, match="must be numbers from -1,000,000 to 1,000,000 of the shape N x 3. Rec"
+        ):
+            read(path, (3,))
+    path.write_bytes(pack({"latents": np.full((2, 3), 1e6)}))
+    np.testing.assert_array_equal(read(path, (3,)), np.full((2, 3), 1e6, np.float32))
