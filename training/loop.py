@@ -97,7 +97,8 @@ def train(
                 unchecked.append((step, *train_step(next(iterator), **model.static_arguments(step - 1))))
             logging_due = step % log_every_steps == 0
             due = [c for c in callbacks if c.every_steps and step % c.every_steps == 0]
-            stopped_by = stop.received or (TIME_IS_UP if limit.is_near(["step", *due, *callbacks]) else None)
+            is_late = limit.is_near(["step", "scalars", *due, *callbacks])
+            stopped_by = stop.received or (TIME_IS_UP if is_late else None)
             stopped_by = exchange_signal(stopped_by, logging_due)
             is_last = step == total_steps or stopped_by is not None
             if is_last:
@@ -111,8 +112,9 @@ def train(
                 scalars = mean_scalars(window)
                 scalars["images_per_second"] = len(window) * batch_size / clock.restart()
                 window = []
-                for callback in callbacks:
-                    callback.on_scalars(step, scalars)
+                with limit.timing("scalars", keep_longest=True):  # few of them include a validation
+                    for callback in callbacks:
+                        callback.on_scalars(step, scalars)
             for callback in due:
                 with limit.timing(callback):
                     callback.on_interval(step)
@@ -216,16 +218,17 @@ class TimeLimit:
         self.deadline, self.seconds = deadline, {}
 
     @contextlib.contextmanager
-    def timing(self, work):
-        """Measures how long `work`, any key, takes: the seconds in this context."""
+    def timing(self, work, keep_longest=False):
+        """Measures how long `work`, any key, takes, in this context: the last time or, of several, the longest."""
         started = time.monotonic()
         yield
-        self.seconds[work] = time.monotonic() - started
+        before = self.seconds.get(work, 0) if keep_longest else 0
+        self.seconds[work] = max(before, time.monotonic() - started)
 
     def is_near(self, ahead):
         """Whether it would be too late after `ahead`, a list of what was measured.
 
-        All take as long as the last time; what was never measured takes no time.
+        All take as long as was measured; what was never measured takes no time.
         """
         return time.monotonic() + sum(self.seconds.get(work, 0) for work in ahead) > self.deadline
 

@@ -178,6 +178,20 @@ def test_training_stops_before_it_would_be_too_late_to_save(clock, limit, last, 
     assert (saved[-1], clock.now) == (last, 1000 + ended)
 
 
+@pytest.mark.parametrize(("limit", "last", "ended"), [(85, 5, 45), (86, 6, 46), (88, 8, 88), (89, 9, 89)])
+def test_training_stops_before_it_would_be_too_late_to_validate(clock, limit, last, ended):
+    """A step takes a second, every fourth log 40 s and the others no time; there is a log after each step."""
+    model, logged = Slow(clock, lambda step: 1), []
+
+    class Validating(loop.Callback):
+        def on_scalars(self, step, scalars):
+            logged.append(step)
+            clock.advance(0 if step % 4 else 40)
+
+    train(model, [Validating()], total=20, log_every=1, deadline=1000 + limit)
+    assert (logged[-1], clock.now) == (last, 1000 + ended)
+
+
 def test_tracing_is_not_expected_again(clock):
     """The first step takes a minute, the others one second each."""
     model = Slow(clock, lambda step: 1 if step else 60)
