@@ -16,7 +16,7 @@ def plain(width, channels, classes, colours=3, dtype="float32"):
 
     Args:
         width: image width in pixels, a power of two.
-        channels: output channels of the first convolution, then of each block. A width of 2^n has at most n blocks.
+        channels: output channels of the first convolution, then of each of at most log2(width) blocks.
         classes: number of classes.
         colours: image channels.
         dtype: Keras dtype policy.

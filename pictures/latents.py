@@ -13,7 +13,6 @@ import numpy as np
 from common.errors import InputError
 from common.files import pack, unpack, write_atomically
 
-
 LARGEST = 1e6  # of latents; with much larger ones a decoder's numbers are not finite
 
 
