@@ -15,6 +15,7 @@ import textwrap
 
 from common import release
 from common.errors import InputError
+from configs.earlier_configs import NEUTRAL, in_current_fields
 from configs.fields import INTERVAL_ENDING, WITHOUT_EFFECT, flatten
 from evaluation.report.estimates import Section, Spread
 from evaluation.suites import SUITES
@@ -159,10 +160,13 @@ def group_models(releases, names, sections):
 
 
 def list_settings(config):
-    """Lists the fields of a release's config that affect what is trained: {"section.field": value}."""
+    """Lists the fields of a release's config that affect what is trained: {"section.field": value}.
+
+    The configs of earlier versions are listed in the fields of this one, where they mean the same.
+    """
     return {
         name: value
-        for name, value in flatten(config).items()
+        for name, value in in_current_fields(flatten(config), NEUTRAL.keys()).items()
         if name not in NOT_COMPARED and not name.endswith(INTERVAL_ENDING)
     }
 

@@ -13,10 +13,10 @@ from absl import logging
 from common import lock
 from common.errors import InputError
 from common.files import UNFINISHED, digest, remove_unfinished, write_atomically
+from configs.earlier_configs import in_current_fields
 from configs.fields import INTERVAL_ENDING, WITHOUT_EFFECT, flatten
 from training import rewind
 from training.checkpoints import NAME, Checkpoints
-from training.earlier_configs import in_current_fields
 
 MAY_CHANGE = (*WITHOUT_EFFECT, "train.total_kimg", "train.start_from", "data.image_folder")  # when a run resumes
 MAY_CHANGE_ENDINGS = (INTERVAL_ENDING, "_from_kimg")

@@ -98,6 +98,13 @@ def test_models_of_other_trainings_form_other_groups(other):
     assert list_groups(make_release("a", **fields), make_release("b", **fields | other)) == [["a"], ["b"]]
 
 
+def test_models_whose_configs_earlier_versions_wrote_form_a_group_where_they_mean_the_same():
+    now, earlier, unlike = make_release("now"), make_release("earlier"), make_release("unlike")
+    earlier.config["data"]["hold_out"], unlike.config["data"]["hold_out"] = True, False  # a field that is gone
+    now.config["data"]["alternate"] = False  # a field that is new
+    assert list_groups(now, earlier, unlike) == [["now", "earlier"], ["unlike"]]
+
+
 def test_models_of_other_images_form_other_groups():
     a, b = make_release("a"), make_release("b")
     for each in (a, b):

@@ -24,9 +24,9 @@ from common.errors import InputError, one_line
 from common.files import expand_path
 from configs import tuple_flags
 from configs.acai import get_config
+from configs.earlier_configs import GONE, NEUTRAL, in_current_fields
 from configs.fields import flatten
 from tests.faults.fuzzing import COUNTS, FOLDER, VALUES, fuzz, mutated
-from training.earlier_configs import GONE, NEUTRAL, in_current_fields
 
 HOME = Path(FOLDER.name) / "home"
 LETTERS = st.text(max_size=12) | st.text("~/:.a gs\0\udcff\n", max_size=12)

@@ -8,8 +8,8 @@ import configs.acai
 import configs.classifier
 import configs.gan
 from common.errors import InputError
+from configs.earlier_configs import NEUTRAL
 from configs.fields import flatten
-from training.earlier_configs import NEUTRAL
 from training.run_directory import RunDirectory
 
 
