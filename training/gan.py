@@ -36,10 +36,8 @@ def callbacks(config, run, model, datasets, scalars):
 
 def stream(config, train, step):
     """Returns the batches from `step` on, a tf.data.Dataset."""
-    data = config.data
-    chosen = train.select_ids(data.ids) if data.ids and data.source == "cifar10" else train
-    size, seed = config.train.batch_size, config.train.seed
-    return batches.batches(chosen, size, seed, step, data.flip, alternate=data.alternate)
+    size, seed, data = config.train.batch_size, config.train.seed, config.data
+    return batches.batches(train, size, seed, step, data.flip, alternate=data.alternate)
 
 
 def build(config, train):

@@ -75,10 +75,10 @@ def _train(config, run, arrays, data_dir, only_check):
 
 
 def load_images(config, data_dir=None):
-    """Returns the config's (training set, hold-out), see `common.data.datasets.load`."""
+    """Returns the config's (training set, hold-out), see `common.data.datasets.load` and `choose_ids`."""
     data = config.data
     limit = data.get("memory_limit_gib", -1.0)
-    return datasets.load(
+    train, holdout = datasets.load(
         data.source,
         config.model.width,
         classes=data.classes,
@@ -88,6 +88,26 @@ def load_images(config, data_dir=None):
         cache=data.get("cache_folder"),
         data_dir=data_dir,
     )
+    return choose_ids(data, train), holdout
+
+
+def choose_ids(data, train):
+    """Returns the images of a training set whose ids are in the field data.ids; all where it has none.
+
+    Ids are those of CIFAR-10. They say nothing about the images of a folder.
+
+    Raises:
+        InputError: the set has no image with one of the ids.
+    """
+    if data.source != "cifar10" or not data.get("ids"):
+        return train
+    chosen = train.select_ids(data.ids)
+    if not len(chosen):
+        raise InputError(
+            f"--config.data.ids must be of images that are trained on, of {', '.join(train.class_names)}. "
+            f"Received: {len(data.ids)} ids of other images"
+        )
+    return chosen
 
 
 def shared_settings(config):

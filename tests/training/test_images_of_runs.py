@@ -43,11 +43,27 @@ def resume(run, images, config=CONFIG):
 )
 def test_every_training_but_that_of_wings_is_without_the_holdout(monkeypatch, module, variant, held_out):
     """Wing classifiers hold out a fold of the ids instead."""
-    monkeypatch.setattr(session.datasets, "load", lambda *_, **arguments: arguments["hold_out"])
+    monkeypatch.setattr(session.datasets, "load", lambda *_, **arguments: (None, arguments["hold_out"]))
     config = importlib.import_module(f"configs.{module}").get_config(variant)
-    assert session.load_images(config) is held_out
+    assert session.load_images(config) == (None, held_out)
     images = [dataclasses.replace(IMAGES, split=split) for split in ("train", "holdout")]
     assert ("are held out" in announcement.describe(config, images, 0)) is held_out
+
+
+def test_a_training_is_told_of_the_images_that_it_has_by_id(monkeypatch):
+    """IMAGES are of two aardvarks, 0 and 3, and three zebras. Ids say nothing about the images of a folder."""
+    holdout = dataclasses.replace(IMAGES, split="holdout")
+    monkeypatch.setattr(session.datasets, "load", lambda *_, **__: (IMAGES, holdout))
+    config = importlib.import_module("configs.gan").get_config("alternating")
+    config.data.ids = (3, 7, 1)
+    images = session.load_images(config)
+    assert images[0].ids.tolist() == [1, 3] and images[1] is holdout
+    assert "2 in 2 classes (aardvark 1, zebra 1)" in announcement.describe(config, images, 0)
+    config.data.source = "folder"
+    assert session.load_images(config)[0] is IMAGES
+    config.data.source, config.data.ids = "cifar10", (7, 8)
+    with pytest.raises(InputError, match="of aardvark, zebra. Received: 2 ids of other images"):
+        session.load_images(config)
 
 
 def test_config_json_says_what_the_images_were(run):
