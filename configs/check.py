@@ -150,7 +150,7 @@ def check_gan(config, require):
     require("data.source", "cifar10 or folder for a GAN", lambda source: source != "lines")
     for name in ("model.soft_labels", "model.flipped_labels"):
         require(name, "at least 0 and below 0.5", lambda share: 0 <= share < 0.5)
-        if model.loss not in choices.LOSSES_WITH_TARGETS:
+        if model.loss != choices.LOSS_WITH_TARGETS:
             require(name, f"0 for the loss {model.loss}, which has no targets", lambda share: share == 0)
     if model.architecture == "residual":
         require("model.up", "resize for the residual architecture", lambda up: up == "resize")

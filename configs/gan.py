@@ -53,7 +53,7 @@ def base():
     model.normalisation = "batch"  # of the discriminator
     model.conditional = False  # condition both networks on the class
     model.condition = "projection"  # how they are conditioned
-    model.loss = "non_saturating"  # or minimax, least_squares, hinge, wasserstein
+    model.loss = "non_saturating"  # or hinge, wasserstein
     model.gradient_penalty = 0.0  # its weight, lambda
     model.weight_clip = 0.0  # bound of the discriminator's weights; 0: none
     model.critic_steps = 1  # steps of the discriminator per step of the generator

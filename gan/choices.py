@@ -7,8 +7,8 @@ ARCHITECTURES = ("dcgan", "residual")
 UPSAMPLINGS = ("transposed", "resize")
 NORMALISATIONS = ("batch", "spectral", "none")  # of the discriminator
 CONDITIONS = ("projection", "concat")
-LOSSES = ("minimax", "non_saturating", "least_squares", "hinge", "wasserstein")
-LOSSES_WITH_TARGETS = ("minimax", "non_saturating", "least_squares")
+LOSSES = ("non_saturating", "hinge", "wasserstein")
+LOSS_WITH_TARGETS = "non_saturating"
 
 
 def check_choice(name, value, choices):

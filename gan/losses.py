@@ -24,8 +24,8 @@ class AdversarialLoss:
         discriminator: function of real and fake logits [B], and optionally of real and fake targets [B], that
             returns the loss [] of the discriminator.
         generator: function of fake logits [B] that returns the loss [] of the generator.
-        boundary: logit above which the discriminator classifies an image as real; None for a critic, whose outputs
-            have no such boundary.
+        is_critic: whether the network is a critic. A discriminator classifies an image as real if its logit is
+            above 0; the outputs of a critic have no such boundary.
         accepts_targets: whether `discriminator` accepts targets.
         draw_targets: function of the batch size and a seed int64 [2] that returns the targets, such as
             `gan.tricks.NoisyTargets`.
@@ -36,7 +36,7 @@ class AdversarialLoss:
 
     discriminator: Callable
     generator: Callable
-    boundary: float | None = None
+    is_critic: bool = False
     accepts_targets: bool = False
     draw_targets: Callable = no_targets
 
@@ -48,36 +48,20 @@ class AdversarialLoss:
 
     def accuracies(self, real_logits, fake_logits):
         """Shares of real images and fakes that the discriminator classifies correctly; {} for a critic."""
-        if self.boundary is None:
+        if self.is_critic:
             return {}
-        correct = {"real_accuracy": real_logits > self.boundary, "fake_accuracy": fake_logits <= self.boundary}
+        correct = {"real_accuracy": real_logits > 0, "fake_accuracy": fake_logits <= 0}
         return {name: ops.mean(ops.cast(values, "float32")) for name, values in correct.items()}
 
 
-def minimax_discriminator_loss(real_logits, fake_logits, real_targets=1.0, fake_targets=0.0):
+def non_saturating_discriminator_loss(real_logits, fake_logits, real_targets=1.0, fake_targets=0.0):
     """Trains D: -E log D(x) - E log(1 - D(G(z))) (Goodfellow et al., arXiv 1406.2661, equation 1)."""
     return cross_entropy(real_logits, real_targets) + cross_entropy(fake_logits, fake_targets)
-
-
-def minimax_generator_loss(fake_logits):
-    """Trains G: E log(1 - D(G(z))) (Goodfellow et al., equation 1)."""
-    return -cross_entropy(fake_logits, 0.0)
 
 
 def non_saturating_generator_loss(fake_logits):
     """Trains G: -E log D(G(z)) (Goodfellow et al., end of section 3)."""
     return cross_entropy(fake_logits, 1.0)
-
-
-def least_squares_discriminator_loss(real_logits, fake_logits, real_targets=1.0, fake_targets=0.0):
-    """Trains D: E (D(x) - 1)^2 / 2 + E D(G(z))^2 / 2 (Mao et al., arXiv 1611.04076, equation 9)."""
-    real_errors, fake_errors = ops.square(real_logits - real_targets), ops.square(fake_logits - fake_targets)
-    return (ops.mean(real_errors) + ops.mean(fake_errors)) / 2
-
-
-def least_squares_generator_loss(fake_logits):
-    """Trains G: E (D(G(z)) - 1)^2 / 2 (Mao et al., equation 9)."""
-    return ops.mean(ops.square(fake_logits - 1)) / 2
 
 
 def hinge_discriminator_loss(real_logits, fake_logits):
@@ -102,11 +86,11 @@ def wasserstein_generator_loss(fake_logits):
 
 # To add a loss, also name it in `gan.choices.LOSSES`, which commands check before they import TensorFlow.
 LOSSES = {
-    "minimax": AdversarialLoss(minimax_discriminator_loss, minimax_generator_loss, 0.0, True),
-    "non_saturating": AdversarialLoss(minimax_discriminator_loss, non_saturating_generator_loss, 0.0, True),
-    "least_squares": AdversarialLoss(least_squares_discriminator_loss, least_squares_generator_loss, 0.5, True),
-    "hinge": AdversarialLoss(hinge_discriminator_loss, hinge_generator_loss, 0.0),
-    "wasserstein": AdversarialLoss(wasserstein_critic_loss, wasserstein_generator_loss),
+    "non_saturating": AdversarialLoss(
+        non_saturating_discriminator_loss, non_saturating_generator_loss, accepts_targets=True
+    ),
+    "hinge": AdversarialLoss(hinge_discriminator_loss, hinge_generator_loss),
+    "wasserstein": AdversarialLoss(wasserstein_critic_loss, wasserstein_generator_loss, is_critic=True),
 }
 
 

@@ -33,7 +33,7 @@ def passes(config):
     [
         ("dcgan", "data.source", "lines", "cifar10 or folder"),
         ("dcgan", "model.architecture", "plain", "one of dcgan, residual"),
-        ("dcgan", "model.loss", "huber", "one of minimax, non_saturating"),
+        ("dcgan", "model.loss", "huber", "one of non_saturating, hinge"),
         ("dcgan", "model.critic_steps", 0, "at least 1"),
         ("dcgan", "model.generator_channels", 0, "at least 1"),
         ("dcgan", "model.noise_size", 0, "at least 1"),

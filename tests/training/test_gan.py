@@ -79,14 +79,14 @@ def test_alternating_stream_has_the_chosen_images_of_one_class_at_a_time():
 
 
 def test_every_field_of_the_config_reaches_its_object(datasets):
-    settings = dict(loss="least_squares", critic_steps=3, soft_labels=0.1, flipped_labels=0.2, replay_images=6)
+    settings = dict(critic_steps=3, soft_labels=0.1, flipped_labels=0.2, replay_images=6)
     settings |= dict(instance_noise=0.3, spherical_noise=True, augment=("flip",), join_batches=True)
     settings |= dict(normalisation="spectral", minibatch_deviation=True, weight_clip=0.5, up="resize")
     rates = dict(learning_rate=0.01, discriminator_learning_rate=0.02, beta_1=0.3, beta_2=0.4, seed=7)
     rates |= dict(instance_noise_kimg=0.04, ema_rate=0.8)
     fields = {f"model__{k}": v for k, v in settings.items()} | {f"train__{k}": v for k, v in rates.items()}
     model = training.gan.build(config_of(**fields), datasets[0])
-    assert model.adversarial_loss.discriminator is losses.least_squares_discriminator_loss
+    assert model.adversarial_loss.discriminator is losses.non_saturating_discriminator_loss
     targets, (instance_noise, augmentation) = model.adversarial_loss.draw_targets, model.transforms
     assert (targets.softness, targets.flip_probability) == (0.1, 0.2)
     assert (instance_noise.deviation, instance_noise.steps) == (0.3, 10)

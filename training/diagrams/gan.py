@@ -42,7 +42,7 @@ def draw(axes, config, built):
     """Draws the networks and losses of a release's config."""
     draw_layers(axes, 0.35, 6.2, "Generator G", built["generator"], BLUE, WIDE)
     model, loss = config["model"], losses.LOSSES[config["model"]["loss"]]
-    critic = "Critic C" if loss.boundary is None else "Discriminator D"
+    critic = "Critic C" if loss.is_critic else "Discriminator D"
     draw_layers(axes, 0.35, 4.05, critic, built["discriminator"], VIOLET, WIDE)
     axes.plot([0.35, 10.65], [3.62, 3.62], color="#d9dce0", lw=1)
     top, middle, low = 2.9, 2.2, 1.5
