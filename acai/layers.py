@@ -12,7 +12,10 @@ SLOPE = 0.2  # of all leaky ReLUs
 
 
 def kernel_initializer():
-    """Zero-mean normal, not truncated, with variance 1 / ((1 + SLOPE^2) * fan_in) (He et al. 2015, eq. 15)."""
+    """Zero-mean normal, not truncated, with the paper's variance 1 / ((1 + SLOPE^2) * fan_in).
+
+    It is half that of He et al. (arXiv 1502.01852, equation 15), which keeps the variance of activations.
+    """
     return keras.initializers.VarianceScaling(1 / (1 + SLOPE**2), "fan_in", "untruncated_normal")
 
 

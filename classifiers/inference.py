@@ -10,6 +10,8 @@ from common import progress, release
 from common.errors import InputError
 from common.variables import restore, weights_by_name
 
+BATCH_SIZE = 250  # images of one pass through a network
+
 
 class ReleasedNetwork:
     """A trained network of `classifiers.networks`. An image and its mirror image get the same outputs.
@@ -20,7 +22,6 @@ class ReleasedNetwork:
         model_config: dict with "architecture", "width", "channels", "colours" and "class_names".
         weights: {name: array} with the names of `classifiers.model.Classifier.release_state`.
         source: name of the release in error messages and progress bars.
-        batch_size: images of one pass through the network.
 
     Raises:
         common.errors.InputError: if the weights do not fit the configuration.
@@ -28,9 +29,9 @@ class ReleasedNetwork:
 
     family = None  # of the releases that `load` accepts
 
-    def __init__(self, model_config, weights, source, batch_size=250):
+    def __init__(self, model_config, weights, source):
         self.class_names = tuple(model_config["class_names"])
-        self.width, self.source, self.batch_size = model_config["width"], source, batch_size
+        self.width, self.source = model_config["width"], source
         self.network = ARCHITECTURES[model_config["architecture"]](
             self.width, tuple(model_config["channels"]), len(self.class_names), model_config["colours"]
         )
@@ -49,8 +50,8 @@ class ReleasedNetwork:
     def mirrored_means(self, images):
         """Returns {"logits": [N, classes], "features": [N, d]}, float32, means over images and mirror images."""
         images = np.asarray(images, np.float32)
-        starts = progress.track(range(0, len(images), self.batch_size), f"classifying pictures with {self.source}")
-        batches = [self._mirrored_means(images[start : start + self.batch_size]) for start in starts]
+        starts = progress.track(range(0, len(images), BATCH_SIZE), f"classifying pictures with {self.source}")
+        batches = [self._mirrored_means(images[start : start + BATCH_SIZE]) for start in starts]
         return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
 
     def downscale(self, images):
@@ -82,7 +83,6 @@ class ReleasedClassifier(ReleasedNetwork):
         model_config: dict with "architecture", "width", "channels", "colours", "class_names" and "temperature".
         weights: {name: array} of a release.
         source: name of the release in error messages and progress bars.
-        batch_size: images of one pass through the network.
 
     Attributes:
         class_names: tuple of str, in the order of the probabilities.
@@ -98,8 +98,8 @@ class ReleasedClassifier(ReleasedNetwork):
 
     family = "classifier"
 
-    def __init__(self, model_config, weights, source, batch_size=250):
-        super().__init__(model_config, weights, source, batch_size)
+    def __init__(self, model_config, weights, source):
+        super().__init__(model_config, weights, source)
         self.temperature = model_config["temperature"]
 
     def __call__(self, images):
@@ -129,7 +129,6 @@ class ReleasedWingClassifier(ReleasedNetwork):
             and "offset", a number of each for each output, which calibrate the logits.
         weights: {name: array} of a release.
         source: name of the release in error messages and progress bars.
-        batch_size: images of one pass through the network.
 
     Attributes:
         class_names: tuple of str, in the order of the probabilities.
@@ -146,8 +145,8 @@ class ReleasedWingClassifier(ReleasedNetwork):
 
     family = "wing_classifier"
 
-    def __init__(self, model_config, weights, source, batch_size=250):
-        super().__init__(model_config, weights, source, batch_size)
+    def __init__(self, model_config, weights, source):
+        super().__init__(model_config, weights, source)
         self.scale, self.offset = (np.array(model_config[name], np.float32) for name in ("scale", "offset"))
 
     def probabilities(self, images):

@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 from scipy.special import softmax
 
+from classifiers import inference
 from classifiers.calibration import fit_temperature
 from classifiers.inference import ClassifierEnsemble, ReleasedClassifier
 from classifiers.model import Classifier
@@ -160,7 +161,7 @@ def trained():
 
 def released(temperature):
     _, model_config, weights = trained()
-    return ReleasedClassifier(model_config | {"temperature": temperature}, weights, "a test", batch_size=4)
+    return ReleasedClassifier(model_config | {"temperature": temperature}, weights, "a test")
 
 
 def test_outputs_average_an_image_and_its_mirror_image():
@@ -176,7 +177,8 @@ def test_outputs_average_an_image_and_its_mirror_image():
         np.testing.assert_allclose(output, of_mirrored, rtol=1e-4, atol=1e-6)
 
 
-def test_outputs_do_not_depend_on_order_or_batch():
+def test_outputs_do_not_depend_on_order_or_batch(monkeypatch):
+    monkeypatch.setattr(inference, "BATCH_SIZE", 4)
     classifier, images = released(temperature=1.0), np.asarray(batch(9, size=7)["image"])
     for output, reversed_output in zip(classifier(images), classifier(images[::-1]), strict=True):
         np.testing.assert_allclose(output, reversed_output[::-1], rtol=1e-4, atol=1e-6)

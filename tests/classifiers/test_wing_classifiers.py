@@ -166,7 +166,7 @@ def released():
     config = SMALL | {"architecture": "plain", "colours": 3, "class_names": ("horse", "spread wings")}
     config |= {"scale": [2.0, 0.5], "offset": [-1.0, 3.0]}
     weights = {name: np.asarray(value) for name, value in model.release_state().items()}
-    return model, ReleasedWingClassifier(config, weights, "a test", batch_size=4)
+    return model, ReleasedWingClassifier(config, weights, "a test")
 
 
 def test_probabilities_are_sigmoids_of_calibrated_mean_logits():
