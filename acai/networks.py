@@ -115,21 +115,21 @@ def codebook(size, channels, name="codebook"):
     return layer
 
 
-def projected_codebook(size, latent_shape, points=10, units=512):
+def projected_codebook(size, latent_shape):
     """(projection, codebook, expansion), see `acai.bottlenecks.discrete.ProjectedQuantised`.
 
-    The projection maps latents [B, h, w, c] to points [B, points, d], d = h w c. The codebook is an
-    `AveragedCodebook` of `size` vectors. The expansion maps vectors [B, points, d] to latents: ReLU, a dense layer
-    of `units` units with ReLU and one of d. Initial values are those of the official code, which are Keras's own.
+    The projection maps latents [B, h, w, c] to points [B, 10, d], d = h w c. The codebook is an `AveragedCodebook`
+    of `size` vectors. The expansion maps vectors [B, 10, d] to latents: ReLU, a dense layer of 512 units with ReLU
+    and one of d. Initial values are those of the official code, which are Keras's own.
     """
-    latents = math.prod(latent_shape)
+    points, latents = 10, math.prod(latent_shape)
     layers = [
         keras.layers.Flatten(),
         keras.layers.Dense(points * latents),
         keras.layers.Reshape((points, latents)),
     ]
     projection = sequential(layers, latent_shape, "projection")
-    layers = [keras.layers.Flatten(), keras.layers.ReLU(), keras.layers.Dense(units, "relu")]
+    layers = [keras.layers.Flatten(), keras.layers.ReLU(), keras.layers.Dense(512, "relu")]
     layers += [keras.layers.Dense(latents), keras.layers.Reshape(latent_shape)]
     expansion = sequential(layers, (points, latents), "expansion")
     codebook = AveragedCodebook(size, name="codebook", dtype="float32")

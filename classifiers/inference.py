@@ -167,10 +167,10 @@ def bundled_classifier(name):
     return ReleasedClassifier(config["model"], weights, name)
 
 
-def bundled_wing_classifier(name="wing_classifier"):
-    """Loads a wing classifier from pretrained/. "wing_referee" only scores: no search or loss may use it."""
-    config, weights, *_ = release.read(release.BUNDLED / name, "wing_classifier")
-    return ReleasedWingClassifier(config["model"], weights, name)
+def bundled_wing_classifier():
+    """Loads the wing classifier that searches use from pretrained/."""
+    config, weights, *_ = release.read(release.BUNDLED / "wing_classifier", "wing_classifier")
+    return ReleasedWingClassifier(config["model"], weights, "wing_classifier")
 
 
 def search_ensemble():

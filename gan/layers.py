@@ -147,13 +147,13 @@ class BatchNorm(keras.layers.Layer):
         classes: number of classes with their own scale and shift, or 0 (de Vries et al., arXiv 1707.00683; Miyato
             and Koyama, arXiv 1802.05637). With classes the layer is called with labels [B] or class weights
             [B, classes] as well. Weights between two classes interpolate their scales and shifts.
-        momentum: share of the moving statistics that a step keeps.
-        epsilon: added to the variance.
     """
 
-    def __init__(self, classes=0, momentum=0.9, epsilon=1e-5, **options):
+    MOMENTUM, EPSILON = 0.9, 1e-5  # share of the moving statistics that a step keeps; added to variances
+
+    def __init__(self, classes=0, **options):
         super().__init__(autocast=False, **options)  # of class weights; each weight needs it, too
-        self.classes, self.momentum, self.epsilon = classes, momentum, epsilon
+        self.classes = classes
 
     def build(self, inputs_shape, class_weights_shape=None):
         channels = inputs_shape[-1]
@@ -178,22 +178,22 @@ class BatchNorm(keras.layers.Layer):
         # On one device TensorFlow's fused operation is faster. Replicas share the moments of the whole batch, for
         # which there is none.
         if not training:
-            factor = scale * ops.rsqrt(self.moving_variance + self.epsilon)
+            factor = scale * ops.rsqrt(self.moving_variance + self.EPSILON)
             outputs = ops.cast(inputs, "float32") * factor + (shift - self.moving_mean * factor)
             return ops.cast(outputs, inputs.dtype)
         if replicas.num_replicas() > 1:
             values = ops.cast(inputs, "float32")
             mean, variance = replicas.moments(values, (0, 1, 2))
-            outputs = tf.nn.batch_normalization(values, mean, variance, shift, scale, self.epsilon)
+            outputs = tf.nn.batch_normalization(values, mean, variance, shift, scale, self.EPSILON)
             outputs = ops.cast(outputs, inputs.dtype)
         else:
-            outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(inputs, scale, shift, epsilon=self.epsilon)
+            outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(inputs, scale, shift, epsilon=self.EPSILON)
         if _update_stats.get():
             if replicas.num_replicas() == 1:  # undo Bessel's correction of the fused operation
                 count = ops.cast(ops.size(inputs[..., 0]), "float32")
                 variance = variance * (1 - 1 / count)
             for moving, new in ((self.moving_mean, mean), (self.moving_variance, variance)):
-                moving.assign(self.momentum * moving + (1 - self.momentum) * new)
+                moving.assign(self.MOMENTUM * moving + (1 - self.MOMENTUM) * new)
         return outputs
 
 

@@ -138,8 +138,8 @@ class ReplayBuffer(keras.layers.Layer):
         (arXiv 1612.07828), who replace random entries instead of the oldest ones.
     """
 
-    def __init__(self, capacity, image_shape, name="replay"):
-        super().__init__(name=name, dtype="float32")
+    def __init__(self, capacity, image_shape):
+        super().__init__(name="replay", dtype="float32")
         if capacity < 1:
             raise ValueError(f"capacity must be at least 1. Received: {capacity}.")
         self.capacity = capacity
