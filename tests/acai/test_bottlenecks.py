@@ -68,6 +68,13 @@ def test_constructor_rejects_unknown_kinds_and_bad_strengths(kind, strength, mes
         bottleneck(kind, strength)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_decodes_plainly_says_whether_the_decoder_alone_makes_pictures(kind):
+    made, latents = bottleneck(kind, 0.5), random_latents()
+    unchanged = [np.array_equal(change(latents), latents) for change in (made.decodable, made.to_images)]
+    assert made.decodes_plainly == all(unchanged)
+
+
 # Each by hand
 
 
@@ -78,9 +85,7 @@ def test_dropout_keeps_the_mean():
     latents = dropout.latents(encoded, SEED).numpy()
     assert set(np.unique(latents)) == {0, 4}
     assert abs((latents == 4).mean() - 1 / 4) < 5 * np.sqrt(3 / 16 / 4000)
-    kept = (latents.reshape(500, 8) == 4).sum(
-        1
-    )  # independent draws: of 8 in an image 2 are kept, with variance 3 / 2
+    kept = (latents.reshape(500, 8) == 4).sum(1)  # of 8 independent draws 2 are kept, with variance 3 / 2
     assert abs(kept.var() - 3 / 2) < 5 * 1.5 * np.sqrt(2 / 500)
     np.testing.assert_array_equal(latents, dropout.latents(encoded, SEED))
     assert not np.array_equal(latents, dropout.latents(encoded, SEED + 1))
