@@ -122,27 +122,32 @@ def test_chosen_rows_come_first_and_the_rest_is_limited():
     assert sorted(explore.limit_rows(rows, chosen=[], limit=999, seed=0)) == rows.tolist()
 
 
-class ShareClassifier:
-    """Of a picture's two numbers: their shares are the probabilities of a horse and a bird."""
+class TwoNumberClassifier:
+    """A picture's two numbers are the probabilities of a horse and of a bird."""
 
     class_names = ("bird", "frog", "horse")
 
     def __call__(self, pictures):
-        horse, bird = pictures.reshape(-1, 2).T / pictures.sum(axis=(1, 2, 3))
-        return np.stack([bird, 0 * bird, horse], axis=1), None
+        horse, bird = pictures.reshape(-1, 2).T
+        return np.stack([bird, 1 - horse - bird, horse], axis=1), None
 
 
 def test_pairs_are_ordered_by_the_product_of_both_probabilities(monkeypatch):
-    """Horses are [a, 0] and birds [0, b], so the middle between them is a multiple of [a, b].
-
-    The product a b / (a + b)^2 is 20/81, 12/49, 3/16 and 5/36 for the pairs below.
-    """
-    latents = 0.1 * np.array([[0, 3], [1, 0], [0, 5], [4, 0]]).reshape(4, 1, 1, 2)  # bird, horse, bird, horse
-    monkeypatch.setattr(explore, "NUM_BEST_PAIRS", 400)  # of 500, in which each pair occurs some 125 times
+    """Horses are [a, 0] and birds [0, b], so the middle between them is [a, b] / sqrt(2)."""
+    latents = np.array([[0, 0.5], [0.8, 0], [0, 0.4], [0.45, 0], [0, 0.2]])  # bird, horse, bird, horse, bird
+    expected = [
+        (1, 0),  # 0.8 * 0.5 = 0.4
+        (1, 2),  # 0.8 * 0.4 = 0.32
+        (3, 0),  # 0.45 * 0.5 = 0.225
+        (3, 2),  # 0.45 * 0.4 = 0.18
+        (1, 4),  # 0.8 * 0.2 = 0.16
+        (3, 4),  # 0.45 * 0.2 = 0.09
+    ]
+    monkeypatch.setattr(explore, "NUM_BEST_PAIRS", 450)  # of 500, in which each pair occurs some 83 times
     model = SimpleNamespace(decode=lambda latents: latents)
-    pairs = explore.best_pairs(bank_of(latents), CLASSES, model, ShareClassifier())
-    assert len(pairs) == 400
-    assert list(dict.fromkeys(map(tuple, pairs))) == [(3, 2), (3, 0), (1, 0), (1, 2)]
+    pairs = explore.best_pairs(bank_of(latents.reshape(5, 1, 1, 2)), CLASSES, model, TwoNumberClassifier())
+    assert len(pairs) == 450
+    assert list(dict.fromkeys(map(tuple, pairs))) == expected
 
 
 # When it has a second mode
