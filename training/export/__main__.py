@@ -24,6 +24,7 @@ def main(words):
         )
     source, folder, *without = words
     release.resolve(source)
+    folder = make_folder(expand_path(folder, "The folder"), "The folder")
     cli.import_tensorflow()
     bundle(source, folder, without)
     print(folder)

@@ -147,6 +147,14 @@ def test_a_wrong_number_of_arguments_is_refused(words):
         command.main(words)
 
 
+@pytest.mark.parametrize("words", [["pegasus"], ["--onnx", "pegasus"]])
+def test_a_folder_that_cannot_be_made_is_refused(words, monkeypatch, tmp_path):
+    monkeypatch.setattr(onnx_files, "check_packages", lambda: None)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="The folder must be a folder that can be written to. Received"):
+        command.main([*words, str(tmp_path / "file" / "x")])
+
+
 def test_an_unknown_source_is_refused_before_a_folder_is_made(monkeypatch, tmp_path):
     monkeypatch.setattr(onnx_files, "PACKAGES", ())
     with pytest.raises(InputError, match="The first argument must be a run directory or a bundled model"):
