@@ -5,6 +5,7 @@ import hashlib
 import io
 import os
 import re
+import secrets
 import tempfile
 import zipfile
 
@@ -106,7 +107,8 @@ def digest(data):
 def write_atomically(path, data):
     """Writes bytes so that `path` always holds either its old or its new content in full, even after a crash."""
     folder = os.path.dirname(os.path.abspath(path))
-    temporary = os.path.join(folder, f"{UNFINISHED}{os.getpid()}")  # TensorBoard ignores this name
+    # TensorBoard ignores the name. It is random, because two containers can have processes of the same number.
+    temporary = os.path.join(folder, f"{UNFINISHED}{secrets.token_hex(8)}")
     try:
         with open(temporary, "wb") as file:
             file.write(data)

@@ -116,6 +116,21 @@ def test_files_are_written_where_folders_cannot_be_flushed(tmp_path, monkeypatch
     assert os.listdir(tmp_path) == ["a"] and (tmp_path / "a").read_bytes() == b"new"
 
 
+def test_two_containers_with_processes_of_one_number_do_not_share_a_file(tmp_path, monkeypatch):
+    """A second process writes into the same folder while the first is about to rename its file."""
+    replace = os.replace
+
+    def replace_after_another(source, target):
+        monkeypatch.setattr(os, "replace", replace)
+        write_atomically(tmp_path / "b", b"another's")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "getpid", lambda: 1)
+    monkeypatch.setattr(os, "replace", replace_after_another)
+    write_atomically(tmp_path / "a", b"own")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"a": b"own", "b": b"another's"}
+
+
 HIDDEN = """
 import ctypes, os, signal, sys
 sys.modules["fcntl"] = None
