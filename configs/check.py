@@ -126,8 +126,11 @@ def check(config):
     pairing = config.data.get("pairing")
     if config.data.source != "lines" and pairing == "across":
         require("train.batch_size", "even for pairs across", lambda size: size % 2 == 0)
+    if config.family != "acai":
+        require("data.source", "cifar10 or folder; only an ACAI trains on lines", lambda name: name != "lines")
+    if config.data.source != "folder":
+        require("model.width", "32, that of CIFAR-10 and of lines", lambda width: width == 32)
     if config.data.source == "cifar10":
-        require("model.width", "32, that of CIFAR-10", lambda width: width == 32)
         datasets.check_classes(config.data.classes)
         if pairing == "across":
             batches.check_groups(config.data.groups, config.data.classes)
@@ -147,7 +150,6 @@ def maximum_of_fields(config):
 def check_gan(config, require):
     """As `check`, for combinations of a GAN's fields: the rules of `gan.model.GAN`, which needs TensorFlow."""
     model = config.model
-    require("data.source", "cifar10 or folder for a GAN", lambda source: source != "lines")
     for name in ("model.soft_labels", "model.flipped_labels"):
         require(name, "at least 0 and below 0.5", lambda share: 0 <= share < 0.5)
         if model.loss != choices.LOSS_WITH_TARGETS:

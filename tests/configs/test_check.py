@@ -130,6 +130,21 @@ def test_only_a_plain_bottleneck_can_start_from_another_model():
         check(config)
 
 
+def test_lines_are_32_pixels_wide():
+    """Their figures are. A wider model took 32 pixels, too, and got figures that mean nothing."""
+    config = acai.get_config("lines")
+    config.model.width = 64
+    with pytest.raises(InputError, match="^--config.model.width must be 32, .* of lines. Received: 64"):
+        check(config)
+
+
+def test_classifiers_do_not_train_on_lines():
+    config = classifier.get_config()
+    config.data.source = "lines"
+    with pytest.raises(InputError, match="^--config.data.source must be cifar10 or folder; .* Received: 'lines'"):
+        check(config)
+
+
 def test_a_wing_classifier_needs_images_with_labels():
     config = classifier.get_config("wing_referee")
     config.data.source = "folder"
