@@ -6,7 +6,7 @@ import numpy as np
 from acai import networks
 from acai.autoencoder import Autoencoder
 from common import release
-from common.inference import in_batches
+from common.inference import check_images, in_batches
 from common.variables import restore, weights_by_name
 
 
@@ -64,16 +64,26 @@ class ReleasedACAI:
         return cls(config["model"], weights, str(source))
 
     def encode(self, images):
-        """Images float32 [N, width, width, colours] in [-1, 1] -> latents float32 [N, h, w, c]."""
-        return self._run(self.autoencoder.encode, images)
+        """Images, floats [N, width, width, colours] in [-1, 1] -> latents float32 [N, h, w, c].
+
+        Raises:
+            ValueError: if the images are integers or of another rank.
+        """
+        return self._run(self.autoencoder.encode, check_images(images))
 
     def decode(self, latents):
         """Latents [N, h, w, c] -> images float32 [N, width, width, colours], not clipped."""
         return self._run(self.autoencoder.decode, latents)
 
     def predict_mix(self, images):
-        """The critic's estimate of the mix [N]: 0 for an unmixed image, up to 0.5 for a blend. Needs a critic."""
-        return self._run(self.critic, images)
+        """The critic's estimate of the mix [N] of images: 0 for an unmixed one, up to 0.5 for a blend.
+
+        Raises:
+            ValueError: as `encode`, or if the release has no critic.
+        """
+        if self.critic is None:
+            raise ValueError("predict_mix needs a release with a critic. Received: one without")
+        return self._run(self.critic, check_images(images))
 
     def _run(self, network, inputs):
         return in_batches(lambda part: keras.ops.convert_to_numpy(network(part)), np.asarray(inputs, np.float32))

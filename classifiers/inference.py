@@ -8,6 +8,7 @@ from classifiers import SEARCH_CLASSIFIERS
 from classifiers.networks import ARCHITECTURES
 from common import progress, release
 from common.errors import InputError
+from common.inference import check_images
 from common.variables import restore, weights_by_name
 
 BATCH_SIZE = 250  # images of one pass through a network
@@ -48,8 +49,12 @@ class ReleasedNetwork:
         return cls(config["model"], weights, str(source))
 
     def mirrored_means(self, images):
-        """Returns {"logits": [N, classes], "features": [N, d]}, float32, means over images and mirror images."""
-        images = np.asarray(images, np.float32)
+        """Returns {"logits": [N, classes], "features": [N, d]}, float32, means over images and mirror images.
+
+        Raises:
+            ValueError: if the images are integers or of another rank.
+        """
+        images = check_images(images)
         starts = progress.track(range(0, len(images), BATCH_SIZE), f"classifying pictures with {self.source}")
         batches = [self._mirrored_means(images[start : start + BATCH_SIZE]) for start in starts]
         return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
@@ -111,6 +116,9 @@ class ReleasedClassifier(ReleasedNetwork):
         Returns:
             Probabilities [N, classes] and features [N, d], float32. The probabilities are the softmax of the mean
             logits of the two images, divided by the temperature; the features are their mean.
+
+        Raises:
+            ValueError: if the images are integers or of another rank.
         """
         outputs = self.mirrored_means(images)
         return softmax(outputs["logits"] / self.temperature, axis=1), outputs["features"]
@@ -152,7 +160,8 @@ class ReleasedWingClassifier(ReleasedNetwork):
     def probabilities(self, images):
         """Probabilities float32 [N, 2] of images float [N, W, W, colours] in [-1, 1].
 
-        They are the sigmoids of the calibrated logits, averaged over each image and its mirror image.
+        They are the sigmoids of the calibrated logits, averaged over each image and its mirror image. As for
+        `ReleasedClassifier`, integers raise a ValueError.
         """
         return expit(self.mirrored_means(images)["logits"] * self.scale + self.offset)
 

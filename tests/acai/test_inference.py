@@ -51,3 +51,14 @@ def test_release_without_a_critic_can_be_used(model):
     fewer = {name: value for name, value in weights.items() if not name.startswith("critic/")}
     released = ReleasedACAI(SIZES, fewer, "here")
     assert released.critic is None and released.encode(np.zeros((2, 32, 32, 3))).shape == (2, 4, 4, 2)
+    with pytest.raises(ValueError, match="predict_mix needs a release with a critic"):
+        released.predict_mix(np.zeros((2, 32, 32, 3)))
+
+
+@pytest.mark.parametrize("images", [np.full((2, 32, 32, 3), 200, np.uint8), np.zeros((32, 32, 3))])
+def test_pixels_of_files_and_single_images_are_refused(model, images):
+    """Levels up to 255 in place of floats up to 1 would give latents of nothing that was ever seen."""
+    released = ReleasedACAI(SIZES, {name: np.asarray(v) for name, v in model.release_state().items()}, "here")
+    for function in (released.encode, released.predict_mix):
+        with pytest.raises(ValueError, match=r"floats \[N, H, W, C\] in \[-1, 1\]. Received: (uint8|float64) \("):
+            function(images)

@@ -194,6 +194,11 @@ def test_log_probabilities_and_features_are_those_of_unmirrored_images():
     np.testing.assert_allclose(np.exp(original[0]).sum(axis=1), 1, rtol=1e-5)
 
 
+def test_pixels_of_files_are_refused():
+    with pytest.raises(ValueError, match=r"floats \[N, H, W, C\] in \[-1, 1\]. Received: uint8 \(1, 16, 16, 3\)"):
+        released(temperature=1.0)(np.full((1, 16, 16, 3), 200, np.uint8))
+
+
 def test_an_ensemble_averages_log_probabilities_and_concatenates_features():
     members, images = [released(temperature=1.0), released(temperature=3.0)], np.asarray(batch(9)["image"])
     logs, features = ClassifierEnsemble(members).log_probabilities_and_features(images)
