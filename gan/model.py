@@ -149,8 +149,8 @@ class GAN(keras.Model):
         weights, optimizer = self.generator.trainable_variables, self.optimizers["generator"]
         with tf.GradientTape() as pixel_tape, layers.frozen_batch_stats():
             pixel_tape.watch(fakes)
-            seen = self._with_classes(self._transform(fakes, "generated"), labels)
-            loss = self.adversarial_loss.generator(self._discriminate(seen))
+            inputs = self._with_classes(self._transform(fakes, "generated"), labels)
+            loss = self.adversarial_loss.generator(self._discriminate(inputs))
             scaled_loss = optimizer.scale_loss(loss)
         pixel_gradient = pixel_tape.gradient(scaled_loss, fakes)
         stepped = self._step("generator", tape.gradient(fakes, weights, pixel_gradient))

@@ -271,17 +271,17 @@ def normalised_relu(x, class_inputs, dtype):
     return layers.ReLU(dtype=dtype)(BatchNorm(classes, dtype=dtype)(x, **class_inputs))
 
 
-def sum_positions(x):
+def sum_positions(maps):
     """Sums feature maps [B, h, w, C] over their positions; returns float32 [B, C]."""
-    return ops.sum(ops.cast(x, "float32"), axis=(1, 2))
+    return ops.sum(ops.cast(maps, "float32"), axis=(1, 2))
 
 
-def logits(features, x, class_weights, normalisation, kernel_initializer):
+def logits(features, maps, class_weights, normalisation, kernel_initializer):
     """Returns logits [B]: a linear function of features [B, d] and, with class weights, a projection.
 
     Args:
         features: [B, d].
-        x: the last feature maps, [B, h, w, C], which are projected.
+        maps: the last feature maps, [B, h, w, C], which are projected.
         class_weights: [B, classes], or None for no projection.
         normalisation, kernel_initializer: of the linear layers.
     """
@@ -292,6 +292,6 @@ def logits(features, x, class_weights, normalisation, kernel_initializer):
 
     outputs = linear(1)(features)[:, 0]
     if class_weights is not None:
-        embedding = linear(x.shape[-1], use_bias=False)(class_weights)  # [B, C]
-        outputs += ops.sum(embedding * sum_positions(x), axis=1)
+        embedding = linear(maps.shape[-1], use_bias=False)(class_weights)  # [B, C]
+        outputs += ops.sum(embedding * sum_positions(maps), axis=1)
     return outputs

@@ -124,8 +124,8 @@ def decode_blends(plan, model):
     return rendered
 
 
-def nearest_latents(code, bank, parents):
-    """The latents of the bank nearest to `code`, float32 [h, w, c], but for the rows `parents`; -1 is none."""
-    distances = np.sum(np.square(bank.latents.astype(np.float32) - code), axis=(1, 2, 3))
+def nearest_latents(query, bank, parents):
+    """The bank's latents nearest to a query, float32 [h, w, c], but for the rows `parents`; -1 is none."""
+    distances = np.sum(np.square(bank.latents.astype(np.float32) - query), axis=(1, 2, 3))
     distances[[row for row in parents if row >= 0]] = np.inf
     return bank.latents[np.argmin(distances)].astype(np.float32)

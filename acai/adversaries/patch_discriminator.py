@@ -35,10 +35,10 @@ class PatchDiscriminator(Adversary):
 
     def gradients(self, pictures, step, scales):
         count = tf.shape(pictures.images)[0]
-        seen = [pictures.reconstructions, pictures.blends]
+        fakes = [pictures.reconstructions, pictures.blends]
         with tf.GradientTape(persistent=True) as tape:
-            tape.watch(seen)
-            logits = self.network(tf.concat([pictures.images, *seen], 0), training=True)
+            tape.watch(fakes)
+            logits = self.network(tf.concat([pictures.images, *fakes], 0), training=True)
             real_logits, fake_logits = tf.split(logits, [count, 2 * count])  # [B, h, w], [2B, h, w]
             discriminator_loss = total = losses.real_label_loss(real_logits) + losses.fake_label_loss(fake_logits)
             adversarial_loss = self.weight(step) * losses.real_label_loss(fake_logits)
@@ -47,7 +47,7 @@ class PatchDiscriminator(Adversary):
                 logs["gradient_penalty"] = self._gradient_penalty(pictures.images)
                 total += self.gradient_penalty * logs["gradient_penalty"]
         at_weights = tape.gradient(total, self.network.trainable_variables, scales.network)
-        at_pictures = tape.gradient(adversarial_loss, seen, scales.autoencoder)
+        at_pictures = tape.gradient(adversarial_loss, fakes, scales.autoencoder)
         return AdversaryGradients(logs, adversarial_loss, at_weights, *at_pictures)
 
     def _gradient_penalty(self, images):
