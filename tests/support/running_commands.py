@@ -2,12 +2,17 @@
 
 import contextlib
 import os
+import signal
+import subprocess
+import sys
+import time
 from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 
 ROOT = Path(__file__).parents[2]
 BATCH_SIZE = 4
+PATIENCE = 1800  # seconds
 
 
 def newest_step(workdir):
@@ -31,6 +36,37 @@ FLAGS = (
     "--config.train.release_every_kimg=0.16",  # 40 steps
     "--config.train.bank_per_class=(6,2)",
 )
+
+
+def reset_signals():
+    """Gives signals their effect again: nohup ignores SIGHUP, a shell's background SIGINT."""
+    for ignored in (signal.SIGHUP, signal.SIGINT):
+        signal.signal(ignored, signal.SIG_DFL)
+
+
+@contextlib.contextmanager
+def start_training(workdir, *flags, before=(), env=None):
+    """Starts train.py with FLAGS and more; yields the process and kills it in the end.
+
+    Args:
+        before: words of the command line before Python's, such as "nohup".
+        env: environment variables; None: those of this process.
+    """
+    command = [*before, sys.executable, ROOT / "train.py", *FLAGS, f"--workdir={workdir}", *flags]
+    options = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
+    with subprocess.Popen(command, cwd=ROOT, env=env, preexec_fn=reset_signals, **options) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def wait_for_checkpoint(process, workdir, after=0):
+    """Waits until a training has written a checkpoint of a step after `after`."""
+    deadline = time.monotonic() + PATIENCE
+    while newest_step(workdir) <= after:
+        assert process.poll() is None and time.monotonic() < deadline, process.communicate()[1]
+        time.sleep(0.005)
 
 
 def count_events(workdir, batch_size=BATCH_SIZE):
