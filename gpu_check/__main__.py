@@ -8,15 +8,13 @@ first one by mistake.
 import json
 import os
 import sys
-import traceback
 
 from absl import flags
 
 from common import cli
-from common.errors import InputError, one_line
+from common.errors import InputError
 from common.files import write_atomically
-from gpu_check import runner, sizes
-from gpu_check.bounds import CheckFailed, CheckSkipped
+from gpu_check import runner
 
 flags.DEFINE_enum("device", "GPU:0", ["GPU:0", "CPU:0", "CPU:1"], "the device to check")
 flags.DEFINE_list("checks", [], f"names among {', '.join(runner.CHECKS)}; default: all")
@@ -30,7 +28,7 @@ def main():
     if unknown := [name for name in names if name not in runner.CHECKS]:
         raise InputError(f"--checks must be names among {', '.join(runner.CHECKS)}. Received: {unknown[0]!r}")
     if FLAGS.result:
-        write_json(FLAGS.result, run_in_this_process(names[0], device))
+        write_json(FLAGS.result, runner.run_in_this_process(names[0], device))
         return
     report = os.path.abspath(os.path.expanduser(FLAGS.report))
     try:
@@ -42,23 +40,6 @@ def main():
     write_json(report, {"device": device, "checks": results})
     if any(result["status"] == runner.FAILED for result in results):
         sys.exit(1)
-
-
-def run_in_this_process(name, device):
-    """Runs a check in this process and returns its result, a dict."""
-    from gpu_check.devices import start_device
-
-    start_device(device, replicas=2 if name == "mirrored" else 1)
-    try:
-        figures = runner.load_check(name)(device, sizes.for_device(device))
-    except CheckSkipped as skipped:
-        return {"status": runner.SKIPPED, "reason": one_line(skipped)}
-    except (CheckFailed, AssertionError) as failed:
-        return {"status": runner.FAILED, "reason": one_line(failed)}
-    except Exception as error:  # the first line of a TensorFlow error says most
-        traceback.print_exc()
-        return {"status": runner.FAILED, "reason": f"{type(error).__name__}: {one_line(error)}"[:500]}
-    return {"status": runner.PASSED, "warnings": figures.pop("warnings", []), "figures": figures}
 
 
 def write_json(path, content):

@@ -9,9 +9,12 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from pathlib import Path
 
 from common.errors import InputError, one_line
+from gpu_check import sizes
+from gpu_check.bounds import CheckFailed, CheckSkipped
 
 ROOT = Path(__file__).parents[1]
 CHECKS = {  # name: (module, timeout in seconds), in the order in which they run
@@ -118,6 +121,23 @@ def run_check(name, device):
     """Runs a check in its own process; see `run_child` for the result."""
     command = [sys.executable, "-m", "gpu_check", f"--checks={name}", f"--device={device}"]
     return run_child(command, CHECKS[name][1], environment(device))
+
+
+def run_in_this_process(name, device):
+    """Runs a check in this process and returns its result, a dict."""
+    from gpu_check import devices
+
+    devices.start_device(device, replicas=2 if name == "mirrored" else 1)
+    try:
+        figures = load_check(name)(device, sizes.for_device(device))
+    except CheckSkipped as skipped:
+        return {"status": SKIPPED, "reason": one_line(skipped)}
+    except (CheckFailed, AssertionError) as failed:
+        return {"status": FAILED, "reason": one_line(failed)}
+    except Exception as error:  # the first line of a TensorFlow error says most
+        traceback.print_exc()
+        return {"status": FAILED, "reason": f"{type(error).__name__}: {one_line(error)}"[:500]}
+    return {"status": PASSED, "warnings": figures.pop("warnings", []), "figures": figures}
 
 
 def format_table(results):
