@@ -63,14 +63,26 @@ def test_a_single_training_has_no_deviation():
     assert (spread.mean, spread.count) == (0.25, 1) and np.isnan(spread.deviation)
 
 
-def test_a_figure_that_one_model_of_a_group_lacks_is_none_and_that_all_lack_has_no_column():
+def row_of_two_seeds(first, second):
+    """The row of a comparison of two models, whose sections are given."""
     releases = [make_release("a", seed=0), make_release("b", seed=1)]
-    (own, _), *_ = several.compare(SUITE, releases, [make_section(1, 0.5), make_section(2)])[0].table, None
-    assert np.isnan(own["accuracy"].mean) and own["error"].mean == 1.5
-    (own, _), *_ = several.compare(SUITE, releases, [make_section(1), make_section(2)])[0].table, None
-    assert "accuracy" not in own
-    (own, _), *_ = several.compare(SUITE, releases, [make_section(1), make_section(float("nan"))])[0].table, None
-    assert np.isnan(own["error"].mean)
+    comparison, *_ = several.compare(SUITE, releases, [first, second])
+    return comparison.table[0]
+
+
+def test_a_figure_that_one_model_of_a_group_lacks_is_nan():
+    row = row_of_two_seeds(make_section(error=1, accuracy=0.5), make_section(error=2))
+    assert row["error"].mean == 1.5 and np.isnan(row["accuracy"].mean)
+
+
+def test_a_figure_that_all_models_lack_has_no_column():
+    row = row_of_two_seeds(make_section(error=1), make_section(error=2))
+    assert "error" in row and "accuracy" not in row
+
+
+def test_a_figure_that_is_nan_for_one_model_is_nan():
+    row = row_of_two_seeds(make_section(error=1), make_section(error=float("nan")))
+    assert np.isnan(row["error"].mean)
 
 
 # Groups
@@ -112,25 +124,32 @@ def test_models_of_other_images_form_other_groups():
     assert list_groups(a, b) == [["a"], ["b"]]
 
 
+def list_row_names(*releases):
+    """What the rows of a comparison call the models."""
+    comparison, *_ = several.compare(SUITE, releases, [make_section(error=1)] * len(releases))
+    return [row["model"] for row in comparison.table]
+
+
 def test_a_row_names_settings_that_others_lack():
-    releases = [make_release("a", rate=1), make_release("b", rate=1, later_field=5)]
-    rows = several.compare(SUITE, releases, [make_section(1)] * 2)[0].table
-    assert [row["model"] for row in rows[:2]] == ["ACAI, later_field=None", "ACAI, later_field=5"]
+    names = list_row_names(make_release("a", rate=1), make_release("b", rate=1, later_field=5))
+    assert names == ["ACAI, later_field=None", "ACAI, later_field=5", PAPER_ROW["model"]]
 
 
 def test_rows_of_one_model_are_told_apart_first_by_settings_that_all_have():
-    fields = {"precision": "float32", "batch": 16, "rate": 1, "ema": 0}
-    changed = {"precision": "auto", "batch": 64, "rate": 2, "later_field": 5}
-    releases = [make_release("a", **fields), make_release("b", **fields | changed), make_release("c", "VAE")]
-    rows = several.compare(SUITE, releases, [make_section(1)] * 3)[0].table
-    assert [row["model"] for row in rows] == [
+    """Two of three settings are named. The paper's row is below the last of its model."""
+    a = make_release("a", precision="float32", batch=16, rate=1, ema=0)
+    b = make_release("b", precision="auto", batch=64, rate=2, ema=0, later_field=5)
+    assert list_row_names(a, b, make_release("c", name="VAE")) == [
         "ACAI, batch=16, precision=float32, ...",
         "ACAI, batch=64, precision=auto, ...",
-        "ACAI, the paper's",  # once, below the last
+        PAPER_ROW["model"],
         "VAE",
     ]
-    releases = [make_release("a", rate=[1] * 50), make_release("b", rate=[2] * 50)]
-    assert all(len(row["model"]) < 50 for row in several.compare(SUITE, releases, [make_section(1)] * 2)[0].table)
+
+
+def test_long_settings_are_shortened():
+    names = list_row_names(make_release("a", rate=[1] * 50), make_release("b", rate=[2] * 50))
+    assert max(len(name) for name in names) < 50
 
 
 def test_sources_of_one_name_keep_their_paths():
@@ -141,13 +160,22 @@ def test_sources_of_one_name_keep_their_paths():
 # What the terminal and the facts show
 
 
-def test_the_terminal_shows_many_models_as_one_table():
-    for count, shown in ((4, 5), (5, 1)):
-        releases = [make_release(str(seed), seed=seed) for seed in range(count)]
-        sections = several.compare(SUITE, releases, [make_section(1)] * count)
-        assert len(several.choose_shown(sections)) == shown
-    single = [make_section(1)] * 6
-    assert several.choose_shown(single) == single
+def list_titles_in_terminal(count):
+    """Titles of the sections that the terminal shows of a comparison of `count` models, named 0, 1, ..."""
+    releases = [make_release(str(seed), seed=seed) for seed in range(count)]
+    sections = several.compare(SUITE, releases, [make_section(error=1)] * count)
+    return [section.title for section in several.choose_shown(sections)]
+
+
+def test_the_terminal_shows_at_most_four_models_below_their_comparison():
+    errors = ["Errors of 0", "Errors of 1", "Errors of 2", "Errors of 3"]
+    assert list_titles_in_terminal(4) == ["Comparison", *errors]
+    assert list_titles_in_terminal(5) == ["Comparison"]
+
+
+def test_the_terminal_shows_all_sections_of_a_single_model():
+    sections = [make_section(error=1)] * 6
+    assert several.choose_shown(sections) == sections
 
 
 def test_facts_of_one_model_are_unchanged_and_of_several_are_merged():
