@@ -24,9 +24,10 @@ TEXT = (
     "One image for each noise vector, of the model's classes in turn if it is conditional. Kernel and Frechet "
     "distance compare with the held-out images of these classes. Accuracy is the share that a classifier assigns "
     "to the requested class, or to any of the model's classes if it is unconditional. For reference, as many "
-    "training images are drawn at random: a generator that does not copy comes no closer. Nearest is the mean "
-    "distance to the nearest training image; the note gives that of the hold-out. Figures in the classifier's "
-    "features are not comparable with Inception's."
+    "different training images are drawn at random: a generator that does not copy comes no closer. If there are "
+    "fewer than --samples, only as many samples as training images are measured. Nearest is the mean distance to "
+    "the nearest training image; the note gives that of the hold-out. Figures in the classifier's features are "
+    "not comparable with Inception's."
 )
 
 
@@ -42,15 +43,17 @@ def evaluate(model, classifiers, extractor, train, holdout, samples=1000, seed=0
         model: has `draw_noise`, `sample` and `classes`, e.g. gan.inference.ReleasedGAN.
         classifiers, extractor, cache_folder: see `evaluation.suites.blend.evaluate`.
         train, holdout: common.data.datasets.ImageDataset of the model's classes, in the order of its labels.
-        samples: number of images.
+        samples: number of images, at most that of the training images: repeats among these, which are the
+            control, would raise its distances and all but end its recall.
         seed: of the noise and the intervals.
 
     Returns:
         Section.
     """
     neighbours = Neighbours(extractor, *(images.to_float(x.images) for x in (train, holdout)), cache_folder)
+    samples = min(samples, len(train))
     labels = np.arange(samples) % model.classes if model.classes else None
-    rows = np.random.default_rng(seed).choice(len(train), samples, replace=samples > len(train))
+    rows = np.random.default_rng(seed).choice(len(train), samples, replace=False)
     with progress.show("generating samples"):
         generated = model.sample(model.draw_noise(seed, samples), labels)
     reference = images.to_float(train.images[rows]), train.labels[rows] if model.classes else None
