@@ -66,7 +66,12 @@ def choose_suites(release):
     """Chooses the suites for a Release; see `evaluation.suites.choose_suites`."""
     facts = release.kind, release.data_source, release.class_names
     counts = count_images(release, FLAGS.image_folder)
-    return suites.choose_suites(FLAGS.suite, release.source, *facts, counts)
+    return suites.choose_suites(FLAGS.suite, release.source, *facts, counts, choose_pair(release))
+
+
+def choose_pair(release):
+    """Chooses the names of the classes to blend for a Release."""
+    return choose_classes(release.class_names, release.config["data"], FLAGS.first, FLAGS.second)
 
 
 def read_inputs(release, chosen):
@@ -120,7 +125,7 @@ def read_config(suite_names, release):
         raise InputError(
             f"--pictures must be a manifest.json or a folder. Received: {FLAGS.pictures}, no such path"
         )
-    first, second = choose_classes(release.class_names, release.config["data"], FLAGS.first, FLAGS.second)
+    first, second = choose_pair(release)
     return EvaluationConfig(
         first=first,
         second=second,

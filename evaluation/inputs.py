@@ -163,19 +163,25 @@ class Inputs:
         width = self.release.config["model"]["width"]
         return _load_folder(self._image_folder, width, self.release.class_names)[split == "holdout"]
 
-    def load_holdout(self, minimum=MIN_HOLDOUT):
-        """Loads the hold-out; InputError if it has fewer than `minimum` images."""
+    def load_holdout(self, minimum=MIN_HOLDOUT, classes=None):
+        """Loads the hold-out; InputError if it has fewer than `minimum` images of `classes`, by default of all."""
         holdout = self.load_images("holdout")
-        if len(holdout) < minimum:
+        count = len(holdout.select(classes) if classes else holdout)
+        if count < minimum:
+            whose = f" of {' and '.join(classes)}" if classes else ""
             raise InputError(
-                f"The folder must have about {10 * minimum} readable images, so that every tenth of a class "
-                f"makes {minimum} held-out images. Received: {len(holdout)} held-out images"
+                f"The folder must have about {10 * minimum} readable images{whose}, so that every tenth of a "
+                f"class makes {minimum} held-out images. Received: {count} held-out images"
             )
         return holdout
 
-    def load_train_and_holdout(self):
-        """Loads the splits that pictures are compared with; InputError if the hold-out is too small."""
-        holdout = self.load_holdout()
+    def load_train_and_holdout(self, classes=None):
+        """Loads the splits that pictures are compared with; InputError if the hold-out is too small.
+
+        Args:
+            classes: names of the classes whose held-out images are used; None: all.
+        """
+        holdout = self.load_holdout(classes=classes)
         return self.load_images("train"), holdout
 
     def load_unseen_images(self):
@@ -189,16 +195,17 @@ class Inputs:
 
         return {name: ReleasedClassifier(*self.classifiers[name].model_arguments) for name in names}
 
-    def load_scoring_arguments(self, classifiers):
+    def load_scoring_arguments(self, classifiers, classes=None):
         """Loads the arguments that all suites which score pictures share.
 
         Args:
             classifiers: names of the classifiers that score the pictures.
+            classes: see `load_train_and_holdout`.
 
         Returns:
             {name: argument of `evaluation.suites.gan.evaluate`}: all of them but the model.
         """
-        train, holdout = self.load_train_and_holdout()
+        train, holdout = self.load_train_and_holdout(classes)
         return {
             "classifiers": self.build_classifiers(classifiers),
             "extractor": features.make_extractor(self.config.features),
@@ -220,7 +227,7 @@ def find_image_folder(release, image_folder):
 
 
 def count_images(release, image_folder):
-    """Counts the files of each class of the folder of a Release's images, a list, without reading them.
+    """Counts the files of each class of the folder of a Release's images, {name: number}, without reading them.
 
     None where the images are not in a folder or `Inputs.check` refuses it.
     """
@@ -228,7 +235,7 @@ def count_images(release, image_folder):
     if release.data_source != "folder" or not os.path.isdir(os.path.expanduser(folder)):
         return None
     counts = folders.count_files(folder)
-    return list(counts.values()) if tuple(counts) == release.class_names else None
+    return counts if tuple(counts) == release.class_names else None
 
 
 def check_class_names(folder, found, known):

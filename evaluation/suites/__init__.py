@@ -40,7 +40,7 @@ class Suite:
         uses_pair: whether it blends the classes --first and --second.
         needs_images: whether it needs the data that the model was trained on.
         in_all: whether --suite=all runs it.
-        min_holdout: minimum number of held-out images of a folder.
+        min_holdout: minimum number of held-out images of a folder, of the classes that it blends or of all.
         compares: whether it can measure several models, see `evaluation.several`.
         minutes: what it takes with two CPU cores, 1,000 samples and CIFAR-10; less for smaller data.
     """
@@ -70,19 +70,25 @@ class Suite:
             return f"scores with classifiers of CIFAR-10's classes, which do not know {unknown[0]}"
         return ""
 
-    def find_lack(self, counts):
+    def find_lack(self, counts, pair):
         """Says why a folder has too few images for the suite; "" if it has enough.
 
         Args:
-            counts: number of images of each class; None: enough. Every tenth of a class is held out.
+            counts: {class: number of its images}; None: enough. Every tenth of a class is held out.
+            pair: names of the classes --first and --second. Those that the folder lacks are refused elsewhere.
         """
-        if counts and min(counts) < 10:
-            return f"needs at least ten images of each class: the folder has {min(counts)} of one"
-        if not counts or (held_out := sum(count // 10 for count in counts)) >= self.min_holdout:
+        if not counts:
+            return ""
+        if (least := min(counts.values())) < 10:
+            return f"needs at least ten images of each class: the folder has {least} of one"
+        used, whose = counts.values(), ""
+        if self.uses_pair and {*pair} <= counts.keys():
+            used, whose = [counts[name] for name in pair], f" of {' and '.join(pair)}"
+        if (held_out := sum(count // 10 for count in used)) >= self.min_holdout:
             return ""
         return (
-            f"needs {self.min_holdout} held-out images, every tenth of about {10 * self.min_holdout}: "
-            f"the folder has {held_out} of {sum(counts)}"
+            f"needs {self.min_holdout} held-out images{whose}, every tenth of about {10 * self.min_holdout}: "
+            f"the folder has {held_out} of {sum(used)}"
         )
 
     def load(self):
@@ -159,14 +165,14 @@ SUITES = (  # the first that fits is the default
 NAMES = (*dict.fromkeys(suite.name for suite in SUITES), "all")  # values of --suite
 
 
-def choose_suites(name, source, kind, data_source, class_names, counts=None):
+def choose_suites(name, source, kind, data_source, class_names, counts=None, pair=()):
     """Chooses the suites to run.
 
     Args:
         name: value of --suite: one of NAMES, or None for the first suite that fits.
         source: value of --source, for error messages.
         kind, data_source, class_names: of the model, see `Suite`.
-        counts: of the images of a folder, see `Suite.find_lack`.
+        counts, pair: of the images of a folder, and the classes to blend, see `Suite.find_lack`.
 
     Returns:
         (list of Suite, not empty; list of lines that say which suites --suite=all leaves out, and why).
@@ -192,10 +198,10 @@ def choose_suites(name, source, kind, data_source, class_names, counts=None):
         of_name = [(suite, misfit) for suite, misfit in misfits if suite.name == name]
         _, misfit = max(of_name, key=lambda pair: kind in pair[0].kinds)  # the first that is for such models
         raise InputError(f"{source} can be measured with {choices}. Received: --suite={name}, which {misfit}")
-    lacks = {suite.name: lack for suite in chosen if (lack := suite.find_lack(counts))}
+    lacks = {suite.name: lack for suite in chosen if (lack := suite.find_lack(counts, pair))}
     enough = [suite for suite in chosen if suite.name not in lacks]
     if not enough:
-        choices = " or ".join(f"--suite={suite.name}" for suite in fitting if not suite.find_lack(counts))
+        choices = " or ".join(f"--suite={suite.name}" for suite in fitting if not suite.find_lack(counts, pair))
         lacking, lack = next(iter(lacks.items()))
         raise InputError(
             f"{source} can be measured with {choices or 'more images'}. Received: --suite={lacking}, which {lack}"

@@ -38,7 +38,7 @@ TEXT = (
 
 def run(inputs):
     model, config = ReleasedACAI(*inputs.release.model_arguments), inputs.config
-    shared = inputs.load_scoring_arguments(SCORING_CLASSIFIERS)
+    shared = inputs.load_scoring_arguments(SCORING_CLASSIFIERS, (config.first, config.second))
     return evaluate(model, first=config.first, second=config.second, **shared)
 
 

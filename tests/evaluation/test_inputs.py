@@ -82,11 +82,14 @@ def test_images_of_cifar10_are_those_of_their_splits(monkeypatch):
 def test_a_small_holdout_is_refused(folder):
     with pytest.raises(InputError, match="20 held-out images. Received: 2"):
         make_inputs(folder).load_train_and_holdout()
+    with pytest.raises(InputError, match="about 20 readable images of horse, .* 2 held-out images. Received: 1"):
+        make_inputs(folder).load_holdout(2, ("horse",))
+    assert len(make_inputs(folder).load_holdout(2)) == 2
 
 
 def test_images_are_counted_where_the_folder_has_the_classes_of_the_model(folder):
     (folder / "horse" / "0.png").unlink()
-    assert count_images(make_release(), str(folder)) == [10, 9]
+    assert count_images(make_release(), str(folder)) == {"bird": 10, "horse": 9}
     assert count_images(make_release(source="cifar10"), str(folder)) is None
     assert count_images(make_release(), None) is None
     (folder / "horse").rename(folder / "zebra")
@@ -129,7 +132,7 @@ def test_a_missing_folder_is_refused(tmp_path):
 
 @pytest.mark.parametrize("suite", ["blend", "gan", "morphs"])
 def test_suites_that_score_pictures_accept_the_loaded_arguments(suite, monkeypatch):
-    monkeypatch.setattr(Inputs, "load_train_and_holdout", lambda _: ("train images", "held-out images"))
+    monkeypatch.setattr(Inputs, "load_train_and_holdout", lambda *_: ("train images", "held-out images"))
     monkeypatch.setattr(features, "make_extractor", lambda name: f"extractor {name}")
     inputs = Inputs(make_release(), {}, dataclasses.replace(CONFIG, samples=123, seed=4))
     evaluate = importlib.import_module(f"evaluation.suites.{suite}").evaluate

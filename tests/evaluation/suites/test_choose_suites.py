@@ -7,6 +7,8 @@ import pytest
 from common.errors import InputError
 from evaluation import suites
 
+CLASSES = ("bird", "horse")
+
 
 @pytest.mark.parametrize(
     ("name", "model", "expected"),
@@ -48,7 +50,8 @@ def test_chosen_suites_fit_the_model(name, model, expected):
     ],
 )
 def test_all_leaves_out_suites_for_which_a_folder_has_too_few_images(counts, expected):
-    chosen, left_out = suites.choose_suites("all", "runs/a", "acai", "folder", ("bird", "horse"), counts)
+    counts = dict(zip(CLASSES, counts, strict=True))
+    chosen, left_out = suites.choose_suites("all", "runs/a", "acai", "folder", CLASSES, counts, CLASSES)
     assert [suite.name for suite in chosen] == expected
     needs = {"blend": 20, "path": 40}
     lacking = [
@@ -63,8 +66,20 @@ def test_all_leaves_out_suites_for_which_a_folder_has_too_few_images(counts, exp
 @pytest.mark.parametrize("is_named", [True, False])
 def test_too_few_images_are_refused_with_the_suites_that_work(kind, suite, choices, is_named):
     words = f"with {choices}. Received: --suite={suite}, which needs 20 .* of about 200: the folder has 8 of 80$"
+    counts = dict.fromkeys(CLASSES, 40)
     with pytest.raises(InputError, match=words):
-        suites.choose_suites(suite if is_named else None, "runs/a", kind, "folder", ("bird", "horse"), [40, 40])
+        suites.choose_suites(suite if is_named else None, "runs/a", kind, "folder", CLASSES, counts, CLASSES)
+
+
+def test_the_images_of_the_blended_classes_count_for_blends():
+    """Three classes of 80 images hold out 24, of which a pair has 16. What is no class is refused elsewhere."""
+    counts = dict.fromkeys(("bird", "cat", "horse"), 80)
+    model = "runs/a", "acai", "folder", (*counts,), counts
+    words = "needs 20 held-out images of bird and horse, .*: the folder has 16 of 160$"
+    with pytest.raises(InputError, match=words):
+        suites.choose_suites("blend", *model, CLASSES)
+    assert suites.choose_suites("blend", *model, ("bird", "cow"))[0]
+    assert suites.choose_suites("gan", "runs/a", "gan", *model[2:], CLASSES)[0]
 
 
 def test_a_suite_that_does_not_fit_is_refused_with_those_that_do():
@@ -100,7 +115,8 @@ def test_a_class_of_less_than_ten_images_is_refused():
     with pytest.raises(
         InputError, match="more images. Received: --suite=probe, .* each class: the folder has 9 of one$"
     ):
-        suites.choose_suites("probe", "runs/a", "acai", "folder", ("bird", "horse"), [900, 9])
+        counts = {"bird": 900, "horse": 9}
+        suites.choose_suites("probe", "runs/a", "acai", "folder", CLASSES, counts, CLASSES)
 
 
 def test_a_suite_runs_its_module(monkeypatch):
