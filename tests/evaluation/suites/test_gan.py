@@ -77,7 +77,7 @@ def test_the_plots_show_samples_and_their_nearest_training_images(baseline):
 
 
 def test_the_control_has_no_training_image_twice():
-    """There are 300: of more samples, only as many are measured. With repeats the recall would be 0.4 instead of 0.8."""
+    """There are 300, so only as many samples are measured. With repeats the recall would be 0.4 instead of 0.8."""
     section = gan.evaluate(make_generator(FRESH), {"referee": HalvesClassifier()}, BlockMeans(), TRAIN, HOLDOUT)
     samples, control = section.table
     assert samples["precision_blocks_300"].count == control["precision_blocks_300"].count == 300
