@@ -32,10 +32,9 @@ from training.schedule import cosine, release_settings, steps
 
 def callbacks(config, run, model, datasets, scalars):
     """The callbacks of this family: a warning when the training diverges, and TensorBoard's projector."""
-    return [
-        WarnOnDivergence(("reconstruction_loss", "critic_loss"), config.train.batch_size),
-        ProjectorWriter(run, lambda: embed(model, datasets[1]), steps(config, config.train.release_every_kimg)),
-    ]
+    warning = WarnOnDivergence(("reconstruction_loss", "critic_loss"), config.train.batch_size)
+    every_steps = steps(config, config.train.release_every_kimg)
+    return [warning, ProjectorWriter(run, lambda: embed(model, datasets[1]), every_steps)]
 
 
 def stream(config, train, step):
@@ -155,7 +154,8 @@ def read_source(source):
         config, arrays, *_ = release.read(folder)
     else:
         config = release.read_config(source)
-    family, bottleneck = config.get("family", "acai"), config["model"].get("bottleneck", "plain")
+    family, fields = config.get("family", "acai"), config.get("model")
+    bottleneck = fields.get("bottleneck", "plain") if isinstance(fields, dict) else "unknown"
     if (family, bottleneck) != ("acai", "plain"):
         kind = f"of the family {family}" if family != "acai" else f"with the bottleneck {bottleneck}"
         raise InputError(f"--config.train.start_from must be a plain ACAI. Received: {source} {kind}")

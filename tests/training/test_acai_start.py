@@ -1,5 +1,7 @@
 """--config.train.start_from: an ACAI that begins with the weights of a release of the same sizes."""
 
+import json
+
 import keras
 import numpy as np
 import pytest
@@ -121,3 +123,11 @@ def test_a_resumed_run_does_not_copy_the_weights_again(tmp_path, monkeypatch):
         _, saved = Checkpoints(tmp_path / "run" / "checkpoints").load_latest()
         for name, value in first.items():
             np.testing.assert_array_equal(saved[name], value, err_msg=name)
+
+
+@pytest.mark.parametrize("config", [{}, {"model": None}, {"family": "acai", "model": []}])
+def test_a_run_whose_config_has_no_model_is_refused(tmp_path, config):
+    Checkpoints(tmp_path / "checkpoints").save(1, {})
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(InputError, match="must be a plain ACAI. Received: .* bottleneck unknown"):
+        training.acai.read_source(str(tmp_path))
