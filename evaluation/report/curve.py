@@ -41,9 +41,14 @@ def read_figure(runs, name):
 
 
 def draw(name, curves):
-    """Draws a figure of several RUN or RUN+RUN on a logarithmic axis, uint8 [900, 1600, 3]."""
+    """Draws a figure of several RUN or RUN+RUN on a logarithmic axis, uint8 [900, 1600, 3].
+
+    Each is named by the last folder of its path, or as it was given where two names would be alike.
+    """
     chains = [str(curve).split("+") for curve in curves]
-    logs = {os.path.basename(os.path.normpath(runs[-1])): read_figure(runs, name) for runs in chains}
+    names = [os.path.basename(os.path.normpath(runs[-1])) for runs in chains]
+    names = names if len({*names}) == len(names) else [*map(str, curves)]
+    logs = {run: read_figure(runs, name) for run, runs in zip(names, chains, strict=True)}
     kimg = sorted(set().union(*logs.values()))
     lines = {run: ([values.get(x, np.nan) for x in kimg], None, None) for run, values in logs.items()}
     return plots.draw_curves(kimg, lines, "kimg", name, "", log=True)

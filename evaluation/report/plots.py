@@ -15,7 +15,7 @@ def draw_curves(x, lines, xlabel, ylabel, title, log=False):
 
     Args:
         x: numbers [N].
-        lines: {label: (y [N], low [N] or None, high [N] or None)}; a NaN leaves a gap.
+        lines: {label: (y [N], low [N] or None, high [N] or None)}. Where y is NaN, a line has no marker.
         xlabel, ylabel, title: plain text; "" for none.
         log: use a logarithmic y axis, on which values <= 0 are not drawn.
 
@@ -34,7 +34,8 @@ def draw_curves(x, lines, xlabel, ylabel, title, log=False):
             raise ValueError(f"{label}: low and high must be given together. Received: only one of them")
         y, low, high = (_to_float(label, values, x.shape) for values in (y, low, high))
         colour = COLOURS[index % len(COLOURS)]
-        axes.plot(x, y, color=colour, marker="o", markersize=3, label=str(index))
+        known = ~np.isnan(y)
+        axes.plot(x[known], y[known], color=colour, marker="o", markersize=3, label=str(index))
         if low is not None:
             axes.fill_between(x, low, high, color=colour, alpha=0.2, linewidth=0)
     if log:

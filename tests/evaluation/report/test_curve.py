@@ -1,6 +1,7 @@
 """The command that draws logged figures: reading logs, drawing and errors."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -47,6 +48,14 @@ def test_missing_values_are_gaps(runs):
         log=True,
     )
     np.testing.assert_array_equal(curve.draw("error", [runs / "long", f"{runs}/short/"]), expected)
+
+
+def test_runs_of_equal_names_are_named_by_their_paths(runs, monkeypatch):
+    shutil.copytree(runs / "short", runs / "second" / "long")
+    monkeypatch.chdir(runs)
+    lines = {"long": ([0.5, 0.1], None, None), "second/long": ([0.4, np.nan], None, None)}
+    expected = plots.draw_curves([1, 3], lines, "kimg", "error", "", log=True)
+    np.testing.assert_array_equal(curve.draw("error", ["long", "second/long"]), expected)
 
 
 def test_an_unknown_figure_is_refused_with_the_known_ones(runs):
