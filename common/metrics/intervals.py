@@ -35,7 +35,8 @@ def bootstrap_mean(values, seed=0):
     sizes = (min(step, RESAMPLES - start) for start in range(0, RESAMPLES, step))
     means = np.concatenate([values[random.integers(count, size=(size, count))].mean(axis=1) for size in sizes])
     low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return float(values.mean()), float(low), float(high)
+    mean = values.mean()  # of values that differ by rounding alone it can be just outside
+    return float(mean), float(min(low, mean)), float(max(high, mean))
 
 
 def wilson(successes, count):

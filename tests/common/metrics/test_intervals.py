@@ -50,6 +50,13 @@ def test_bootstrap_mean_depends_on_values_and_seed_but_not_on_order_or_blocks(mo
     close(bootstrap_mean(values), expected, 1e-12)
 
 
+def test_bootstrap_interval_contains_the_mean_of_values_that_differ_by_rounding():
+    for count in range(100, 130):
+        values = np.resize([1 / 3, np.nextafter(1 / 3, 1)], count)
+        estimate, low, high = bootstrap_mean(values)
+        assert low <= estimate <= high
+
+
 @pytest.mark.parametrize("values", [[1], [[1, 2]], 3, [1, np.nan], [1, np.inf]], ids=str)
 def test_bootstrap_mean_refuses_invalid_values(values):
     with pytest.raises(ValueError, match="must .*. Received: "):
