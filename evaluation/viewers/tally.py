@@ -84,7 +84,10 @@ def read_key(folder):
     path = os.path.join(folder, KEY)
     try:
         data = Path(path).read_bytes()
-        return json.loads(data), digest(data)
+        key = json.loads(data)
+        if not isinstance(key, dict) or not {"facts", "sheets", "pictures"} <= key.keys():
+            raise ValueError("no key of a round")
+        return key, digest(data)
     except (OSError, ValueError) as error:
         raise InputError(
             f"--out must be the folder of the pictures, with {KEY}. Received: {folder} ({error})"

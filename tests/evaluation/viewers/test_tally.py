@@ -228,3 +228,6 @@ def test_a_round_without_a_key_or_with_other_sheets_is_refused(folder, files, tm
     assert "sheet-2.png" in refusal(changed, *files)
     (changed / "key" / "key.json").write_text((folder / "key" / "key.json").read_text() + " ")
     assert "pictures of round" in refusal(changed, *files)
+    for other in ("{}", "[]"):
+        (changed / "key" / "key.json").write_text(other)
+        assert "--out must be the folder of the pictures" in refusal(changed, *files)
