@@ -9,8 +9,8 @@ from acai.autoencoder import Autoencoder, name_in_paper
 from acai.inference import ReleasedACAI
 from common.files import pack, unpack
 from common.variables import restore
+from tests.acai.baseline_models import baseline_config, make_baseline
 from tests.support.acai_models import batch
-from tests.support.baseline_models import baseline_config, make_baseline
 
 # a discriminator, random latents, a codebook moved by averages and one trained by Adam
 WITH_MORE_STATE = ["aae", *(pytest.param(n, marks=pytest.mark.slow) for n in ("vae", "vqvae", "vqvae_512"))]

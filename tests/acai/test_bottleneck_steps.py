@@ -7,8 +7,8 @@ import tensorflow as tf
 import configs.acai
 from acai.adversaries.ramp import LinearRamp
 from acai.model import BOTTLENECK_NETWORK, CORRUPTION, LATENTS
+from tests.acai.baseline_models import make_baseline
 from tests.support.acai_models import adversary, batch, same, values
-from tests.support.baseline_models import make_baseline
 
 # No critic
 

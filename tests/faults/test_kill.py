@@ -14,6 +14,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from tests.faults.self_kill import kill_before_call
 from tests.support.running_commands import (
     BATCH_SIZE,
     PATIENCE,
@@ -23,7 +24,6 @@ from tests.support.running_commands import (
     start_training,
     wait_for_checkpoint,
 )
-from tests.support.self_kill import kill_before_call
 from training.checkpoints import Checkpoints
 from training.run_directory import RunDirectory
 
@@ -85,7 +85,7 @@ def finish(workdir):
 def kill_before_fsync(number, workdir, folder):
     """The process kills itself within the write of a checkpoint or a log; `folder` is for its sitecustomize.py."""
     (folder / "sitecustomize.py").write_text(
-        f"from tests.support.self_kill import kill_before_call\nkill_before_call({number}, ['fsync'])\n"
+        f"from tests.faults.self_kill import kill_before_call\nkill_before_call({number}, ['fsync'])\n"
     )
     environment = os.environ | {"PYTHONPATH": f"{folder}{os.pathsep}{ROOT}"}
     with start_training(workdir, LENGTH, env=environment) as process:

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from gpu_check import runner
-from tests.support.gpu_checks import DEVICE, TINY
+from tests.gpu_check.small_checks import DEVICE, TINY
 
 IN_PROCESS = (
     "device",

@@ -9,7 +9,7 @@ import pytest
 from acai import inference
 from gpu_check import commands
 from gpu_check.bounds import CheckFailed
-from tests.support.gpu_checks import DEVICE, TINY
+from tests.gpu_check.small_checks import DEVICE, TINY
 from training import acai
 
 # train.py

@@ -6,7 +6,7 @@ import tensorflow as tf
 from common.errors import InputError
 from gpu_check import devices
 from gpu_check.bounds import CheckFailed, CheckSkipped
-from tests.support.gpu_checks import DEVICE, TINY
+from tests.gpu_check.small_checks import DEVICE, TINY
 
 
 @pytest.mark.skipif(bool(tf.config.list_physical_devices("GPU")), reason="there is a GPU")

@@ -5,7 +5,7 @@ import pytest
 
 from gpu_check import gans
 from gpu_check.bounds import CheckFailed
-from tests.support.gpu_checks import DEVICE, TINY, spoil_all_but_the_first
+from tests.gpu_check.small_checks import DEVICE, TINY, spoil_all_but_the_first
 
 
 def test_gans_fails_for_a_wrong_spectral_norm(monkeypatch):

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from gpu_check import layers
 from gpu_check.bounds import CheckFailed
-from tests.support.gpu_checks import DEVICE, TINY, spoil_all_but_the_first
+from tests.gpu_check.small_checks import DEVICE, TINY, spoil_all_but_the_first
 
 
 class Multiply(keras.layers.Layer):

@@ -5,7 +5,7 @@ import pytest
 
 from gpu_check import mirrored
 from gpu_check.bounds import CheckFailed
-from tests.support.gpu_checks import DEVICE, TINY
+from tests.gpu_check.small_checks import DEVICE, TINY
 
 
 def both(value):

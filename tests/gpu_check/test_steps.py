@@ -6,7 +6,7 @@ import pytest
 
 from gpu_check import comparison, steps
 from gpu_check.bounds import CheckFailed
-from tests.support.gpu_checks import DEVICE, TINY, spoil_all_but_the_first
+from tests.gpu_check.small_checks import DEVICE, TINY, spoil_all_but_the_first
 
 # Variables
 
