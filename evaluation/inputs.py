@@ -142,12 +142,15 @@ class Inputs:
         facts = {"source": self.release.source, "weights": self.release.digest}
         facts |= {"trained": release.describe_training(self.release.config)}
         facts |= {"seed": self.config.seed, "suite": ", ".join(names)}
+        if self.config.image_folder and self.release.data_source == "folder":
+            facts["image_folder"] = self.config.image_folder
         if any(suite.uses_pair for suite in chosen):
             facts |= {"first": self.config.first, "second": self.config.second}
         if "search" in names:
             facts["pictures"] = self.config.pictures or "bundled"
+        if any(suite.uses_samples for suite in chosen):
+            facts["samples"] = self.config.samples
         if self.classifiers:
-            facts |= {} if names == ["search"] else {"samples": self.config.samples}
             facts["features"] = self.config.features
             facts |= {name: classifier.digest for name, classifier in self.classifiers.items()}
         return facts

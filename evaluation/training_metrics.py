@@ -43,7 +43,7 @@ class BlendMetrics:
             pair = [classifier.class_names.index(c) for c in self.classes]
             recognisability = classification.recognisability(probabilities, *pair)
             metrics[f"blend_recognisability_{name}"] = recognisability.mean()
-        metrics[f"blend_kd_{name}"] = kernel_distance(self.real_features, features)
+        metrics[f"blend_kd_{name}"] = kernel_distance(self.real_features, features)  # of the last classifier
         return {name: float(value) for name, value in metrics.items()}
 
 

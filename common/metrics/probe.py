@@ -25,8 +25,9 @@ def linear_probe(train_latents, train_labels, *others, regularisation=1e-4):
         mean cross-entropy + regularisation / 2 * |weights|^2
 
     without a penalty on the biases, by L-BFGS from zero until no component of the gradient exceeds 1e-5. It is
-    deterministic. The official code instead trains a linear layer with Adam on the raw latents, without a penalty,
-    while the autoencoder is training.
+    deterministic. Two classes have one vector of weights, so their penalty is twice that of two vectors. The
+    official code instead trains a linear layer with Adam on the raw latents, without a penalty, while the
+    autoencoder is training.
 
     Args:
         train_latents: [N, ...], flattened.

@@ -38,6 +38,7 @@ class Suite:
         classifiers: bundled classifiers that score the model's pictures or whose features are used. They know no
             classes but CIFAR-10's.
         uses_pair: whether it blends the classes --first and --second.
+        uses_samples: whether it measures --samples pictures or pairs.
         needs_images: whether it needs the data that the model was trained on.
         in_all: whether --suite=all runs it.
         min_holdout: minimum number of held-out images of a folder, of the classes that it blends or of all.
@@ -52,6 +53,7 @@ class Suite:
     min_classes: int
     classifiers: tuple = ()
     uses_pair: bool = False
+    uses_samples: bool = False
     needs_images: bool = True
     in_all: bool = True
     min_holdout: int = 0
@@ -108,6 +110,7 @@ SUITES = (  # the first that fits is the default
         IMAGES,
         1,
         SCORING_CLASSIFIERS,
+        uses_samples=True,
         min_holdout=MIN_HOLDOUT,
         minutes=2,
     ),
@@ -119,10 +122,13 @@ SUITES = (  # the first that fits is the default
         2,
         SCORING_CLASSIFIERS,
         uses_pair=True,
+        uses_samples=True,
         min_holdout=MIN_HOLDOUT,
         minutes=3,
     ),
-    Suite("blend", "own_blends", ("acai",), ("folder",), 2, uses_pair=True),  # of classes that CIFAR-10 lacks
+    Suite(  # of classes that CIFAR-10 lacks
+        "blend", "own_blends", ("acai",), ("folder",), 2, uses_pair=True, uses_samples=True
+    ),
     Suite(
         "blend",
         "morphs",
@@ -131,6 +137,7 @@ SUITES = (  # the first that fits is the default
         2,
         SCORING_CLASSIFIERS,
         uses_pair=True,
+        uses_samples=True,
         min_holdout=MIN_HOLDOUT,
         minutes=2,
     ),
@@ -154,6 +161,7 @@ SUITES = (  # the first that fits is the default
         IMAGES,
         1,
         FEATURES,
+        uses_samples=True,
         min_holdout=MIN_HOLDOUT_OF_PATHS,
         compares=True,
         minutes=2,

@@ -31,7 +31,8 @@ TEXT = (
     "P(second)); balance is the smaller of the two divided by the larger. Kernel and Frechet distance compare "
     "with the held-out images of both classes. Sharpness is the high-frequency energy relative to real images. "
     "Nearest is the mean distance to the nearest training image; the note gives that of the hold-out. The referee "
-    "is a classifier that was used in no search, loss or ranking. Figures in the classifier's features are not "
+    "is a classifier that was used in no search, loss or ranking. Intervals are over pairs, and too narrow where "
+    "many pairs share images, as with more pairs than images. Figures in the classifier's features are not "
     "comparable with Inception's."
 )
 

@@ -23,7 +23,8 @@ TEXT = (
     "Pairs of training images, one of each class, blended half and half. Recognisability and distances in "
     "features are left out: they need a classifier of these classes, and the bundled ones know CIFAR-10's. "
     "Sharpness is the high-frequency energy relative to the held-out images of both classes. Nearest is the "
-    "mean distance of pixels to the nearest training image. Blurred pictures are nearer to all images, so read "
+    "mean distance of pixels to the nearest training image. Intervals are over pairs, and too narrow where many "
+    "pairs share images, as with more pairs than images. Blurred pictures are nearer to all images, so read "
     "copies beside the sharpness."
 )
 

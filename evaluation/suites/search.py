@@ -72,7 +72,7 @@ def run(inputs):
     referee, real = inputs.build_classifiers([REFEREE])[REFEREE], None
     if train:
         extractor = features.make_extractor(config.features)
-        data = (dataset.select(shown.classes) for dataset in inputs.load_train_and_holdout())
+        data = (datasets.load_cifar10(config.data_dir, split, shown.classes) for split in ("train", "holdout"))
         real = RealImages(referee, extractor, *data, config.seed, CACHE_FOLDER)
     wing_referee = ReleasedWingClassifier(*wing_release.model_arguments)
     return evaluate(shown, wing_referee, fold, referee, real, title, config.seed)

@@ -62,6 +62,14 @@ def test_facts_are_those_on_which_the_suites_depend():
     assert inputs.list_facts([suites["search"]]) == searched
 
 
+def test_facts_of_own_blends_have_their_samples_and_another_folder_of_images():
+    [suite] = [suite for suite in SUITES if suite.module == "own_blends"]
+    blended = {"first": "horse", "second": "bird", "samples": 100}
+    assert blended.items() <= Inputs(make_release(), {}, CONFIG).list_facts([suite]).items()
+    assert make_inputs("other").list_facts([suite])["image_folder"] == "other"
+    assert "image_folder" not in make_inputs("other", source="cifar10").list_facts([suite])
+
+
 def test_a_folder_is_divided_into_train_and_holdout(folder):
     inputs = make_inputs(folder)
     inputs.check(uses_pair=True)

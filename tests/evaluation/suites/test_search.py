@@ -153,15 +153,11 @@ def run_on_stubs(fold, pictures):
         config={"data": {"fold": fold}}, model_arguments=("settings", "weights", "name")
     )
     release = SimpleNamespace(source="a run", family="acai", model_arguments=("settings", "weights", "a run"))
-    sets = [
-        SimpleNamespace(select=lambda classes, split=split: (split, classes)) for split in ("train", "holdout")
-    ]
     inputs = SimpleNamespace(
         release=release,
         classifiers={"wing_referee": wing_referee},
         config=EvaluationConfig("horse", "bird", pictures=str(pictures), seed=3, data_dir="data"),
         build_classifiers=lambda names: {name: f"the {name}" for name in names},
-        load_train_and_holdout=lambda: sets,
     )
     names = "evaluate", "load_cifar10", "load_pictures", "load_plan", "RealImages", "ReleasedACAI"
     names = dict.fromkeys((*names, "ReleasedWingClassifier"), mock.DEFAULT)
@@ -170,6 +166,7 @@ def run_on_stubs(fold, pictures):
         mock.patch.multiple(search, autospec=True, **names) as stubs,
         mock.patch.multiple(search_pictures, autospec=True, **collecting) as collected,
         mock.patch.object(search.features, "make_extractor", lambda name: f"extractor {name}"),
+        mock.patch.object(datasets, "load_cifar10", lambda *arguments: arguments),
     ):
         stubs["load_cifar10"].return_value = "all training images", "test images"
         stubs["load_pictures"].return_value = np.zeros((20, 8, 8, 3), np.uint8)
@@ -178,7 +175,7 @@ def run_on_stubs(fold, pictures):
         collected["collect"].return_value = SHOWN
         run(inputs)
     stubs["load_cifar10"].assert_called_once_with("data")
-    train, holdout = ("train", SHOWN.classes), ("holdout", SHOWN.classes)
+    train, holdout = (("data", split, SHOWN.classes) for split in ("train", "holdout"))  # not the model's classes
     stubs["RealImages"].assert_called_once_with(
         "the referee", "extractor classifier", train, holdout, 3, CACHE_FOLDER
     )
