@@ -36,8 +36,7 @@ def linear_probe(train_latents, train_labels, *others, regularisation=1e-4):
         regularisation: weight of the penalty, > 0.
 
     Returns:
-        A dict: "accuracies" and "hits" (bool [M]), lists with one entry for each of `others`; "converged", a bool;
-        "iterations".
+        A dict: "hits", a list with a bool [M] for each of `others`; "converged", a bool; "iterations".
 
     Raises:
         ValueError: latents are not finite, or the numbers of latents and labels differ.
@@ -50,12 +49,7 @@ def linear_probe(train_latents, train_labels, *others, regularisation=1e-4):
     for other in others:
         latents, labels = _rows(*other)
         hits.append(model.predict(scaler.transform(latents)) == labels)
-    return {
-        "accuracies": [float(hit.mean()) for hit in hits],
-        "hits": hits,
-        "converged": converged,
-        "iterations": int(model.n_iter_.max()),
-    }
+    return {"hits": hits, "converged": converged, "iterations": int(model.n_iter_.max())}
 
 
 def clustering_accuracy(train_latents, train_labels, *others, clusters=10, n_init=20, seed=0):
@@ -63,10 +57,10 @@ def clustering_accuracy(train_latents, train_labels, *others, clusters=10, n_ini
 
     The paper's protocol (`cluster.py` of brain-research/acai): latents are centred and whitened, k-means starts
     from random training latents, the best of `n_init` starts is kept, and clusters are matched to classes one to
-    one ON THE LABELS THAT ARE EVALUATED, which is slightly optimistic; the accuracies with a matching on the
-    training labels are also returned. There are two differences: the paper uses 1000 starts, and directions
-    without variance are set to 0 here, where the official code divides their rounding errors by their size plus
-    1e-5.
+    one ON THE LABELS THAT ARE EVALUATED, which is optimistic where these are few; the accuracies with a matching
+    on the training labels are also returned. There are two differences: the paper uses 1000 starts, and
+    directions without variance are set to 0 here, where the official code divides their rounding errors by their
+    size plus 1e-5.
 
     Args:
         train_latents: [N, ...], flattened; whitening and k-means are fitted on them.
@@ -77,8 +71,8 @@ def clustering_accuracy(train_latents, train_labels, *others, clusters=10, n_ini
         seed: integer >= 0, of the starts.
 
     Returns:
-        A dict: "accuracies", "hits" (bool [M]) and "accuracies_matched_on_train", lists with one entry for each of
-        `others`; "converged", also False if fewer than `clusters` latents are distinct.
+        A dict: "hits" (bool [M]) and "accuracies_matched_on_train", lists with one entry for each of `others`;
+        "converged", also False if fewer than `clusters` latents are distinct.
 
     Raises:
         ValueError: latents are not finite, or the numbers of latents and labels differ.
@@ -95,7 +89,6 @@ def clustering_accuracy(train_latents, train_labels, *others, clusters=10, n_ini
         hits.append(match_clusters(assigned, labels, clusters)[assigned] == labels)
         accuracies_matched_on_train.append(float((classes_of_train[assigned] == labels).mean()))
     return {
-        "accuracies": [float(hit.mean()) for hit in hits],
         "hits": hits,
         "accuracies_matched_on_train": accuracies_matched_on_train,
         "converged": converged,

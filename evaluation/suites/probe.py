@@ -42,9 +42,9 @@ TEXT = (
     "{regularisation:g} / 2 |weights|^2. It is fitted to the {train} training images in double precision. "
     "Clustering centres and whitens the latents of {clustered} training images, takes the best of {starts} starts "
     "of k-means with {classes} clusters, and names the clusters on the images that are evaluated, as the paper "
-    "does with 1,000 starts. Neither of the evaluated sets was used in training. Reconstruction error is the mean "
-    "squared difference of pixels in [-1, 1]. This model is of {classes} classes ({names}), depth {depth}; "
-    "trained: {trained}."
+    "does with 1,000 starts; the note has the share if they are named on training images. Neither of the "
+    "evaluated sets was used in training. Reconstruction error is the mean squared difference of pixels in "
+    "[-1, 1]. This model is of {classes} classes ({names}), depth {depth}; trained: {trained}."
 )
 PAPER_TEXT = (
     "The paper's figures are from the authors' ICLR 2019 poster, with standard deviations over training runs, "
@@ -162,11 +162,14 @@ def estimate_clustering(latents, labels, evaluated, num_classes, seed):
     starts = {"clusters": num_classes, "n_init": NUM_STARTS, "seed": seed}
     with progress.show(f"clustering {len(latents):,} latents"):
         result = probe.clustering_accuracy(latents, labels, *evaluated.values(), **starts)
-    note = f"k-means of {len(latents):,} training latents, best of {NUM_STARTS} starts"
-    note += "" if result["converged"] else "; it did not converge"
+    start = f"k-means of {len(latents):,} training latents, best of {NUM_STARTS} starts; "
+    end = "" if result["converged"] else "; it did not converge"
+    by_train = result["accuracies_matched_on_train"]
     return [
-        estimate_accuracy(f"clustering_{name}", hits, seed, note)
-        for name, hits in zip(evaluated, result["hits"], strict=True)
+        estimate_accuracy(
+            f"clustering_{name}", hits, seed, f"{start}{share:.1%} if clusters are named on these{end}"
+        )
+        for name, hits, share in zip(evaluated, result["hits"], by_train, strict=True)
     ]
 
 

@@ -69,7 +69,8 @@ def test_latents_that_contain_the_class_have_accuracy_1(informative):
         if "error" not in name:
             assert (estimate.value, estimate.low, estimate.high) == (1, 1, 1)
     assert estimates["linear_probe_test_90"].note == ""
-    assert estimates["clustering_test_90"].note == "k-means of 400 training latents, best of 100 starts"
+    note = "k-means of 400 training latents, best of 100 starts; 100.0% if clusters are named on these"
+    assert estimates["clustering_test_90"].note == note
 
 
 def test_latents_of_noise_have_chance_accuracy():
@@ -96,6 +97,7 @@ def test_the_probe_is_fitted_to_the_training_images_only():
     estimates, _ = evaluate(sets=(shift_labels(TRAIN, 2), HOLDOUT, shift_labels(TEST, 2)))
     assert estimates["linear_probe_holdout_150"].value == 0 and estimates["linear_probe_test_90"].value == 1
     assert estimates["clustering_holdout_150"].value == 1  # clusters are named on the evaluated labels
+    assert "; 0.0% if clusters are named on these" in estimates["clustering_holdout_150"].note
 
 
 def test_a_fit_that_stops_early_has_a_note(monkeypatch):
