@@ -51,7 +51,7 @@ def draw(name, curves):
     logs = {run: read_figure(runs, name) for run, runs in zip(names, chains, strict=True)}
     kimg = sorted(set().union(*logs.values()))
     lines = {run: ([values.get(x, np.nan) for x in kimg], None, None) for run, values in logs.items()}
-    return plots.draw_curves(kimg, lines, "kimg", name, "", log=True)
+    return plots.draw_curves(kimg, lines, "kimg", name, log=True)
 
 
 def main(arguments):

@@ -10,13 +10,13 @@ GREY = "#9aa0a6"
 
 
 @figures.default_settings()
-def draw_curves(x, lines, xlabel, ylabel, title, log=False):
+def draw_curves(x, lines, xlabel, ylabel, log=False):
     """Draws lines over a common x axis, with 95% intervals as shaded areas.
 
     Args:
         x: numbers [N].
         lines: {label: (y [N], low [N] or None, high [N] or None)}. Where y is NaN, a line has no marker.
-        xlabel, ylabel, title: plain text; "" for none.
+        xlabel, ylabel: plain text; "" for none.
         log: use a logarithmic y axis, on which values <= 0 are not drawn.
 
     Returns:
@@ -40,7 +40,7 @@ def draw_curves(x, lines, xlabel, ylabel, title, log=False):
             axes.fill_between(x, low, high, color=colour, alpha=0.2, linewidth=0)
     if log:
         axes.set_yscale("log", nonpositive="mask")
-    _set_texts(axes, xlabel, ylabel, title)
+    _set_labels(axes, xlabel, ylabel)
     entries = axes.legend(loc="best", frameon=False).get_texts()
     for text, label in zip(entries, lines, strict=True):
         text.set(text=label, parse_math=False)
@@ -76,8 +76,8 @@ def draw_reliability_diagram(confidence, accuracy, count):
     above.set(xlim=(0, 1), ylim=(0, 1.02))
     below.bar(centres[filled], count[filled], width=0.9 / len(count), color=COLOURS[0])
     below.set(xlim=(0, 1))
-    _set_texts(above, "", "accuracy", "")
-    _set_texts(below, "confidence", "count", "")
+    _set_labels(above, "", "accuracy")
+    _set_labels(below, "confidence", "count")
     return _render(figure)
 
 
@@ -102,11 +102,10 @@ def _figure(height, ratios):
     return figure, axes
 
 
-def _set_texts(axes, xlabel, ylabel, title):
-    """Sets labels and title without parsing formulas, since a class name may contain a dollar sign."""
+def _set_labels(axes, xlabel, ylabel):
+    """Sets labels without parsing formulas, since the name of a figure or run may contain a dollar sign."""
     axes.set_xlabel(xlabel, parse_math=False)
     axes.set_ylabel(ylabel, parse_math=False)
-    axes.set_title(title, parse_math=False)
 
 
 def _render(figure):

@@ -177,4 +177,4 @@ def draw_probabilities(model, classifier, parents, classes, seed):
         name: tuple(np.array([intervals.bootstrap_mean(step, seed=seed) for step in values]).T)
         for name, values in columns.items()
     }
-    return plots.draw_curves(MIXES, curves, "share of the second class", "mean probability", "")
+    return plots.draw_curves(MIXES, curves, "share of the second class", "mean probability")

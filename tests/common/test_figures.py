@@ -15,12 +15,12 @@ ROOT = Path(__file__).parents[2]
 DRAW = """
 import hashlib
 from evaluation.report import plots
-print(hashlib.sha256(plots.draw_curves([1, 2], {"a": ([1, 2], None, None)}, "x", "y", "t")).hexdigest())
+print(hashlib.sha256(plots.draw_curves([1, 2], {"a": ([1, 2], None, None)}, "x", "y")).hexdigest())
 """
 
 
 def draw():
-    return plots.draw_curves([1, 2], {"a": ([1, 2], None, None)}, "x", "y", "t")
+    return plots.draw_curves([1, 2], {"a": ([1, 2], None, None)}, "x", "y")
 
 
 @pytest.mark.parametrize("settings", [{"text.usetex": True}, {"savefig.dpi": 30, "figure.dpi": 30}], ids=str)

@@ -34,7 +34,7 @@ def test_a_run_goes_on_where_the_one_before_ended(runs):
     """Both runs end at 3 kimg, also that which logged "error" only at 1."""
     assert curve.read_figure([runs / "short", runs / "long"], "error") == {1: 0.4, 4: 0.5, 6: 0.1}
     chain = curve.draw("error", [f"{runs}/short+{runs}/long"])
-    expected = plots.draw_curves([1, 4, 6], {"long": ([0.4, 0.5, 0.1], None, None)}, "kimg", "error", "", log=True)
+    expected = plots.draw_curves([1, 4, 6], {"long": ([0.4, 0.5, 0.1], None, None)}, "kimg", "error", log=True)
     np.testing.assert_array_equal(chain, expected)
 
 
@@ -44,7 +44,6 @@ def test_missing_values_are_gaps(runs):
         {"long": ([0.5, 0.1], None, None), "short": ([0.4, np.nan], None, None)},
         "kimg",
         "error",
-        "",
         log=True,
     )
     np.testing.assert_array_equal(curve.draw("error", [runs / "long", f"{runs}/short/"]), expected)
@@ -54,7 +53,7 @@ def test_runs_of_equal_names_are_named_by_their_paths(runs, monkeypatch):
     shutil.copytree(runs / "short", runs / "second" / "long")
     monkeypatch.chdir(runs)
     lines = {"long": ([0.5, 0.1], None, None), "second/long": ([0.4, np.nan], None, None)}
-    expected = plots.draw_curves([1, 3], lines, "kimg", "error", "", log=True)
+    expected = plots.draw_curves([1, 3], lines, "kimg", "error", log=True)
     np.testing.assert_array_equal(curve.draw("error", ["long", "second/long"]), expected)
 
 
