@@ -22,7 +22,7 @@ RUNS = {
     "again": "--from_manifest=blend/manifest.json --source=copy",
     "first": "--blend --source=run --count=2 --mix=0 --scale=1 --path=slerp",
     "pixel": "--blend --source=run --count=4 --strip=3 --scale=1 --mix=0.3 --path=pixel",
-    "query": "--blend --source=run --first_image=a.png --second_image=b.png --count=9 --strip=3 --scale=1",
+    "query": "--blend --source=run --first_image=a.png --second_image=b.png --strip=3 --scale=1",
     "query_again": "--from_manifest=query/manifest.json --first_image=moved.png",
     "placed": f"--blend --source=run --scale=1 {PLACED}",
     "placed_again": "--from_manifest=placed/manifest.json --second_mask=m.png",

@@ -24,6 +24,7 @@ GAN = dict(
     architecture="dcgan", width=8, colours=3, noise_size=6, generator_channels=2, up="transposed", classes=0
 )
 GAN |= dict(condition="projection", spherical_noise=False, class_names=["bird", "horse"])
+NOTE = {"parents": [{"row": 0}, {"row": 1}]}  # what a manifest says of a picture
 BLEND = {"mirrored": [0, 1], "mask": "top", "shares": [[0.5] * 4] * 4}
 
 
@@ -71,7 +72,7 @@ def results(folder):
     return dict(zip(REFUSALS, outcomes, strict=True))
 
 
-def manifest(request, drawn, notes=({}, {})):
+def manifest(request, drawn, notes=(NOTE, NOTE)):
     """The text of a manifest; `request` are the fields that differ from REQUEST."""
     return json.dumps({"request": REQUEST | request, "drawn": drawn, "pictures": notes})
 

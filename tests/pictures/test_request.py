@@ -125,7 +125,7 @@ def test_flags_set_the_fields_and_defaults_the_rest():
     assert from_flags(Interpolate, {}).count == 8 and from_flags(Interpolate, {}).strip == 9
     assert from_flags(Interpolate, {"layout": "j"}).count == 4
     assert from_flags(InterpolateNoise, {"layout": "mine", "count": 64}).count == 64
-    assert from_flags(Blend, IMAGES | {"count": 9}).count == 1  # the two make one picture
+    assert from_flags(Blend, IMAGES).count == 1  # the two make one picture
 
 
 @pytest.mark.parametrize(
@@ -144,6 +144,14 @@ def test_flags_set_the_fields_and_defaults_the_rest():
         (Explore, dict(seed=3), "cannot be combined with --seed=3"),
         (Explore, dict(scale=2), "cannot be combined with --scale=2"),
         (Diagram, dict(first="horse"), "--diagram of this model cannot be combined with --first"),
+        (
+            Blend,
+            IMAGES | dict(count=9),
+            "--first_image cannot be combined with --count, which would have no effect",
+        ),
+        (Blend, IMAGES | dict(second="bird"), "--first_image cannot be combined with --second"),
+        (Sample, dict(latents="a.npz", bandwidth=1.0), "--latents cannot be combined with --bandwidth"),
+        (SampleNoise, dict(latents="a.npz", search=SEARCH), "--latents cannot be combined with --candidates"),
     ],
 )
 def test_flags_of_other_actions_are_refused(kind, values, words):
