@@ -13,6 +13,7 @@ import numpy as np
 
 from common import cli
 from common.errors import InputError
+from common.files import make_folder
 from common.images import write_png
 from evaluation import training_log
 from evaluation.report import plots
@@ -60,6 +61,7 @@ def main(arguments):
             f"The arguments must be OUT.png FIGURE[,FIGURE] RUN[+RUN] [...]. Received: {len(arguments)} arguments"
         )
     out, names, *curves = arguments
+    make_folder(os.path.dirname(out) or ".", "The folder of OUT.png")
     write_png(out, np.concatenate([draw(name, curves) for name in names.split(",")]))
     print(out)
 

@@ -70,6 +70,13 @@ def test_the_command_stacks_its_plots(runs):
     assert picture.shape == (1800, 1600, 3)
 
 
+def test_the_folder_of_the_picture_is_made_or_refused(runs):
+    curve.main([f"{runs}/new/loss.png", "loss", runs / "long"])
+    assert np.asarray(Image.open(runs / "new" / "loss.png")).shape == (900, 1600, 3)
+    with pytest.raises(InputError, match="The folder of OUT.png must be .*. Received: /dev/null"):
+        curve.main(["/dev/null/loss.png", "loss", runs / "long"])
+
+
 @pytest.mark.parametrize("arguments", [["a.png", "loss"], ["a.png", "loss", "nowhere"]])
 def test_bad_arguments_get_one_line(arguments):
     result = subprocess.run(
