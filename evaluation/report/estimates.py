@@ -120,8 +120,9 @@ class Section:
         small = [estimate.count for estimate in self.estimates if 0 < estimate.count < SMALL_COUNT]
         if not small:
             return self.summary
-        warning = f"SMALL COUNTS: {len(small)} of {len(self.estimates)} figures have counts of {min(small)} to "
-        warning += f"{max(small)} and say little."
+        counts = " to ".join(map(str, sorted({min(small), max(small)})))
+        warning = f"SMALL COUNTS: {len(small)} of {len(self.estimates)} figures have counts of {counts} "
+        warning += "and say little."
         return f"{self.summary}\n\n{warning}".strip()
 
 

@@ -51,7 +51,7 @@ def test_the_summary_is_above_the_figures(tmp_path):
 def test_small_counts_and_wide_intervals_are_named(tmp_path):
     section = Section("Own", [Estimate("fd_4", 0.4, 0.2, 0.63, 4), Estimate("kd_4", 0.4, 0.39, 0.41, 4)])
     lines = report.terminal_table([section]).split("\n")
-    assert lines[1] == "SMALL COUNTS: 2 of 2 figures have counts of 4 to 4 and say little."
+    assert lines[1] == "SMALL COUNTS: 2 of 2 figures have counts of 4 and say little."
     assert lines[3].split() == ["fd_4", "0.4000", "0.2000", "to", "0.6300,", "wide", "4"]
     assert lines[-1].startswith("wide: the larger end") and "wide" not in lines[4]
     metrics, page = write_and_read(tmp_path, [section])
