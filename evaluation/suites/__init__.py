@@ -204,7 +204,7 @@ def choose_suites(name, source, kind, data_source, class_names, counts=None, pai
     if not chosen:
         choices = " or ".join(f"--suite={suite.name}" for suite in fitting)
         of_name = [(suite, misfit) for suite, misfit in misfits if suite.name == name]
-        _, misfit = max(of_name, key=lambda pair: kind in pair[0].kinds)  # the first that is for such models
+        _, misfit = max(of_name, key=lambda entry: kind in entry[0].kinds)  # the first that is for such models
         raise InputError(f"{source} can be measured with {choices}. Received: --suite={name}, which {misfit}")
     lacks = {suite.name: lack for suite in chosen if (lack := suite.find_lack(counts, pair))}
     enough = [suite for suite in chosen if suite.name not in lacks]
