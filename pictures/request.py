@@ -8,14 +8,10 @@ import typing
 
 from common.errors import InputError
 from pegasus.search_config import Search
-from pictures.request_checks import CHECKS, check_count
+from pictures.request_checks import CHECKS, check_count, check_effects
 
 MAX_PIXEL_CELLS = 2**17  # bounds the number of pictures times their squared enlargement
 DEFAULT_STRIPS, DEFAULT_DIAGRAMS = 8, 4
-UNUSED_BESIDE = {  # {flag: flags that say nothing about the pictures it makes}
-    "first_image": {"count", "first", "second", "seed"},
-    "latents": {"bandwidth", "count", "search", "seed"},
-}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -295,10 +291,7 @@ def from_flags(kind, values):
     for name in sorted(set(values) - {field.name for field in dataclasses.fields(kind)}):
         flag = f"--candidates={values[name].candidates}" if name == "search" else f"--{name}={values[name]}"
         raise InputError(f"--{kind.action} of this model cannot be combined with {flag}.")
-    for given, unused in UNUSED_BESIDE.items():
-        if values.get(given) is not None and (beside := sorted(unused & values.keys())):
-            flag = "candidates" if beside[0] == "search" else beside[0]
-            raise InputError(f"--{given} cannot be combined with --{flag}, which would have no effect.")
+    check_effects(values)
     if values.get("first_image") is not None:
         values = values | {"count": 1}
     elif values.get("layout", "strip") != "strip":

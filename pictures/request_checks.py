@@ -11,6 +11,10 @@ from pegasus.search_config import Search
 
 PATHS = ("slerp", "lerp", "pixel")  # pixel: cross-fade of the two reconstructions
 LAYOUTS = ("strip", "j", "mine")  # j: White's J-diagram; mine: White's MINE grid
+UNUSED_BESIDE = {  # {field: fields that say nothing about the pictures that it makes}
+    "first_image": {"count", "first", "second", "seed"},
+    "latents": {"bandwidth", "count", "search", "seed"},
+}
 
 
 def check_search(name, value):
@@ -29,6 +33,14 @@ def check_count(request):
     search = getattr(request, "search", None)
     if search and request.count != search.keep:
         raise InputError(f"--candidates cannot be combined with --count={request.count}: use --keep.")
+
+
+def check_effects(values):
+    """Raises InputError if one of the fields {name: value} of the user's flags has no effect beside another."""
+    for given, unused in UNUSED_BESIDE.items():
+        if values.get(given) is not None and (beside := sorted(unused & values.keys())):
+            flag = "candidates" if beside[0] == "search" else beside[0]
+            raise InputError(f"--{given} cannot be combined with --{flag}, which would have no effect.")
 
 
 optional_text = functools.partial(check_text, optional=True)

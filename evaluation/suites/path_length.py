@@ -102,7 +102,7 @@ def evaluate(model, extractor, holdout, samples=1000, seed=0):
         distance = jackknife(kernel_distance, real_features, extractor(pictures), seed=seed, stage=stage)
         name, energy = f"kd_{extractor.name}_{path}_{size}", high_frequency_energy(pictures) / real_energy
         sharpness = estimate_mean("sharpness", path, energy, "", "1 is as sharp as real images")
-        return [Estimate(name, *distance, samples, "lower", extractor.comparable), sharpness]
+        return [Estimate(name, *distance, len(pictures), "lower", extractor.comparable), sharpness]
 
     rows = {}
     for path, (length, relative, smoothness, middles) in measure_all(model, extractor, ends, mixes).items():
@@ -112,7 +112,8 @@ def evaluate(model, extractor, holdout, samples=1000, seed=0):
             estimate_mean("smoothness", path, smoothness, "lower", f"0 is even, {JUMP:.3f} a jump"),
             *estimate_reality(path, middles),
         ]
-    reconstructions = np.clip(model.decode(model.encode(ends[0])), -1, 1)
+    first = np.sort(np.unique(pairs[0], return_index=True)[1])  # each image once, in the order of the pairs
+    reconstructions = np.clip(model.decode(model.encode(ends[0][first])), -1, 1)
     rows["reconstructions"] = [unknown] * 3 + estimate_reality("reconstructions", reconstructions)
     columns = "path", "path length", "relative length", "smoothness", "kernel distance", "sharpness"
     estimates = [cell for row in rows.values() for cell in row if isinstance(cell, Estimate)]

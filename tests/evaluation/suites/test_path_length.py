@@ -5,7 +5,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from common.images import to_float
 from common.interpolation import lerp
+from common.metrics.features import kernel_distance
 from evaluation.suites import path_length
 from tests.support.photographs import BlockMeans, make_photographs
 
@@ -21,10 +23,10 @@ def measure(draw):
     return path_length.measure(draw, BlockMeans(), MIXES)
 
 
-def evaluate(encode=lambda images: images, decode=lambda latents: latents, seed=0):
+def evaluate(encode=lambda images: images, decode=lambda latents: latents, seed=0, samples=SAMPLES):
     """Returns ({path: {column: Estimate or NaN}}, Section) of a model whose latents are the images by default."""
     model = SimpleNamespace(encode=encode, decode=decode)
-    section = path_length.evaluate(model, BlockMeans(), HOLDOUT, SAMPLES, seed)
+    section = path_length.evaluate(model, BlockMeans(), HOLDOUT, samples, seed)
     return {row["path"]: row for row in section.table}, section
 
 
@@ -94,6 +96,17 @@ def test_an_identity_model_is_its_own_cross_fade():
     pairs, *_ = path_length.draw_pairs(len(HOLDOUT), SAMPLES, 0)
     np.testing.assert_array_equal(picture[::2, ::2][:8, :8], HOLDOUT.images[pairs[0, 0]])
     np.testing.assert_array_equal(picture[::2, ::2][-8:, -8:], HOLDOUT.images[pairs[1, 5]])
+
+
+def test_each_image_is_reconstructed_once_where_pairs_share_images():
+    """1,000 pairs of 200 images begin with at most 200; the images are their own reconstructions."""
+    rows, _ = evaluate(samples=1000)
+    pairs, _, others = path_length.draw_pairs(len(HOLDOUT), 1000, 0)
+    once = np.unique(pairs[0])
+    distance = kernel_distance(*(BlockMeans()(to_float(HOLDOUT.images[rows])) for rows in (others, once)))
+    found = rows["reconstructions"]
+    assert found["kernel distance"].count == found["sharpness"].count == len(once) <= 200
+    assert found["kernel distance"].value == pytest.approx(distance, rel=1e-5)
 
 
 def test_only_paths_that_mostly_jump_have_no_length():
