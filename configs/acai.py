@@ -256,7 +256,7 @@ def lines(config):
     23.0e-3, 8.6e-3 and 5.5e-3); five times its learning rate (at 1e-3 a longer training diverged); averaged
     weights. The autoencoder's rate decays to a fifth: with a decay to 0 it became too slow for the critic (the
     mean distance rose from 1.03e-3 to 2.16e-3). The critic's rate is constant: when it decayed too, the smoothness
-    was 0.135.
+    was 0.135. Of a short training the result depends on the seed, unless the critic is slower (docs/results.md).
 
     Command:   python train.py --config=configs/acai.py:lines --workdir=runs/lines
     Time:      35 minutes on 2 cores (509 images/s); on a GPU not measured.
